@@ -1,0 +1,71 @@
+// Builds the worker into build/<variant>/.
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+import {
+  cargoEnv,
+  cargoTarget,
+  Failure,
+  fingerprint,
+  readIfThere,
+  root,
+  run,
+  say,
+  withLock,
+} from './shell.mjs';
+import { node22, tools } from './setup.mjs';
+
+/** How each variant differs from what is deployed. Optimising with wasm-opt takes longer than compiling. */
+const VARIANTS = {
+  release: ['--locked'],
+  // A laptop: requests may set the clock, because the demo programme lives in the past.
+  local: ['--no-opt', '--locked', '--features', 'local'],
+  // Known-bad on demand, so that the tests can show that they would notice.
+  canary: ['--no-opt', '--locked', '--features', 'canary'],
+};
+
+const INPUTS = [
+  ...[
+    'src',
+    'assets',
+    'static',
+    'templates',
+    'locales',
+    'migrations',
+    'schema.sql',
+    'build.rs',
+    'askama.toml',
+  ],
+  ...['Cargo.toml', 'Cargo.lock', 'rust-toolchain.toml', '.cargo'],
+];
+
+export const buildDir = (variant) => join(root, 'build', variant);
+
+/** Builds unless the last build of this variant was made of the same. */
+export async function build(variant) {
+  if (!Object.hasOwn(VARIANTS, variant)) {
+    throw new Failure(`Unknown variant ${variant}: there are ${Object.keys(VARIANTS).join(', ')}.`);
+  }
+  const options = VARIANTS[variant];
+  const { workerBuild, env } = tools();
+  const out = buildDir(variant);
+  const stamp = join(out, '.fingerprint');
+  const wanted = fingerprint(INPUTS, [options, workerBuild, env.WASM_BINDGEN_BIN, lockedVersions()]);
+  if (readIfThere(stamp) === wanted) return out;
+
+  // The compiled module has one place in the target folder, whatever its features and clone.
+  await withLock(join(cargoTarget, '.tributary-build.lock'), async () => {
+    say(`building the ${variant} variant …`);
+    mkdirSync(out, { recursive: true });
+    rmSync(stamp, { force: true });
+    // worker-build starts wasm-opt, which is a Node program.
+    const PATH = `${dirname(node22())}${delimiter}${process.env.PATH}`;
+    await run(workerBuild, ['--release', '--out-dir', `build/${variant}`, ...options], {
+      env: { ...cargoEnv, ...env, PATH },
+    });
+    writeFileSync(stamp, wanted);
+  });
+  return out;
+}
+
+/** wasm-opt and esbuild shape the result too. */
+const lockedVersions = () => fingerprint(['package-lock.json']);

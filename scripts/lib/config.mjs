@@ -1,0 +1,141 @@
+// workerd's configuration for a local run: the bindings of wrangler.toml, and workerd's own services
+// (D1, queues, crons) behind them.
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const here = dirname(fileURLToPath(import.meta.url));
+
+/**
+ * Writes the configuration into `state` and answers its path. Folders and unique keys are those of
+ * `wrangler … --local --persist-to`, so that wrangler's commands work on the same database.
+ */
+export function writeConfig({ settings, build, state, port, names, crons }) {
+  const [database] = settings.d1_databases;
+  const [counters] = settings.durable_objects.bindings;
+  const date = settings.compatibility_date;
+  const module = (folder, name, kind) =>
+    `(name = ${text(name)}, ${kind} = embed ${text(relative(state, join(folder, name)))})`;
+  const bundled = (name) => `(name = "${name}", bundled = "/workerd/${name}")`;
+  const wasm = readdirSync(build).filter((name) => name.endsWith('.wasm'));
+  const d1 = `(name = "${database.binding}", wrapped = (moduleName = "cloudflare-internal:d1-api",
+    innerBindings = [(name = "fetcher", service = ${to('d1', { database: database.database_id })})]))`;
+  // For services that call the product's scheduled() and queue() handlers.
+  const flags = ['service_binding_extra_handlers'];
+  const product = '(name = "MAIN", service = "product")';
+
+  const services = [
+    worker('product', date, {
+      flags: settings.compatibility_flags,
+      modules: [module(build, 'index.js', 'esModule'), ...wasm.map((name) => module(build, name, 'wasm'))],
+      bindings: [
+        d1,
+        `(name = "${counters.name}", durableObjectNamespace = "${counters.class_name}")`,
+        ...settings.queues.producers.map(
+          ({ binding, queue }) => `(name = "${binding}", queue = ${to('queues', { queue })})`,
+        ),
+        ...names.map((name) => `(name = "${name}", fromEnvironment = "VAR_${name}")`),
+      ],
+      objects: { disk: 'do', className: counters.class_name, key: `${settings.name}-${counters.class_name}` },
+      more: 'globalOutbound = "network", cacheApiOutbound = "cache"',
+    }),
+    worker('d1', date, {
+      modules: [bundled('d1.js')],
+      bindings: ['(name = "DATABASE", durableObjectNamespace = "D1Database")'],
+      objects: { disk: 'd1', className: 'D1Database', key: 'miniflare-D1DatabaseObject' },
+    }),
+    worker('queues', date, {
+      flags,
+      modules: [bundled('queues.js')],
+      bindings: [
+        '(name = "SHARD", durableObjectNamespace = "QueueShard")',
+        product,
+        `(name = "CONSUMERS", json = ${json(consumers(settings))})`,
+      ],
+      objects: { disk: 'queues', className: 'QueueShard', key: 'queues' },
+    }),
+    worker('cron', date, {
+      flags,
+      modules: [bundled('cron.js')],
+      bindings: [
+        '(name = "SCHEDULE", durableObjectNamespace = "Schedule")',
+        product,
+        `(name = "CRONS", json = ${json(crons ? { MAIN: settings.triggers.crons } : {})})`,
+      ],
+      objects: { disk: 'cron', className: 'Schedule', key: 'cron' },
+    }),
+    worker('cache', date, { modules: [module(here, 'cache.mjs', 'esModule')] }),
+    worker('control', date, {
+      flags,
+      modules: [module(here, 'control.mjs', 'esModule')],
+      bindings: [d1, product, '(name = "TOKEN", fromEnvironment = "CONTROL_TOKEN")'],
+    }),
+    // Private addresses too: the tests' stand-ins for other platforms listen on this machine.
+    '(name = "network", network = (allow = ["public", "private"], tlsOptions = (trustBrowserCas = true)))',
+    ...['d1', 'do', 'queues', 'cron'].map((name) => disk(name, join(state, 'v3', name))),
+  ];
+  const sockets = [
+    `(name = "http", address = "127.0.0.1:${port}", http = (), service = "product")`,
+    '(name = "control", address = "127.0.0.1:0", http = (), service = "control")',
+  ];
+  const file = join(state, 'workerd.capnp');
+  writeFileSync(
+    file,
+    `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [
+    ${services.join(',\n    ')}
+  ],
+  sockets = [
+    ${sockets.join(',\n    ')}
+  ]
+);
+`,
+  );
+  return file;
+}
+
+function worker(name, date, { flags = [], modules, bindings = [], objects, more }) {
+  const fields = [
+    `compatibilityDate = "${date}"`,
+    `compatibilityFlags = [${flags.map(text).join(', ')}]`,
+    `modules = [${modules.join(', ')}]`,
+    `bindings = [${bindings.join(', ')}]`,
+  ];
+  if (objects) {
+    const { className, key, disk } = objects;
+    fields.push(
+      `durableObjectNamespaces = [(className = "${className}", uniqueKey = "${key}", enableSql = true)]`,
+      `durableObjectStorage = (localDisk = "disk-${disk}")`,
+    );
+  }
+  if (more) fields.push(more);
+  return `(name = "${name}", worker = (${fields.join(',\n      ')}))`;
+}
+
+function disk(name, path) {
+  mkdirSync(path, { recursive: true });
+  return `(name = "disk-${name}", disk = (path = ${text(path)}, writable = true))`;
+}
+
+const consumers = (settings) =>
+  Object.fromEntries(
+    settings.queues.consumers.map((consumer) => [
+      consumer.queue,
+      {
+        consumer: 'MAIN',
+        maxBatchSize: consumer.max_batch_size,
+        maxBatchTimeout: consumer.max_batch_timeout,
+        maxRetries: consumer.max_retries,
+        retryDelay: consumer.retry_delay,
+        deadLetterQueue: consumer.dead_letter_queue,
+      },
+    ]),
+  );
+
+/** A service with the properties that tell it which of its databases or queues is meant. */
+const to = (service, props) => `(name = "${service}", props = (json = ${json(props)}))`;
+
+// Cap'n Proto's strings are written as JSON's are.
+const text = (value) => JSON.stringify(value);
+const json = (value) => text(JSON.stringify(value));

@@ -1,0 +1,124 @@
+// Installs what building and serving need: npm packages into the clone, build tools into the cache.
+// Nothing goes to a global path, and what is there already is left alone.
+import { createRequire } from 'node:module';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { cache, Failure, fingerprint, readIfThere, root, run, say, withLock } from './shell.mjs';
+
+const WORKER_BUILD = '0.8.7';
+const require = createRequire(import.meta.url);
+
+/** Makes everything ready and answers the versions that shape a build. */
+export async function setup() {
+  await npmPackages();
+  await rustTarget();
+  const bindgen = wasmBindgenVersion();
+  await cargoTool('worker-build', WORKER_BUILD, 'worker-build');
+  await cargoTool('wasm-bindgen-cli', bindgen, 'wasm-bindgen');
+}
+
+/** Where worker-build finds its helpers; it would download its own otherwise. */
+export function tools() {
+  return {
+    workerBuild: toolPath('worker-build', WORKER_BUILD, 'worker-build'),
+    env: {
+      WASM_BINDGEN_BIN: toolPath('wasm-bindgen-cli', wasmBindgenVersion(), 'wasm-bindgen'),
+      WASM_OPT_BIN: join(root, 'node_modules/.bin/wasm-opt'),
+      ESBUILD_BIN: platformPackage('@esbuild', 'bin/esbuild'),
+    },
+  };
+}
+
+/** The pinned Node, for what needs a newer one than may be installed (wrangler, tests). */
+export function node22() {
+  const pinned = join(root, `node_modules/node-${process.platform}-${process.arch}/bin/node`);
+  if (existsSync(pinned)) return pinned;
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major > 22 || (major === 22 && minor >= 12)) return process.execPath;
+  throw new Failure(
+    `There is no packaged Node for ${process.platform}-${process.arch}: install Node 22.12 or newer.`,
+  );
+}
+
+export const workerd = () => require('workerd').default;
+
+async function npmPackages() {
+  const wanted = fingerprint(['package-lock.json']);
+  const stamp = join(root, 'node_modules/.installed');
+  if (readIfThere(stamp) === wanted) return;
+  say('installing npm packages …');
+  // Started by npm, this very npm is used; install scripts are not needed by any of the packages.
+  const npm = process.env.npm_execpath;
+  const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  if (npm?.endsWith('.js')) await run(process.execPath, [npm, ...args]);
+  else await run('npm', args);
+  writeFileSync(stamp, wanted);
+}
+
+async function rustTarget() {
+  const sysroot = async () =>
+    (await run('rustc', ['--print', 'sysroot'], { quiet: true })).trim().split('\n').at(-1);
+  const lib = async () => join(await sysroot(), 'lib/rustlib/wasm32-unknown-unknown');
+  const found = await lib().catch(() => undefined);
+  if (found !== undefined && existsSync(found)) return;
+  say('installing the Rust toolchain and its wasm32 target …');
+  const [, channel] = readFileSync(join(root, 'rust-toolchain.toml'), 'utf8').match(/channel = "(.+)"/);
+  const parts = [
+    '--profile',
+    'minimal',
+    '--component',
+    'clippy,rustfmt',
+    '--target',
+    'wasm32-unknown-unknown',
+  ];
+  await run('rustup', ['toolchain', 'install', channel, '--no-self-update', ...parts]);
+}
+
+function wasmBindgenVersion() {
+  // The command-line tool must be of exactly the version that the crate was built with.
+  const lock = readFileSync(join(root, 'Cargo.lock'), 'utf8');
+  const found = /name = "wasm-bindgen"\nversion = "(.+)"/.exec(lock);
+  if (!found) throw new Failure('Cargo.lock names no version of wasm-bindgen.');
+  return found[1];
+}
+
+const toolPath = (crate, version, binary) => join(cache, 'tools', `${crate}-${version}`, 'bin', binary);
+
+async function cargoTool(crate, version, binary) {
+  const done = toolPath(crate, version, binary);
+  if (existsSync(done)) return;
+  const home = join(cache, 'tools', `${crate}-${version}`);
+  await withLock(`${home}.lock`, async () => {
+    if (existsSync(done)) return;
+    say(`building ${crate} ${version}, once for this machine (some minutes) …`);
+    // Renamed when complete: an interrupted installation leaves no half tool, and the next goes on with it.
+    const partial = `${home}.partial`;
+    const target = join(partial, 'target');
+    mkdirSync(partial, { recursive: true });
+    const install = (...extra) =>
+      run('cargo', [
+        'install',
+        crate,
+        '--version',
+        version,
+        '--root',
+        partial,
+        '--target-dir',
+        target,
+        ...extra,
+      ]);
+    await install('--locked').catch((error) => {
+      say(`${error.message}\ntrying again with newer dependencies …`);
+      return install();
+    });
+    rmSync(target, { recursive: true, force: true });
+    rmSync(home, { recursive: true, force: true });
+    renameSync(partial, home);
+  });
+}
+
+function platformPackage(scope, file) {
+  const path = join(root, `node_modules/${scope}/${process.platform}-${process.arch}/${file}`);
+  if (!existsSync(path)) throw new Failure(`${path} is missing: remove node_modules and try again.`);
+  return path;
+}

@@ -1,0 +1,84 @@
+// npm start: installs what is missing, builds, migrates, serves, and loads the demo programme once.
+// Environment: PORT, OPERATOR_TOKEN, STATE_DIR, DEMO=0, PUBLIC_ORIGIN, SHOPIFY_ORIGIN, GOAFFPRO_ORIGIN.
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { build } from './lib/build.mjs';
+import { secrets } from './lib/secrets.mjs';
+import { node22, setup } from './lib/setup.mjs';
+import { Failure, killRunning, main, readIfThere, root, run, say } from './lib/shell.mjs';
+import { freePort, serve } from './lib/workerd.mjs';
+
+const DEMO_SCRIPT = join(root, 'scripts/demo.mjs');
+const PASSED_ON = ['OPERATOR_TOKEN', 'PUBLIC_ORIGIN', 'SHOPIFY_ORIGIN', 'GOAFFPRO_ORIGIN'];
+
+let server;
+let stopping = false;
+
+async function stop() {
+  if (stopping) return;
+  stopping = true;
+  killRunning();
+  await server?.stop();
+  process.exit(0);
+}
+// npm that is killed outright tells its scripts nothing.
+const parent = process.ppid;
+if (process.env.npm_lifecycle_event) setInterval(() => process.ppid === parent || stop(), 500).unref();
+
+main(async () => {
+  const started = Date.now();
+  try {
+    await start();
+  } catch (error) {
+    // What was interrupted fails, and that is no news.
+    if (stopping) return new Promise(() => {});
+    throw error;
+  }
+  say(`ready http://localhost:${server.port}`);
+  process.stderr.write(`started in ${((Date.now() - started) / 1000).toFixed(1)} s; Ctrl-C stops it\n`);
+  server.hold();
+  const how = await server.exited;
+  if (!stopping) throw new Failure(`workerd ended unexpectedly (${how}).`);
+}, stop);
+
+async function start() {
+  const port = Number(process.env.PORT || 8787);
+  if (!Number.isInteger(port) || port < 1 || port > 65535)
+    throw new Failure(`PORT is no port: ${process.env.PORT}`);
+  await freePort(port);
+  await setup();
+  const worker = await build('local');
+
+  const state = resolve(process.env.STATE_DIR || join(root, '.state'));
+  mkdirSync(state, { recursive: true });
+  // Written before anything else is, so that a half loaded demo is known as one.
+  const marker = join(state, 'demo');
+  const demo = wantsDemo(state, marker);
+  if (demo) writeFileSync(marker, 'loading');
+  const given = Object.fromEntries(
+    Object.entries(process.env).filter(([name, value]) => PASSED_ON.includes(name) && value),
+  );
+  const vars = secrets(join(root, '.dev.vars'), given);
+
+  server = await serve({ build: worker, state, port, vars });
+  if (server.applied.length > 0) say(`applied migrations: ${server.applied.join(', ')}`);
+  if (!demo) return;
+  await loadDemo(server.origin, vars.OPERATOR_TOKEN);
+  writeFileSync(marker, 'loaded');
+}
+
+/** Whether the demo programme is to be loaded: into a new state, unless DEMO=0. */
+function wantsDemo(state, marker) {
+  const data = join(state, 'v3');
+  if (readIfThere(marker) === 'loading') {
+    say('the demo programme was not loaded to its end: starting again with an empty state');
+    rmSync(data, { recursive: true, force: true });
+    rmSync(marker);
+  }
+  return !existsSync(data) && process.env.DEMO !== '0' && existsSync(DEMO_SCRIPT);
+}
+
+async function loadDemo(origin, OPERATOR_TOKEN) {
+  say('loading the demo programme …');
+  await run(node22(), [DEMO_SCRIPT, '--origin', origin], { env: { OPERATOR_TOKEN } });
+}

@@ -1,0 +1,63 @@
+// A server of one's own for a test: real workerd, fresh state, a free port on loopback.
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buildDir } from '../../../scripts/lib/build.mjs';
+import { secrets } from '../../../scripts/lib/secrets.mjs';
+import { isAlive } from '../../../scripts/lib/shell.mjs';
+import { freePort, serve } from '../../../scripts/lib/workerd.mjs';
+
+const temporary = new Set();
+process.on('exit', () => temporary.forEach((path) => rmSync(path, { recursive: true, force: true })));
+
+/**
+ * Serves the built `variant` and answers once it is healthy. State and secrets are in `stateDir`, so a
+ * second server on the same folder goes on where the first one ended, however it ended. Cron triggers
+ * fire when the test says so, unless `crons` is true.
+ */
+export async function startServer({ variant = 'release', vars = {}, stateDir, port, crons = false } = {}) {
+  const state = stateDir ?? mkdtempSync(join(tmpdir(), 'tributary-'));
+  if (stateDir === undefined) temporary.add(state);
+  mkdirSync(state, { recursive: true });
+  const logFile = join(state, 'worker.log');
+  const bindings = secrets(join(state, 'secrets'), vars);
+  const log = () => readFileSync(logFile, 'utf8');
+  const output = openSync(logFile, 'a');
+  const server = await serve({
+    build: buildDir(variant),
+    state,
+    port: port ?? (await freePort()),
+    vars: bindings,
+    crons,
+    output,
+    temporary: stateDir === undefined,
+  })
+    .catch((error) => {
+      error.message += `\n${log()}`;
+      throw error;
+    })
+    .finally(() => closeSync(output));
+
+  const end = async (signal) => {
+    await server.stop(signal);
+    if (temporary.delete(state)) rmSync(state, { recursive: true, force: true });
+  };
+  return {
+    origin: server.origin,
+    port: server.port,
+    operatorToken: bindings.OPERATOR_TOKEN,
+    stateDir: state,
+    /** Everything the worker and workerd have logged in this state so far. */
+    log,
+    /** workerd is one process: D1, Durable Objects, queues and the worker together. */
+    workerdPids: () => [server.pid].filter(isAlive),
+    /** Ends the server; its state goes too if it was made here. */
+    stop: () => end('SIGTERM'),
+    /** Pulls the plug. The state stays, for the next `startServer({ stateDir })`. */
+    kill9: () => server.stop('SIGKILL'),
+    /** Runs the scheduled handler to its end; `time` in milliseconds. */
+    triggerCron: (options = {}) => server.control('/cron', options),
+    /** Runs SQL statements as one batch, for looking at what the API does not show. */
+    sql: async (...statements) => (await server.control('/d1', statements)).map(({ results }) => results),
+  };
+}
