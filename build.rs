@@ -1,0 +1,220 @@
+//! Makes the table that tells bots from shoppers: the patterns of `src/domain/bots.txt` as
+//! deterministic automata, so that a user agent is judged in one pass without a regex engine.
+//!
+//! Patterns are JavaScript's. Their few look-arounds stand at an end and name plain texts; they
+//! are rewritten to the contexts they allow. One that this can't do stops the build.
+
+use std::collections::{BTreeMap, HashMap};
+use std::error::Error;
+use std::{env, fs};
+
+use regex_automata::dfa::{Automaton, StartKind, dense};
+use regex_automata::util::{start, syntax};
+use regex_automata::{Anchored, MatchKind};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+const PATTERNS: &str = "src/domain/bots.txt";
+
+/// The input after the last byte, where `$` and `\b` are decided.
+const END: usize = 256;
+/// States: nothing can match any more, a match, before the first byte.
+const REJECT: u16 = 0;
+const ACCEPT: u16 = 1;
+const START: u16 = 2;
+
+/// One row per state: where each byte, and the end, leads.
+type Rows = Vec<Vec<u16>>;
+
+fn main() -> Result<()> {
+    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed={PATTERNS}");
+    let mut groups: BTreeMap<u8, Vec<String>> = BTreeMap::new();
+    for line in fs::read_to_string(PATTERNS)?.lines().filter(|line| !line.starts_with("# ")) {
+        groups.entry(group(line)).or_default().push(without_look_around(line)?);
+    }
+    let mut table = vec![u16::try_from(groups.len())?];
+    for patterns in groups.values() {
+        table.extend(compressed(&minimal(rows(patterns)?))?);
+    }
+    let bytes: Vec<u8> = table.iter().flat_map(|word| word.to_le_bytes()).collect();
+    if bytes.len() > 64 << 10 {
+        return Err(format!("the bot table has {} bytes: regroup the patterns", bytes.len()).into());
+    }
+    fs::write(format!("{}/bots.bin", env::var("OUT_DIR")?), bytes)?;
+    Ok(())
+}
+
+/// Patterns that would multiply each other's states go into automata of their own: long counts,
+/// and repetitions that run from the start along with everything else.
+fn group(pattern: &str) -> u8 {
+    let repeats = pattern.contains(['+', '*', '{']);
+    match (pattern.contains(",}"), pattern.starts_with('^') && repeats) {
+        (true, _) => 2,
+        (false, true) => 1,
+        (false, false) => 0,
+    }
+}
+
+/// The same pattern with `(?<!…)` at its start and `(?!…)` at its end spelled out.
+fn without_look_around(pattern: &str) -> Result<String> {
+    let mut middle = pattern;
+    let (mut before, mut after) = (String::new(), String::new());
+    if let Some(rest) = middle.strip_prefix("(?<!") {
+        let (texts, rest) = rest.split_once(')').ok_or(pattern)?;
+        before = not_beside(&plain(texts)?, Side::Before);
+        middle = rest;
+    }
+    if let Some((rest, texts)) = middle.split_once("(?!") {
+        let texts = texts.strip_suffix(')').ok_or(pattern)?;
+        let inner = texts.strip_prefix("(?:").and_then(|t| t.strip_suffix(')')).unwrap_or(texts);
+        after = not_beside(&plain(inner)?, Side::After);
+        middle = rest;
+    }
+    if ["(?!", "(?=", "(?<"].iter().any(|look| middle.contains(look)) {
+        return Err(format!("look-around in the middle of {pattern}").into());
+    }
+    // In JavaScript a hyphen after a class escape is a hyphen.
+    let middle = middle.replace("\\d-", "\\d\\-").replace("\\w-", "\\w\\-");
+    Ok(format!("{before}{middle}{after}"))
+}
+
+/// The alternatives of a look-around, which have to be plain text.
+fn plain(alternatives: &str) -> Result<Vec<String>> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || " /;|".contains(c);
+    if !alternatives.chars().all(is_plain) {
+        return Err(format!("not plain text: {alternatives}").into());
+    }
+    Ok(alternatives.split('|').map(str::to_owned).collect())
+}
+
+#[derive(Clone, Copy)]
+enum Side {
+    Before,
+    After,
+}
+
+/// A pattern for what may stand beside a match when none of `texts` may: where the text ends, or
+/// a character departs from all of them, after each beginning that they have.
+fn not_beside(texts: &[String], side: Side) -> String {
+    let mut nexts: BTreeMap<String, String> = BTreeMap::new();
+    for text in texts {
+        let letters: Vec<char> = match side {
+            Side::After => text.chars().collect(),
+            Side::Before => text.chars().rev().collect(),
+        };
+        let mut seen = String::new();
+        for letter in letters {
+            nexts.entry(seen.clone()).or_default().push(letter);
+            seen.push(letter);
+        }
+    }
+    // Beyond a whole text nothing is allowed.
+    let begins_with_a_text = |seen: &str| {
+        texts.iter().any(|text| match side {
+            Side::After => seen.starts_with(text.as_str()),
+            Side::Before => seen.chars().rev().collect::<String>().ends_with(text.as_str()),
+        })
+    };
+    let contexts = nexts.iter().filter(|(seen, _)| !begins_with_a_text(seen));
+    let contexts = contexts.map(|(seen, letters)| match side {
+        Side::After => format!("{seen}(?:$|[^{letters}])"),
+        Side::Before => format!("(?:^|[^{letters}]){}", seen.chars().rev().collect::<String>()),
+    });
+    format!("(?:{})", contexts.collect::<Vec<_>>().join("|"))
+}
+
+/// The automaton that accepts what contains any of the patterns, ASCII letters in any case.
+fn rows(patterns: &[String]) -> Result<Rows> {
+    let dfa = dense::Builder::new()
+        .configure(
+            dense::Config::new().start_kind(StartKind::Unanchored).match_kind(MatchKind::All),
+        )
+        .syntax(syntax::Config::new().unicode(false).utf8(false).case_insensitive(true))
+        .build(&format!("(?:{})", patterns.join("|")))?;
+    let start = dfa.start_state(&start::Config::new().anchored(Anchored::No))?;
+    let mut number = HashMap::from([(start, START)]);
+    let mut found = vec![start];
+    let mut rows: Rows = vec![vec![REJECT; END + 1], vec![ACCEPT; END + 1]];
+    while let Some(&state) = found.get(rows.len() - 2) {
+        let mut row = Vec::with_capacity(END + 1);
+        for byte in 0..=u8::MAX {
+            let next = dfa.next_state(state, byte);
+            row.push(if dfa.is_match_state(next) {
+                ACCEPT
+            } else if dfa.is_dead_state(next) {
+                REJECT
+            } else if let Some(&known) = number.get(&next) {
+                known
+            } else {
+                let new = START + u16::try_from(found.len())?;
+                found.push(next);
+                number.insert(next, new);
+                new
+            });
+        }
+        let end = dfa.next_eoi_state(state);
+        row.push(if dfa.is_match_state(end) { ACCEPT } else { REJECT });
+        rows.push(row);
+    }
+    Ok(rows)
+}
+
+/// The same automaton with as few states as possible: states are told apart only as far as
+/// their futures differ (Moore).
+fn minimal(rows: Rows) -> Rows {
+    let mut class: Vec<u16> = (0..rows.len()).map(|state| u16::from(state == 1)).collect();
+    let mut classes = 2;
+    loop {
+        let mut number: HashMap<(u16, Vec<u16>), u16> = HashMap::new();
+        let of = |state: &u16| class.get(usize::from(*state)).copied().unwrap_or(REJECT);
+        let mut finer = Vec::with_capacity(rows.len());
+        let mut representatives = Vec::new();
+        for (row, own) in rows.iter().zip(&class) {
+            let futures: Vec<u16> = row.iter().map(of).collect();
+            let new = number.len() as u16;
+            finer.push(*number.entry((*own, futures.clone())).or_insert_with(|| {
+                representatives.push(futures);
+                new
+            }));
+        }
+        if number.len() == classes {
+            return representatives;
+        }
+        classes = number.len();
+        class = finer;
+    }
+}
+
+/// The table as words: how many states and inputs, the input of each byte and of the end, then
+/// for every state the earlier state that it resembles most and where it differs from that one.
+fn compressed(rows: &Rows) -> Result<Vec<u16>> {
+    let mut inputs: Vec<Vec<u16>> = Vec::new();
+    let mut of_byte = Vec::new();
+    for byte in 0..=END {
+        let column: Vec<u16> = rows.iter().filter_map(|row| row.get(byte).copied()).collect();
+        let known = inputs.iter().position(|other| *other == column);
+        of_byte.push(u16::try_from(known.unwrap_or(inputs.len()))?);
+        if known.is_none() {
+            inputs.push(column);
+        }
+    }
+    let narrow: Rows = (0..rows.len())
+        .map(|state| inputs.iter().filter_map(|column| column.get(state).copied()).collect())
+        .collect();
+    let mut words = vec![u16::try_from(rows.len())?, u16::try_from(inputs.len())?];
+    words.extend(of_byte);
+    for (state, row) in narrow.iter().enumerate() {
+        let distance = |other: &Vec<u16>| row.iter().zip(other).filter(|(a, b)| a != b).count();
+        let nearest = narrow.iter().take(state).enumerate().min_by_key(|(_, o)| distance(o));
+        let nothing = vec![REJECT; row.len()];
+        let (base, resembled) = nearest.unwrap_or((0, &nothing));
+        words.extend([u16::try_from(base)?, u16::try_from(distance(resembled))?]);
+        for (input, (next, other)) in row.iter().zip(resembled).enumerate() {
+            if next != other {
+                words.extend([u16::try_from(input)?, *next]);
+            }
+        }
+    }
+    Ok(words)
+}

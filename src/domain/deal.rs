@@ -1,0 +1,34 @@
+//! Deals and the versions of their terms.
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{DealId, TermsId};
+use super::money::BasisPoints;
+use super::time::Millis;
+
+/// The stages of a campaign that names none of its own (CONTRACT.md).
+pub const DEFAULT_STAGES: [&str; 6] =
+    ["Outreach", "Negotiation", "Awaiting Post", "Posted", "Ambassador", "Lost"];
+
+/// One version of a deal's commission terms. An order uses the version in force when it was
+/// placed; past orders never change because a rate did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// Cited by every order that used it.
+    pub id: TermsId,
+    /// Whose terms.
+    pub deal: DealId,
+    /// Since when they hold.
+    pub starts_at_ms: Millis,
+    /// The share of an order's base that is commission.
+    pub rate: BasisPoints,
+}
+
+/// The part of a terms version that an order keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CitedTerms {
+    /// Which version.
+    pub id: TermsId,
+    /// Its rate in basis points.
+    pub rate: BasisPoints,
+}

@@ -1,0 +1,274 @@
+//! The decision about one delivery: merge its facts, attribute the order once, compute what it
+//! earns, and post the difference.
+//!
+//! A pure function of what was loaded and what was delivered; the commit is one batch guarded by
+//! the order's revision, so that a decision made from stale facts changes nothing.
+
+use std::collections::BTreeMap;
+
+use super::attribution::{self, Circumstances, Decision, Known};
+use super::brand::{AttributionRules, EarningRules};
+use super::click::ClickKeys;
+use super::commission::{self, OrderState};
+use super::ids::{CreatorId, DealId, OrderId, StoreId};
+use super::ledger::{self, Earning, Holdings, Transaction};
+use super::money::Currency;
+use super::order::{Contradiction, Delivery, Facts, order_id};
+use super::time::{Day, Millis, Zone};
+
+/// What was posted for an order and counted for its deal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The order's deal.
+    pub deal: DealId,
+    /// The deal's creator.
+    pub creator: CreatorId,
+    /// The day its commission becomes available.
+    pub available_day: Day,
+    /// The order's currency.
+    pub currency: Currency,
+    /// Its base after refunds.
+    pub base_minor: i64,
+    /// Its commission.
+    pub commission_minor: i64,
+    /// The brand's day on which it was placed.
+    pub placed_day: Day,
+    /// It counts as an order: it isn't cancelled.
+    pub counts: bool,
+}
+
+/// An order as storage has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredOrder {
+    /// Guards the commit.
+    pub revision: i64,
+    /// Everything known.
+    pub facts: Facts,
+    /// Whose it is and why, once a snapshot was seen.
+    pub decision: Option<Decision>,
+    /// What was posted and counted, if it has a deal.
+    pub standing: Option<Standing>,
+}
+
+/// Everything the decision about a delivery depends on.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The order, if it is known.
+    pub order: Option<StoredOrder>,
+    /// The attribution rules in force when the order was placed.
+    pub rules: AttributionRules,
+    /// The brand's present earning rules.
+    pub earning: EarningRules,
+    /// The brand's calendar.
+    pub zone: Zone,
+    /// The codes and links that the delivery's evidence names.
+    pub known: Known,
+    /// What the creator holds for whom the order was posted, on its day.
+    pub holdings: Holdings,
+}
+
+/// What a delivery does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It says nothing new.
+    Unchanged,
+    /// This is to be committed, whole or not at all.
+    Changed(Box<Change>),
+}
+
+/// A change of one order, for one atomic batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Which order.
+    pub id: OrderId,
+    /// Its store.
+    pub store: StoreId,
+    /// The platform's id.
+    pub external_id: String,
+    /// The revision it was decided from; `None` for an order seen for the first time.
+    pub from_revision: Option<i64>,
+    /// The order's name.
+    pub name: String,
+    /// When it was placed, once known.
+    pub placed_at_ms: Option<Millis>,
+    /// Where it stands.
+    pub state: OrderState,
+    /// Its currency, once known.
+    pub currency: Option<Currency>,
+    /// Its base after refunds.
+    pub base_minor: i64,
+    /// What is posted for it from now on.
+    pub standing: Option<Standing>,
+    /// The merged facts.
+    pub facts: Facts,
+    /// The decision, once made.
+    pub decision: Option<Decision>,
+    /// Postings.
+    pub transactions: Vec<Transaction>,
+    /// Changes of the deals' daily totals.
+    pub totals: Vec<TotalsChange>,
+    /// The deal whose terms were just read, with the number of their versions: if there are more
+    /// by the time of the commit, it must fail.
+    pub terms_seen: Option<(DealId, i64)>,
+}
+
+/// By how much a deal's totals of one day change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TotalsChange {
+    /// Whose totals.
+    pub deal: DealId,
+    /// Of which brand day.
+    pub day: Day,
+    /// In which currency.
+    pub currency: Currency,
+    /// Orders more or fewer.
+    pub orders: i64,
+    /// Base more or less.
+    pub base_minor: i64,
+    /// Commission more or less.
+    pub commission_minor: i64,
+}
+
+/// Why a delivery can't be used although it is authentic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    /// It contradicts what is known.
+    #[error(transparent)]
+    Contradiction(#[from] Contradiction),
+    /// The books could not be balanced: a fault of the program, kept for us to look at.
+    #[error("the change does not balance")]
+    Unbalanced(#[from] ledger::Unbalanced),
+}
+
+/// Decides one delivery.
+///
+/// # Errors
+/// [`Unusable`]: the delivery belongs into quarantine and changes nothing.
+pub fn decide(
+    store: StoreId,
+    delivery: &Delivery,
+    loaded: &Loaded,
+    keys: &ClickKeys,
+    now_ms: Millis,
+) -> Result<Outcome, Unusable> {
+    let before = loaded.order.as_ref();
+    let nothing = Facts::default();
+    let known_facts = before.map_or(&nothing, |o| &o.facts);
+    let facts = known_facts.merge(&delivery.report)?;
+    if before.is_some() && facts == *known_facts {
+        return Ok(Outcome::Unchanged);
+    }
+    let old_decision = before.and_then(|o| o.decision.as_ref());
+    let fresh = needs_decision(&facts, known_facts, old_decision);
+    let decision = if fresh {
+        attribute(&facts, loaded, old_decision, keys, now_ms)
+    } else {
+        old_decision.cloned()
+    };
+    let id = order_id(store, &delivery.external_id);
+    let old = before.and_then(|o| o.standing);
+    let new = standing(&facts, decision.as_ref(), &loaded.zone);
+    let earning_of = |s: Standing| Earning {
+        creator: s.creator,
+        day: s.available_day,
+        currency: s.currency,
+        amount_minor: s.commission_minor,
+    };
+    let transactions =
+        ledger::post_difference(id, old.map(earning_of), new.map(earning_of), loaded.holdings)?;
+    let winner = decision.as_ref().and_then(|d| d.winner.as_ref()).filter(|_| fresh);
+    Ok(Outcome::Changed(Box::new(Change {
+        id,
+        store,
+        external_id: delivery.external_id.clone(),
+        from_revision: before.map(|o| o.revision),
+        name: facts.snapshot.as_ref().map(|s| s.name.clone()).unwrap_or_default(),
+        placed_at_ms: facts.snapshot.as_ref().map(|s| s.placed_at_ms),
+        state: commission::state(&facts),
+        currency: facts.snapshot.as_ref().map(|s| s.currency),
+        base_minor: base_of(&facts, decision.as_ref()),
+        standing: new,
+        totals: totals_change(old, new),
+        transactions,
+        terms_seen: winner.and_then(|w| Some((w.deal, terms_versions(&loaded.known, w.deal)?))),
+        facts,
+        decision,
+    })))
+}
+
+/// An order is decided when its first snapshot arrives, and again only when an *earlier* snapshot
+/// with other evidence, or the first with any, arrives late.
+fn needs_decision(facts: &Facts, known: &Facts, decision: Option<&Decision>) -> bool {
+    facts.snapshot.is_some() && (decision.is_none() || facts.evidence() != known.evidence())
+}
+
+fn attribute(
+    facts: &Facts,
+    loaded: &Loaded,
+    old: Option<&Decision>,
+    keys: &ClickKeys,
+    now_ms: Millis,
+) -> Option<Decision> {
+    let snapshot = facts.snapshot.as_ref()?;
+    let at = Circumstances {
+        placed_at_ms: snapshot.placed_at_ms,
+        test: snapshot.test,
+        // What an order was first decided by stays its own.
+        rules: old.map_or(loaded.rules, |d| d.rules),
+        earning: old.map_or(loaded.earning, |d| d.earning),
+        keys,
+        now_ms,
+    };
+    Some(attribution::decide(&facts.evidence(), &loaded.known, &at))
+}
+
+fn base_of(facts: &Facts, decision: Option<&Decision>) -> i64 {
+    let earning = decision.map(|d| d.earning).unwrap_or_default();
+    commission::amounts(facts, &earning).base_minor
+}
+
+fn standing(facts: &Facts, decision: Option<&Decision>, zone: &Zone) -> Option<Standing> {
+    let (snapshot, decision) = (facts.snapshot.as_ref()?, decision?);
+    let winner = decision.winner.as_ref()?;
+    let amounts = commission::amounts(facts, &decision.earning);
+    let placed_day = zone.day(snapshot.placed_at_ms);
+    Some(Standing {
+        deal: winner.deal,
+        creator: winner.creator,
+        available_day: placed_day.plus(i64::from(decision.earning.hold_days)),
+        currency: snapshot.currency,
+        base_minor: amounts.base_minor,
+        commission_minor: commission::commission(amounts, winner.terms.rate),
+        placed_day,
+        counts: commission::state(facts) != OrderState::Cancelled,
+    })
+}
+
+fn totals_change(old: Option<Standing>, new: Option<Standing>) -> Vec<TotalsChange> {
+    let mut changes = BTreeMap::new();
+    for (standing, sign) in old.map(|s| (s, -1)).into_iter().chain(new.map(|s| (s, 1))) {
+        let key = (standing.deal, standing.placed_day, standing.currency);
+        let change = changes.entry(key).or_insert((0, 0, 0));
+        change.0 += sign * i64::from(standing.counts);
+        change.1 += sign * standing.base_minor;
+        change.2 += sign * standing.commission_minor;
+    }
+    changes
+        .into_iter()
+        .filter(|(_, change)| *change != (0, 0, 0))
+        .map(|((deal, day, currency), (orders, base_minor, commission_minor))| TotalsChange {
+            deal,
+            day,
+            currency,
+            orders,
+            base_minor,
+            commission_minor,
+        })
+        .collect()
+}
+
+fn terms_versions(known: &Known, deal: DealId) -> Option<i64> {
+    let codes = known.codes.iter().map(|c| &c.deal);
+    let links = known.links.iter().map(|l| &l.deal);
+    codes.chain(links).find(|d| d.deal == deal).map(|d| d.terms_versions)
+}

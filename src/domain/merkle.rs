@@ -1,0 +1,142 @@
+//! The Merkle tree over a brand's ledger (RFC 6962, SHA-256, salted leaves), grown leaf by leaf.
+//!
+//! Only the frontier is kept: the roots of the complete subtrees that the tree's size consists of,
+//! at most 50 hashes. That is enough to append and to name the root, so sealing reads only new
+//! entries. The crate `ct-merkle` is the oracle in the tests and makes the proofs of statements.
+
+use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// A node's hash.
+pub type Hash = [u8; 32];
+
+/// The frontier of a tree of `size` leaves.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Frontier {
+    size: u64,
+    /// Roots of complete subtrees, largest first, as hex.
+    roots: Vec<HexHash>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct HexHash(Hash);
+
+impl Serialize for HexHash {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&hex(&self.0))
+    }
+}
+impl<'de> Deserialize<'de> for HexHash {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        let digits: Option<Vec<u32>> = text.chars().map(|c| c.to_digit(16)).collect();
+        let bytes: Vec<u8> = digits
+            .unwrap_or_default()
+            .chunks(2)
+            .filter_map(|pair| match pair {
+                [high, low] => u8::try_from(high * 16 + low).ok(),
+                _ => None,
+            })
+            .collect();
+        let hash = Hash::try_from(bytes).map_err(|_| serde::de::Error::custom("not a hash"))?;
+        Ok(Self(hash))
+    }
+}
+
+impl Frontier {
+    /// How many leaves the tree has.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Appends a leaf with this content.
+    pub fn push(&mut self, leaf: &[u8]) {
+        let mut node = hash(&[&[0], leaf]);
+        let mut size = self.size;
+        while size & 1 == 1 {
+            if let Some(HexHash(left)) = self.roots.pop() {
+                node = hash(&[&[1], &left, &node]);
+            }
+            size >>= 1;
+        }
+        self.roots.push(HexHash(node));
+        self.size += 1;
+    }
+
+    /// The tree's root; of an empty tree the hash of nothing.
+    #[must_use]
+    pub fn root(&self) -> Hash {
+        let mut from_right = self.roots.iter().rev().map(|h| h.0);
+        let Some(mut node) = from_right.next() else { return hash(&[]) };
+        for left in from_right {
+            node = hash(&[&[1], &left, &node]);
+        }
+        node
+    }
+}
+
+/// The leaf of an entry: a salt that only the brand's key can make, then its canonical text. The
+/// salt keeps a proof about one entry from letting anyone guess its neighbours.
+#[must_use]
+pub fn leaf(salt_key: &[u8; 32], sequence: i64, canonical: &str) -> Vec<u8> {
+    let mut leaf = Vec::with_capacity(16 + canonical.len());
+    if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(salt_key) {
+        mac.update(&sequence.to_be_bytes());
+        leaf.extend(mac.finalize().into_bytes().iter().take(16));
+    }
+    leaf.extend_from_slice(canonical.as_bytes());
+    leaf
+}
+
+/// Small hexadecimal.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    let digit = |n: u8| char::from_digit(u32::from(n), 16).unwrap_or('0');
+    bytes.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]).collect()
+}
+
+fn hash(parts: &[&[u8]]) -> Hash {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update(part);
+    }
+    hasher.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ct_merkle::mem_backed_tree::MemoryBackedTree;
+
+    #[test]
+    fn roots_agree_with_the_reference_implementation() {
+        let mut oracle = MemoryBackedTree::<Sha256, Vec<u8>>::new();
+        let mut frontier = Frontier::default();
+        assert_eq!(hex(&frontier.root()), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        for n in 0..130u8 {
+            let content = vec![n; usize::from(n % 5)];
+            oracle.push(content.clone());
+            frontier.push(&content);
+            assert_eq!(frontier.root().as_slice(), oracle.root().as_bytes().as_slice(), "{n}");
+            let text = serde_json::to_string(&frontier).unwrap();
+            assert_eq!(serde_json::from_str::<Frontier>(&text).unwrap(), frontier);
+        }
+        assert_eq!(frontier.size(), 130);
+    }
+
+    #[test]
+    fn leaves_are_salted_per_entry_and_key() {
+        assert_ne!(leaf(&[1; 32], 1, "x"), leaf(&[1; 32], 2, "x"));
+        assert_ne!(leaf(&[1; 32], 1, "x"), leaf(&[2; 32], 1, "x"));
+        assert_eq!(leaf(&[1; 32], 1, "x").len(), 17);
+    }
+
+    #[test]
+    fn a_damaged_frontier_is_refused() {
+        for text in [r#"{"size":1,"roots":["zz"]}"#, r#"{"size":1,"roots":["00"]}"#] {
+            assert!(serde_json::from_str::<Frontier>(text).is_err(), "{text}");
+        }
+    }
+}

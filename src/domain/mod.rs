@@ -1,0 +1,22 @@
+//! The pure core: values in (time, ids and randomness too), values out.
+//!
+//! Nothing here is async, does I/O, reads a clock or draws randomness, and nothing here names an
+//! outer ring. Input is parsed at the edges; the core never validates the same thing twice.
+
+pub mod attribution;
+pub mod auth;
+pub mod brand;
+pub mod click;
+pub mod commission;
+pub mod counter;
+pub mod creator;
+pub mod deal;
+pub mod ids;
+pub mod ingest;
+pub mod ledger;
+pub mod link;
+pub mod merkle;
+pub mod money;
+pub mod order;
+pub mod secret;
+pub mod time;

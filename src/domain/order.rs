@@ -1,0 +1,335 @@
+//! An order's facts, as stores report them, and how reports merge.
+//!
+//! Facts are merged, never overwritten (DESIGN.md, "Earning"): the snapshot with the greatest
+//! key, the set of refunds by id, cancelled or not. Merging is commutative, associative and
+//! idempotent, so deliveries may come late, twice or in any order and the facts end up the same.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::ids::{OrderId, StoreId};
+use super::money::{Currency, Money};
+use super::time::Millis;
+
+/// One authentic message of a store about one order, reduced to what the product keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// The platform's order id as decimal text: exact beyond 2^53.
+    pub external_id: String,
+    /// What it says.
+    pub report: Report,
+}
+
+/// What a [`Delivery`] says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Report {
+    /// The whole order as it was at one moment, with the refunds known then.
+    Snapshot(Box<Snapshot>, Vec<Refund>),
+    /// One refund.
+    Refund(Refund),
+    /// The order was deleted: as good as cancelled.
+    Deleted,
+    /// Lines were added or removed; amounts follow in a later snapshot.
+    Edited(Edit),
+}
+
+/// An order as it was at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// When the store last changed it; the first part of the merge key.
+    pub updated_at_ms: Millis,
+    /// When the shopper placed it.
+    pub placed_at_ms: Millis,
+    /// The name that people use: `#1001`.
+    pub name: String,
+    /// The shop's own currency, in which every amount here is.
+    pub currency: Currency,
+    /// How far payment got.
+    pub payment: Payment,
+    /// It was cancelled.
+    pub cancelled: bool,
+    /// It was a test of the checkout.
+    pub test: bool,
+    /// Whether prices and refund subtotals contain the tax.
+    pub taxes_included: bool,
+    /// What was bought.
+    pub lines: Vec<Line>,
+    /// What may say whose order it is.
+    pub evidence: Evidence,
+}
+
+/// How far payment got, in the order of an order's life: later ones win a tie in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Payment {
+    /// Nothing was paid yet (pending, authorized, expired).
+    Unpaid,
+    /// Some was paid; that is not paid.
+    PartiallyPaid,
+    /// All was paid.
+    Paid,
+    /// All was paid, some was given back.
+    PartiallyRefunded,
+    /// All was paid, all was given back.
+    Refunded,
+    /// The payment was voided.
+    Voided,
+}
+
+impl Payment {
+    /// The order was paid in full at some time.
+    #[must_use]
+    pub fn was_paid(self) -> bool {
+        matches!(self, Self::Paid | Self::PartiallyRefunded | Self::Refunded)
+    }
+}
+
+/// One line of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// The platform's line id.
+    pub id: u64,
+    /// The platform's product id, if the product still exists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product_id: Option<u64>,
+    /// Units bought.
+    pub quantity: i64,
+    /// Units left after refunds and edits, where the platform says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current_quantity: Option<i64>,
+    /// Price of one unit, minor units, before discounts.
+    pub price_minor: i64,
+    /// Discounts allocated to the whole line, minor units.
+    pub discount_minor: i64,
+    /// Tax of the whole line, minor units; counts only where prices include it.
+    pub tax_minor: i64,
+    /// False for what earns no commission: gift cards and tips.
+    pub earns: bool,
+}
+
+/// What an order carries that may say whose it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Evidence {
+    /// Codes used, in the order of their applications.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub codes: Vec<UsedCode>,
+    /// Click ids as they came, from order attributes first, then the landing page; not verified.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clicks: Vec<String>,
+    /// `ref=` of a landing page that carries no click id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bare_ref: Option<String>,
+    /// Keyed hash of the buyer's e-mail address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email_hash: Option<String>,
+}
+
+impl Evidence {
+    /// Nothing here could name a deal.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.codes.is_empty() && self.clicks.is_empty() && self.bare_ref.is_none()
+    }
+}
+
+/// A code as an order used it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsedCode {
+    /// As typed, at most 255 characters.
+    pub code: String,
+    /// What it took off, minor units.
+    pub discount_minor: i64,
+    /// The discount's application is of type `discount_code`: a title of a manual discount or an
+    /// automatic one is no code (reference: Shopify puts such titles in `discount_codes`).
+    pub is_code: bool,
+}
+
+/// Money given back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refund {
+    /// The platform's refund id as decimal text.
+    pub id: String,
+    /// The currency it was reported in, where it said one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<Currency>,
+    /// Lines refunded; empty for a refund without lines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<RefundLine>,
+    /// What was paid back without naming lines, shipping left out; ignored where there are lines.
+    #[serde(default)]
+    pub amount: Decimal,
+}
+
+/// A refunded part of a line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefundLine {
+    /// The order's line.
+    pub line_id: u64,
+    /// Units given back.
+    pub quantity: i64,
+    /// Their price after discounts; contains the tax where prices include it.
+    pub subtotal: Decimal,
+    /// Their tax.
+    pub tax: Decimal,
+}
+
+/// Units added to or removed from lines after the order was placed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edit {
+    /// The platform's id of the edit as decimal text.
+    pub id: String,
+    /// Line id and units, positive for added, negative for removed.
+    pub deltas: Vec<(u64, i64)>,
+}
+
+/// Everything known of one order. The default value knows nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Facts {
+    /// The snapshot with the greatest key, its evidence moved to `evidence`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<Snapshot>,
+    /// The evidence of the *earliest* snapshot that carried any, with that snapshot's key: a
+    /// later edit of an order never moves it to another deal by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<(SnapshotKey, Evidence)>,
+    /// Refunds by id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub refunds: BTreeMap<String, Refund>,
+    /// Some report said it was cancelled or deleted.
+    #[serde(default)]
+    pub cancelled: bool,
+    /// Edits by id; they move no money, the snapshot that follows them does.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub edits: BTreeMap<String, Edit>,
+}
+
+/// What orders snapshots: time of change, rank in the order's life, hash of the facts.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SnapshotKey(Millis, Payment, String);
+
+/// A report contradicts what is known, so that it can't be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Contradiction {
+    /// The order changed its currency.
+    #[error("the order is known in another currency")]
+    OrderCurrency,
+    /// A refund in another currency than its order.
+    #[error("the refund is in another currency than its order")]
+    RefundCurrency,
+}
+
+impl Snapshot {
+    /// The key by which the greatest snapshot wins.
+    #[must_use]
+    pub fn key(&self) -> SnapshotKey {
+        let canonical = serde_json::to_vec(self).unwrap_or_default();
+        let hash = Sha256::digest(&canonical);
+        let hex = hash.iter().take(8).map(|b| format!("{b:02x}")).collect();
+        SnapshotKey(self.updated_at_ms, self.payment, hex)
+    }
+}
+
+impl Facts {
+    /// These facts and what one more report says.
+    ///
+    /// # Errors
+    /// [`Contradiction`]; the report is then of no use and the facts stay as they were.
+    pub fn merge(&self, report: &Report) -> Result<Self, Contradiction> {
+        let mut merged = self.clone();
+        match report {
+            Report::Snapshot(snapshot, refunds) => {
+                merged.take_snapshot(snapshot);
+                for refund in refunds {
+                    merged.take_refund(refund);
+                }
+            }
+            Report::Refund(refund) => merged.take_refund(refund),
+            Report::Deleted => merged.cancelled = true,
+            Report::Edited(edit) => {
+                merged.edits.entry(edit.id.clone()).or_insert_with(|| edit.clone());
+            }
+        }
+        merged.check_currencies(self)?;
+        Ok(merged)
+    }
+
+    fn take_snapshot(&mut self, incoming: &Snapshot) {
+        self.cancelled |= incoming.cancelled;
+        let mut incoming = incoming.clone();
+        let evidence = std::mem::take(&mut incoming.evidence);
+        // The evidence is judged on its own, so the key leaves it out.
+        let key = incoming.key();
+        if self.snapshot.as_ref().is_none_or(|known| known.key() < key) {
+            self.snapshot = Some(incoming);
+        }
+        let candidate = (key, evidence);
+        let earlier = self.evidence.as_ref().is_none_or(|known| {
+            let rank = |(key, e): &(SnapshotKey, Evidence)| {
+                (e.is_empty(), key.clone(), serde_json::to_string(e).unwrap_or_default())
+            };
+            rank(&candidate) < rank(known)
+        });
+        if earlier {
+            self.evidence = Some(candidate);
+        }
+    }
+
+    /// Should a platform report one refund id with different contents, the one that lowers the
+    /// base more is kept, whichever came first.
+    fn take_refund(&mut self, incoming: &Refund) {
+        let weight = |r: &Refund| {
+            let subtotal: Decimal = r.lines.iter().map(|l| l.subtotal).sum();
+            (!r.lines.is_empty(), subtotal, r.amount, serde_json::to_string(r).unwrap_or_default())
+        };
+        let heavier =
+            self.refunds.get(&incoming.id).is_none_or(|known| weight(known) < weight(incoming));
+        if heavier {
+            self.refunds.insert(incoming.id.clone(), incoming.clone());
+        }
+    }
+
+    fn check_currencies(&self, before: &Self) -> Result<(), Contradiction> {
+        let Some(currency) = self.snapshot.as_ref().map(|s| s.currency) else { return Ok(()) };
+        if before.snapshot.as_ref().is_some_and(|s| s.currency != currency) {
+            return Err(Contradiction::OrderCurrency);
+        }
+        if self.refunds.values().any(|r| r.currency.is_some_and(|c| c != currency)) {
+            return Err(Contradiction::RefundCurrency);
+        }
+        Ok(())
+    }
+
+    /// What may say whose order it is; nothing while no snapshot is known.
+    #[must_use]
+    pub fn evidence(&self) -> Evidence {
+        self.evidence.as_ref().map(|(_, e)| e.clone()).unwrap_or_default()
+    }
+}
+
+/// The part of a refunded amount that counts, in minor units of the order's currency.
+#[must_use]
+pub fn decimal_to_minor(amount: Decimal, currency: Currency) -> i64 {
+    let rounded = amount.round_dp_with_strategy(
+        currency.exponent(),
+        rust_decimal::RoundingStrategy::MidpointAwayFromZero,
+    );
+    Money::parse(&rounded.to_string(), currency).map_or(0, |m| m.minor)
+}
+
+/// The id of a store's order: derived from the store and the platform's id, so that two first
+/// deliveries of one order meet at the same primary key.
+#[must_use]
+pub fn order_id(store: StoreId, external_id: &str) -> OrderId {
+    let mut hasher = Sha256::new();
+    hasher.update(b"tributary/order/v1");
+    hasher.update(store.bytes());
+    hasher.update(external_id.as_bytes());
+    let digest = hasher.finalize();
+    let mut bytes = [0; 16];
+    bytes.iter_mut().zip(digest.iter()).for_each(|(to, from)| *to = *from);
+    OrderId::from_bytes(bytes)
+}
