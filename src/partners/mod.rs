@@ -1,0 +1,3 @@
+//! Other systems' formats, translated to the domain's types. Nothing here stores or decides.
+
+pub mod shopify;
