@@ -1,0 +1,323 @@
+-- The schema of the first release. Later changes are further files; schema.sql is their sum.
+--
+-- Conventions: STRICT tables; ids are TypeIDs as TEXT; times are milliseconds since 1970 in UTC
+-- (`…_ms`); amounts are integer minor units (`…_minor`) within ±9e14, far inside 2^53; days count
+-- from 1970-01-01 in the brand's calendar; every table of a brand begins its key with brand_id.
+-- WITHOUT ROWID where rows are found by key only: an insert then writes one row, not two.
+
+-- A tenant and its settings. `link_host` is the host that its links are handed out on, '' for the
+-- product's own /go.
+CREATE TABLE brands (
+  id TEXT NOT NULL PRIMARY KEY,
+  name TEXT NOT NULL,
+  currency TEXT NOT NULL CHECK (length(currency) = 3),
+  timezone TEXT NOT NULL,
+  homepage_url TEXT NOT NULL,
+  owner_email TEXT NOT NULL,
+  link_host TEXT NOT NULL DEFAULT '',
+  hold_days INTEGER NOT NULL CHECK (hold_days BETWEEN 0 AND 365),
+  earn_on TEXT NOT NULL CHECK (earn_on IN ('paid', 'placed')),
+  count_test_orders INTEGER NOT NULL CHECK (count_test_orders IN (0, 1)),
+  payout_minimum_minor INTEGER CHECK (payout_minimum_minor BETWEEN 0 AND 900000000000000),
+  created_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Versions of a brand's attribution rules; an order uses those in force when it was placed. The
+-- first starts at 0. Append-only but for the version that starts at the same millisecond.
+CREATE TABLE attribution_rules (
+  brand_id TEXT NOT NULL,
+  starts_at_ms INTEGER NOT NULL,
+  window_days INTEGER NOT NULL CHECK (window_days BETWEEN 1 AND 365),
+  precedence TEXT NOT NULL CHECK (precedence IN ('code_first', 'link_first')),
+  clicks TEXT NOT NULL CHECK (clicks IN ('last', 'first')),
+  PRIMARY KEY (brand_id, starts_at_ms)
+) STRICT, WITHOUT ROWID;
+
+-- Hosts that brands serve links on. A host belongs to one brand; old ones stay, so that links
+-- that were handed out keep working.
+CREATE TABLE hosts (
+  host TEXT NOT NULL PRIMARY KEY,
+  brand_id TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('pending', 'active')),
+  created_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX hosts_by_brand ON hosts (brand_id);
+
+-- API keys by the SHA-256 of their text.
+CREATE TABLE api_keys (
+  secret_hash TEXT NOT NULL PRIMARY KEY CHECK (length(secret_hash) = 64),
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  created_at_ms INTEGER NOT NULL,
+  revoked_at_ms INTEGER
+) STRICT, WITHOUT ROWID;
+
+-- Connected shops. Secrets are sealed to the store's id; the previous one is accepted for an hour.
+CREATE TABLE stores (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  platform TEXT NOT NULL CHECK (platform IN ('shopify')),
+  shop_domain TEXT NOT NULL,
+  storefront_url TEXT NOT NULL,
+  client_id TEXT NOT NULL,
+  secret_sealed TEXT NOT NULL,
+  previous_secret_sealed TEXT,
+  previous_until_ms INTEGER,
+  created_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX stores_by_id ON stores (id);
+CREATE UNIQUE INDEX stores_by_shop ON stores (brand_id, shop_domain);
+
+-- People in the brand's CRM. `email_hash` is keyed per brand: orders carry only such hashes.
+CREATE TABLE creators (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  name TEXT NOT NULL,
+  handle TEXT NOT NULL,
+  email TEXT,
+  email_hash TEXT,
+  niche TEXT,
+  followers INTEGER CHECK (followers >= 0),
+  engagement_bp INTEGER CHECK (engagement_bp BETWEEN 0 AND 10000),
+  tags TEXT NOT NULL CHECK (json_valid(tags)),
+  created_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, id)
+) STRICT, WITHOUT ROWID;
+
+-- Boards. `stages` is the JSON list of their names in order.
+CREATE TABLE campaigns (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  name TEXT NOT NULL,
+  stages TEXT NOT NULL CHECK (json_valid(stages)),
+  created_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, id)
+) STRICT, WITHOUT ROWID;
+
+-- One creator in one campaign.
+CREATE TABLE deals (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  creator_id TEXT NOT NULL,
+  campaign_id TEXT NOT NULL,
+  stage TEXT NOT NULL,
+  tags TEXT NOT NULL CHECK (json_valid(tags)),
+  closed_at_ms INTEGER,
+  created_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, id),
+  FOREIGN KEY (brand_id, creator_id) REFERENCES creators (brand_id, id),
+  FOREIGN KEY (brand_id, campaign_id) REFERENCES campaigns (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX deals_by_creator ON deals (brand_id, creator_id);
+
+-- Versions of a deal's terms: in force is the one that started last before the order was placed,
+-- of two that start together the later version.
+CREATE TABLE terms (
+  brand_id TEXT NOT NULL,
+  deal_id TEXT NOT NULL,
+  starts_at_ms INTEGER NOT NULL,
+  version INTEGER NOT NULL CHECK (version >= 1),
+  id TEXT NOT NULL,
+  rate_bp INTEGER NOT NULL CHECK (rate_bp BETWEEN 0 AND 10000),
+  created_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, deal_id, starts_at_ms, version),
+  FOREIGN KEY (brand_id, deal_id) REFERENCES deals (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER terms_never_before_decided_orders BEFORE INSERT ON terms WHEN NEW.version > 1 AND EXISTS (SELECT 1 FROM orders WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND placed_at_ms >= NEW.starts_at_ms) BEGIN SELECT RAISE(ABORT, 'terms_before_decided_order'); END;
+
+-- Personal links of deals. `host` is where the link is handed out; `slugs` says where it works.
+CREATE TABLE links (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  deal_id TEXT NOT NULL,
+  store_id TEXT NOT NULL,
+  slug TEXT NOT NULL,
+  slug_key TEXT NOT NULL CHECK (slug_key = lower(slug)),
+  host TEXT NOT NULL,
+  target TEXT NOT NULL,
+  closed_at_ms INTEGER,
+  created_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, id),
+  FOREIGN KEY (brand_id, deal_id) REFERENCES deals (brand_id, id),
+  FOREIGN KEY (brand_id, store_id) REFERENCES stores (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX links_by_slug ON links (brand_id, slug_key);
+CREATE INDEX links_by_deal ON links (brand_id, deal_id);
+
+-- Which link a host serves under a slug; host '' is the product's own /go.
+CREATE TABLE slugs (
+  host TEXT NOT NULL,
+  slug_key TEXT NOT NULL,
+  brand_id TEXT NOT NULL,
+  link_id TEXT NOT NULL,
+  PRIMARY KEY (host, slug_key)
+) STRICT, WITHOUT ROWID;
+
+-- Discount codes of deals, compared without case.
+CREATE TABLE codes (
+  brand_id TEXT NOT NULL,
+  code_key TEXT NOT NULL,
+  id TEXT NOT NULL,
+  deal_id TEXT NOT NULL,
+  code TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('active')),
+  created_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, code_key),
+  FOREIGN KEY (brand_id, deal_id) REFERENCES deals (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX codes_by_deal ON codes (brand_id, deal_id);
+
+-- Orders: their merged facts, the decision about them, and what was posted for them. The id is
+-- derived from store and platform id, so two first deliveries collide here. `revision` guards
+-- every later change: a stale one sets it to NULL and so aborts its whole batch. An order known
+-- only by a refund or cancellation has no placed_at_ms yet.
+CREATE TABLE orders (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  store_id TEXT NOT NULL,
+  external_id TEXT NOT NULL,
+  revision INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  placed_at_ms INTEGER,
+  state TEXT NOT NULL CHECK (state IN ('unpaid', 'paid', 'partially_refunded', 'refunded', 'cancelled', 'disputed')),
+  currency TEXT CHECK (length(currency) = 3),
+  base_minor INTEGER NOT NULL CHECK (base_minor BETWEEN 0 AND 900000000000000),
+  commission_minor INTEGER NOT NULL CHECK (commission_minor BETWEEN 0 AND 900000000000000),
+  deal_id TEXT,
+  creator_id TEXT,
+  available_day INTEGER,
+  facts TEXT NOT NULL,
+  decision TEXT,
+  PRIMARY KEY (brand_id, id),
+  CHECK (commission_minor = 0 OR deal_id IS NOT NULL),
+  CHECK ((deal_id IS NULL) = (creator_id IS NULL))
+) STRICT, WITHOUT ROWID;
+CREATE INDEX orders_by_time ON orders (brand_id, placed_at_ms, id) WHERE placed_at_ms IS NOT NULL;
+CREATE INDEX orders_by_deal ON orders (brand_id, deal_id, placed_at_ms, id) WHERE deal_id IS NOT NULL;
+
+-- Per deal, brand day and currency: what its orders come to. Kept in the batch that changes an
+-- order and proven equal to the orders by tests.
+CREATE TABLE deal_days (
+  brand_id TEXT NOT NULL,
+  deal_id TEXT NOT NULL,
+  day INTEGER NOT NULL,
+  currency TEXT NOT NULL,
+  orders INTEGER NOT NULL CHECK (orders >= 0),
+  base_minor INTEGER NOT NULL CHECK (base_minor >= 0),
+  commission_minor INTEGER NOT NULL CHECK (commission_minor >= 0),
+  PRIMARY KEY (brand_id, deal_id, day, currency)
+) STRICT, WITHOUT ROWID;
+
+-- The ledger: signed entries in the order of commits. `txn` is the sequence of the transaction's
+-- first entry; its entries sum to zero per currency. Append-only by three triggers: the one before
+-- inserts is needed because INSERT OR REPLACE passes the other two.
+CREATE TABLE entries (
+  brand_id TEXT NOT NULL,
+  sequence INTEGER NOT NULL CHECK (sequence >= 1),
+  txn INTEGER NOT NULL CHECK (txn BETWEEN 1 AND sequence),
+  account TEXT NOT NULL CHECK (account IN ('commission', 'pending', 'available', 'in_payout', 'paid', 'clawback')),
+  creator_id TEXT,
+  day INTEGER NOT NULL,
+  currency TEXT NOT NULL CHECK (length(currency) = 3),
+  amount_minor INTEGER NOT NULL CHECK (amount_minor <> 0 AND abs(amount_minor) <= 900000000000000),
+  cause TEXT NOT NULL CHECK (cause IN ('order', 'release')),
+  cause_id TEXT NOT NULL,
+  posted_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, sequence),
+  CHECK ((account = 'commission') = (creator_id IS NULL)),
+  CHECK (account = 'pending' OR day = 0)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER entries_insert_once BEFORE INSERT ON entries WHEN EXISTS (SELECT 1 FROM entries WHERE brand_id = NEW.brand_id AND sequence = NEW.sequence) BEGIN SELECT RAISE(ABORT, 'entries are append-only'); END;
+CREATE TRIGGER entries_never_change BEFORE UPDATE ON entries BEGIN SELECT RAISE(ABORT, 'entries are append-only'); END;
+CREATE TRIGGER entries_never_go BEFORE DELETE ON entries BEGIN SELECT RAISE(ABORT, 'entries are append-only'); END;
+
+-- What creators' accounts hold: the fold of their entries, made by the trigger below and nothing
+-- else. A claw-back is negative, everything else never is, so a stale decision aborts. (CHECKs
+-- look at the row to be inserted before the conflict: hence the 0 that stands in for a debit of
+-- an account that exists, and the NULL, which aborts, for one of an account that doesn't.)
+CREATE TABLE balances (
+  brand_id TEXT NOT NULL,
+  creator_id TEXT NOT NULL,
+  currency TEXT NOT NULL,
+  account TEXT NOT NULL,
+  day INTEGER NOT NULL,
+  amount_minor INTEGER NOT NULL CHECK (CASE account WHEN 'clawback' THEN amount_minor <= 0 ELSE amount_minor >= 0 END),
+  PRIMARY KEY (brand_id, creator_id, currency, account, day)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER entries_fold AFTER INSERT ON entries WHEN NEW.creator_id IS NOT NULL BEGIN INSERT INTO balances (brand_id, creator_id, currency, account, day, amount_minor) VALUES (NEW.brand_id, NEW.creator_id, NEW.currency, NEW.account, NEW.day, CASE WHEN (NEW.account = 'clawback') = (NEW.amount_minor < 0) THEN NEW.amount_minor WHEN EXISTS (SELECT 1 FROM balances WHERE brand_id = NEW.brand_id AND creator_id = NEW.creator_id AND currency = NEW.currency AND account = NEW.account AND day = NEW.day) THEN 0 END) ON CONFLICT (brand_id, creator_id, currency, account, day) DO UPDATE SET amount_minor = amount_minor + NEW.amount_minor; END;
+
+-- Heads of a brand's Merkle tree: after `size` entries the root was `root`. `frontier` is what is
+-- needed to go on from there.
+CREATE TABLE ledger_seals (
+  brand_id TEXT NOT NULL,
+  size INTEGER NOT NULL CHECK (size >= 1),
+  root TEXT NOT NULL CHECK (length(root) = 64),
+  frontier TEXT NOT NULL,
+  sealed_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, size)
+) STRICT, WITHOUT ROWID;
+
+-- Daily totals of clicks as the counter objects push them: absolute, so that a repeat is harmless.
+-- `shard` names the object, so that totals survive a change in the number of objects.
+CREATE TABLE click_days (
+  brand_id TEXT NOT NULL,
+  link_id TEXT NOT NULL,
+  day INTEGER NOT NULL,
+  shard INTEGER NOT NULL,
+  deal_id TEXT NOT NULL,
+  total INTEGER NOT NULL CHECK (total >= 0),
+  uniques INTEGER NOT NULL CHECK (uniques BETWEEN 0 AND total),
+  bot INTEGER NOT NULL CHECK (bot >= 0),
+  prefetch INTEGER NOT NULL CHECK (prefetch >= 0),
+  head INTEGER NOT NULL CHECK (head >= 0),
+  PRIMARY KEY (brand_id, link_id, day, shard)
+) STRICT, WITHOUT ROWID;
+
+-- Deliveries that were authentic but unusable. `body` is sealed to the row's id and goes after 14
+-- days; the row stays and says what happened.
+CREATE TABLE quarantine (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  store_id TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  body_hash TEXT NOT NULL,
+  body TEXT,
+  received_at_ms INTEGER NOT NULL,
+  replayed_at_ms INTEGER,
+  PRIMARY KEY (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX quarantine_once ON quarantine (brand_id, store_id, body_hash);
+
+-- Invitations of creators by the SHA-256 of their token; accepting one spends it.
+CREATE TABLE invitations (
+  secret_hash TEXT NOT NULL PRIMARY KEY CHECK (length(secret_hash) = 64),
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  deal_id TEXT NOT NULL,
+  creator_id TEXT NOT NULL,
+  created_at_ms INTEGER NOT NULL,
+  expires_at_ms INTEGER NOT NULL,
+  revision INTEGER NOT NULL CHECK (revision IN (0, 1)),
+  accepted_at_ms INTEGER
+) STRICT, WITHOUT ROWID;
+
+-- Creators' access tokens by their SHA-256.
+CREATE TABLE creator_tokens (
+  secret_hash TEXT NOT NULL PRIMARY KEY CHECK (length(secret_hash) = 64),
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  creator_id TEXT NOT NULL,
+  created_at_ms INTEGER NOT NULL,
+  expires_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The last run of every job, for GET /v1/status.
+CREATE TABLE job_runs (
+  name TEXT NOT NULL PRIMARY KEY,
+  started_at_ms INTEGER NOT NULL,
+  finished_at_ms INTEGER NOT NULL,
+  succeeded INTEGER NOT NULL CHECK (succeeded IN (0, 1)),
+  handled INTEGER NOT NULL,
+  detail TEXT NOT NULL
+) STRICT, WITHOUT ROWID;

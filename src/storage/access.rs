@@ -1,0 +1,161 @@
+//! API keys, invitations and creators' tokens, by the hash of their text.
+
+use serde::Deserialize;
+
+use super::{Database, DbError, Statement, bind, statements};
+use crate::domain::ids::{BrandId, CreatorId, DealId, InvitationId, KeyId, TokenId};
+use crate::domain::time::Millis;
+
+statements! {
+    INSERT_KEY = "
+INSERT INTO api_keys (secret_hash, brand_id, id, created_at_ms) VALUES (?1, ?2, ?3, ?4)";
+
+    FIND_KEY = "SELECT brand_id FROM api_keys WHERE secret_hash = ?1 AND revoked_at_ms IS NULL";
+
+    REVOKE_KEY = "
+UPDATE api_keys SET revoked_at_ms = ?2 WHERE secret_hash = ?1 AND revoked_at_ms IS NULL";
+
+    INSERT_INVITATION = "
+INSERT INTO invitations (secret_hash, brand_id, id, deal_id, creator_id, created_at_ms,
+  expires_at_ms, revision) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0)";
+
+    FIND_INVITATION = "
+SELECT i.brand_id, i.creator_id, i.expires_at_ms, i.accepted_at_ms, c.name FROM invitations i
+JOIN creators c ON c.brand_id = i.brand_id AND c.id = i.creator_id WHERE i.secret_hash = ?1";
+
+    /// Spent once: a second acceptance would set revision to 2, which its CHECK refuses.
+    ACCEPT_INVITATION = "
+UPDATE invitations SET revision = revision + 1, accepted_at_ms = ?3
+WHERE secret_hash = ?1 AND brand_id = ?2";
+
+    INSERT_TOKEN = "
+INSERT INTO creator_tokens (secret_hash, brand_id, id, creator_id, created_at_ms, expires_at_ms)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+
+    FIND_TOKEN = "
+SELECT brand_id, creator_id, expires_at_ms FROM creator_tokens WHERE secret_hash = ?1";
+}
+
+/// Stores an API key's hash.
+#[must_use]
+pub fn insert_key(brand: BrandId, id: KeyId, secret_hash: &str, now_ms: Millis) -> Statement {
+    bind!(INSERT_KEY, secret_hash, brand, id, now_ms)
+}
+
+/// The brand that a key opens.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn brand_of_key(
+    db: &dyn Database,
+    secret_hash: &str,
+) -> Result<Option<BrandId>, DbError> {
+    #[derive(Deserialize)]
+    struct Row {
+        brand_id: BrandId,
+    }
+    Ok(db.first::<Row>(bind!(FIND_KEY, secret_hash)).await?.map(|r| r.brand_id))
+}
+
+/// Revokes a key.
+#[must_use]
+pub fn revoke_key(secret_hash: &str, now_ms: Millis) -> Statement {
+    bind!(REVOKE_KEY, secret_hash, now_ms)
+}
+
+/// An invitation to be stored.
+#[derive(Debug, Clone, Copy)]
+pub struct NewInvitation {
+    /// Its id.
+    pub id: InvitationId,
+    /// The deal it was sent from.
+    pub deal: DealId,
+    /// Who is invited.
+    pub creator: CreatorId,
+    /// When it was made.
+    pub created_at_ms: Millis,
+    /// Until when it can be accepted.
+    pub expires_at_ms: Millis,
+}
+
+/// Stores an invitation's hash.
+#[must_use]
+pub fn insert_invitation(brand: BrandId, secret_hash: &str, new: &NewInvitation) -> Statement {
+    bind!(
+        INSERT_INVITATION, secret_hash, brand, new.id, new.deal, new.creator, new.created_at_ms,
+        new.expires_at_ms,
+    )
+}
+
+/// An invitation.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct InvitationRow {
+    /// Whose brand.
+    pub brand_id: BrandId,
+    /// Who is invited.
+    pub creator_id: CreatorId,
+    /// Until when.
+    pub expires_at_ms: Millis,
+    /// When it was accepted, if it was.
+    pub accepted_at_ms: Option<Millis>,
+    /// The creator's name.
+    pub name: String,
+}
+
+/// The invitation with this hash.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn invitation(
+    db: &dyn Database,
+    secret_hash: &str,
+) -> Result<Option<InvitationRow>, DbError> {
+    db.first(bind!(FIND_INVITATION, secret_hash)).await
+}
+
+/// A creator's token to be stored.
+#[derive(Debug, Clone)]
+pub struct NewToken {
+    /// Its id.
+    pub id: TokenId,
+    /// The hash of its text.
+    pub secret_hash: String,
+    /// Until when it holds.
+    pub expires_at_ms: Millis,
+}
+
+/// Spends an invitation and stores the token it gives, or fails as a whole.
+#[must_use]
+pub fn accept(
+    invitation_hash: &str,
+    invitation: &InvitationRow,
+    token: &NewToken,
+    now_ms: Millis,
+) -> Vec<Statement> {
+    vec![
+        bind!(ACCEPT_INVITATION, invitation_hash, invitation.brand_id, now_ms),
+        bind!(
+            INSERT_TOKEN, &token.secret_hash, invitation.brand_id, token.id,
+            invitation.creator_id, now_ms, token.expires_at_ms,
+        ),
+    ]
+}
+
+/// A creator's token.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct TokenRow {
+    /// Whose brand.
+    pub brand_id: BrandId,
+    /// Whose.
+    pub creator_id: CreatorId,
+    /// Until when.
+    pub expires_at_ms: Millis,
+}
+
+/// The token with this hash.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn token(db: &dyn Database, secret_hash: &str) -> Result<Option<TokenRow>, DbError> {
+    db.first(bind!(FIND_TOKEN, secret_hash)).await
+}

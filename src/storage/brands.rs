@@ -1,0 +1,230 @@
+//! Brands, the versions of their attribution rules, and their link hosts.
+
+use serde::Deserialize;
+
+use super::{Database, DbError, Statement, bind, statements};
+use crate::domain::brand::{AttributionRules, Brand, EarningRules, Precedence, ClickOrder, EarnOn};
+use crate::domain::ids::BrandId;
+use crate::domain::money::{Currency, Money};
+use crate::domain::time::{Millis, Zone};
+
+statements! {
+    INSERT = "
+INSERT INTO brands (id, name, currency, timezone, homepage_url, owner_email, link_host, hold_days,
+  earn_on, count_test_orders, payout_minimum_minor, created_at_ms)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, '', ?7, ?8, ?9, ?10, ?11)";
+
+    FIND = "
+SELECT b.id, b.name, b.currency, b.timezone, b.homepage_url, b.link_host, b.hold_days, b.earn_on,
+  b.count_test_orders, b.payout_minimum_minor, r.window_days, r.precedence, r.clicks,
+  (SELECT host FROM hosts WHERE brand_id = b.id AND state = 'pending'
+     ORDER BY created_at_ms DESC LIMIT 1) AS pending_host
+FROM brands b JOIN attribution_rules r ON r.brand_id = b.id
+WHERE b.id = ?1 AND r.starts_at_ms <= ?2 ORDER BY r.starts_at_ms DESC LIMIT 1";
+
+    UPDATE = "
+UPDATE brands SET name = ?2, timezone = ?3, homepage_url = ?4, hold_days = ?5, earn_on = ?6,
+  count_test_orders = ?7, payout_minimum_minor = ?8 WHERE id = ?1";
+
+    INSERT_RULES = "
+INSERT INTO attribution_rules (brand_id, starts_at_ms, window_days, precedence, clicks)
+VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (brand_id, starts_at_ms) DO UPDATE SET
+  window_days = excluded.window_days, precedence = excluded.precedence, clicks = excluded.clicks";
+
+    /// A host of another brand makes brand_id NULL, which aborts.
+    CLAIM_HOST = "
+INSERT INTO hosts (host, brand_id, state, created_at_ms) VALUES (?2, ?1, ?3, ?4)
+ON CONFLICT (host) DO UPDATE SET brand_id = iif(brand_id = excluded.brand_id, brand_id, NULL),
+  state = iif(state = 'active', state, excluded.state), created_at_ms = excluded.created_at_ms";
+
+    ACTIVATE_HOST = "UPDATE hosts SET state = 'active' WHERE host = ?2 AND brand_id = ?1";
+
+    FIND_HOST = "SELECT brand_id, state FROM hosts WHERE host = ?1";
+
+    PENDING_HOSTS = "
+SELECT host, brand_id, state FROM hosts WHERE state = 'pending' ORDER BY host LIMIT 50";
+
+    SET_LINK_HOST = "UPDATE brands SET link_host = ?2 WHERE id = ?1";
+
+    /// From now on every link of the brand works on its active host too.
+    COPY_SLUGS = "
+INSERT INTO slugs (host, slug_key, brand_id, link_id)
+SELECT ?2, slug_key, brand_id, id FROM links WHERE brand_id = ?1
+ON CONFLICT (host, slug_key) DO NOTHING";
+
+    MOVE_LINKS = "
+UPDATE links SET host = ?2 WHERE brand_id = ?1 AND host <> ?2
+  AND EXISTS (SELECT 1 FROM slugs s WHERE s.host = ?2 AND s.slug_key = links.slug_key
+    AND s.brand_id = ?1 AND s.link_id = links.id)";
+
+    ALL_IDS = "SELECT id AS brand_id FROM brands ORDER BY id";
+}
+
+#[derive(Deserialize)]
+struct Row {
+    id: BrandId,
+    name: String,
+    currency: Currency,
+    timezone: String,
+    homepage_url: String,
+    link_host: String,
+    hold_days: u16,
+    earn_on: EarnOn,
+    count_test_orders: i64,
+    payout_minimum_minor: Option<i64>,
+    window_days: u16,
+    precedence: Precedence,
+    clicks: ClickOrder,
+    pending_host: Option<String>,
+}
+
+/// A brand and the link host that waits to be verified.
+#[derive(Debug, Clone)]
+pub struct StoredBrand {
+    /// The brand.
+    pub brand: Brand,
+    /// A host that was set but isn't verified yet.
+    pub pending_host: Option<String>,
+}
+
+impl From<Row> for StoredBrand {
+    fn from(row: Row) -> Self {
+        let brand = Brand {
+            id: row.id,
+            name: row.name,
+            currency: row.currency,
+            timezone: Zone::named(&row.timezone).unwrap_or_else(Zone::utc),
+            homepage_url: row.homepage_url,
+            link_domain: Some(row.link_host).filter(|host| !host.is_empty()),
+            attribution: AttributionRules {
+                window_days: row.window_days,
+                precedence: row.precedence,
+                clicks: row.clicks,
+            },
+            earning: EarningRules {
+                earn_on: row.earn_on,
+                count_test_orders: row.count_test_orders != 0,
+                hold_days: row.hold_days,
+            },
+            payout_minimum: row.payout_minimum_minor.map(|minor| Money::new(minor, row.currency)),
+        };
+        Self { brand, pending_host: row.pending_host }
+    }
+}
+
+/// The name of a setting as storage spells it.
+fn earn_on(value: EarnOn) -> &'static str {
+    match value {
+        EarnOn::Paid => "paid",
+        EarnOn::Placed => "placed",
+    }
+}
+
+/// Stores a new brand with its first rules, which hold since ever.
+#[must_use]
+pub fn insert(brand: &Brand, owner_email: &str, now_ms: Millis) -> Vec<Statement> {
+    vec![
+        bind!(
+            INSERT, brand.id, &brand.name, brand.currency.code(), brand.timezone.name(),
+            &brand.homepage_url, owner_email, brand.earning.hold_days,
+            earn_on(brand.earning.earn_on), brand.earning.count_test_orders,
+            brand.payout_minimum.map(|m| m.minor), now_ms,
+        ),
+        rules(brand.id, &brand.attribution, 0),
+    ]
+}
+
+/// A new version of the attribution rules.
+#[must_use]
+pub fn rules(brand: BrandId, rules: &AttributionRules, starts_at_ms: Millis) -> Statement {
+    let precedence = match rules.precedence {
+        Precedence::CodeFirst => "code_first",
+        Precedence::LinkFirst => "link_first",
+    };
+    let clicks = match rules.clicks {
+        ClickOrder::Last => "last",
+        ClickOrder::First => "first",
+    };
+    bind!(INSERT_RULES, brand, starts_at_ms, rules.window_days, precedence, clicks)
+}
+
+/// Stores a brand's settings; `link_domain` and the attribution rules have their own statements.
+#[must_use]
+pub fn update(brand: &Brand) -> Statement {
+    bind!(
+        UPDATE, brand.id, &brand.name, brand.timezone.name(), &brand.homepage_url,
+        brand.earning.hold_days, earn_on(brand.earning.earn_on),
+        brand.earning.count_test_orders, brand.payout_minimum.map(|m| m.minor),
+    )
+}
+
+/// The brand, with the attribution rules in force now.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn find(
+    db: &dyn Database,
+    brand: BrandId,
+    now_ms: Millis,
+) -> Result<Option<StoredBrand>, DbError> {
+    Ok(db.first::<Row>(bind!(FIND, brand, now_ms)).await?.map(StoredBrand::from))
+}
+
+/// Every brand's id, for jobs that walk them one by one.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn all_ids(db: &dyn Database) -> Result<Vec<BrandId>, DbError> {
+    #[derive(Deserialize)]
+    struct Row {
+        brand_id: BrandId,
+    }
+    Ok(db.all::<Row>(bind!(ALL_IDS)).await?.into_iter().map(|r| r.brand_id).collect())
+}
+
+/// A link host.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct HostRow {
+    /// The host, where it was asked for.
+    #[serde(default)]
+    pub host: String,
+    /// Whose.
+    pub brand_id: BrandId,
+    /// `pending` or `active`.
+    pub state: String,
+}
+
+/// Claims a host for a brand; a host of another brand aborts the batch.
+#[must_use]
+pub fn claim_host(brand: BrandId, host: &str, active: bool, now_ms: Millis) -> Statement {
+    bind!(CLAIM_HOST, brand, host, if active { "active" } else { "pending" }, now_ms)
+}
+
+/// Serves and hands out all links of a brand on a host from now on; `""` is the product's own.
+#[must_use]
+pub fn use_host(brand: BrandId, host: &str) -> Vec<Statement> {
+    let mut batch = Vec::new();
+    if !host.is_empty() {
+        batch.push(bind!(ACTIVATE_HOST, brand, host));
+        batch.push(bind!(COPY_SLUGS, brand, host));
+    }
+    batch.push(bind!(SET_LINK_HOST, brand, host));
+    batch.push(bind!(MOVE_LINKS, brand, host));
+    batch
+}
+
+/// The host, if a brand has it.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn host(db: &dyn Database, host: &str) -> Result<Option<HostRow>, DbError> {
+    db.first(bind!(FIND_HOST, host)).await
+}
+
+/// Hosts that wait to be verified.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn pending_hosts(db: &dyn Database) -> Result<Vec<HostRow>, DbError> {
+    db.all(bind!(PENDING_HOSTS)).await
+}

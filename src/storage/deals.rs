@@ -1,0 +1,232 @@
+//! Deals and the versions of their terms.
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Database, DbError, Page, Statement, bind, statements};
+use crate::domain::deal::Terms;
+use crate::domain::ids::{BrandId, CampaignId, CodeId, CreatorId, DealId, LinkId, TermsId};
+use crate::domain::money::BasisPoints;
+use crate::domain::time::Millis;
+
+statements! {
+    INSERT = "
+INSERT INTO deals (brand_id, id, creator_id, campaign_id, stage, tags, created_at_ms)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+
+    UPDATE = "
+UPDATE deals SET stage = ?3, tags = ?4, closed_at_ms = ?5 WHERE brand_id = ?1 AND id = ?2";
+
+    INSERT_TERMS = "
+INSERT INTO terms (brand_id, deal_id, starts_at_ms, version, id, rate_bp, created_at_ms)
+SELECT ?1, ?2, ?3, 1 + (SELECT count(*) FROM terms WHERE brand_id = ?1 AND deal_id = ?2), ?4, ?5, ?6";
+
+    /// ?1 brand, ?2 deals, ?3 now.
+    BY_IDS = "
+SELECT d.id, d.creator_id, d.campaign_id, d.stage, d.tags, d.closed_at_ms, c.name AS campaign,
+  (SELECT json_object('id', t.id, 'rate_bp', t.rate_bp, 'starts_at_ms', t.starts_at_ms)
+     FROM terms t WHERE t.brand_id = ?1 AND t.deal_id = d.id AND t.starts_at_ms <= ?3
+     ORDER BY t.starts_at_ms DESC, t.version DESC LIMIT 1) AS terms,
+  (SELECT json_object('id', t.id, 'rate_bp', t.rate_bp, 'starts_at_ms', t.starts_at_ms)
+     FROM terms t WHERE t.brand_id = ?1 AND t.deal_id = d.id AND t.starts_at_ms > ?3
+     ORDER BY t.starts_at_ms, t.version DESC LIMIT 1) AS next_terms,
+  (SELECT json_group_array(json_object('id', l.id, 'slug', l.slug, 'target', l.target,
+       'host', l.host, 'closed_at_ms', l.closed_at_ms))
+     FROM links l WHERE l.brand_id = ?1 AND l.deal_id = d.id) AS links,
+  (SELECT json_group_array(json_object('id', k.id, 'code', k.code, 'state', k.state))
+     FROM codes k WHERE k.brand_id = ?1 AND k.deal_id = d.id) AS codes
+FROM json_each(?2) j JOIN deals d ON d.brand_id = ?1 AND d.id = j.value
+JOIN campaigns c ON c.brand_id = ?1 AND c.id = d.campaign_id ORDER BY d.id";
+
+    IDS = "SELECT id FROM deals WHERE brand_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+
+    IDS_OF_CREATOR = "SELECT id FROM deals WHERE brand_id = ?1 AND creator_id = ?2 ORDER BY id";
+}
+
+/// A deal with its present terms, links and codes.
+#[derive(Debug, Clone)]
+pub struct DealRow {
+    /// Its id.
+    pub id: DealId,
+    /// Whose.
+    pub creator_id: CreatorId,
+    /// In which campaign.
+    pub campaign_id: CampaignId,
+    /// The campaign's name.
+    pub campaign: String,
+    /// Its stage.
+    pub stage: String,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// When it was closed, if it is.
+    pub closed_at_ms: Option<Millis>,
+    /// The terms in force.
+    pub terms: Option<TermsRow>,
+    /// The terms that come next.
+    pub next_terms: Option<TermsRow>,
+    /// Its links.
+    pub links: Vec<DealLink>,
+    /// Its codes.
+    pub codes: Vec<DealCode>,
+}
+
+/// A version of terms.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct TermsRow {
+    /// Its id.
+    pub id: TermsId,
+    /// Its rate.
+    pub rate_bp: BasisPoints,
+    /// Since when.
+    pub starts_at_ms: Millis,
+}
+
+/// A link of a deal.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct DealLink {
+    /// Its id.
+    pub id: LinkId,
+    /// Its slug.
+    pub slug: String,
+    /// Where it leads.
+    pub target: String,
+    /// The host it is handed out on; empty for the product's own.
+    pub host: String,
+    /// When it was closed, if it is.
+    pub closed_at_ms: Option<Millis>,
+}
+
+/// A code of a deal.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct DealCode {
+    /// Its id.
+    pub id: CodeId,
+    /// The code.
+    pub code: String,
+    /// `active`
+    pub state: String,
+}
+
+#[derive(Deserialize)]
+struct Raw {
+    id: DealId,
+    creator_id: CreatorId,
+    campaign_id: CampaignId,
+    campaign: String,
+    stage: String,
+    tags: String,
+    closed_at_ms: Option<Millis>,
+    terms: Option<String>,
+    next_terms: Option<String>,
+    links: String,
+    codes: String,
+}
+
+impl TryFrom<Raw> for DealRow {
+    type Error = serde_json::Error;
+    fn try_from(raw: Raw) -> Result<Self, Self::Error> {
+        Ok(Self {
+            id: raw.id,
+            creator_id: raw.creator_id,
+            campaign_id: raw.campaign_id,
+            campaign: raw.campaign,
+            stage: raw.stage,
+            tags: serde_json::from_str(&raw.tags)?,
+            closed_at_ms: raw.closed_at_ms,
+            terms: raw.terms.as_deref().map(serde_json::from_str).transpose()?,
+            next_terms: raw.next_terms.as_deref().map(serde_json::from_str).transpose()?,
+            links: serde_json::from_str(&raw.links)?,
+            codes: serde_json::from_str(&raw.codes)?,
+        })
+    }
+}
+
+/// A deal to be stored.
+#[derive(Debug, Clone)]
+pub struct NewDeal<'a> {
+    /// Its id.
+    pub id: DealId,
+    /// Whose.
+    pub creator: CreatorId,
+    /// In which campaign.
+    pub campaign: CampaignId,
+    /// At which stage.
+    pub stage: &'a str,
+}
+
+/// Stores a deal; a creator or campaign of another brand aborts.
+#[must_use]
+pub fn insert(brand: BrandId, deal: &NewDeal<'_>, now_ms: Millis) -> Statement {
+    bind!(INSERT, brand, deal.id, deal.creator, deal.campaign, deal.stage, "[]", now_ms)
+}
+
+/// Stores a deal's stage, tags and state.
+#[must_use]
+pub fn update(brand: BrandId, deal: &DealRow) -> Statement {
+    bind!(UPDATE, brand, deal.id, &deal.stage, json!(deal.tags).to_string(), deal.closed_at_ms)
+}
+
+/// Stores a version of terms. One that would start before an order that is decided aborts.
+#[must_use]
+pub fn insert_terms(brand: BrandId, terms: &Terms, now_ms: Millis) -> Statement {
+    bind!(
+        INSERT_TERMS, brand, terms.deal, terms.starts_at_ms, terms.id, terms.rate.points(), now_ms
+    )
+}
+
+/// The deals with these ids, with the terms in force now.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn by_ids(
+    db: &dyn Database,
+    brand: BrandId,
+    ids: &[DealId],
+    now_ms: Millis,
+) -> Result<Vec<DealRow>, DbError> {
+    let rows: Vec<Raw> = db.all(bind!(BY_IDS, brand, json!(ids).to_string(), now_ms)).await?;
+    rows.into_iter()
+        .map(DealRow::try_from)
+        .collect::<Result<_, _>>()
+        .map_err(|e| DbError::Failed(format!("deal: {e}")))
+}
+
+/// One deal.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn find(
+    db: &dyn Database,
+    brand: BrandId,
+    id: DealId,
+    now_ms: Millis,
+) -> Result<Option<DealRow>, DbError> {
+    Ok(by_ids(db, brand, &[id], now_ms).await?.into_iter().next())
+}
+
+#[derive(Deserialize)]
+struct IdRow {
+    id: DealId,
+}
+
+/// The ids of a page of deals.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn ids(db: &dyn Database, brand: BrandId, page: &Page) -> Result<Vec<DealId>, DbError> {
+    let rows: Vec<IdRow> = db.all(bind!(IDS, brand, &page.after, page.limit)).await?;
+    Ok(rows.into_iter().map(|r| r.id).collect())
+}
+
+/// The ids of a creator's deals.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn ids_of_creator(
+    db: &dyn Database,
+    brand: BrandId,
+    creator: CreatorId,
+) -> Result<Vec<DealId>, DbError> {
+    let rows: Vec<IdRow> = db.all(bind!(IDS_OF_CREATOR, brand, creator)).await?;
+    Ok(rows.into_iter().map(|r| r.id).collect())
+}

@@ -1,0 +1,163 @@
+//! Links, the slugs they are served under, and codes.
+
+use serde::Deserialize;
+
+use super::{Database, DbError, Freshness, Statement, bind, statements};
+use crate::domain::ids::{BrandId, CodeId, DealId, LinkId, StoreId};
+use crate::domain::time::Millis;
+
+statements! {
+    INSERT = "
+INSERT INTO links (brand_id, id, deal_id, store_id, slug, slug_key, host, target, created_at_ms)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+
+    INSERT_SLUG = "INSERT INTO slugs (brand_id, host, slug_key, link_id) VALUES (?1, ?2, ?3, ?4)";
+
+    UPDATE = "
+UPDATE links SET target = ?3, closed_at_ms = ?4 WHERE brand_id = ?1 AND id = ?2";
+
+    FIND = "
+SELECT id, deal_id, slug, target, host, closed_at_ms FROM links WHERE brand_id = ?1 AND id = ?2";
+
+    /// ?1 host, ?2 slug: what a redirect needs, in one read of four rows.
+    RESOLVE = "
+SELECT l.brand_id, l.id, l.deal_id, l.slug, l.target, l.closed_at_ms, t.storefront_url, b.timezone
+FROM slugs s JOIN links l ON l.brand_id = s.brand_id AND l.id = s.link_id
+JOIN stores t ON t.brand_id = l.brand_id AND t.id = l.store_id
+JOIN brands b ON b.id = l.brand_id
+WHERE s.host = ?1 AND s.slug_key = ?2";
+
+    HOSTS_OF = "
+SELECT s.host FROM links l JOIN hosts h ON h.brand_id = ?1
+JOIN slugs s ON s.host = h.host AND s.slug_key = l.slug_key
+WHERE l.brand_id = ?1 AND l.id = ?2 UNION SELECT ''";
+
+    INSERT_CODE = "
+INSERT INTO codes (brand_id, code_key, id, deal_id, code, state, created_at_ms)
+VALUES (?1, ?2, ?3, ?4, ?5, 'active', ?6)";
+}
+
+/// A link to be stored.
+#[derive(Debug, Clone)]
+pub struct NewLink<'a> {
+    /// Its id.
+    pub id: LinkId,
+    /// Whose.
+    pub deal: DealId,
+    /// Which store it leads to.
+    pub store: StoreId,
+    /// Its slug as typed.
+    pub slug: &'a str,
+    /// Its slug as compared.
+    pub slug_key: &'a str,
+    /// The host it is handed out on; empty for the product's own.
+    pub host: &'a str,
+    /// Where it leads.
+    pub target: &'a str,
+}
+
+/// Stores a link and its slug; a slug that is taken aborts both.
+#[must_use]
+pub fn insert(brand: BrandId, link: &NewLink<'_>, now_ms: Millis) -> Vec<Statement> {
+    vec![
+        bind!(
+            INSERT, brand, link.id, link.deal, link.store, link.slug, link.slug_key, link.host,
+            link.target, now_ms,
+        ),
+        bind!(INSERT_SLUG, brand, link.host, link.slug_key, link.id),
+    ]
+}
+
+/// A link.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct LinkRow {
+    /// Its id.
+    pub id: LinkId,
+    /// Whose.
+    pub deal_id: DealId,
+    /// Its slug.
+    pub slug: String,
+    /// Where it leads.
+    pub target: String,
+    /// The host it is handed out on.
+    pub host: String,
+    /// When it was closed, if it is.
+    pub closed_at_ms: Option<Millis>,
+}
+
+/// One link.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn find(db: &dyn Database, brand: BrandId, id: LinkId) -> Result<Option<LinkRow>, DbError> {
+    db.first(bind!(FIND, brand, id)).await
+}
+
+/// Stores a link's target and state.
+#[must_use]
+pub fn update(brand: BrandId, link: &LinkRow) -> Statement {
+    bind!(UPDATE, brand, link.id, &link.target, link.closed_at_ms)
+}
+
+/// What a redirect needs to know.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, serde::Serialize)]
+pub struct Resolved {
+    /// Whose link.
+    pub brand_id: BrandId,
+    /// Which link.
+    pub id: LinkId,
+    /// Which deal.
+    pub deal_id: DealId,
+    /// The slug as typed.
+    pub slug: String,
+    /// Where on the storefront.
+    pub target: String,
+    /// When it was closed, if it is.
+    pub closed_at_ms: Option<Millis>,
+    /// Which storefront.
+    pub storefront_url: String,
+    /// The brand's calendar.
+    pub timezone: String,
+}
+
+/// The link that `host` serves under a slug; a replica may answer.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn resolve(
+    db: &dyn Database,
+    host: &str,
+    slug_key: &str,
+) -> Result<Option<Resolved>, DbError> {
+    let mut rows = db.run_on(Freshness::Nearest, vec![bind!(RESOLVE, host, slug_key)]).await?;
+    rows.pop().unwrap_or_default().first()
+}
+
+/// Stores a code; one that another deal has aborts.
+#[must_use]
+pub fn insert_code(
+    brand: BrandId,
+    id: CodeId,
+    deal: DealId,
+    code: &str,
+    now_ms: Millis,
+) -> Statement {
+    bind!(INSERT_CODE, brand, crate::domain::attribution::code_key(code), id, deal, code, now_ms)
+}
+
+/// The hosts that serve a link.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn hosts_of(
+    db: &dyn Database,
+    brand: BrandId,
+    link: LinkId,
+) -> Result<Vec<String>, DbError> {
+    #[derive(Deserialize)]
+    struct Row {
+        host: String,
+    }
+    let rows: Vec<Row> = db.all(bind!(HOSTS_OF, brand, link)).await?;
+    Ok(rows.into_iter().map(|r| r.host).collect())
+}

@@ -1,0 +1,259 @@
+//! Every line of SQL, and the port it runs through.
+//!
+//! Statements are constants in [`statements!`] blocks, so that tests can prepare each one, look at
+//! its query plan and check that it is scoped by brand. Reads return typed rows; commands return
+//! [`Statement`]s, because one [`Database::run`] is one atomic batch and the caller decides what
+//! belongs together. Integers cross as numbers that D1 binds as REAL, so SQL never divides or
+//! multiplies a bound parameter, and STRICT tables turn them back.
+
+pub mod access;
+pub mod brands;
+pub mod click_counter;
+pub mod clicks;
+pub mod creators;
+pub mod deals;
+pub mod jobs;
+pub mod ledger;
+pub mod links;
+pub mod orders;
+pub mod quarantine;
+pub mod stores;
+
+use serde::de::DeserializeOwned;
+
+use crate::app::Pending;
+
+/// A bound parameter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Param {
+    /// NULL.
+    Null,
+    /// An integer within ±2^53.
+    Int(i64),
+    /// Text, or JSON for `json_each`.
+    Text(String),
+}
+
+impl From<i64> for Param {
+    fn from(value: i64) -> Self {
+        Self::Int(value)
+    }
+}
+impl From<u16> for Param {
+    fn from(value: u16) -> Self {
+        Self::Int(i64::from(value))
+    }
+}
+impl From<u32> for Param {
+    fn from(value: u32) -> Self {
+        Self::Int(i64::from(value))
+    }
+}
+impl From<bool> for Param {
+    fn from(value: bool) -> Self {
+        Self::Int(i64::from(value))
+    }
+}
+impl From<&str> for Param {
+    fn from(value: &str) -> Self {
+        Self::Text(value.to_owned())
+    }
+}
+impl From<String> for Param {
+    fn from(value: String) -> Self {
+        Self::Text(value)
+    }
+}
+impl From<&String> for Param {
+    fn from(value: &String) -> Self {
+        Self::Text(value.clone())
+    }
+}
+impl<K: crate::domain::ids::Kind> From<crate::domain::ids::Id<K>> for Param {
+    fn from(id: crate::domain::ids::Id<K>) -> Self {
+        Self::Text(id.to_string())
+    }
+}
+impl<T: Into<Self>> From<Option<T>> for Param {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+/// One SQL statement with its parameters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// The text, one of the constants of this ring.
+    pub sql: &'static str,
+    /// Bound to `?1`, `?2`, …
+    pub params: Vec<Param>,
+}
+
+/// Builds a [`Statement`].
+macro_rules! bind {
+    ($sql:expr $(, $param:expr)* $(,)?) => {
+        $crate::storage::Statement { sql: $sql, params: vec![$($crate::storage::Param::from($param)),*] }
+    };
+}
+pub(crate) use bind;
+
+/// Declares a module's SQL, and lists it for the tests.
+macro_rules! statements {
+    ($($(#[$doc:meta])* $name:ident = $sql:literal;)*) => {
+        $($(#[$doc])* const $name: &str = $sql;)*
+        /// Every statement of this module with its name.
+        pub const STATEMENTS: &[(&str, &str)] = &[$((stringify!($name), $sql)),*];
+    };
+}
+pub(crate) use statements;
+
+/// Every statement of the D1 database by module, for the tests.
+#[must_use]
+pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static str)])> {
+    vec![
+        ("access", access::STATEMENTS),
+        ("brands", brands::STATEMENTS),
+        ("clicks", clicks::STATEMENTS),
+        ("creators", creators::STATEMENTS),
+        ("deals", deals::STATEMENTS),
+        ("jobs", jobs::STATEMENTS),
+        ("ledger", ledger::STATEMENTS),
+        ("links", links::STATEMENTS),
+        ("orders", orders::STATEMENTS),
+        ("quarantine", quarantine::STATEMENTS),
+        ("stores", stores::STATEMENTS),
+    ]
+}
+
+/// The rows that one statement returned, as a JSON array of objects.
+#[derive(Debug, Clone, Default)]
+pub struct Rows(pub String);
+
+impl Rows {
+    /// All rows.
+    ///
+    /// # Errors
+    /// [`DbError::Failed`] if a row doesn't have the form that the code expects.
+    pub fn all<T: DeserializeOwned>(&self) -> Result<Vec<T>, DbError> {
+        serde_json::from_str(&self.0).map_err(|e| DbError::Failed(format!("row: {e}")))
+    }
+
+    /// The first row, if there is one.
+    ///
+    /// # Errors
+    /// As [`Self::all`].
+    pub fn first<T: DeserializeOwned>(&self) -> Result<Option<T>, DbError> {
+        Ok(self.all()?.into_iter().next())
+    }
+}
+
+/// Why the database did not do what it was asked. In every case nothing was changed, except that
+/// an `Unavailable` may hide a commit: whoever repeats must be able to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DbError {
+    /// A constraint, trigger or guard refused; the text names it.
+    #[error("refused by a constraint: {0}")]
+    Constraint(String),
+    /// Overloaded, unreachable or reset.
+    #[error("unavailable: {0}")]
+    Unavailable(String),
+    /// Anything else: a fault of ours.
+    #[error("failed: {0}")]
+    Failed(String),
+}
+
+impl DbError {
+    /// Sorts an error text of D1 or SQLite.
+    #[must_use]
+    pub fn classify(message: String) -> Self {
+        const REFUSED: [&str; 5] =
+            ["constraint failed", "append-only", "terms_before_decided_order", "SQLITE_CONSTRAINT", "FOREIGN KEY"];
+        const AWAY: [&str; 10] = [
+            "overloaded", "Network connection lost", "object to be reset", "code was updated",
+            "transient issue", "timed out", "timeout", "Internal error", "too many requests",
+            "database is locked",
+        ];
+        if REFUSED.iter().any(|sign| message.contains(sign)) {
+            Self::Constraint(message)
+        } else if AWAY.iter().any(|sign| message.contains(sign)) {
+            Self::Unavailable(message)
+        } else {
+            Self::Failed(message)
+        }
+    }
+
+    /// Whether the constraint that refused is this one, by a part of its text.
+    #[must_use]
+    pub fn is_constraint(&self, part: &str) -> bool {
+        matches!(self, Self::Constraint(text) if text.contains(part))
+    }
+}
+
+/// Which copy of the database may answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// The primary: what a decision loads.
+    Primary,
+    /// The nearest replica: redirects and reports.
+    Nearest,
+}
+
+/// The database port.
+pub trait Database: Send + Sync {
+    /// Runs the statements as one atomic batch and returns the rows of each.
+    ///
+    /// # Errors
+    /// [`DbError`]; the batch then had no effect (but see there).
+    fn run_on(
+        &self,
+        freshness: Freshness,
+        statements: Vec<Statement>,
+    ) -> Pending<'_, Result<Vec<Rows>, DbError>>;
+}
+
+impl dyn Database + '_ {
+    /// Runs a batch on the primary.
+    ///
+    /// # Errors
+    /// As [`Database::run_on`].
+    pub async fn run(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, DbError> {
+        self.run_on(Freshness::Primary, statements).await
+    }
+
+    /// The rows of one statement.
+    ///
+    /// # Errors
+    /// As [`Database::run_on`].
+    pub async fn rows(&self, statement: Statement) -> Result<Rows, DbError> {
+        let mut results = self.run(vec![statement]).await?;
+        Ok(results.pop().unwrap_or_else(|| Rows("[]".to_owned())))
+    }
+
+    /// All rows of one statement.
+    ///
+    /// # Errors
+    /// As [`Database::run_on`].
+    pub async fn all<T: DeserializeOwned>(&self, statement: Statement) -> Result<Vec<T>, DbError> {
+        self.rows(statement).await?.all()
+    }
+
+    /// The first row of one statement.
+    ///
+    /// # Errors
+    /// As [`Database::run_on`].
+    pub async fn first<T: DeserializeOwned>(
+        &self,
+        statement: Statement,
+    ) -> Result<Option<T>, DbError> {
+        self.rows(statement).await?.first()
+    }
+}
+
+/// A page of a list: how many rows to ask for, after which key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// At most so many rows.
+    pub limit: i64,
+    /// The key of the last row of the page before; empty for the first page.
+    pub after: String,
+}

@@ -1,0 +1,119 @@
+//! Deliveries that were authentic but unusable.
+
+use serde::Deserialize;
+
+use super::{Database, DbError, Page, Statement, bind, statements};
+use crate::domain::ids::{BrandId, QuarantineId, StoreId};
+use crate::domain::time::Millis;
+
+statements! {
+    /// The same delivery again is no second row.
+    INSERT = "
+INSERT INTO quarantine (brand_id, id, store_id, reason, body_hash, body, received_at_ms)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (brand_id, store_id, body_hash) DO NOTHING";
+
+    LIST = "
+SELECT id, store_id, reason, received_at_ms, replayed_at_ms, body IS NOT NULL AS replayable
+FROM quarantine WHERE brand_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+
+    FIND = "
+SELECT id, store_id, reason, body, received_at_ms, replayed_at_ms FROM quarantine
+WHERE brand_id = ?1 AND id = ?2";
+
+    MARK = "
+UPDATE quarantine SET replayed_at_ms = ?3, body = NULL WHERE brand_id = ?1 AND id = ?2";
+
+    EXPIRE = "
+UPDATE quarantine SET body = NULL WHERE brand_id = ?1 AND received_at_ms < ?2 AND body IS NOT NULL";
+}
+
+/// A quarantined delivery to be stored.
+#[derive(Debug, Clone)]
+pub struct NewQuarantined<'a> {
+    /// Its id.
+    pub id: QuarantineId,
+    /// Which store sent it.
+    pub store: StoreId,
+    /// Why it is unusable, in words for the brand.
+    pub reason: &'a str,
+    /// A hash of its body.
+    pub body_hash: &'a str,
+    /// The body, sealed to the id.
+    pub body: Option<&'a str>,
+}
+
+/// Stores a quarantined delivery, once.
+#[must_use]
+pub fn insert(brand: BrandId, new: &NewQuarantined<'_>, now_ms: Millis) -> Statement {
+    bind!(INSERT, brand, new.id, new.store, new.reason, new.body_hash, new.body, now_ms)
+}
+
+/// A quarantined delivery in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct QuarantinedRow {
+    /// Its id.
+    pub id: QuarantineId,
+    /// Which store sent it.
+    pub store_id: StoreId,
+    /// Why it is unusable.
+    pub reason: String,
+    /// When it came.
+    pub received_at_ms: Millis,
+    /// When it was replayed, if it was.
+    pub replayed_at_ms: Option<Millis>,
+    /// Its body is still there.
+    pub replayable: i64,
+}
+
+/// A page of quarantined deliveries.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn list(
+    db: &dyn Database,
+    brand: BrandId,
+    page: &Page,
+) -> Result<Vec<QuarantinedRow>, DbError> {
+    db.all(bind!(LIST, brand, &page.after, page.limit)).await
+}
+
+/// A quarantined delivery with its sealed body.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct StoredQuarantined {
+    /// Its id.
+    pub id: QuarantineId,
+    /// Which store sent it.
+    pub store_id: StoreId,
+    /// Why it is unusable.
+    pub reason: String,
+    /// The sealed body, while it is kept.
+    pub body: Option<String>,
+    /// When it came.
+    pub received_at_ms: Millis,
+    /// When it was replayed, if it was.
+    pub replayed_at_ms: Option<Millis>,
+}
+
+/// One quarantined delivery.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn find(
+    db: &dyn Database,
+    brand: BrandId,
+    id: QuarantineId,
+) -> Result<Option<StoredQuarantined>, DbError> {
+    db.first(bind!(FIND, brand, id)).await
+}
+
+/// Marks a delivery as replayed and lets its body go.
+#[must_use]
+pub fn mark_replayed(brand: BrandId, id: QuarantineId, now_ms: Millis) -> Statement {
+    bind!(MARK, brand, id, now_ms)
+}
+
+/// Lets the bodies of deliveries before a moment go.
+#[must_use]
+pub fn expire(brand: BrandId, before_ms: Millis) -> Statement {
+    bind!(EXPIRE, brand, before_ms)
+}

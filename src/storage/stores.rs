@@ -1,0 +1,108 @@
+//! Connected shops and their sealed secrets.
+
+use serde::Deserialize;
+
+use super::{Database, DbError, Page, Statement, bind, statements};
+use crate::domain::ids::{BrandId, StoreId};
+use crate::domain::time::Millis;
+
+statements! {
+    INSERT = "
+INSERT INTO stores (brand_id, id, platform, shop_domain, storefront_url, client_id, secret_sealed,
+  created_at_ms) VALUES (?1, ?2, 'shopify', ?3, ?4, ?5, ?6, ?7)";
+
+    ROTATE = "
+UPDATE stores SET previous_secret_sealed = secret_sealed, previous_until_ms = ?4,
+  secret_sealed = ?3 WHERE brand_id = ?1 AND id = ?2";
+
+    LIST = "
+SELECT id, platform, shop_domain, storefront_url FROM stores
+WHERE brand_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+
+    FIND = "
+SELECT id, platform, shop_domain, storefront_url FROM stores WHERE brand_id = ?1 AND id = ?2";
+
+    /// A webhook names its store; the store says whose it is.
+    SECRETS = "
+SELECT brand_id, secret_sealed, previous_secret_sealed, previous_until_ms FROM stores WHERE id = ?1";
+}
+
+/// A store without its secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct StoreRow {
+    /// Its id.
+    pub id: StoreId,
+    /// `shopify`
+    pub platform: String,
+    /// `shop.myshopify.com`
+    pub shop_domain: String,
+    /// `https://shop.example`
+    pub storefront_url: String,
+}
+
+/// A store to be stored.
+#[derive(Debug, Clone)]
+pub struct NewStore<'a> {
+    /// Its id.
+    pub id: StoreId,
+    /// `shop.myshopify.com`
+    pub shop_domain: &'a str,
+    /// `https://shop.example`
+    pub storefront_url: &'a str,
+    /// The app's client id.
+    pub client_id: &'a str,
+    /// The app's client secret, sealed to the store's id.
+    pub secret_sealed: &'a str,
+}
+
+/// Stores a store; the same shop twice in one brand aborts.
+#[must_use]
+pub fn insert(brand: BrandId, store: &NewStore<'_>, now_ms: Millis) -> Statement {
+    bind!(
+        INSERT, brand, store.id, store.shop_domain, store.storefront_url, store.client_id,
+        store.secret_sealed, now_ms,
+    )
+}
+
+/// Replaces the secret; the old one is accepted until `old_until_ms`.
+#[must_use]
+pub fn rotate(brand: BrandId, id: StoreId, sealed: &str, old_until_ms: Millis) -> Statement {
+    bind!(ROTATE, brand, id, sealed, old_until_ms)
+}
+
+/// A page of the brand's stores.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn list(db: &dyn Database, brand: BrandId, page: &Page) -> Result<Vec<StoreRow>, DbError> {
+    db.all(bind!(LIST, brand, &page.after, page.limit)).await
+}
+
+/// One store.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn find(db: &dyn Database, brand: BrandId, id: StoreId) -> Result<Option<StoreRow>, DbError> {
+    db.first(bind!(FIND, brand, id)).await
+}
+
+/// What verifying a delivery needs.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct SecretsRow {
+    /// Whose store.
+    pub brand_id: BrandId,
+    /// The secret, sealed.
+    pub secret_sealed: String,
+    /// The secret before it, sealed.
+    pub previous_secret_sealed: Option<String>,
+    /// Until when that is accepted.
+    pub previous_until_ms: Option<Millis>,
+}
+
+/// The sealed secrets of a store.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn secrets(db: &dyn Database, id: StoreId) -> Result<Option<SecretsRow>, DbError> {
+    db.first(bind!(SECRETS, id)).await
+}
