@@ -1,0 +1,182 @@
+//! The one error type and the one place that renders it: RFC 9457 problem details.
+//!
+//! A refusal names the rule in `type` (`/problems/<name>`). Internal detail is logged once, where
+//! the answer is made, and never sent.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+use crate::storage::DbError;
+
+/// A result of a way in.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that can go wrong in answering a request.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// 400: the request can't be read at all.
+    #[error("{0}")]
+    Malformed(String),
+    /// 401.
+    #[error("the request could not be authenticated")]
+    Unauthenticated,
+    /// 403.
+    #[error("{0}")]
+    Forbidden(&'static str),
+    /// 404, also for another brand's things.
+    #[error("there is no such thing here")]
+    NotFound,
+    /// 405; the router adds `Allow`.
+    #[error("this method is not allowed here")]
+    MethodNotAllowed,
+    /// 409: a rule says no. The name becomes the problem's type.
+    #[error("{detail}")]
+    Refused {
+        /// `slug-taken`
+        rule: &'static str,
+        /// For people.
+        detail: String,
+    },
+    /// 413.
+    #[error("the body is too large")]
+    TooLarge,
+    /// 414.
+    #[error("the address is too long")]
+    UriTooLong,
+    /// 415.
+    #[error("the body must be application/json")]
+    UnsupportedMediaType,
+    /// 422: fields with what is wrong with each.
+    #[error("some fields are invalid")]
+    Invalid(Vec<FieldError>),
+    /// 503 with `Retry-After`.
+    #[error("{0}")]
+    Unavailable(&'static str),
+    /// 500: a fault of ours.
+    #[error("something went wrong here")]
+    Internal(String),
+}
+
+/// What is wrong with one field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct FieldError {
+    /// The field's path in the body, or the query parameter.
+    pub field: String,
+    /// What is wrong.
+    pub reason: String,
+}
+
+impl Error {
+    /// One invalid field.
+    pub fn invalid(field: impl Into<String>, reason: impl ToString) -> Self {
+        Self::Invalid(vec![FieldError { field: field.into(), reason: reason.to_string() }])
+    }
+
+    /// A rule said no.
+    pub fn refused(rule: &'static str, detail: impl Into<String>) -> Self {
+        Self::Refused { rule, detail: detail.into() }
+    }
+
+    fn parts(&self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::Malformed(_) => (StatusCode::BAD_REQUEST, "malformed", "Malformed request"),
+            Self::Unauthenticated => {
+                (StatusCode::UNAUTHORIZED, "unauthenticated", "Not signed in")
+            }
+            Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden", "Not allowed"),
+            Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "Not found"),
+            Self::MethodNotAllowed => {
+                (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed")
+            }
+            Self::Refused { rule, .. } => (StatusCode::CONFLICT, rule, "Refused by a rule"),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Too large"),
+            Self::UriTooLong => (StatusCode::URI_TOO_LONG, "uri-too-long", "Address too long"),
+            Self::UnsupportedMediaType => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported-media-type",
+                "Unsupported media type",
+            ),
+            Self::Invalid(_) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Invalid fields")
+            }
+            Self::Unavailable(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Try again soon")
+            }
+            Self::Internal(_) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong")
+            }
+        }
+    }
+}
+
+impl From<DbError> for Error {
+    fn from(error: DbError) -> Self {
+        match error {
+            DbError::Unavailable(_) => Self::Unavailable("the database can't be reached just now"),
+            // A constraint that no command expected: two commands met, nothing was changed.
+            DbError::Constraint(_) => {
+                Self::refused("conflict", "the request conflicts with another; nothing was changed")
+            }
+            DbError::Failed(detail) => Self::Internal(detail),
+        }
+    }
+}
+
+/// A problem document (RFC 9457).
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Problem {
+    /// `/problems/<name>`
+    pub r#type: String,
+    /// The kind of problem.
+    pub title: String,
+    /// The HTTP status again.
+    pub status: u16,
+    /// What happened.
+    pub detail: String,
+    /// Invalid fields.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let (status, name, title) = self.parts();
+        let problem = Problem {
+            r#type: format!("/problems/{name}"),
+            title: title.to_owned(),
+            status: status.as_u16(),
+            detail: self.to_string(),
+            errors: match &self {
+                Self::Invalid(errors) => errors.clone(),
+                _ => Vec::new(),
+            },
+        };
+        let body = serde_json::to_string(&problem).unwrap_or_default();
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        match &self {
+            Self::Unauthenticated => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Self::Unavailable(_) => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+            }
+            _ => (),
+        }
+        // The way in that has the request id logs it; see web::serve.
+        if let Self::Internal(detail) = self {
+            response.extensions_mut().insert(InternalDetail(detail));
+        }
+        response
+    }
+}
+
+/// What really happened behind a 500: for the log, never for the answer.
+#[derive(Clone)]
+pub struct InternalDetail(pub String);

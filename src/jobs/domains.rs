@@ -1,0 +1,49 @@
+//! Link domains are served once they are verified: the product asks the domain itself, and only
+//! where it reaches the product does it get the right answer.
+
+use crate::app::App;
+use crate::domain::ids::BrandId;
+use crate::domain::merkle::hex;
+use crate::error::Result;
+use crate::storage::brands;
+
+/// The path on which a domain proves that it leads here.
+pub const PROOF_PATH: &str = ".well-known/tributary";
+
+/// What a domain must answer: nobody else can know it.
+#[must_use]
+pub fn proof(app: &App, host: &str) -> String {
+    let key = app.config.data_key.subkey(&format!("domain/{host}"), None);
+    hex(&key)
+}
+
+/// Verifies the domains that wait for it; tells how many became active.
+///
+/// # Errors
+/// [`crate::error::Error`] if D1 was away.
+pub async fn verify_pending(app: &App) -> Result<i64> {
+    let mut handled = 0;
+    for pending in brands::pending_hosts(app.db()).await? {
+        if verify(app, &pending.host).await {
+            activate(app, pending.brand_id, &pending.host).await?;
+            handled += 1;
+        }
+    }
+    Ok(handled)
+}
+
+async fn verify(app: &App, host: &str) -> bool {
+    let url = format!("https://{host}/{PROOF_PATH}");
+    let answer = app.http.get(&url).await;
+    answer.is_ok_and(|body| body.trim() == proof(app, host))
+}
+
+/// Serves and hands out the brand's links on the host.
+///
+/// # Errors
+/// [`crate::error::Error`] if D1 was away.
+pub async fn activate(app: &App, brand: BrandId, host: &str) -> Result<()> {
+    app.db().run(brands::use_host(brand, host)).await?;
+    app.memory.forget_host(host);
+    Ok(())
+}

@@ -1,0 +1,71 @@
+//! What runs without a person waiting: the overflow queue's consumer and the cron jobs.
+//!
+//! Every job is safe to run twice and at the same time as another run of itself, and records its
+//! last run for `GET /v1/status`.
+
+pub mod domains;
+pub mod order;
+pub mod release;
+pub mod seal;
+
+use serde_json::json;
+
+use crate::app::App;
+use crate::domain::time::Millis;
+use crate::error::Result;
+use crate::storage::jobs::{self, JobRun};
+use crate::storage::{brands, quarantine};
+
+/// How long an unusable body is kept.
+const QUARANTINE_BODY_MS: Millis = 14 * 24 * 3_600_000;
+
+/// Runs what is due in the minute of `now`: sealing every five minutes, releases and expiry every
+/// hour, domain checks every minute.
+pub async fn run_due(app: &App) {
+    let minute = app.now_ms().div_euclid(60_000);
+    recorded(app, "verify_domains", domains::verify_pending(app)).await;
+    if minute % 5 == 0 {
+        recorded(app, "seal_ledger", seal::seal_all(app)).await;
+    }
+    if minute % 60 == 0 {
+        recorded(app, "release_holds", release::release_all(app)).await;
+        recorded(app, "expire_quarantine", expire_quarantine(app)).await;
+    }
+}
+
+/// Runs every job now, whatever the time: local runs and tests call it.
+pub async fn run_all(app: &App) {
+    recorded(app, "verify_domains", domains::verify_pending(app)).await;
+    recorded(app, "seal_ledger", seal::seal_all(app)).await;
+    recorded(app, "release_holds", release::release_all(app)).await;
+    recorded(app, "expire_quarantine", expire_quarantine(app)).await;
+}
+
+/// Runs a job and stores how it went. A job that fails is logged and tried again at its next time.
+async fn recorded(app: &App, name: &str, job: impl Future<Output = Result<i64>>) {
+    let started_at_ms = app.now_ms();
+    let outcome = job.await;
+    let (succeeded, handled, detail) = match &outcome {
+        Ok(handled) => (1, *handled, String::new()),
+        Err(error) => (0, 0, error.to_string()),
+    };
+    if let Err(error) = &outcome {
+        let what = format!("{error:?}");
+        app.log.write(&json!({ "event": "job_failed", "job": name, "detail": what }));
+    }
+    let finished_at_ms = app.now_ms();
+    let name = name.to_owned();
+    let run = JobRun { name, started_at_ms, finished_at_ms, succeeded, handled, detail };
+    // Without a database there is nowhere to note it; the next run will tell.
+    let _ = app.db().run(vec![jobs::record(&run)]).await;
+}
+
+async fn expire_quarantine(app: &App) -> Result<i64> {
+    let before_ms = app.now_ms() - QUARANTINE_BODY_MS;
+    let mut handled = 0;
+    for brand in brands::all_ids(app.db()).await? {
+        app.db().run(vec![quarantine::expire(brand, before_ms)]).await?;
+        handled += 1;
+    }
+    Ok(handled)
+}

@@ -1,0 +1,134 @@
+//! The one function that takes an order's delivery: load → decide → commit, called by webhooks,
+//! by the overflow queue's consumer and by replays.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::app::App;
+use crate::domain::ids::{BrandId, QuarantineId, StoreId};
+use crate::domain::ingest::{self, Outcome};
+use crate::domain::merkle::hex;
+use crate::domain::order::Delivery;
+use crate::storage::{DbError, orders, quarantine};
+
+/// A loser of the guard loads and decides again so often.
+const ATTEMPTS: u32 = 5;
+
+/// What became of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ingested {
+    /// It changed something, and that is committed.
+    Committed,
+    /// Everything in it was known.
+    Unchanged,
+    /// It can't be used: the reason, in words for the brand.
+    Unusable(String),
+}
+
+/// A delivery on its way through the overflow queue: extracted facts, no personal data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overflow {
+    /// Whose.
+    pub brand: BrandId,
+    /// Which store sent it.
+    pub store: StoreId,
+    /// What it said.
+    pub delivery: Delivery,
+}
+
+/// Takes a delivery. Safe to call twice, in any order, and at the same time.
+///
+/// # Errors
+/// [`DbError`] if D1 was away or the order too contended: the caller keeps the delivery.
+pub async fn ingest(
+    app: &App,
+    brand: BrandId,
+    store: StoreId,
+    delivery: &Delivery,
+) -> Result<Ingested, DbError> {
+    let keys = &app.config.click_keys;
+    let mut lost = DbError::Constraint("never tried".to_owned());
+    for _ in 0..ATTEMPTS {
+        let rows = app.db().rows(orders::load(brand, store, delivery, keys)).await?;
+        let Some(loaded) = orders::loaded(&rows)? else {
+            return Ok(Ingested::Unusable("the brand does not exist any more".to_owned()));
+        };
+        let now_ms = app.now_ms();
+        let change = match ingest::decide(store, delivery, &loaded, keys, now_ms) {
+            Ok(Outcome::Unchanged) => return Ok(Ingested::Unchanged),
+            Ok(Outcome::Changed(change)) => change,
+            Err(unusable) => return Ok(Ingested::Unusable(unusable.to_string())),
+        };
+        let batch = orders::commit(brand, &change, loaded.order.as_ref(), now_ms)?;
+        #[cfg(feature = "canary")]
+        let batch = without_guard(app, batch);
+        match app.db().run(batch).await {
+            Ok(_) => return Ok(Ingested::Committed),
+            Err(error @ DbError::Constraint(_)) => lost = error,
+            Err(error) => return Err(error),
+        }
+    }
+    Err(lost)
+}
+
+/// The known-bad build that the test of 50 deliveries must catch.
+#[cfg(feature = "canary")]
+fn without_guard(
+    app: &App,
+    mut batch: Vec<crate::storage::Statement>,
+) -> Vec<crate::storage::Statement> {
+    if app.config.canary == Some(crate::app::Canary::NoGuard) {
+        for statement in &mut batch {
+            statement.sql = orders::unguarded(statement.sql);
+        }
+    }
+    batch
+}
+
+/// Takes a message of the overflow queue.
+///
+/// # Errors
+/// What went wrong: the queue delivers it again later.
+pub async fn consume(app: &App, message: &str) -> Result<(), String> {
+    let Ok(overflow) = serde_json::from_str::<Overflow>(message) else {
+        app.log.write(&json!({ "event": "overflow_unreadable" }));
+        return Ok(());
+    };
+    let Overflow { brand, store, delivery } = overflow;
+    match ingest(app, brand, store, &delivery).await {
+        Ok(Ingested::Unusable(reason)) => keep(app, brand, store, &reason, message).await,
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Takes a message that failed too often: it is kept where the brand sees it.
+///
+/// # Errors
+/// What went wrong: the queue delivers it again later.
+pub async fn consume_dead(app: &App, message: &str) -> Result<(), String> {
+    let Ok(overflow) = serde_json::from_str::<Overflow>(message) else { return Ok(()) };
+    keep(app, overflow.brand, overflow.store, "it could not be committed for days", message).await
+}
+
+/// Quarantines the extracted facts; a replay takes them as it takes a body.
+async fn keep(
+    app: &App,
+    brand: BrandId,
+    store: StoreId,
+    reason: &str,
+    message: &str,
+) -> Result<(), String> {
+    let id: QuarantineId = app.new_id();
+    let sealed = app.config.data_key.seal(&id.to_string(), message.as_bytes(), app.random());
+    let hash = hex(&<sha2::Sha256 as sha2::Digest>::digest(message.as_bytes()));
+    let new = quarantine::NewQuarantined {
+        id,
+        store,
+        reason,
+        body_hash: &hash,
+        body: sealed.as_deref(),
+    };
+    let insert = quarantine::insert(brand, &new, app.now_ms());
+    app.db().run(vec![insert]).await.map(|_| ()).map_err(|e| e.to_string())
+}

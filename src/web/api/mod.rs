@@ -1,0 +1,71 @@
+//! The JSON API of CONTRACT.md: the whole URL table, and a file per resource.
+
+pub mod brand;
+pub mod creators;
+pub mod deals;
+pub mod docs;
+pub mod me;
+pub mod money;
+pub mod operate;
+pub mod orders;
+pub mod stores;
+pub mod view;
+
+use axum::Router;
+use axum::routing::MethodRouter;
+
+use crate::app::App;
+use crate::error::Error;
+
+/// Declares the URL table once: the router is made from it, and a test compares it with the
+/// OpenAPI document.
+macro_rules! routes {
+    ($($path:literal => { $($method:ident: $handler:path),+ $(,)? })*) => {
+        /// Every path with its methods.
+        pub const ROUTES: &[(&str, &[&str])] = &[$(($path, &[$(stringify!($method)),+])),*];
+
+        fn table() -> Router<App> {
+            Router::new()$(.route($path, MethodRouter::new()$(.$method($handler))+))*
+        }
+    };
+}
+
+routes! {
+    "/healthz" => { get: operate::health }
+    "/openapi.json" => { get: docs::document }
+    "/v1/status" => { get: operate::status }
+    "/v1/brands" => { post: brand::create }
+    "/v1/brand" => { get: brand::show, patch: brand::update }
+    "/v1/stores" => { get: stores::list, post: stores::create }
+    "/v1/stores/{id}" => { get: stores::show, patch: stores::update }
+    "/v1/quarantine" => { get: stores::quarantine }
+    "/v1/quarantine/{id}/replay" => { post: stores::replay }
+    "/v1/creators" => { get: creators::list, post: creators::create }
+    "/v1/creators/{id}" => { get: creators::show }
+    "/v1/creators/{id}/balances" => { get: money::balances }
+    "/v1/campaigns" => { get: creators::list_campaigns, post: creators::create_campaign }
+    "/v1/campaigns/{id}" => { get: creators::show_campaign }
+    "/v1/deals" => { get: deals::list, post: deals::create }
+    "/v1/deals/{id}" => { get: deals::show, patch: deals::update }
+    "/v1/deals/{id}/terms" => { post: deals::add_terms }
+    "/v1/deals/{id}/links" => { post: deals::add_link }
+    "/v1/deals/{id}/codes" => { post: deals::add_code }
+    "/v1/deals/{id}/invitation" => { post: deals::invite }
+    "/v1/deals/{id}/performance" => { get: money::performance }
+    "/v1/links/{id}" => { get: deals::show_link, patch: deals::update_link }
+    "/v1/orders" => { get: orders::list }
+    "/v1/orders/{id}" => { get: orders::show }
+    "/v1/orders/{id}/attribution" => { get: orders::attribution }
+    "/v1/ledger/verification" => { get: money::verification }
+    "/v1/invitations/acceptance" => { post: me::accept }
+    "/v1/me/earnings" => { get: me::earnings }
+    "/v1/me/orders" => { get: me::orders }
+}
+
+/// The router over an application.
+pub fn router(app: App) -> Router {
+    table()
+        .fallback(async || Error::NotFound)
+        .method_not_allowed_fallback(async || Error::MethodNotAllowed)
+        .with_state(app)
+}

@@ -1,0 +1,260 @@
+//! Balances, performance and the verification of the books.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::domain::brand::Brand;
+use crate::domain::ids::{BrandId, Creator, CreatorId, Deal, DealId, LinkId};
+use crate::domain::ledger::Balances;
+use crate::domain::money::{BasisPoints, Currency, Money, round_half_away};
+use crate::domain::time::{DAY_MS, Day};
+use crate::error::{Error, Result};
+use crate::jobs::seal::{self, Head};
+use crate::storage::click_counter::DayTotals;
+use crate::storage::deals::DealRow;
+use crate::storage::ledger::{self, BalanceRow};
+use crate::storage::orders::DealTotals;
+use crate::storage::{Freshness, clicks, creators, orders};
+use crate::web::extract::{Caller, Params, PathId};
+
+/// A creator's balances, a row per currency.
+#[derive(Serialize, ToSchema)]
+pub struct BalanceList {
+    data: Vec<BalanceView>,
+}
+
+/// What a creator has in one currency, decimal texts.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Balance)]
+pub struct BalanceView {
+    currency: Currency,
+    /// In the hold period.
+    pending: String,
+    /// Ready to be paid.
+    available: String,
+    in_payout: String,
+    paid: String,
+    /// Owed back, paid off by later earnings first.
+    clawback: String,
+    /// All that was ever earned, after corrections.
+    lifetime: String,
+}
+
+/// A creator's balances.
+#[utoipa::path(get, path = "/v1/creators/{id}/balances", tag = "money",
+    security(("api_key" = [])), params(("id" = CreatorId, Path)),
+    responses((status = 200, body = BalanceList)))]
+pub async fn balances(
+    State(app): State<App>,
+    caller: Caller,
+    id: PathId<Creator>,
+) -> Result<Json<BalanceList>> {
+    creators::find(app.db(), caller.brand, id.0).await?.ok_or(Error::NotFound)?;
+    let brand = super::brand::find(&app, caller.brand).await?.brand;
+    Ok(Json(BalanceList { data: balances_of(&app, &brand, id.0).await? }))
+}
+
+/// A creator's balances; the brand's currency is always among them.
+///
+/// # Errors
+/// 503 if D1 is away.
+pub async fn balances_of(app: &App, brand: &Brand, creator: CreatorId) -> Result<Vec<BalanceView>> {
+    let rows: Vec<BalanceRow> = app.db().all(ledger::balances(brand.id, creator)).await?;
+    let today = brand.timezone.day(app.now_ms());
+    let mut by_currency: BTreeMap<Currency, Vec<BalanceRow>> = BTreeMap::new();
+    by_currency.insert(brand.currency, Vec::new());
+    for row in rows {
+        by_currency.entry(row.currency).or_default().push(row);
+    }
+    Ok(by_currency
+        .into_iter()
+        .map(|(currency, rows)| {
+            let rows = rows.into_iter().map(|r| (r.account, r.day, r.amount_minor));
+            let balances = Balances::of(rows, today);
+            let text = |minor| Money::new(minor, currency).to_decimal();
+            BalanceView {
+                currency,
+                pending: text(balances.pending_minor),
+                available: text(balances.available_minor),
+                in_payout: text(balances.in_payout_minor),
+                paid: text(balances.paid_minor),
+                clawback: text(balances.clawback_minor),
+                lifetime: text(balances.lifetime_minor()),
+            }
+        })
+        .collect())
+}
+
+/// What a deal brought.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Performance)]
+pub struct PerformanceView {
+    clicks: ClicksView,
+    /// Orders that aren't cancelled.
+    orders: i64,
+    /// Base after refunds, per currency.
+    revenue: Vec<Money>,
+    commission: Vec<Money>,
+    /// Orders ÷ unique clicks; null without clicks.
+    #[schema(required)]
+    conversion_percent: Option<String>,
+}
+
+/// Clicks.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Clicks)]
+struct ClicksView {
+    /// Shoppers' clicks, without `filtered`.
+    total: i64,
+    /// One visitor, one link, one hour.
+    unique: i64,
+    /// Bots, prefetches and HEAD requests.
+    filtered: i64,
+}
+
+/// What one deal's clicks and orders come to.
+#[derive(Debug, Clone, Default)]
+pub struct Performance {
+    /// Shoppers' clicks.
+    pub clicks: i64,
+    /// Unique ones.
+    pub uniques: i64,
+    /// Left out.
+    pub filtered: i64,
+    /// Orders that aren't cancelled.
+    pub orders: i64,
+    /// Base after refunds, per currency.
+    pub revenue: Vec<Money>,
+    /// Commission, per currency.
+    pub commission: Vec<Money>,
+}
+
+/// A deal's performance.
+#[utoipa::path(get, path = "/v1/deals/{id}/performance", tag = "money",
+    security(("api_key" = [])), params(("id" = DealId, Path),
+    ("from" = Option<String>, Query), ("to" = Option<String>, Query)),
+    responses((status = 200, body = PerformanceView)))]
+pub async fn performance(
+    State(app): State<App>,
+    caller: Caller,
+    id: PathId<Deal>,
+    params: Params,
+) -> Result<Json<PerformanceView>> {
+    let params = params.only(&["from", "to"])?;
+    let deal = super::deals::find(&app, caller.brand, id.0).await?;
+    let brand = super::brand::find(&app, caller.brand).await?.brand;
+    let (from_ms, to_ms) = params.period(&brand.timezone)?;
+    let period = (brand.timezone.day(from_ms), brand.timezone.day(to_ms - 1));
+    let all = performance_of(&app, brand.id, &[deal], period).await?;
+    let found = all.into_values().next().unwrap_or_default();
+    Ok(Json(PerformanceView {
+        conversion_percent: conversion(found.orders, found.uniques),
+        clicks: ClicksView {
+            total: found.clicks,
+            unique: found.uniques,
+            filtered: found.filtered,
+        },
+        orders: found.orders,
+        revenue: found.revenue,
+        commission: found.commission,
+    }))
+}
+
+/// Orders ÷ unique clicks in percent, two decimals at most.
+fn conversion(orders: i64, uniques: i64) -> Option<String> {
+    if uniques == 0 {
+        return None;
+    }
+    let points = round_half_away(i128::from(orders) * 10_000, i128::from(uniques));
+    // Codes bring orders without clicks, so that this may pass 100 %.
+    let small = u16::try_from(points).ok().and_then(BasisPoints::new);
+    Some(small.map_or_else(|| format!("{}", points / 100), BasisPoints::to_percent))
+}
+
+/// The performance of deals over days, both ends included: orders from the totals kept with the
+/// books; clicks from the stored totals, and for the last days from the counters themselves.
+///
+/// # Errors
+/// 503 if D1 is away. A counter that can't be asked only makes the last minutes missing.
+pub async fn performance_of(
+    app: &App,
+    brand: BrandId,
+    deals: &[DealRow],
+    (from, to): (Day, Day),
+) -> Result<BTreeMap<DealId, Performance>> {
+    let ids: Vec<DealId> = deals.iter().map(|d| d.id).collect();
+    let links: Vec<LinkId> = deals.iter().flat_map(|d| &d.links).map(|l| l.id).collect();
+    let statements =
+        vec![orders::performance(brand, &ids, from, to), clicks::of_deals(brand, &ids, from, to)];
+    let results = app.db().run_on(Freshness::Primary, statements).await?;
+    let [totals, stored] = results.as_slice() else {
+        return Err(Error::Internal("two results".to_owned()));
+    };
+    let mut by_link: BTreeMap<(LinkId, Day, u32), DayTotals> = BTreeMap::new();
+    let recent = Day(app.now_ms().div_euclid(DAY_MS) - 2);
+    let live = app.clicks.totals(&links, from.max(recent), to).await.unwrap_or_default();
+    for row in stored.all::<DayTotals>()?.into_iter().chain(live) {
+        by_link.insert((row.link_id, row.day, row.shard), row);
+    }
+    let mut found: BTreeMap<DealId, Performance> =
+        ids.into_iter().map(|id| (id, Performance::default())).collect();
+    for row in by_link.values() {
+        if let Some(deal) = found.get_mut(&row.deal_id) {
+            let count = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+            deal.clicks += count(row.total);
+            deal.uniques += count(row.uniques);
+            deal.filtered += count(row.bot + row.prefetch + row.head);
+        }
+    }
+    for row in totals.all::<DealTotals>()? {
+        if let Some(deal) = found.get_mut(&row.deal_id) {
+            deal.orders += row.orders;
+            deal.revenue.push(Money::new(row.base_minor, row.currency));
+            deal.commission.push(Money::new(row.commission_minor, row.currency));
+        }
+    }
+    Ok(found)
+}
+
+/// What the verification of the books found.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Verification)]
+pub struct VerificationView {
+    transactions: i64,
+    entries: i64,
+    /// Sum of all entries per currency: zero.
+    sums: BTreeMap<String, String>,
+    /// Every transaction sums to zero and every balance is the fold of its entries.
+    balances_match: bool,
+    /// The Merkle tree recomputed from the entries has the sealed root.
+    chain_intact: bool,
+    /// The sealed head; null while nothing is sealed.
+    #[schema(required)]
+    head: Option<Head>,
+}
+
+/// Recomputes sums, balances and the Merkle tree.
+#[utoipa::path(get, path = "/v1/ledger/verification", tag = "money",
+    security(("api_key" = [])), responses((status = 200, body = VerificationView)))]
+pub async fn verification(
+    State(app): State<App>,
+    caller: Caller,
+) -> Result<Json<VerificationView>> {
+    let found = seal::verify(&app, caller.brand).await?;
+    let sums = found.sums.iter().map(|s| {
+        (s.currency.code().to_owned(), Money::new(s.sum_minor, s.currency).to_decimal())
+    });
+    Ok(Json(VerificationView {
+        transactions: found.sums.iter().map(|s| s.transactions).sum(),
+        entries: found.sums.iter().map(|s| s.entries).sum(),
+        sums: sums.collect(),
+        balances_match: found.balances_match,
+        chain_intact: found.chain_intact,
+        head: found.head,
+    }))
+}

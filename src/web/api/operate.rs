@@ -1,0 +1,80 @@
+//! Health and status.
+
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use serde::Serialize;
+use serde_json::json;
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::error::Result;
+use crate::storage::{brands, jobs, ledger};
+use crate::web::json_response;
+
+use super::view::Time;
+
+/// Whether the product is up and reaches its database.
+#[utoipa::path(get, path = "/healthz", tag = "operator", responses(
+    (status = 200, description = "Up"), (status = 503, description = "D1 can't be reached")
+))]
+pub async fn health(State(app): State<App>) -> Response {
+    match jobs::list(app.db()).await {
+        Ok(_) => json_response(StatusCode::OK, &json!({ "status": "ok" })),
+        Err(_) => json_response(
+            StatusCode::SERVICE_UNAVAILABLE,
+            &json!({ "status": "degraded", "database": "unreachable" }),
+        ),
+    }
+}
+
+/// The ages of so many brands' ledgers are looked at.
+const MAX_BRANDS: usize = 20;
+
+/// How the background work does.
+#[derive(Serialize, ToSchema)]
+pub struct Status {
+    /// Every job's last run.
+    pub jobs: Vec<JobStatus>,
+    /// Age of the oldest ledger entry that isn't sealed, over all brands; null if all are.
+    #[schema(required)]
+    pub unsealed_age_seconds: Option<i64>,
+}
+
+/// A job's last run.
+#[derive(Serialize, ToSchema)]
+pub struct JobStatus {
+    /// Which job.
+    pub name: String,
+    /// When its last run ended.
+    pub last_run_at: Time,
+    /// How long ago that was.
+    pub lag_seconds: i64,
+    /// Whether it did what it should.
+    pub succeeded: bool,
+    /// How many things it handled.
+    pub handled: i64,
+}
+
+/// The last run and lag of every job, and the age of what isn't sealed.
+#[utoipa::path(get, path = "/v1/status", tag = "operator", responses(
+    (status = 200, body = Status)
+))]
+pub async fn status(State(app): State<App>) -> Result<axum::Json<Status>> {
+    let now_ms = app.now_ms();
+    let jobs = jobs::list(app.db()).await?.into_iter().map(|run| JobStatus {
+        name: run.name,
+        last_run_at: Time(run.finished_at_ms),
+        lag_seconds: (now_ms - run.finished_at_ms) / 1000,
+        succeeded: run.succeeded == 1,
+        handled: run.handled,
+    });
+    let jobs = jobs.collect();
+    let mut oldest = None;
+    // Anyone may ask, so that the answer must cost little however many brands there are.
+    for brand in brands::all_ids(app.db()).await?.into_iter().take(MAX_BRANDS) {
+        oldest = [oldest, ledger::oldest_unsealed(app.db(), brand).await?].into_iter().flatten().min();
+    }
+    let unsealed_age_seconds = oldest.map(|at: i64| (now_ms - at) / 1000);
+    Ok(axum::Json(Status { jobs, unsealed_age_seconds }))
+}

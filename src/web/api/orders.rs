@@ -1,0 +1,247 @@
+//! Orders and why they belong to whom.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::domain::attribution::{Candidate, Decision, Method, Outcome, Reason};
+use crate::domain::brand::{ClickOrder, EarnOn, Precedence};
+use crate::domain::ids::{BrandId, Creator, Deal, DealId, Order, OrderId, Store, StoreId};
+use crate::domain::money::{Currency, Money};
+use crate::domain::order::order_id;
+use crate::error::{Error, Result};
+use crate::storage::orders::{self as rows, Filter, OrderRow};
+use crate::storage::{Page, deals, stores};
+use crate::web::extract::{Caller, Params, PathId};
+
+use super::view::{List, Time};
+
+/// An order of a store.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Order)]
+pub struct OrderView {
+    id: OrderId,
+    store_id: StoreId,
+    /// The platform's id.
+    external_id: String,
+    name: String,
+    /// Null while only a refund or cancellation of it is known.
+    #[schema(required)]
+    placed_at: Option<Time>,
+    /// unpaid, paid, partially_refunded, refunded, cancelled or disputed.
+    state: String,
+    #[schema(required)]
+    deal_id: Option<DealId>,
+    /// What commission is computed from, after refunds.
+    base: Money,
+    /// What is posted for it.
+    commission: Money,
+}
+
+/// An order as it is shown; `currency` stands in while the order's own isn't known.
+#[must_use]
+pub fn view(row: OrderRow, currency: Currency) -> OrderView {
+    let currency = row.currency.unwrap_or(currency);
+    OrderView {
+        id: row.id,
+        store_id: row.store_id,
+        external_id: row.external_id,
+        name: row.name,
+        placed_at: row.placed_at_ms.map(Time),
+        state: row.state,
+        deal_id: row.deal_id,
+        base: Money::new(row.base_minor, currency),
+        commission: Money::new(row.commission_minor, currency),
+    }
+}
+
+/// The key of an order in a page.
+#[must_use]
+pub fn page_key(row: &OrderRow) -> String {
+    format!("{}/{}", row.placed_at_ms.unwrap_or(0), row.id)
+}
+
+/// The brand's orders, latest first.
+#[utoipa::path(get, path = "/v1/orders", tag = "orders", security(("api_key" = [])),
+    params(("deal_id" = Option<DealId>, Query), ("creator_id" = Option<String>, Query),
+    ("store_id" = Option<StoreId>, Query), ("external_id" = Option<String>, Query),
+    ("from" = Option<String>, Query), ("to" = Option<String>, Query),
+    ("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query)),
+    responses((status = 200, body = List<OrderView>)))]
+pub async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    params: Params,
+) -> Result<Json<List<OrderView>>> {
+    let params = params.only(&[
+        "deal_id", "creator_id", "store_id", "external_id", "from", "to", "limit", "cursor",
+    ])?;
+    let brand = super::brand::find(&app, caller.brand).await?.brand;
+    let page = params.page()?;
+    let (from_ms, to_ms) = params.period(&brand.timezone)?;
+    let filter = Filter {
+        deals: deals_of(&app, caller.brand, &params).await?,
+        store: params.id::<Store>("store_id")?,
+        from_ms,
+        to_ms,
+    };
+    let found = match params.get("external_id") {
+        Some(external_id) => by_external_id(&app, caller.brand, external_id, &filter).await?,
+        None => rows::list(app.db(), caller.brand, &filter, &page).await?,
+    };
+    Ok(Json(List::page(found, &page, page_key, |row| view(row, brand.currency))))
+}
+
+/// The deals that `deal_id` and `creator_id` narrow a list to.
+async fn deals_of(app: &App, brand: BrandId, params: &Params) -> Result<Option<Vec<DealId>>> {
+    let deal = params.id::<Deal>("deal_id")?;
+    let Some(creator) = params.id::<Creator>("creator_id")? else {
+        return Ok(deal.map(|deal| vec![deal]));
+    };
+    let mut ids = deals::ids_of_creator(app.db(), brand, creator).await?;
+    if let Some(deal) = deal {
+        ids.retain(|id| *id == deal);
+    }
+    Ok(Some(ids))
+}
+
+/// Ids are derived from store and platform id, so that an order is found by its key in each store.
+async fn by_external_id(
+    app: &App,
+    brand: BrandId,
+    external_id: &str,
+    filter: &Filter,
+) -> Result<Vec<OrderRow>> {
+    let all = Page { limit: 200, after: String::new() };
+    let stores = stores::list(app.db(), brand, &all).await?;
+    let ids: Vec<OrderId> = stores
+        .iter()
+        .filter(|store| filter.store.is_none_or(|wanted| wanted == store.id))
+        .map(|store| order_id(store.id, external_id))
+        .collect();
+    let mut found = rows::list_by_ids(app.db(), brand, &ids).await?;
+    found.retain(|row| {
+        let of_deal = filter
+            .deals
+            .as_ref()
+            .is_none_or(|deals| row.deal_id.is_some_and(|deal| deals.contains(&deal)));
+        let in_period =
+            row.placed_at_ms.is_none_or(|at| (filter.from_ms..filter.to_ms).contains(&at));
+        of_deal && in_period
+    });
+    Ok(found)
+}
+
+/// One order.
+#[utoipa::path(get, path = "/v1/orders/{id}", tag = "orders", security(("api_key" = [])),
+    params(("id" = OrderId, Path)), responses((status = 200, body = OrderView)))]
+pub async fn show(
+    State(app): State<App>,
+    caller: Caller,
+    id: PathId<Order>,
+) -> Result<Json<OrderView>> {
+    let row = rows::find(app.db(), caller.brand, id.0).await?.ok_or(Error::NotFound)?;
+    let brand = super::brand::find(&app, caller.brand).await?.brand;
+    Ok(Json(view(row, brand.currency)))
+}
+
+/// Why an order belongs to its deal, or to none.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AttributionOfOrder)]
+pub struct AttributionView {
+    #[schema(required)]
+    deal_id: Option<DealId>,
+    #[schema(required)]
+    method: Option<Method>,
+    reason: Reason,
+    candidates: Vec<CandidateView>,
+    #[schema(required)]
+    rules: Option<RulesView>,
+    #[schema(required)]
+    decided_at: Option<Time>,
+}
+
+/// One thing in an order that may say whose it is, and what became of it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Candidate)]
+struct CandidateView {
+    #[schema(required)]
+    deal_id: Option<DealId>,
+    method: Method,
+    /// The code, click id or slug.
+    evidence: String,
+    /// When the click was.
+    #[schema(required)]
+    at: Option<Time>,
+    outcome: Outcome,
+    reason: Reason,
+}
+
+impl From<Candidate> for CandidateView {
+    fn from(candidate: Candidate) -> Self {
+        Self {
+            deal_id: candidate.deal_id,
+            method: candidate.method,
+            evidence: candidate.evidence,
+            at: candidate.at_ms.map(Time),
+            outcome: candidate.outcome,
+            reason: candidate.reason,
+        }
+    }
+}
+
+/// The rules an order was decided by: those in force when it was placed.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Rules)]
+struct RulesView {
+    window_days: u16,
+    precedence: Precedence,
+    clicks: ClickOrder,
+    earn_on: EarnOn,
+    count_test_orders: bool,
+    hold_days: u16,
+}
+
+/// Why this order.
+#[utoipa::path(get, path = "/v1/orders/{id}/attribution", tag = "orders",
+    security(("api_key" = [])), params(("id" = OrderId, Path)),
+    responses((status = 200, body = AttributionView)))]
+pub async fn attribution(
+    State(app): State<App>,
+    caller: Caller,
+    id: PathId<Order>,
+) -> Result<Json<AttributionView>> {
+    let row = rows::find(app.db(), caller.brand, id.0).await?.ok_or(Error::NotFound)?;
+    Ok(Json(match row.decision()? {
+        Some(decision) => explain(decision),
+        // A refund or cancellation came first; the order itself decides.
+        None => AttributionView {
+            deal_id: None,
+            method: None,
+            reason: Reason::NoCandidate,
+            candidates: Vec::new(),
+            rules: None,
+            decided_at: None,
+        },
+    }))
+}
+
+fn explain(decision: Decision) -> AttributionView {
+    AttributionView {
+        deal_id: decision.winner.as_ref().map(|w| w.deal),
+        method: decision.winner.as_ref().map(|w| w.method),
+        reason: decision.reason,
+        candidates: decision.candidates.into_iter().map(CandidateView::from).collect(),
+        rules: Some(RulesView {
+            window_days: decision.rules.window_days,
+            precedence: decision.rules.precedence,
+            clicks: decision.rules.clicks,
+            earn_on: decision.earning.earn_on,
+            count_test_orders: decision.earning.count_test_orders,
+            hold_days: decision.earning.hold_days,
+        }),
+        decided_at: Some(Time(decision.decided_at_ms)),
+    }
+}

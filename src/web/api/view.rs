@@ -1,0 +1,123 @@
+//! Shapes that several resources share: lists, money, percentages, texts of fields.
+
+use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::openapi::RefOr;
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::domain::ids::{Id, Kind};
+use crate::domain::money::{BasisPoints, Currency, Money};
+use crate::domain::time::{Millis, to_rfc3339};
+use crate::storage::Page;
+use crate::web::extract::encode_cursor;
+
+/// A page of a list.
+#[derive(Serialize, ToSchema)]
+pub struct List<T: ToSchema> {
+    /// The rows.
+    pub data: Vec<T>,
+    /// What to pass as `cursor` for the next page; null on the last.
+    #[schema(required)]
+    pub next_cursor: Option<String>,
+}
+
+impl<T: ToSchema> List<T> {
+    /// A page of rows, with a cursor if it is full. `key` names a row for the cursor.
+    pub fn page<R>(rows: Vec<R>, page: &Page, key: impl Fn(&R) -> String, view: impl Fn(R) -> T) -> Self {
+        let full = i64::try_from(rows.len()).is_ok_and(|n| n >= page.limit);
+        let next_cursor = rows.last().filter(|_| full).map(|row| encode_cursor(&key(row)));
+        Self { data: rows.into_iter().map(view).collect(), next_cursor }
+    }
+}
+
+impl<K: Kind> PartialSchema for Id<K> {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(Type::String).into()
+    }
+}
+impl<K: Kind> ToSchema for Id<K> {
+    fn name() -> std::borrow::Cow<'static, str> {
+        format!("{}_id", K::PREFIX).into()
+    }
+}
+
+/// How the API writes [`Money`].
+#[derive(ToSchema)]
+#[schema(as = Money)]
+#[allow(dead_code, reason = "describes the JSON of Money in the OpenAPI document")]
+pub struct MoneyView {
+    /// A decimal text with the currency's own number of decimals.
+    #[schema(example = "18.00")]
+    amount: String,
+    /// ISO 4217.
+    #[schema(example = "USD")]
+    currency: String,
+}
+impl PartialSchema for Money {
+    fn schema() -> RefOr<Schema> {
+        MoneyView::schema()
+    }
+}
+impl ToSchema for Money {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "Money".into()
+    }
+}
+impl PartialSchema for Currency {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(Type::String).into()
+    }
+}
+impl ToSchema for Currency {}
+
+/// A time as the API writes it: RFC 3339 in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Time(pub Millis);
+
+impl Serialize for Time {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&to_rfc3339(self.0))
+    }
+}
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        crate::domain::time::parse_rfc3339(&text)
+            .filter(|at| (0..7_258_118_400_000).contains(at))
+            .map(Self)
+            .ok_or_else(|| serde::de::Error::custom("must be an RFC 3339 time with an offset"))
+    }
+}
+impl PartialSchema for Time {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(utoipa::openapi::SchemaFormat::KnownFormat(
+                utoipa::openapi::KnownFormat::DateTime,
+            )))
+            .into()
+    }
+}
+impl ToSchema for Time {}
+
+/// A percentage as the API writes it: a decimal text with at most two decimals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Percent(pub BasisPoints);
+
+impl Serialize for Percent {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0.to_percent())
+    }
+}
+impl<'de> Deserialize<'de> for Percent {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        BasisPoints::parse_percent(&text).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+impl PartialSchema for Percent {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(Type::String).examples(["12.5"]).into()
+    }
+}
+impl ToSchema for Percent {}

@@ -1,0 +1,185 @@
+//! What an isolate keeps in memory: links, store secrets, and clicks on their way.
+//!
+//! Plain data only, behind locks that are never held across an `await`.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::domain::click::Waiting;
+use crate::domain::ids::{BrandId, StoreId};
+use crate::domain::time::Millis;
+use crate::web::redirect::Destination;
+
+/// How long a link is served without asking again.
+pub const LINK_FRESH_MS: Millis = 60_000;
+/// How long store secrets are used without asking again.
+pub const SECRETS_FRESH_MS: Millis = 60_000;
+/// At most so many links, known and unknown, in one isolate.
+const MAX_LINKS: usize = 50_000;
+/// At most so many stores.
+const MAX_STORES: usize = 10_000;
+
+/// An isolate's memory.
+#[derive(Default)]
+pub struct Memory {
+    links: Mutex<Aging<String, Option<Arc<Destination>>>>,
+    secrets: Mutex<Aging<StoreId, Option<Arc<StoreSecrets>>>>,
+    waiting: Mutex<Waiting>,
+}
+
+/// A store's opened secrets.
+pub struct StoreSecrets {
+    /// Whose store.
+    pub brand: BrandId,
+    /// Its secret.
+    pub current: Vec<u8>,
+    /// The one before, and until when it is accepted.
+    pub previous: Option<(Vec<u8>, Millis)>,
+}
+
+/// Something remembered, and whether it is still fresh.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remembered<V> {
+    /// As good as asked now.
+    Fresh(V),
+    /// To be asked again; good enough while nobody answers.
+    Stale(V),
+    /// Never asked.
+    Unknown,
+}
+
+/// A bounded map that knows how old its values are.
+struct Aging<K, V>(HashMap<K, (V, Millis)>);
+
+impl<K, V> Default for Aging<K, V> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<K: Hash + Eq + Clone, V: Clone> Aging<K, V> {
+    fn put(&mut self, key: K, value: V, now_ms: Millis, max: usize) {
+        if self.0.len() >= max && !self.0.contains_key(&key) {
+            // The older half goes: rare, and cheaper than an order kept on every hit.
+            let mut ages: Vec<Millis> = self.0.values().map(|(_, at)| *at).collect();
+            let middle = ages.len() / 2;
+            let (_, median, _) = ages.select_nth_unstable(middle);
+            let median = *median;
+            self.0.retain(|_, (_, at)| *at > median);
+        }
+        self.0.insert(key, (value, now_ms));
+    }
+}
+
+impl StoreSecrets {
+    /// The secrets that hold at a moment.
+    #[must_use]
+    pub fn live(&self, now_ms: Millis) -> Vec<&[u8]> {
+        let previous = self.previous.as_ref().filter(|(_, until)| *until > now_ms);
+        std::iter::once(self.current.as_slice())
+            .chain(previous.map(|(secret, _)| secret.as_slice()))
+            .collect()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Memory {
+    /// The key of a link in memory and in the data centre's cache.
+    #[must_use]
+    pub fn link_key(host: &str, slug_key: &str) -> String {
+        let mut key = String::with_capacity(host.len() + slug_key.len() + 1);
+        key.push_str(host);
+        key.push('/');
+        key.push_str(slug_key);
+        key
+    }
+
+    /// What is remembered of a link; `None` in it means that the slug is known to be unknown.
+    #[must_use]
+    pub fn link(&self, key: &str, now_ms: Millis) -> Remembered<Option<Arc<Destination>>> {
+        match lock(&self.links).0.get(key) {
+            Some((link, at)) if now_ms - at < LINK_FRESH_MS => Remembered::Fresh(link.clone()),
+            Some((link, _)) => Remembered::Stale(link.clone()),
+            None => Remembered::Unknown,
+        }
+    }
+
+    /// Remembers a link, or that there is none.
+    pub fn remember_link(&self, key: String, link: Option<Arc<Destination>>, now_ms: Millis) {
+        lock(&self.links).put(key, link, now_ms, MAX_LINKS);
+    }
+
+    /// Forgets a link that was changed.
+    pub fn forget_link(&self, key: &str) {
+        lock(&self.links).0.remove(key);
+    }
+
+    /// Forgets all links of a host.
+    pub fn forget_host(&self, host: &str) {
+        let prefix = format!("{host}/");
+        lock(&self.links).0.retain(|key, _| !key.starts_with(&prefix));
+    }
+
+    /// What is remembered of a store's secrets, and since when.
+    #[must_use]
+    pub fn secrets(
+        &self,
+        store: StoreId,
+        now_ms: Millis,
+    ) -> (Remembered<Option<Arc<StoreSecrets>>>, Millis) {
+        match lock(&self.secrets).0.get(&store) {
+            Some((secrets, at)) if now_ms - at < SECRETS_FRESH_MS => {
+                (Remembered::Fresh(secrets.clone()), *at)
+            }
+            Some((secrets, at)) => (Remembered::Stale(secrets.clone()), *at),
+            None => (Remembered::Unknown, 0),
+        }
+    }
+
+    /// Remembers a store's secrets, or that there is no such store.
+    pub fn remember_secrets(
+        &self,
+        store: StoreId,
+        secrets: Option<Arc<StoreSecrets>>,
+        now_ms: Millis,
+    ) {
+        lock(&self.secrets).put(store, secrets, now_ms, MAX_STORES);
+    }
+
+    /// Forgets a store whose secret was changed.
+    pub fn forget_secrets(&self, store: StoreId) {
+        lock(&self.secrets).0.remove(&store);
+    }
+
+    /// The clicks that wait to be counted.
+    pub fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        lock(&self.waiting)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_old_is_stale_and_the_oldest_half_goes_first() {
+        let memory = Memory::default();
+        assert_eq!(memory.link("/a", 0), Remembered::Unknown);
+        memory.remember_link("/a".into(), None, 0);
+        assert_eq!(memory.link("/a", LINK_FRESH_MS - 1), Remembered::Fresh(None));
+        assert_eq!(memory.link("/a", LINK_FRESH_MS), Remembered::Stale(None));
+        memory.forget_link("/a");
+        assert_eq!(memory.link("/a", 0), Remembered::Unknown);
+
+        let mut aging = Aging::<u32, u32>::default();
+        for n in 0..100 {
+            aging.put(n, n, i64::from(n), 100);
+        }
+        aging.put(100, 100, 100, 100);
+        assert!(aging.0.len() <= 51 && aging.0.contains_key(&99) && aging.0.contains_key(&100));
+    }
+}

@@ -1,0 +1,146 @@
+//! The ways in by HTTP: the edge redirect and the webhooks, matched before any router is built,
+//! and the JSON API with its URL table.
+
+pub mod api;
+pub mod extract;
+pub mod memory;
+pub mod redirect;
+pub mod webhooks;
+
+use axum::body::Body;
+use axum::response::IntoResponse;
+use axum::response::Response;
+use http::{HeaderValue, Request, StatusCode, header};
+use serde_json::json;
+use tower_service::Service;
+
+use crate::app::App;
+use crate::domain::merkle::hex;
+use crate::error::{Error, InternalDetail};
+
+/// The largest body of an API call. Webhooks have their own limit.
+pub const MAX_API_BODY: usize = 1024 * 1024;
+
+/// The longest path and query that is looked at.
+pub const MAX_URI: usize = 8 * 1024;
+
+/// Which of the product's parts a request is for, by host and path alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry<'a> {
+    /// A link: the host it is served on (`""`: the product's own, under `/go/`) and the slug.
+    Link {
+        /// In small letters, without a port.
+        host: &'a str,
+        /// As asked for, not validated.
+        slug: &'a str,
+    },
+    /// A webhook of the store with this id.
+    Webhook(&'a str),
+    /// Anything else on the product's own host.
+    Product,
+}
+
+/// Tells where a request belongs. `host` is the request's host in small letters without port,
+/// `own_host` the product's. Link domains serve slugs and nothing else; the names of this machine
+/// are always the product's.
+#[must_use]
+pub fn entry<'a>(host: &'a str, own_host: &str, path: &'a str) -> Entry<'a> {
+    let own = host == own_host || matches!(host, "localhost" | "127.0.0.1" | "[::1]" | "");
+    if !own {
+        return Entry::Link { host, slug: path.strip_prefix('/').unwrap_or(path) };
+    }
+    if let Some(slug) = path.strip_prefix("/go/") {
+        return Entry::Link { host: "", slug };
+    }
+    match path.strip_prefix("/webhooks/shopify/") {
+        Some(store) => Entry::Webhook(store),
+        None => Entry::Product,
+    }
+}
+
+/// A Host header in the form that [`entry`] compares: small letters, no port, no final dot.
+#[must_use]
+pub fn normal_host(host: &str) -> String {
+    let name = if host.starts_with('[') {
+        host.split_inclusive(']').next().unwrap_or(host)
+    } else {
+        host.split(':').next().unwrap_or(host)
+    };
+    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
+}
+
+/// Answers a request to the API: router, request id, logs.
+pub async fn serve_api(app: &App, mut request: Request<Body>) -> Response {
+    let request_id = hex(&app.random::<8>());
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let started_ms = app.now_ms();
+    let too_long = request.uri().to_string().len() > MAX_URI;
+    let mut response = if too_long {
+        Error::UriTooLong.into_response()
+    } else {
+        request.extensions_mut().insert(RequestId(request_id.clone()));
+        // The router's service can't fail: its error type is empty.
+        match api::router(app.clone()).call(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    };
+    let status = response.status();
+    let detail = response.extensions_mut().remove::<InternalDetail>().map(|d| d.0);
+    if detail.is_some() || status.is_server_error() || is_sampled(&request_id) {
+        app.log.write(&json!({
+            "event": "request", "request_id": request_id, "method": method.as_str(),
+            "path": path, "status": status.as_u16(), "ms": app.now_ms() - started_ms,
+            "detail": detail,
+        }));
+    }
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(&request_id) {
+        headers.insert("x-request-id", value);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// The id of a request, for its answer and its log lines.
+#[derive(Debug, Clone)]
+pub struct RequestId(pub String);
+
+/// One request in 256 is logged although nothing went wrong: logs cost more than requests.
+fn is_sampled(request_id: &str) -> bool {
+    request_id.starts_with("00")
+}
+
+/// A short answer in JSON.
+#[must_use]
+pub fn json_response(status: StatusCode, body: &serde_json::Value) -> Response {
+    let json = HeaderValue::from_static("application/json");
+    (status, [(header::CONTENT_TYPE, json)], body.to_string()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_belong_by_host_and_path() {
+        let own = |path| entry("app.example", "app.example", path);
+        assert_eq!(own("/go/anna"), Entry::Link { host: "", slug: "anna" });
+        assert_eq!(own("/webhooks/shopify/store_1"), Entry::Webhook("store_1"));
+        assert_eq!(own("/v1/brand"), Entry::Product);
+        assert_eq!(own("/anna"), Entry::Product);
+        let domain = |path| entry("go.casa.example", "app.example", path);
+        assert_eq!(domain("/anna"), Entry::Link { host: "go.casa.example", slug: "anna" });
+        assert_eq!(domain("/v1/brand"), Entry::Link { host: "go.casa.example", slug: "v1/brand" });
+        assert_eq!(entry("localhost", "app.example", "/healthz"), Entry::Product);
+    }
+
+    #[test]
+    fn hosts_are_compared_without_case_port_and_dot() {
+        assert_eq!(normal_host("Go.Casa.Example.:8787"), "go.casa.example");
+        assert_eq!(normal_host("[::1]:8787"), "[::1]");
+        assert_eq!(normal_host(""), "");
+    }
+}

@@ -1,0 +1,173 @@
+//! The edge redirect: from a slug to the storefront, with a fresh click id.
+//!
+//! A link comes from the isolate's memory, else the data centre's cache, else the nearest D1
+//! replica; what is known is served stale while D1 is away. The click is counted after the answer
+//! (DESIGN.md, "Redirect"); no cookie is read or set.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::app::App;
+use crate::domain::ids::{BrandId, DealId, LinkId};
+use crate::domain::link::{Target, is_slug, location, parse_origin};
+use crate::domain::time::{Day, Millis, Zone};
+use crate::error::Error;
+use crate::storage::links::{self, Resolved};
+use crate::web::memory::{Memory, Remembered};
+use crate::web::MAX_URI;
+
+/// More query parameters than this are no shopper's.
+const MAX_PARAMETERS: usize = 100;
+/// How long the data centre's cache keeps a link, in seconds.
+const CACHE_SECONDS: u32 = 60;
+
+/// Where a link leads, ready to be served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destination {
+    /// Whose link.
+    pub brand: BrandId,
+    /// Which link.
+    pub link: LinkId,
+    /// Whose deal.
+    pub deal: DealId,
+    /// The slug as typed: `ref`.
+    pub slug: String,
+    /// `https://shop.example`
+    pub storefront: String,
+    /// Where on it.
+    pub target: String,
+    /// The link is closed: it leads to the home page and counts nothing.
+    pub closed: bool,
+    zone: Zone,
+    /// The brand's day when this was read, and when it ends: days are looked up once a minute,
+    /// not once a click.
+    today: (Day, Millis),
+}
+
+impl Destination {
+    /// A stored link, checked once more: what doesn't parse was put there by nobody's API and is
+    /// not followed. `None` if not even the storefront can be trusted.
+    fn check(resolved: Resolved, local: bool, now_ms: Millis) -> Option<Self> {
+        let storefront = parse_origin(&resolved.storefront_url, local).ok()?;
+        let target = Target::parse(&resolved.target).unwrap_or_else(|_| Target::home());
+        let zone = Zone::named(&resolved.timezone).unwrap_or_else(Zone::utc);
+        let today = zone.day(now_ms);
+        Some(Self {
+            brand: resolved.brand_id,
+            link: resolved.id,
+            deal: resolved.deal_id,
+            slug: resolved.slug,
+            storefront,
+            target: target.as_str().to_owned(),
+            closed: resolved.closed_at_ms.is_some(),
+            today: (today, zone.start_of(today.plus(1))),
+            zone,
+        })
+    }
+
+    /// The brand's day at a moment.
+    #[must_use]
+    pub fn day(&self, now_ms: Millis) -> Day {
+        let (today, ends_ms) = self.today;
+        if now_ms < ends_ms && now_ms >= ends_ms - 23 * 3_600_000 {
+            today
+        } else {
+            self.zone.day(now_ms)
+        }
+    }
+}
+
+/// The answer to a visit of a link.
+#[derive(Debug)]
+pub enum Redirected {
+    /// 302 to this address. With the destination if the visit is to be counted.
+    To(String, Option<Arc<Destination>>),
+    /// Anything else.
+    Refused(Error),
+}
+
+/// Answers a visit. `nonce` makes click ids of one millisecond differ.
+pub async fn redirect(app: &App, host: &str, slug: &str, query: &str, nonce: u64) -> Redirected {
+    if let Err(error) = acceptable(slug, query) {
+        return Redirected::Refused(error);
+    }
+    let key = Memory::link_key(host, &slug.to_ascii_lowercase());
+    let now_ms = app.now_ms();
+    let found = match app.memory.link(&key, now_ms) {
+        Remembered::Fresh(found) => Ok(found),
+        Remembered::Stale(found) => look_up(app, &key, now_ms).await.or(Ok(found)),
+        Remembered::Unknown => look_up(app, &key, now_ms).await,
+    };
+    match found {
+        Ok(Some(destination)) => answer(app, &destination, query, now_ms, nonce),
+        Ok(None) => Redirected::Refused(Error::NotFound),
+        Err(error) => Redirected::Refused(error),
+    }
+}
+
+fn acceptable(slug: &str, query: &str) -> Result<(), Error> {
+    if slug.len() + query.len() > MAX_URI {
+        return Err(Error::UriTooLong);
+    }
+    if !is_slug(slug) {
+        return Err(Error::NotFound);
+    }
+    if query.split('&').count() > MAX_PARAMETERS {
+        return Err(Error::Malformed("too many query parameters".to_owned()));
+    }
+    Ok(())
+}
+
+fn answer(
+    app: &App,
+    destination: &Arc<Destination>,
+    query: &str,
+    now_ms: Millis,
+    nonce: u64,
+) -> Redirected {
+    let d = destination;
+    if d.closed {
+        return Redirected::To(format!("{}/", d.storefront), None);
+    }
+    let click_id = app.config.click_keys.sign(d.link, now_ms, nonce);
+    let to = location(&d.storefront, &d.target, &d.slug, &click_id, query);
+    Redirected::To(to, Some(destination.clone()))
+}
+
+/// Asks the data centre's cache, then D1, and remembers what they said.
+async fn look_up(
+    app: &App,
+    key: &str,
+    now_ms: Millis,
+) -> Result<Option<Arc<Destination>>, Error> {
+    let cached = app.cache.get(key).await;
+    let cached = cached.and_then(|text| serde_json::from_str::<Option<Resolved>>(&text).ok());
+    let resolved = match cached {
+        Some(resolved) => resolved,
+        None => {
+            let (host, slug_key) = key.split_once('/').unwrap_or(("", key));
+            let resolved = links::resolve(app.db(), host, slug_key).await?;
+            app.cache.put(key, json!(resolved).to_string(), CACHE_SECONDS).await;
+            resolved
+        }
+    };
+    let destination = resolved.and_then(|resolved| {
+        let link = resolved.id;
+        let (target, local) = (resolved.target.clone(), app.config.local);
+        let checked = Destination::check(resolved, local, now_ms);
+        if checked.as_ref().is_none_or(|d| d.target != target) {
+            app.log.write(&json!({ "event": "stored_link_untrusted", "link": link }));
+        }
+        checked.map(Arc::new)
+    });
+    app.memory.remember_link(key.to_owned(), destination.clone(), now_ms);
+    Ok(destination)
+}
+
+/// Forgets a link that was made or changed, here and in the data centre's cache.
+pub async fn forget(app: &App, host: &str, slug: &str) {
+    let key = Memory::link_key(host, &slug.to_ascii_lowercase());
+    app.memory.forget_link(&key);
+    app.cache.forget(&key).await;
+}

@@ -1,0 +1,157 @@
+//! Webhooks of stores: verify → load → decide → commit → 2xx. Acknowledged means committed.
+//!
+//! Only the body decides: headers are unsigned. Any doubt about the signature, the store or its
+//! secret gets the same 401.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::app::App;
+use crate::domain::creator::normal_email;
+use crate::domain::ids::{BrandId, QuarantineId, StoreId};
+use crate::domain::merkle::hex;
+use crate::domain::order::Delivery;
+use crate::domain::time::Millis;
+use crate::error::Error;
+use crate::jobs::order::{self, Ingested};
+use crate::partners::shopify::{Parsed, parse, verify};
+use crate::storage::{quarantine, stores};
+use crate::web::memory::{Remembered, StoreSecrets};
+
+/// The largest delivery.
+pub const MAX_BODY: usize = 8 * 1024 * 1024;
+/// The largest unusable body that is kept: a D1 row holds 2 MB.
+const MAX_KEPT_BODY: usize = 1024 * 1024;
+/// A failed check reloads a store's secrets at most this often.
+const RELOAD_AFTER_MS: Millis = 10_000;
+
+/// The store is told to come back.
+const NOT_KEPT: Error = Error::Unavailable("the delivery could not be kept just now");
+
+/// Answers a delivery: 200 when it is committed, known, irrelevant or quarantined.
+///
+/// # Errors
+/// 401 for any doubt, 413, and 503 when it could not be kept: the store comes back then.
+pub async fn deliver(
+    app: &App,
+    store: &str,
+    signature: Option<&str>,
+    body: &[u8],
+) -> Result<StatusCode, Error> {
+    if body.len() > MAX_BODY {
+        return Err(Error::TooLarge);
+    }
+    let (store, brand) = authenticate(app, store, signature, body).await?;
+    let hash_email =
+        |address: &str| app.config.data_key.email_hash(brand, &normal_email(address));
+    match parse(body, app.now_ms(), &hash_email) {
+        Ok(Parsed::Delivery(delivery)) => keep(app, brand, store, delivery, body).await?,
+        Ok(Parsed::Irrelevant) => {
+            app.log.write(&json!({ "event": "webhook_irrelevant", "store": store }));
+        }
+        Err(unusable) => set_aside(app, brand, store, &unusable.to_string(), body).await?,
+    }
+    Ok(StatusCode::OK)
+}
+
+/// The store and its brand, if the body is signed with one of the store's live secrets.
+async fn authenticate(
+    app: &App,
+    store: &str,
+    signature: Option<&str>,
+    body: &[u8],
+) -> Result<(StoreId, BrandId), Error> {
+    let store: StoreId = store.parse().map_err(|_| Error::Unauthenticated)?;
+    let now_ms = app.now_ms();
+    let signed = |secrets: &Option<Arc<StoreSecrets>>| {
+        let secrets = secrets.as_ref()?;
+        verify(body, signature, &secrets.live(now_ms)).then_some(secrets.brand)
+    };
+    let (remembered, at_ms) = app.memory.secrets(store, now_ms);
+    let secrets = match remembered {
+        Remembered::Fresh(secrets) => secrets,
+        Remembered::Stale(secrets) => load_secrets(app, store).await.unwrap_or(secrets),
+        Remembered::Unknown => load_secrets(app, store).await?,
+    };
+    if let Some(brand) = signed(&secrets) {
+        return Ok((store, brand));
+    }
+    // The secret may have changed a moment ago, in another isolate.
+    if at_ms > 0 && now_ms - at_ms >= RELOAD_AFTER_MS {
+        let secrets = load_secrets(app, store).await.unwrap_or(secrets);
+        if let Some(brand) = signed(&secrets) {
+            return Ok((store, brand));
+        }
+    }
+    Err(Error::Unauthenticated)
+}
+
+async fn load_secrets(app: &App, store: StoreId) -> Result<Option<Arc<StoreSecrets>>, Error> {
+    let row = stores::secrets(app.db(), store).await?;
+    let context = store.to_string();
+    let open = |sealed: &str| app.config.data_key.open(&context, sealed);
+    let secrets = row.and_then(|row| {
+        let previous = row.previous_secret_sealed.as_deref().and_then(open);
+        Some(Arc::new(StoreSecrets {
+            brand: row.brand_id,
+            current: open(&row.secret_sealed)?,
+            previous: previous.zip(row.previous_until_ms),
+        }))
+    });
+    app.memory.remember_secrets(store, secrets.clone(), app.now_ms());
+    Ok(secrets)
+}
+
+/// Commits a delivery, or hands it to the overflow queue when D1 can't take it now.
+async fn keep(
+    app: &App,
+    brand: BrandId,
+    store: StoreId,
+    delivery: Delivery,
+    body: &[u8],
+) -> Result<(), Error> {
+    match order::ingest(app, brand, store, &delivery).await {
+        Ok(Ingested::Unusable(reason)) => set_aside(app, brand, store, &reason, body).await,
+        Ok(_) => Ok(()),
+        Err(error) => {
+            app.log.write(&json!({
+                "event": "webhook_overflow", "store": store, "detail": error.to_string(),
+            }));
+            let message = order::Overflow { brand, store, delivery };
+            let text = serde_json::to_string(&message).map_err(|e| Error::Internal(e.to_string()))?;
+            // A message holds 128 KB; larger ones wait at the store.
+            if text.len() > 120_000 {
+                return Err(NOT_KEPT);
+            }
+            app.queue.send(text).await.map_err(|_| NOT_KEPT)
+        }
+    }
+}
+
+/// Puts an authentic but unusable delivery where the brand sees it.
+async fn set_aside(
+    app: &App,
+    brand: BrandId,
+    store: StoreId,
+    reason: &str,
+    body: &[u8],
+) -> Result<(), Error> {
+    app.log.write(&json!({ "event": "webhook_quarantined", "store": store, "reason": reason }));
+    let id: QuarantineId = app.new_id();
+    let sealed = (body.len() <= MAX_KEPT_BODY)
+        .then(|| app.config.data_key.seal(&id.to_string(), body, app.random()))
+        .flatten();
+    let hash = hex(&Sha256::digest(body));
+    let new = quarantine::NewQuarantined {
+        id,
+        store,
+        reason,
+        body_hash: &hash,
+        body: sealed.as_deref(),
+    };
+    let insert = quarantine::insert(brand, &new, app.now_ms());
+    app.db().run(vec![insert]).await.map(|_| ()).map_err(|_| NOT_KEPT)
+}
