@@ -1,0 +1,163 @@
+//! The Durable Object that counts: a thin shell around [`crate::storage::click_counter`].
+
+use std::cell::RefCell;
+
+use worker::{
+    DurableObject, Env, Method, Request, Response, Result, SqlStorage, State, console_error,
+    durable_object, js_sys,
+};
+
+use super::d1::D1;
+use crate::domain::click::{Batch, SHARDS, object_name};
+use crate::domain::ids::LinkId;
+use crate::domain::time::{Day, Millis};
+use crate::storage::click_counter::{Counter, Push, SqlError, SyncSql};
+use crate::storage::{Database, clicks};
+
+/// So many rows travel to D1 in one statement.
+const CHUNK: usize = 500;
+
+/// The object's SQLite behind the port of the counter.
+struct ObjectSql(SqlStorage);
+
+#[derive(serde::Deserialize)]
+struct Row {
+    row: String,
+}
+
+impl SyncSql for ObjectSql {
+    fn exec(&self, sql: &str, input: Option<&str>) -> std::result::Result<Vec<String>, SqlError> {
+        let bindings = input.map(|json| vec![json.into()]);
+        let cursor = self.0.exec(sql, bindings).map_err(|e| SqlError(e.to_string()))?;
+        if cursor.column_names().is_empty() {
+            return Ok(Vec::new());
+        }
+        // Never `one()`: on no rows it throws past us and the request hangs.
+        let rows: Vec<Row> = cursor.to_array().map_err(|e| SqlError(e.to_string()))?;
+        Ok(rows.into_iter().map(|r| r.row).collect())
+    }
+}
+
+/// A counter object: one of [`SHARDS`], holding many links each.
+#[durable_object]
+pub struct ClickCounter {
+    state: State,
+    env: Env,
+    counter: RefCell<Option<Counter<ObjectSql>>>,
+}
+
+impl DurableObject for ClickCounter {
+    fn new(state: State, env: Env) -> Self {
+        Self { state, env, counter: RefCell::new(None) }
+    }
+
+    async fn fetch(&self, mut request: Request) -> Result<Response> {
+        if request.method() != Method::Post {
+            return Response::error("POST only", 405);
+        }
+        let path = request.path();
+        let body = request.bytes().await?;
+        if let Err(error) = self.open().await {
+            console_error!("{{\"event\":\"counter_closed\",\"detail\":\"{}\"}}", error.0);
+            return Response::error("not open", 503);
+        }
+        match path.as_str() {
+            "/absorb" => self.absorb(&body).await,
+            "/totals" => self.totals(&body),
+            _ => Response::error("no such thing", 404),
+        }
+    }
+
+    async fn alarm(&self) -> Result<Response> {
+        if self.open().await.is_ok()
+            && let Err(error) = self.push().await
+        {
+            console_error!("{{\"event\":\"clicks_not_pushed\",\"detail\":\"{error}\"}}");
+        }
+        self.arm().await;
+        Response::empty()
+    }
+}
+
+impl ClickCounter {
+    /// Opens the counter with the first call after the object came to life.
+    async fn open(&self) -> std::result::Result<(), SqlError> {
+        if self.counter.borrow().is_some() {
+            return Ok(());
+        }
+        let armed_at = self.state.storage().get_alarm().await.ok().flatten();
+        let name = self.state.id().name().unwrap_or_default();
+        let shard = (0..SHARDS).find(|n| object_name(*n) == name).unwrap_or(0);
+        let mut slot = self.counter.borrow_mut();
+        if slot.is_none() {
+            *slot = Some(Counter::open(ObjectSql(self.state.storage().sql()), shard, armed_at)?);
+        }
+        Ok(())
+    }
+
+    async fn absorb(&self, body: &[u8]) -> Result<Response> {
+        let Ok(batch) = Batch::decode(body) else {
+            return Response::error("no batch", 400);
+        };
+        let mut random = [0; 32];
+        if getrandom::fill(&mut random).is_err() {
+            return Response::error("no randomness", 503);
+        }
+        let absorbed = match self.counter.borrow_mut().as_mut() {
+            Some(counter) => counter.absorb(&batch, now_ms(), random),
+            None => Err(SqlError("not open".to_owned())),
+        };
+        self.arm().await;
+        match absorbed {
+            Ok(_) => Response::empty(),
+            Err(error) => {
+                console_error!("{{\"event\":\"clicks_not_written\",\"detail\":\"{}\"}}", error.0);
+                Response::error("not written", 503)
+            }
+        }
+    }
+
+    fn totals(&self, body: &[u8]) -> Result<Response> {
+        let Ok((links, from, to)) = serde_json::from_slice::<(Vec<LinkId>, Day, Day)>(body) else {
+            return Response::error("no question", 400);
+        };
+        match self.counter.borrow().as_ref().map(|counter| counter.totals(&links, from, to)) {
+            Some(Ok(rows)) => Response::from_json(&rows),
+            _ => Response::error("not readable", 503),
+        }
+    }
+
+    /// Hands totals on to D1. They are stored before they are pushed, so a repeat is harmless.
+    async fn push(&self) -> std::result::Result<(), String> {
+        let push: Option<Push> = match self.counter.borrow_mut().as_mut() {
+            Some(counter) => counter.alarm(now_ms()).map_err(|e| e.0)?,
+            None => None,
+        };
+        let Some(push) = push else { return Ok(()) };
+        let binding = js_sys::Reflect::get(&self.env, &"DB".into()).map_err(|_| "no DB")?;
+        let db = D1::new(binding);
+        let db: &dyn Database = &db;
+        for rows in push.rows.chunks(CHUNK) {
+            db.run(vec![clicks::push(rows)]).await.map_err(|e| e.to_string())?;
+        }
+        match self.counter.borrow_mut().as_mut() {
+            Some(counter) => counter.pushed(&push).map_err(|e| e.0),
+            None => Ok(()),
+        }
+    }
+
+    async fn arm(&self) {
+        let at = self.counter.borrow_mut().as_mut().and_then(|counter| counter.arm(now_ms()));
+        if let Some(at) = at {
+            let in_ms = u64::try_from(at - now_ms()).unwrap_or(0);
+            let delay = std::time::Duration::from_millis(in_ms);
+            if self.state.storage().set_alarm(delay).await.is_err() {
+                console_error!("{{\"event\":\"alarm_not_set\"}}");
+            }
+        }
+    }
+}
+
+fn now_ms() -> Millis {
+    i64::try_from(worker::Date::now().as_millis()).unwrap_or(0)
+}

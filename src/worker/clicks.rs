@@ -1,0 +1,141 @@
+//! Clicks on their way: from the answered request to the counter objects, and back as totals.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::json;
+use worker::js_sys::Uint8Array;
+use worker::send::SendFuture;
+use worker::{Context, Delay, Env, Method, Request, RequestInit, Response};
+
+use super::glue::Facts;
+use crate::app::{App, Clicks, Pending};
+use crate::domain::click::{
+    RawVisit, Role, SHARDS, Term, WaitingClick, batches, object_name, shard_of,
+};
+use crate::domain::ids::LinkId;
+use crate::domain::time::Day;
+use crate::storage::click_counter::DayTotals;
+use crate::web::redirect::Destination;
+
+/// The leader carries what has gathered this often: clicks appear within ten seconds, and more of
+/// them share a call the longer it waits.
+const GATHER: Duration = Duration::from_secs(1);
+
+/// Takes a click in after its answer is made; its request may become the leader.
+pub fn record(app: &App, ctx: &Context, destination: &Destination, facts: &Facts) {
+    let at_ms = app.now_ms();
+    let visit = RawVisit::new(
+        facts.method() == "HEAD",
+        facts.purpose().looks_ahead(),
+        facts.visitor_address().to_owned(),
+        facts.user_agent().to_owned(),
+    );
+    let click = WaitingClick {
+        brand: destination.brand,
+        deal: destination.deal,
+        link: destination.link,
+        at_ms,
+        day: destination.day(at_ms),
+        visit,
+    };
+    let role = app.memory.waiting().add(click, wall_clock_ms());
+    if let Role::Leader(term) = role {
+        let app = app.clone();
+        let env = ENV.with(|slot| slot.borrow().clone());
+        if let Some(env) = env {
+            ctx.wait_until(async move { lead(&app, &env, term).await });
+        }
+    }
+}
+
+thread_local! {
+    /// The isolate's bindings, for the leader.
+    static ENV: std::cell::RefCell<Option<Env>> = const { std::cell::RefCell::new(None) };
+}
+
+/// The counter objects, asked for their totals.
+pub struct Counters(Env);
+
+impl Counters {
+    pub fn new(env: Env) -> Self {
+        ENV.with(|slot| slot.replace(Some(env.clone())));
+        Self(env)
+    }
+}
+
+/// Leadership is about this isolate's real time, whatever time a laptop build plays.
+fn wall_clock_ms() -> i64 {
+    i64::try_from(worker::Date::now().as_millis()).unwrap_or(0)
+}
+
+async fn lead(app: &App, env: &Env, term: Term) {
+    loop {
+        Delay::from(GATHER).await;
+        let clicks = app.memory.waiting().take(term, wall_clock_ms());
+        for (shard, batch) in batches(clicks, SHARDS) {
+            if send(env, shard, batch.encode()).await.is_err() {
+                // It may have arrived: sending it again could count it twice.
+                app.memory.waiting().lose(batch.visits());
+            }
+        }
+        let lost = app.memory.waiting().lost();
+        if lost > 0 {
+            app.log.write(&json!({ "event": "clicks_lost", "clicks": lost }));
+        }
+        if !app.memory.waiting().leads(term) {
+            return;
+        }
+    }
+}
+
+async fn send(env: &Env, shard: u32, batch: Vec<u8>) -> worker::Result<()> {
+    let body = Uint8Array::from(batch.as_slice());
+    let response = ask(env, shard, "absorb", body.into()).await?;
+    match response.status_code() {
+        200 => Ok(()),
+        status => Err(format!("counter answered {status}").into()),
+    }
+}
+
+async fn ask(
+    env: &Env,
+    shard: u32,
+    what: &str,
+    body: worker::wasm_bindgen::JsValue,
+) -> worker::Result<Response> {
+    let mut init = RequestInit::new();
+    init.with_method(Method::Post).with_body(Some(body));
+    let request = Request::new_with_init(&format!("https://counter/{what}"), &init)?;
+    let namespace = env.durable_object("CLICK_COUNTERS")?;
+    namespace.get_by_name(&object_name(shard))?.fetch_with_request(request).await
+}
+
+impl Clicks for Counters {
+    fn totals<'a>(
+        &'a self,
+        links: &'a [LinkId],
+        from: Day,
+        to: Day,
+    ) -> Pending<'a, Result<Vec<DayTotals>, String>> {
+        Box::pin(SendFuture::new(async move {
+            let mut by_shard: BTreeMap<u32, Vec<LinkId>> = BTreeMap::new();
+            for link in links {
+                by_shard.entry(shard_of(*link, SHARDS)).or_default().push(*link);
+            }
+            let mut all = Vec::new();
+            for (shard, links) in by_shard {
+                let question = json!([links, from, to]).to_string();
+                let answer = ask(&self.0, shard, "totals", question.into()).await;
+                let text = match answer {
+                    Ok(mut response) => response.text().await.map_err(|e| e.to_string())?,
+                    Err(error) => return Err(error.to_string()),
+                };
+                let rows: Vec<DayTotals> =
+                    serde_json::from_str(&text).map_err(|e| e.to_string())?;
+                all.extend(rows);
+            }
+            Ok(all)
+        }))
+    }
+}

@@ -1,0 +1,195 @@
+//! The few JavaScript functions that cross into WebAssembly: each crossing costs a copy, so one
+//! call brings all that a request needs, and one makes the answer.
+
+use http::HeaderMap;
+use worker::js_sys::Uint8Array;
+use worker::wasm_bindgen::JsCast;
+use worker::wasm_bindgen::JsValue;
+use worker::wasm_bindgen::prelude::wasm_bindgen;
+use worker::web_sys;
+
+#[wasm_bindgen(inline_js = "
+export function facts(request) {
+  const h = request.headers, g = (n) => h.get(n) ?? '';
+  return [request.method, request.url, g('user-agent'), g('cf-connecting-ip'), g('sec-purpose'),
+    g('purpose'), g('x-purpose'), g('x-moz'), g('x-shopify-hmac-sha256'), g('content-length'),
+    g('authorization'), g('content-type'), g('idempotency-key'), g('x-tributary-now')].join('\\n');
+}
+export function found(location) {
+  return new Response(null, { status: 302, headers: { location, 'cache-control': 'no-store' } });
+}
+export function answer(status, headers, body) {
+  return new Response(body, { status, headers: JSON.parse(headers) });
+}
+export async function read(request, most) {
+  if (!request.body) return new Uint8Array(0);
+  const chunks = [];
+  let size = 0;
+  for await (const chunk of request.body) {
+    size += chunk.length;
+    if (size > most) return null;
+    chunks.push(chunk);
+  }
+  if (chunks.length === 1) return chunks[0];
+  const whole = new Uint8Array(size);
+  let at = 0;
+  for (const chunk of chunks) { whole.set(chunk, at); at += chunk.length; }
+  return whole;
+}
+export async function run(binding, nearest, batch) {
+  try {
+    const db = nearest ? binding.withSession('first-unconstrained') : binding;
+    const statements = JSON.parse(batch).map(([sql, params]) => db.prepare(sql).bind(...params));
+    const results = await db.batch(statements);
+    return 'R' + JSON.stringify(results.map((r) => r.results));
+  } catch (error) {
+    return 'E' + (error?.message ?? error);
+  }
+}
+")]
+extern "C" {
+    fn facts(request: &web_sys::Request) -> String;
+    #[wasm_bindgen(js_name = found)]
+    fn js_found(location: &str) -> web_sys::Response;
+    fn answer(status: u16, headers: &str, body: Option<Uint8Array>) -> web_sys::Response;
+    #[wasm_bindgen(catch)]
+    async fn read(request: &web_sys::Request, most: usize) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(catch)]
+    async fn run(binding: &JsValue, nearest: bool, batch: &str) -> Result<JsValue, JsValue>;
+}
+
+/// What is read of every request, in one crossing: one text per line.
+pub struct Facts(String);
+
+impl Facts {
+    pub fn of(request: &web_sys::Request) -> Self {
+        Self(facts(request))
+    }
+
+    fn line(&self, number: usize) -> &str {
+        self.0.split('\n').nth(number).unwrap_or_default()
+    }
+
+    fn given(&self, number: usize) -> Option<&str> {
+        Some(self.line(number)).filter(|text| !text.is_empty())
+    }
+
+    pub fn method(&self) -> &str {
+        self.line(0)
+    }
+
+    /// The address after `https://`.
+    fn address(&self) -> &str {
+        self.line(1).split_once("://").map_or("", |(_, rest)| rest)
+    }
+
+    pub fn host(&self) -> &str {
+        self.address().split('/').next().unwrap_or_default()
+    }
+
+    /// Path and query.
+    pub fn uri(&self) -> &str {
+        let address = self.address();
+        address.get(self.host().len()..).filter(|uri| !uri.is_empty()).unwrap_or("/")
+    }
+
+    pub fn path(&self) -> &str {
+        self.uri().split('?').next().unwrap_or_default()
+    }
+
+    pub fn query(&self) -> &str {
+        self.uri().split_once('?').map_or("", |(_, query)| query)
+    }
+
+    pub fn user_agent(&self) -> &str {
+        self.line(2)
+    }
+
+    pub fn visitor_address(&self) -> &str {
+        self.line(3)
+    }
+
+    pub fn purpose(&self) -> crate::domain::click::Purpose<'_> {
+        crate::domain::click::Purpose {
+            sec_purpose: self.given(4),
+            purpose: self.given(5),
+            x_purpose: self.given(6),
+            x_moz: self.given(7),
+        }
+    }
+
+    pub fn signature(&self) -> Option<&str> {
+        self.given(8)
+    }
+
+    pub fn content_length(&self) -> usize {
+        self.line(9).parse().unwrap_or(0)
+    }
+
+    /// The headers that the API looks at.
+    pub fn api_headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        [("authorization", 10), ("content-type", 11), ("idempotency-key", 12)]
+            .into_iter()
+            .filter_map(|(name, number)| Some((name, self.given(number)?)))
+    }
+
+    /// The time that a laptop build takes instead of its clock's.
+    #[cfg(feature = "local")]
+    pub fn now_ms(&self) -> Option<i64> {
+        self.line(13).parse().ok()
+    }
+}
+
+/// 302 to `location`.
+pub fn found(location: &str) -> web_sys::Response {
+    js_found(location)
+}
+
+/// An answer without a body.
+pub fn empty(status: u16) -> web_sys::Response {
+    answer(status, "{}", None)
+}
+
+/// A plain text.
+pub fn text(status: u16, text: &str) -> web_sys::Response {
+    let headers = r#"{"content-type":"text/plain","cache-control":"no-store"}"#;
+    answer(status, headers, Some(Uint8Array::from(text.as_bytes())))
+}
+
+/// 405 with what is allowed.
+pub fn method_not_allowed(allow: &str) -> web_sys::Response {
+    let error = axum::response::IntoResponse::into_response(crate::error::Error::MethodNotAllowed);
+    let (mut parts, _) = error.into_parts();
+    if let Ok(allow) = http::HeaderValue::from_str(allow) {
+        parts.headers.insert(http::header::ALLOW, allow);
+    }
+    response(405, &parts.headers, b"{\"type\":\"/problems/method-not-allowed\",\"title\":\"Method not allowed\",\"status\":405,\"detail\":\"this method is not allowed here\"}")
+}
+
+/// Any answer with a whole body.
+pub fn response(status: u16, headers: &HeaderMap, body: &[u8]) -> web_sys::Response {
+    let pairs: Vec<(&str, &str)> = headers
+        .iter()
+        .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+        .collect();
+    let headers = serde_json::to_string(&pairs).unwrap_or_else(|_| "[]".to_owned());
+    let body = (!body.is_empty()).then(|| Uint8Array::from(body));
+    answer(status, &headers, body)
+}
+
+/// The body, if it is at most so many bytes; one that breaks off is as good as empty.
+pub async fn body(request: &web_sys::Request, most: usize) -> Option<Vec<u8>> {
+    match read(request, most).await {
+        Ok(value) if value.is_null() => None,
+        Ok(value) => Some(value.dyn_into::<Uint8Array>().map(|b| b.to_vec()).unwrap_or_default()),
+        Err(_) => Some(Vec::new()),
+    }
+}
+
+/// Runs a batch on D1: `R` and the rows, or `E` and the error.
+pub async fn run_batch(binding: &JsValue, nearest: bool, batch: &str) -> String {
+    match run(binding, nearest, batch).await {
+        Ok(value) => value.as_string().unwrap_or_default(),
+        Err(_) => "Ethe database binding failed".to_owned(),
+    }
+}

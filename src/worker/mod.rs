@@ -1,0 +1,198 @@
+//! The worker: the only ring that names workers-rs, compiled for WebAssembly only.
+//!
+//! Its entry points translate and delegate. Statics hold plain data and the application, whose
+//! bindings live as long as the isolate; nothing awaits another request's future.
+
+mod click_counter;
+mod clicks;
+mod d1;
+mod glue;
+mod ports;
+
+use std::cell::{Cell, OnceCell};
+
+use axum::body::Body;
+use http_body_util::BodyExt;
+use worker::{Context, Env, MessageBatch, MessageExt, ScheduleContext, ScheduledEvent, event};
+use worker::{QueueRetryOptionsBuilder, web_sys};
+
+use crate::app::App;
+use crate::error::Error;
+use crate::jobs;
+use crate::web::redirect::{Redirected, redirect};
+use crate::web::{self, Entry};
+use glue::Facts;
+
+thread_local! {
+    static APP: OnceCell<App> = const { OnceCell::new() };
+    /// Makes click ids of one millisecond differ: random per isolate, then counted.
+    static NONCE: Cell<u64> = const { Cell::new(0) };
+}
+
+/// The isolate's application; made with the first request.
+fn app(env: &Env) -> Result<App, String> {
+    APP.with(|slot| {
+        if let Some(app) = slot.get() {
+            return Ok(app.clone());
+        }
+        let app = ports::app(env)?;
+        NONCE.set(u64::from_be_bytes(app.random()));
+        Ok(slot.get_or_init(|| app).clone())
+    })
+}
+
+fn next_nonce() -> u64 {
+    let nonce = NONCE.get().wrapping_add(1);
+    NONCE.set(nonce);
+    nonce
+}
+
+#[event(fetch)]
+async fn fetch(
+    request: web_sys::Request,
+    env: Env,
+    ctx: Context,
+) -> worker::Result<web_sys::Response> {
+    let app = match app(&env) {
+        Ok(app) => app,
+        Err(missing) => {
+            worker::console_error!("{{\"event\":\"misconfigured\",\"detail\":\"{missing}\"}}");
+            return Ok(glue::text(503, "this deployment is not configured"));
+        }
+    };
+    let facts = Facts::of(&request);
+    #[cfg(feature = "local")]
+    let app = facts.now_ms().map_or(app.clone(), |now_ms| app.at(now_ms));
+    let own_host = ports::own_host(&app);
+    let host = web::normal_host(facts.host());
+    match web::entry(&host, &own_host, facts.path()) {
+        Entry::Link { host, slug } => Ok(visit(&app, &ctx, &facts, host, slug).await),
+        Entry::Webhook(store) => webhook(&app, &ctx, &request, &facts, store).await,
+        Entry::Product => api(&app, request, &facts).await,
+    }
+}
+
+/// A redirect: answered first, counted afterwards.
+async fn visit(
+    app: &App,
+    ctx: &Context,
+    facts: &Facts,
+    host: &str,
+    slug: &str,
+) -> web_sys::Response {
+    if !matches!(facts.method(), "GET" | "HEAD") {
+        return glue::method_not_allowed("GET, HEAD");
+    }
+    if slug == jobs::domains::PROOF_PATH && !host.is_empty() {
+        return glue::text(200, &jobs::domains::proof(app, host));
+    }
+    match redirect(app, host, slug, facts.query(), next_nonce()).await {
+        Redirected::To(location, counted) => {
+            if let Some(destination) = counted {
+                clicks::record(app, ctx, &destination, facts);
+            }
+            glue::found(&location)
+        }
+        Redirected::Refused(error) => rendered(error).await,
+    }
+}
+
+async fn webhook(
+    app: &App,
+    _ctx: &Context,
+    request: &web_sys::Request,
+    facts: &Facts,
+    store: &str,
+) -> worker::Result<web_sys::Response> {
+    if facts.method() != "POST" {
+        return Ok(glue::method_not_allowed("POST"));
+    }
+    if facts.content_length() > web::webhooks::MAX_BODY {
+        return Ok(rendered(Error::TooLarge).await);
+    }
+    let Some(body) = glue::body(request, web::webhooks::MAX_BODY).await else {
+        return Ok(rendered(Error::TooLarge).await);
+    };
+    #[cfg(feature = "canary")]
+    if app.config.canary == Some(crate::app::Canary::AckFirst) {
+        let (app, store) = (app.clone(), store.to_owned());
+        let signature = facts.signature().map(str::to_owned);
+        _ctx.wait_until(async move {
+            let _ = web::webhooks::deliver(&app, &store, signature.as_deref(), &body).await;
+        });
+        return Ok(glue::empty(200));
+    }
+    match web::webhooks::deliver(app, store, facts.signature(), &body).await {
+        Ok(status) => Ok(glue::empty(status.as_u16())),
+        Err(error) => Ok(rendered(error).await),
+    }
+}
+
+async fn api(
+    app: &App,
+    request: web_sys::Request,
+    facts: &Facts,
+) -> worker::Result<web_sys::Response> {
+    let Some(body) = glue::body(&request, web::MAX_API_BODY).await else {
+        return Ok(rendered(Error::TooLarge).await);
+    };
+    let mut builder = http::Request::builder().method(facts.method()).uri(facts.uri());
+    for (name, value) in facts.api_headers() {
+        builder = builder.header(name, value);
+    }
+    match builder.body(Body::from(body)) {
+        Ok(request) => Ok(convert(web::serve_api(app, request).await).await),
+        Err(_) => Ok(rendered(Error::Malformed("the request can't be read".to_owned())).await),
+    }
+}
+
+async fn rendered(error: Error) -> web_sys::Response {
+    convert(axum::response::IntoResponse::into_response(error)).await
+}
+
+/// An answer of the router as the runtime's: bodies here are small and whole.
+async fn convert(response: axum::response::Response) -> web_sys::Response {
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.map(|b| b.to_bytes()).unwrap_or_default();
+    glue::response(parts.status.as_u16(), &parts.headers, &body)
+}
+
+/// The overflow queue and its dead letters. Never an `Err`: it would end the isolate.
+#[event(queue)]
+async fn queue(batch: MessageBatch<String>, env: Env, _ctx: Context) -> worker::Result<()> {
+    let later = || QueueRetryOptionsBuilder::new().with_delay_seconds(30).build();
+    let Ok(app) = app(&env) else {
+        batch.retry_all();
+        return Ok(());
+    };
+    let dead = batch.queue().ends_with("-dead");
+    let Ok(messages) = batch.messages() else {
+        batch.retry_all();
+        return Ok(());
+    };
+    for message in messages {
+        let taken = if dead {
+            jobs::order::consume_dead(&app, message.body()).await
+        } else {
+            jobs::order::consume(&app, message.body()).await
+        };
+        match taken {
+            Ok(()) => message.ack(),
+            Err(_) => message.retry_with_options(&later()),
+        }
+    }
+    Ok(())
+}
+
+/// The cron trigger of every minute. A trigger named `all` runs every job at once; only local
+/// runs can fire it.
+#[event(scheduled)]
+async fn scheduled(event: ScheduledEvent, env: Env, _ctx: ScheduleContext) {
+    if let Ok(app) = app(&env) {
+        if event.cron() == "all" {
+            jobs::run_all(&app).await;
+        } else {
+            jobs::run_due(&app).await;
+        }
+    }
+}
