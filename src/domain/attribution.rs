@@ -194,11 +194,8 @@ type Rank = (u8, i64, usize);
 #[must_use]
 pub fn decide(evidence: &Evidence, known: &Known, at: &Circumstances<'_>) -> Decision {
     let mut judged = judge_all(evidence, known, at);
-    let best = judged
-        .iter()
-        .enumerate()
-        .filter_map(|(index, j)| j.rank.map(|rank| (rank, index)))
-        .min();
+    let best =
+        judged.iter().enumerate().filter_map(|(index, j)| j.rank.map(|rank| (rank, index))).min();
     let mut reason = judged.first().map_or(Reason::NoCandidate, |j| j.candidate.reason);
     let mut winner = None;
     if let Some((best_rank, best_index)) = best {
@@ -257,11 +254,7 @@ const KIND_CLICK: u8 = 1;
 const KIND_BARE_REF: u8 = 2;
 const KIND_CODE_SECOND: u8 = 3;
 
-fn judge_all<'a>(
-    evidence: &Evidence,
-    known: &'a Known,
-    at: &Circumstances<'_>,
-) -> Vec<Judged<'a>> {
+fn judge_all<'a>(evidence: &Evidence, known: &'a Known, at: &Circumstances<'_>) -> Vec<Judged<'a>> {
     let codes = evidence.codes.iter().map(|used| judge_code(used, known, at));
     let clicks = evidence.clicks.iter().map(|token| judge_click(token, known, at));
     let bare = evidence.bare_ref.iter().map(|slug| judge_bare_ref(slug, known, at));
@@ -302,8 +295,7 @@ fn judge_click<'a>(token: &str, known: &'a Known, at: &Circumstances<'_>) -> Jud
     let age = at.placed_at_ms - click.at_ms;
     let window = i64::from(at.rules.window_days) * DAY_MS;
     let in_window = (-CLOCK_SKEW_MS..=window).contains(&age);
-    let verdict =
-        if in_window { admissible(&link.deal, at) } else { Err(Reason::OutsideWindow) };
+    let verdict = if in_window { admissible(&link.deal, at) } else { Err(Reason::OutsideWindow) };
     let order = match at.rules.clicks {
         ClickOrder::Last => -click.at_ms,
         ClickOrder::First => click.at_ms,
@@ -394,7 +386,11 @@ mod tests {
     fn click(n: u8, at_ms: Millis) -> String {
         keys().sign(LinkId::from_bytes([n; 16]), at_ms, 7)
     }
-    fn run(evidence: &Evidence, known: &Known, change: impl Fn(&mut Circumstances<'_>)) -> Decision {
+    fn run(
+        evidence: &Evidence,
+        known: &Known,
+        change: impl Fn(&mut Circumstances<'_>),
+    ) -> Decision {
         let keys = keys();
         let mut at = Circumstances {
             placed_at_ms: PLACED,
@@ -441,7 +437,8 @@ mod tests {
     #[test]
     fn the_larger_discount_wins_and_the_first_of_equals() {
         let known = Known { codes: vec![code("a", 1), code("b", 2)], links: vec![] };
-        let with = |a, b| Evidence { codes: vec![used("A", a), used("B", b)], ..Evidence::default() };
+        let with =
+            |a, b| Evidence { codes: vec![used("A", a), used("B", b)], ..Evidence::default() };
         let decision = run(&with(100, 101), &known, |_| ());
         assert_eq!(winner(&decision), Some(2));
         assert_eq!(reasons(&decision), [Reason::SmallerDiscount, Reason::Won]);
@@ -453,7 +450,11 @@ mod tests {
     #[test]
     fn the_last_click_wins_or_the_first() {
         let evidence = Evidence {
-            clicks: vec![click(1, PLACED - 3 * HOUR), click(2, PLACED - HOUR), click(3, PLACED - 2 * HOUR)],
+            clicks: vec![
+                click(1, PLACED - 3 * HOUR),
+                click(2, PLACED - HOUR),
+                click(3, PLACED - 2 * HOUR),
+            ],
             ..Evidence::default()
         };
         let known = Known { codes: vec![], links: vec![link(1), link(2), link(3)] };
@@ -479,7 +480,8 @@ mod tests {
             assert_eq!(winner(&decision).is_some(), wins, "{}", PLACED - at);
             assert_eq!(decision.reason, if wins { Reason::Won } else { Reason::OutsideWindow });
         }
-        let evidence = Evidence { clicks: vec![click(1, PLACED - 2 * DAY_MS)], ..Evidence::default() };
+        let evidence =
+            Evidence { clicks: vec![click(1, PLACED - 2 * DAY_MS)], ..Evidence::default() };
         let decision = run(&evidence, &known, |at| at.rules.window_days = 1);
         assert_eq!(decision.reason, Reason::OutsideWindow);
     }
@@ -554,8 +556,7 @@ mod tests {
 
     #[test]
     fn closed_deals_and_deals_before_their_terms_give_way_to_the_next() {
-        let evidence =
-            Evidence { codes: vec![used("A", 2), used("B", 1)], ..Evidence::default() };
+        let evidence = Evidence { codes: vec![used("A", 2), used("B", 1)], ..Evidence::default() };
         let mut known = Known { codes: vec![code("a", 1), code("b", 2)], links: vec![] };
         known.codes[0].deal.terms = None;
         let decision = run(&evidence, &known, |_| ());

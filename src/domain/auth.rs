@@ -61,8 +61,13 @@ mod tests {
     fn tokens_tell_their_kind() {
         let key = TokenKind::ApiKey.token([1; 32]);
         assert_eq!(TokenKind::of(&key), Some(TokenKind::ApiKey));
-        assert_eq!(TokenKind::of(&TokenKind::CreatorToken.token([1; 32])), Some(TokenKind::CreatorToken));
-        for bad in ["", "tbk_", "tbk_short", &key[..46], &format!("{key}x"), &key.replace("tbk", "xyz")] {
+        assert_eq!(
+            TokenKind::of(&TokenKind::CreatorToken.token([1; 32])),
+            Some(TokenKind::CreatorToken)
+        );
+        for bad in
+            ["", "tbk_", "tbk_short", &key[..46], &format!("{key}x"), &key.replace("tbk", "xyz")]
+        {
             assert_eq!(TokenKind::of(bad), None, "{bad}");
         }
         assert_eq!(api_key_in_query(&format!("a=1&key={key}")), Some(key.clone()));

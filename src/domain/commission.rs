@@ -20,7 +20,9 @@ pub struct Amounts {
 }
 
 /// Where an order stands, as the API names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum OrderState {
     /// Not paid in full.
@@ -287,7 +289,7 @@ mod tests {
             let mut snapshot = order("USD", vec![line(1, 1, 10_000, 0)]);
             snapshot.payment = payment;
             let facts = facts(snapshot);
-            let earning = |rules| amounts(&facts, rules).earning_base_minor;
+            let earning = |rules: &EarningRules| amounts(&facts, rules).earning_base_minor;
             assert_eq!(earning(&EarningRules::default()), on_paid, "{payment:?}");
             assert_eq!(earning(&placed), on_placed, "{payment:?}");
         }
@@ -310,9 +312,8 @@ mod tests {
         // 3 × 10.00 − 3.00 = 27.00; two of three units stay.
         assert_eq!(earned(&facts(snapshot.clone()), "10").0, 1_800);
         // The same missing unit, but refunded: its subtotal counts instead.
-        let refunded = facts(snapshot)
-            .merge(&Report::Refund(refund("1", &[(1, 1, "9.00")], "0")))
-            .unwrap();
+        let refunded =
+            facts(snapshot).merge(&Report::Refund(refund("1", &[(1, 1, "9.00")], "0"))).unwrap();
         assert_eq!(earned(&refunded, "10").0, 1_800);
     }
 

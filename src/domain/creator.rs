@@ -29,9 +29,17 @@ mod tests {
     #[test]
     fn addresses() {
         assert!(is_email("ada@example.com"));
-        for bad in
-            ["", "ada", "@x.y", "a@", "a@b", "a@b@c.d", "a b@c.d", "a@c.d\r\nBcc: x@y.z", "a@b,c@d.e"]
-        {
+        for bad in [
+            "",
+            "ada",
+            "@x.y",
+            "a@",
+            "a@b",
+            "a@b@c.d",
+            "a b@c.d",
+            "a@c.d\r\nBcc: x@y.z",
+            "a@b,c@d.e",
+        ] {
             assert!(!is_email(bad), "{bad}");
         }
         assert_eq!(normal_email(" Ada@Example.COM "), "ada@example.com");

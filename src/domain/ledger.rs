@@ -314,16 +314,22 @@ mod tests {
     type Books = BTreeMap<(Account, Option<CreatorId>, Day), i64>;
     fn book(books: &mut Books, transactions: &[Transaction]) {
         for entry in transactions.iter().flat_map(Transaction::entries) {
-            *books.entry((entry.account, entry.creator, entry.day)).or_default() += entry.amount_minor;
+            *books.entry((entry.account, entry.creator, entry.day)).or_default() +=
+                entry.amount_minor;
         }
     }
     fn accounts(transactions: &[Transaction]) -> Vec<(Account, i64)> {
-        transactions.iter().flat_map(Transaction::entries).map(|e| (e.account, e.amount_minor)).collect()
+        transactions
+            .iter()
+            .flat_map(Transaction::entries)
+            .map(|e| (e.account, e.amount_minor))
+            .collect()
     }
 
     #[test]
     fn a_first_commission_is_pending_against_the_expense() {
-        let posted = post_difference(order(), None, Some(earning(1, 30, 1350)), Holdings::default());
+        let posted =
+            post_difference(order(), None, Some(earning(1, 30, 1350)), Holdings::default());
         assert_eq!(
             accounts(&posted.unwrap()),
             [(Account::Commission, -1350), (Account::Pending, 1350)]
@@ -342,8 +348,12 @@ mod tests {
     fn a_debit_takes_its_bucket_then_available_then_claws_back() {
         let debit = |pending_minor, available_minor| {
             let holdings = Holdings { pending_minor, available_minor, clawback_minor: 0 };
-            let change =
-                post_difference(order(), Some(earning(1, 30, 100)), Some(earning(1, 30, 0)), holdings);
+            let change = post_difference(
+                order(),
+                Some(earning(1, 30, 100)),
+                Some(earning(1, 30, 0)),
+                holdings,
+            );
             accounts(&change.unwrap())
         };
         assert_eq!(debit(100, 50), [(Account::Commission, 100), (Account::Pending, -100)]);
@@ -380,7 +390,8 @@ mod tests {
 
     #[test]
     fn a_release_pays_off_the_claw_back_first() {
-        let released = |clawback| accounts(&[release(earning(1, 3, 100), clawback).unwrap().unwrap()]);
+        let released =
+            |clawback| accounts(&[release(earning(1, 3, 100), clawback).unwrap().unwrap()]);
         assert_eq!(released(0), [(Account::Pending, -100), (Account::Available, 100)]);
         assert_eq!(
             released(-30),
@@ -429,8 +440,14 @@ mod tests {
             }
         );
         assert_eq!(shown.lifetime_minor(), 170);
-        let owing = Balances::of([(Account::Pending, Day(1), 10), (Account::Clawback, Day(0), -30)], Day(1));
-        assert_eq!((owing.available_minor, owing.clawback_minor, owing.lifetime_minor()), (0, 20, -20));
+        let owing = Balances::of(
+            [(Account::Pending, Day(1), 10), (Account::Clawback, Day(0), -30)],
+            Day(1),
+        );
+        assert_eq!(
+            (owing.available_minor, owing.clawback_minor, owing.lifetime_minor()),
+            (0, 20, -20)
+        );
     }
 
     proptest! {

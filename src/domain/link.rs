@@ -2,9 +2,28 @@
 
 /// Slugs nobody may take: they would shadow the product's own paths or look official.
 const RESERVED: [&str; 22] = [
-    "admin", "api", "app", "assets", "billing", "dashboard", "favicon", "go", "health", "healthz",
-    "help", "login", "logout", "me", "openapi", "robots", "sign-in", "static", "support",
-    "tributary", "v1", "webhooks",
+    "admin",
+    "api",
+    "app",
+    "assets",
+    "billing",
+    "dashboard",
+    "favicon",
+    "go",
+    "health",
+    "healthz",
+    "help",
+    "login",
+    "logout",
+    "me",
+    "openapi",
+    "robots",
+    "sign-in",
+    "static",
+    "support",
+    "tributary",
+    "v1",
+    "webhooks",
 ];
 
 /// Why a slug can't be taken.
@@ -176,7 +195,8 @@ pub fn location(storefront: &str, target: &str, slug: &str, click_id: &str, quer
         to.push(separator);
         separator = '&';
         to.extend(pair.chars().filter(|c| {
-            c.is_ascii_graphic() && !matches!(c, '#' | '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}')
+            c.is_ascii_graphic()
+                && !matches!(c, '#' | '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}')
         }));
     }
     to.push(separator);
@@ -256,9 +276,21 @@ mod tests {
         }
         let long = format!("/{}", "a".repeat(8192));
         for bad in [
-            "", "products", "//evil.test", "/\\evil.test", "javascript:alert(1)", "data:x",
-            "https://evil.test/", "http://shop", "/a b", "/a\r\nb", "/é", "/a#b", "/a/../b",
-            "/%2e%2e/x", &long,
+            "",
+            "products",
+            "//evil.test",
+            "/\\evil.test",
+            "javascript:alert(1)",
+            "data:x",
+            "https://evil.test/",
+            "http://shop",
+            "/a b",
+            "/a\r\nb",
+            "/é",
+            "/a#b",
+            "/a/../b",
+            "/%2e%2e/x",
+            &long,
         ] {
             assert_eq!(Target::parse(bad), Err(TargetError), "{bad}");
         }
@@ -266,12 +298,22 @@ mod tests {
 
     #[test]
     fn storefronts_are_public_https_origins() {
-        assert_eq!(parse_origin("https://Shop.example.com/", false).as_deref(), Ok("https://shop.example.com"));
+        assert_eq!(
+            parse_origin("https://Shop.example.com/", false).as_deref(),
+            Ok("https://shop.example.com")
+        );
         assert!(parse_origin("http://127.0.0.1:9000", true).is_ok());
         for bad in [
-            "http://shop.example.com", "https://shop@evil.test", "https://127.0.0.1",
-            "https://shop.example.com/path", "https://shop.example.com:8443", "javascript:alert(1)",
-            "https://", "https://sh\u{f6}p.example", "https://localhost.", "https://10.0.0.1",
+            "http://shop.example.com",
+            "https://shop@evil.test",
+            "https://127.0.0.1",
+            "https://shop.example.com/path",
+            "https://shop.example.com:8443",
+            "javascript:alert(1)",
+            "https://",
+            "https://sh\u{f6}p.example",
+            "https://localhost.",
+            "https://10.0.0.1",
         ] {
             assert!(parse_origin(bad, false).is_err(), "{bad}");
         }
@@ -286,7 +328,10 @@ mod tests {
             to("/", "ref=eve&click_id=1&Ref=2&%72ef=3&click%5Fid=4&next=https://evil.test"),
             "https://s.example/?next=https://evil.test&ref=anna&click_id=ID"
         );
-        assert_eq!(to("/", "a=1\r\nSet-Cookie: x"), "https://s.example/?a=1Set-Cookie:x&ref=anna&click_id=ID");
+        assert_eq!(
+            to("/", "a=1\r\nSet-Cookie: x"),
+            "https://s.example/?a=1Set-Cookie:x&ref=anna&click_id=ID"
+        );
         assert_eq!(to("/", "&&a"), "https://s.example/?a&ref=anna&click_id=ID");
     }
 

@@ -114,7 +114,10 @@ mod tests {
     fn roots_agree_with_the_reference_implementation() {
         let mut oracle = MemoryBackedTree::<Sha256, Vec<u8>>::new();
         let mut frontier = Frontier::default();
-        assert_eq!(hex(&frontier.root()), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        assert_eq!(
+            hex(&frontier.root()),
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        );
         for n in 0..130u8 {
             let content = vec![n; usize::from(n % 5)];
             oracle.push(content.clone());

@@ -296,7 +296,9 @@ mod tests {
 
     #[test]
     fn what_is_not_exact_is_refused() {
-        for text in ["", "-", "+1", " 1", "1 ", ".5", "5.", "1e3", "NaN", "1,0", "٣", "--1", "1.2.3"] {
+        for text in
+            ["", "-", "+1", " 1", "1 ", ".5", "5.", "1e3", "NaN", "1,0", "٣", "--1", "1.2.3"]
+        {
             assert_eq!(usd(text), Err(MoneyError::NotDecimal), "{text}");
         }
         assert_eq!(usd("12.345"), Err(MoneyError::TooManyDecimals));
@@ -343,9 +345,10 @@ mod tests {
             assert_eq!(parse(text), Err(MoneyError::NotDecimal), "{text}");
         }
         let write = |p| BasisPoints::new(p).unwrap().to_percent();
-        assert_eq!((write(1250), write(1000), write(1), write(0)), (
-            "12.5".into(), "10".into(), "0.01".into(), "0".into()
-        ));
+        assert_eq!(
+            (write(1250), write(1000), write(1), write(0)),
+            ("12.5".into(), "10".into(), "0.01".into(), "0".into())
+        );
         assert_eq!(BasisPoints::new(10_001), None);
     }
 

@@ -112,9 +112,7 @@ pub fn parse_rfc3339(text: &str) -> Option<Millis> {
 /// `2026-11-22T08:00:00.000Z`.
 #[must_use]
 pub fn to_rfc3339(at_ms: Millis) -> String {
-    Timestamp::from_millisecond(at_ms)
-        .map(|at| format!("{at:.3}"))
-        .unwrap_or_default()
+    Timestamp::from_millisecond(at_ms).map(|at| format!("{at:.3}")).unwrap_or_default()
 }
 
 #[cfg(test)]

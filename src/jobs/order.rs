@@ -122,13 +122,8 @@ async fn keep(
     let id: QuarantineId = app.new_id();
     let sealed = app.config.data_key.seal(&id.to_string(), message.as_bytes(), app.random());
     let hash = hex(&<sha2::Sha256 as sha2::Digest>::digest(message.as_bytes()));
-    let new = quarantine::NewQuarantined {
-        id,
-        store,
-        reason,
-        body_hash: &hash,
-        body: sealed.as_deref(),
-    };
+    let new =
+        quarantine::NewQuarantined { id, store, reason, body_hash: &hash, body: sealed.as_deref() };
     let insert = quarantine::insert(brand, &new, app.now_ms());
     app.db().run(vec![insert]).await.map(|_| ()).map_err(|e| e.to_string())
 }

@@ -72,8 +72,8 @@ fn transactions(due: &[DueRow]) -> Result<Vec<Transaction>> {
                 currency: row.currency,
                 amount_minor: row.amount_minor,
             };
-            let transaction = ledger::release(earning, clawback)
-                .map_err(|e| Error::Internal(e.to_string()))?;
+            let transaction =
+                ledger::release(earning, clawback).map_err(|e| Error::Internal(e.to_string()))?;
             clawback = (clawback + row.amount_minor).min(0);
             made.extend(transaction);
         }

@@ -82,7 +82,13 @@ pub struct NewInvitation {
 #[must_use]
 pub fn insert_invitation(brand: BrandId, secret_hash: &str, new: &NewInvitation) -> Statement {
     bind!(
-        INSERT_INVITATION, secret_hash, brand, new.id, new.deal, new.creator, new.created_at_ms,
+        INSERT_INVITATION,
+        secret_hash,
+        brand,
+        new.id,
+        new.deal,
+        new.creator,
+        new.created_at_ms,
         new.expires_at_ms,
     )
 }
@@ -135,8 +141,13 @@ pub fn accept(
     vec![
         bind!(ACCEPT_INVITATION, invitation_hash, invitation.brand_id, now_ms),
         bind!(
-            INSERT_TOKEN, &token.secret_hash, invitation.brand_id, token.id,
-            invitation.creator_id, now_ms, token.expires_at_ms,
+            INSERT_TOKEN,
+            &token.secret_hash,
+            invitation.brand_id,
+            token.id,
+            invitation.creator_id,
+            now_ms,
+            token.expires_at_ms,
         ),
     ]
 }

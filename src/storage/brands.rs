@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{Database, DbError, Statement, bind, statements};
-use crate::domain::brand::{AttributionRules, Brand, EarningRules, Precedence, ClickOrder, EarnOn};
+use crate::domain::brand::{AttributionRules, Brand, ClickOrder, EarnOn, EarningRules, Precedence};
 use crate::domain::ids::BrandId;
 use crate::domain::money::{Currency, Money};
 use crate::domain::time::{Millis, Zone};
@@ -125,10 +125,18 @@ fn earn_on(value: EarnOn) -> &'static str {
 pub fn insert(brand: &Brand, owner_email: &str, now_ms: Millis) -> Vec<Statement> {
     vec![
         bind!(
-            INSERT, brand.id, &brand.name, brand.currency.code(), brand.timezone.name(),
-            &brand.homepage_url, owner_email, brand.earning.hold_days,
-            earn_on(brand.earning.earn_on), brand.earning.count_test_orders,
-            brand.payout_minimum.map(|m| m.minor), now_ms,
+            INSERT,
+            brand.id,
+            &brand.name,
+            brand.currency.code(),
+            brand.timezone.name(),
+            &brand.homepage_url,
+            owner_email,
+            brand.earning.hold_days,
+            earn_on(brand.earning.earn_on),
+            brand.earning.count_test_orders,
+            brand.payout_minimum.map(|m| m.minor),
+            now_ms,
         ),
         rules(brand.id, &brand.attribution, 0),
     ]
@@ -152,9 +160,15 @@ pub fn rules(brand: BrandId, rules: &AttributionRules, starts_at_ms: Millis) -> 
 #[must_use]
 pub fn update(brand: &Brand) -> Statement {
     bind!(
-        UPDATE, brand.id, &brand.name, brand.timezone.name(), &brand.homepage_url,
-        brand.earning.hold_days, earn_on(brand.earning.earn_on),
-        brand.earning.count_test_orders, brand.payout_minimum.map(|m| m.minor),
+        UPDATE,
+        brand.id,
+        &brand.name,
+        brand.timezone.name(),
+        &brand.homepage_url,
+        brand.earning.hold_days,
+        earn_on(brand.earning.earn_on),
+        brand.earning.count_test_orders,
+        brand.payout_minimum.map(|m| m.minor),
     )
 }
 

@@ -58,9 +58,18 @@ pub fn insert(
     now_ms: Millis,
 ) -> Statement {
     bind!(
-        INSERT, brand, creator.id, &creator.name, &creator.handle, creator.email.as_ref(),
-        email_hash, creator.niche.as_ref(), creator.followers, creator.engagement_bp,
-        &creator.tags, now_ms,
+        INSERT,
+        brand,
+        creator.id,
+        &creator.name,
+        &creator.handle,
+        creator.email.as_ref(),
+        email_hash,
+        creator.niche.as_ref(),
+        creator.followers,
+        creator.engagement_bp,
+        &creator.tags,
+        now_ms,
     )
 }
 

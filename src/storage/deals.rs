@@ -170,7 +170,13 @@ pub fn update(brand: BrandId, deal: &DealRow) -> Statement {
 #[must_use]
 pub fn insert_terms(brand: BrandId, terms: &Terms, now_ms: Millis) -> Statement {
     bind!(
-        INSERT_TERMS, brand, terms.deal, terms.starts_at_ms, terms.id, terms.rate.points(), now_ms
+        INSERT_TERMS,
+        brand,
+        terms.deal,
+        terms.starts_at_ms,
+        terms.id,
+        terms.rate.points(),
+        now_ms
     )
 }
 

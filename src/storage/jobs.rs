@@ -37,7 +37,12 @@ pub struct JobRun {
 #[must_use]
 pub fn record(run: &JobRun) -> Statement {
     bind!(
-        RECORD, &run.name, run.started_at_ms, run.finished_at_ms, run.succeeded, run.handled,
+        RECORD,
+        &run.name,
+        run.started_at_ms,
+        run.finished_at_ms,
+        run.succeeded,
+        run.handled,
         &run.detail
     )
 }

@@ -212,8 +212,18 @@ impl EntryRow {
     #[must_use]
     pub fn canonical(&self, brand: BrandId) -> String {
         json!([
-            1, brand, self.sequence, self.txn, self.account, self.creator_id, self.day,
-            self.currency, self.amount_minor, self.cause, self.cause_id, self.posted_at_ms
+            1,
+            brand,
+            self.sequence,
+            self.txn,
+            self.account,
+            self.creator_id,
+            self.day,
+            self.currency,
+            self.amount_minor,
+            self.cause,
+            self.cause_id,
+            self.posted_at_ms
         ])
         .to_string()
     }

@@ -61,8 +61,16 @@ pub struct NewLink<'a> {
 pub fn insert(brand: BrandId, link: &NewLink<'_>, now_ms: Millis) -> Vec<Statement> {
     vec![
         bind!(
-            INSERT, brand, link.id, link.deal, link.store, link.slug, link.slug_key, link.host,
-            link.target, now_ms,
+            INSERT,
+            brand,
+            link.id,
+            link.deal,
+            link.store,
+            link.slug,
+            link.slug_key,
+            link.host,
+            link.target,
+            now_ms,
         ),
         bind!(INSERT_SLUG, brand, link.host, link.slug_key, link.id),
     ]
@@ -89,7 +97,11 @@ pub struct LinkRow {
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn find(db: &dyn Database, brand: BrandId, id: LinkId) -> Result<Option<LinkRow>, DbError> {
+pub async fn find(
+    db: &dyn Database,
+    brand: BrandId,
+    id: LinkId,
+) -> Result<Option<LinkRow>, DbError> {
     db.first(bind!(FIND, brand, id)).await
 }
 

@@ -166,11 +166,23 @@ impl DbError {
     /// Sorts an error text of D1 or SQLite.
     #[must_use]
     pub fn classify(message: String) -> Self {
-        const REFUSED: [&str; 5] =
-            ["constraint failed", "append-only", "terms_before_decided_order", "SQLITE_CONSTRAINT", "FOREIGN KEY"];
+        const REFUSED: [&str; 5] = [
+            "constraint failed",
+            "append-only",
+            "terms_before_decided_order",
+            "SQLITE_CONSTRAINT",
+            "FOREIGN KEY",
+        ];
         const AWAY: [&str; 10] = [
-            "overloaded", "Network connection lost", "object to be reset", "code was updated",
-            "transient issue", "timed out", "timeout", "Internal error", "too many requests",
+            "overloaded",
+            "Network connection lost",
+            "object to be reset",
+            "code was updated",
+            "transient issue",
+            "timed out",
+            "timeout",
+            "Internal error",
+            "too many requests",
             "database is locked",
         ];
         if REFUSED.iter().any(|sign| message.contains(sign)) {

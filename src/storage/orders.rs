@@ -19,7 +19,8 @@ use crate::domain::time::{Day, Millis, Zone};
 use crate::storage::ledger;
 
 statements! {
-    /// ?1 brand, ?2 order, ?3 placed_at_ms, ?4 code keys, ?5 link ids, ?6 slug key.
+    /// ?1 brand, ?2 order, ?3 placed_at_ms, ?4 code keys, ?5 link ids, ?6 slug key. What a subquery
+    /// returns is text again: only `json()` makes it part of the object around it.
     LOAD = "
 SELECT o.revision, o.facts, o.decision, o.deal_id, o.creator_id, o.available_day, o.currency,
   o.base_minor, o.commission_minor, o.state, o.placed_at_ms,
@@ -30,9 +31,9 @@ SELECT o.revision, o.facts, o.decision, o.deal_id, o.creator_id, o.available_day
   (SELECT json_group_array(json_object('code_key', c.code_key, 'deal', json_object(
        'deal', d.id, 'creator', d.creator_id, 'email_hash', r.email_hash,
        'closed_at_ms', d.closed_at_ms,
-       'terms', (SELECT json_object('id', t.id, 'rate', t.rate_bp) FROM terms t
+       'terms', json((SELECT json_object('id', t.id, 'rate', t.rate_bp) FROM terms t
           WHERE t.brand_id = ?1 AND t.deal_id = d.id AND t.starts_at_ms <= ?3
-          ORDER BY t.starts_at_ms DESC, t.version DESC LIMIT 1),
+          ORDER BY t.starts_at_ms DESC, t.version DESC LIMIT 1)),
        'terms_versions', (SELECT count(*) FROM terms t WHERE t.brand_id = ?1 AND t.deal_id = d.id))))
      FROM json_each(?4) j
      JOIN codes c ON c.brand_id = ?1 AND c.code_key = j.value
@@ -41,9 +42,9 @@ SELECT o.revision, o.facts, o.decision, o.deal_id, o.creator_id, o.available_day
   (SELECT json_group_array(json_object('link', l.id, 'slug_key', l.slug_key, 'deal', json_object(
        'deal', d.id, 'creator', d.creator_id, 'email_hash', r.email_hash,
        'closed_at_ms', d.closed_at_ms,
-       'terms', (SELECT json_object('id', t.id, 'rate', t.rate_bp) FROM terms t
+       'terms', json((SELECT json_object('id', t.id, 'rate', t.rate_bp) FROM terms t
           WHERE t.brand_id = ?1 AND t.deal_id = d.id AND t.starts_at_ms <= ?3
-          ORDER BY t.starts_at_ms DESC, t.version DESC LIMIT 1),
+          ORDER BY t.starts_at_ms DESC, t.version DESC LIMIT 1)),
        'terms_versions', (SELECT count(*) FROM terms t WHERE t.brand_id = ?1 AND t.deal_id = d.id))))
      FROM (SELECT id, slug_key, deal_id FROM links
              WHERE brand_id = ?1 AND id IN (SELECT value FROM json_each(?5))
@@ -274,7 +275,12 @@ fn stored_order(row: &LoadedRow, zone: &Zone) -> Result<Option<StoredOrder>, DbE
         }),
         _ => None,
     };
-    Ok(Some(StoredOrder { revision, facts, decision: parse_json(row.decision.as_deref())?, standing }))
+    Ok(Some(StoredOrder {
+        revision,
+        facts,
+        decision: parse_json(row.decision.as_deref())?,
+        standing,
+    }))
 }
 
 /// The batch that commits a change: the guarded order first, then postings and totals.
@@ -289,7 +295,8 @@ pub fn commit(
 ) -> Result<Vec<Statement>, DbError> {
     let to_json = |e: serde_json::Error| DbError::Failed(format!("JSON: {e}"));
     let facts = serde_json::to_string(&change.facts).map_err(to_json)?;
-    let decision = change.decision.as_ref().map(serde_json::to_string).transpose().map_err(to_json)?;
+    let decision =
+        change.decision.as_ref().map(serde_json::to_string).transpose().map_err(to_json)?;
     let mut batch = vec![order_statement(brand, change, before, facts, decision)];
     if !change.transactions.is_empty() {
         batch.push(ledger::post(brand, &change.transactions, now_ms));
@@ -329,8 +336,17 @@ fn order_statement(
             && change.terms_seen.is_none();
         if in_place {
             return bind!(
-                UPDATE_IN_PLACE, brand, change.id, &change.name, change.state.as_str(),
-                change.base_minor, commission, day, facts, decision, revision,
+                UPDATE_IN_PLACE,
+                brand,
+                change.id,
+                &change.name,
+                change.state.as_str(),
+                change.base_minor,
+                commission,
+                day,
+                facts,
+                decision,
+                revision,
             );
         }
     }
@@ -361,7 +377,11 @@ fn order_statement(
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn find(db: &dyn Database, brand: BrandId, id: OrderId) -> Result<Option<OrderRow>, DbError> {
+pub async fn find(
+    db: &dyn Database,
+    brand: BrandId,
+    id: OrderId,
+) -> Result<Option<OrderRow>, DbError> {
     db.first(bind!(FIND, brand, id)).await
 }
 

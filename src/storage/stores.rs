@@ -59,8 +59,14 @@ pub struct NewStore<'a> {
 #[must_use]
 pub fn insert(brand: BrandId, store: &NewStore<'_>, now_ms: Millis) -> Statement {
     bind!(
-        INSERT, brand, store.id, store.shop_domain, store.storefront_url, store.client_id,
-        store.secret_sealed, now_ms,
+        INSERT,
+        brand,
+        store.id,
+        store.shop_domain,
+        store.storefront_url,
+        store.client_id,
+        store.secret_sealed,
+        now_ms,
     )
 }
 
@@ -74,7 +80,11 @@ pub fn rotate(brand: BrandId, id: StoreId, sealed: &str, old_until_ms: Millis) -
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn list(db: &dyn Database, brand: BrandId, page: &Page) -> Result<Vec<StoreRow>, DbError> {
+pub async fn list(
+    db: &dyn Database,
+    brand: BrandId,
+    page: &Page,
+) -> Result<Vec<StoreRow>, DbError> {
     db.all(bind!(LIST, brand, &page.after, page.limit)).await
 }
 
@@ -82,7 +92,11 @@ pub async fn list(db: &dyn Database, brand: BrandId, page: &Page) -> Result<Vec<
 ///
 /// # Errors
 /// [`DbError`].
-pub async fn find(db: &dyn Database, brand: BrandId, id: StoreId) -> Result<Option<StoreRow>, DbError> {
+pub async fn find(
+    db: &dyn Database,
+    brand: BrandId,
+    id: StoreId,
+) -> Result<Option<StoreRow>, DbError> {
     db.first(bind!(FIND, brand, id)).await
 }
 

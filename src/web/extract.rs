@@ -167,6 +167,7 @@ pub fn parse_body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
         let named = reason.split('`').nth(1).filter(|_| reason.contains("field `"));
         let field = match (path.as_str(), named) {
             ("." | "", Some(name)) => name.to_owned(),
+            (path, Some(name)) if path.rsplit('.').next() == Some(name) => path.to_owned(),
             (path, Some(name)) => format!("{path}.{name}"),
             (path, None) => path.to_owned(),
         };
@@ -428,7 +429,9 @@ mod tests {
     #[test]
     fn bodies_are_read_strictly() {
         assert_eq!(status(r#"{"name":"a","note":null}"#), (200, String::new()));
-        for bad in ["", "{", "[]", "1", r#"{"name":"a"} x"#, r#"{"name":"a","name":"b"}"#, "\u{feff}{}"] {
+        for bad in
+            ["", "{", "[]", "1", r#"{"name":"a"} x"#, r#"{"name":"a","name":"b"}"#, "\u{feff}{}"]
+        {
             assert_eq!(status(bad).0, 400, "{bad}");
         }
         assert_eq!(status(&format!("{}{}", "[".repeat(1000), "]".repeat(1000))).0, 400);

@@ -14,8 +14,8 @@ use crate::domain::link::{Target, is_slug, location, parse_origin};
 use crate::domain::time::{Day, Millis, Zone};
 use crate::error::Error;
 use crate::storage::links::{self, Resolved};
-use crate::web::memory::{Memory, Remembered};
 use crate::web::MAX_URI;
+use crate::web::memory::{Memory, Remembered};
 
 /// More query parameters than this are no shopper's.
 const MAX_PARAMETERS: usize = 100;
@@ -136,11 +136,7 @@ fn answer(
 }
 
 /// Asks the data centre's cache, then D1, and remembers what they said.
-async fn look_up(
-    app: &App,
-    key: &str,
-    now_ms: Millis,
-) -> Result<Option<Arc<Destination>>, Error> {
+async fn look_up(app: &App, key: &str, now_ms: Millis) -> Result<Option<Arc<Destination>>, Error> {
     let cached = app.cache.get(key).await;
     let cached = cached.and_then(|text| serde_json::from_str::<Option<Resolved>>(&text).ok());
     let resolved = match cached {

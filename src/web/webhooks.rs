@@ -45,8 +45,7 @@ pub async fn deliver(
         return Err(Error::TooLarge);
     }
     let (store, brand) = authenticate(app, store, signature, body).await?;
-    let hash_email =
-        |address: &str| app.config.data_key.email_hash(brand, &normal_email(address));
+    let hash_email = |address: &str| app.config.data_key.email_hash(brand, &normal_email(address));
     match parse(body, app.now_ms(), &hash_email) {
         Ok(Parsed::Delivery(delivery)) => keep(app, brand, store, delivery, body).await?,
         Ok(Parsed::Irrelevant) => {
@@ -121,7 +120,8 @@ async fn keep(
                 "event": "webhook_overflow", "store": store, "detail": error.to_string(),
             }));
             let message = order::Overflow { brand, store, delivery };
-            let text = serde_json::to_string(&message).map_err(|e| Error::Internal(e.to_string()))?;
+            let text =
+                serde_json::to_string(&message).map_err(|e| Error::Internal(e.to_string()))?;
             // A message holds 128 KB; larger ones wait at the store.
             if text.len() > 120_000 {
                 return Err(NOT_KEPT);
@@ -145,13 +145,8 @@ async fn set_aside(
         .then(|| app.config.data_key.seal(&id.to_string(), body, app.random()))
         .flatten();
     let hash = hex(&Sha256::digest(body));
-    let new = quarantine::NewQuarantined {
-        id,
-        store,
-        reason,
-        body_hash: &hash,
-        body: sealed.as_deref(),
-    };
+    let new =
+        quarantine::NewQuarantined { id, store, reason, body_hash: &hash, body: sealed.as_deref() };
     let insert = quarantine::insert(brand, &new, app.now_ms());
     app.db().run(vec![insert]).await.map(|_| ()).map_err(|_| NOT_KEPT)
 }

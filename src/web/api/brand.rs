@@ -8,9 +8,7 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::domain::auth::TokenKind;
-use crate::domain::brand::{
-    AttributionRules, Brand, ClickOrder, EarnOn, EarningRules, Precedence,
-};
+use crate::domain::brand::{AttributionRules, Brand, ClickOrder, EarnOn, EarningRules, Precedence};
 use crate::domain::creator::is_email;
 use crate::domain::ids::BrandId;
 use crate::domain::link::{is_host, parse_origin};
@@ -225,9 +223,10 @@ pub async fn update(
     if brand.attribution != stored.brand.attribution {
         batch.push(brands::rules(brand.id, &brand.attribution, app.now_ms()));
     }
-    let host = changes.link_domain.as_ref().map(|domain| {
-        domain.as_deref().map(|host| normal_host(host.trim())).unwrap_or_default()
-    });
+    let host = changes
+        .link_domain
+        .as_ref()
+        .map(|domain| domain.as_deref().map(|host| normal_host(host.trim())).unwrap_or_default());
     if let Some(host) = &host {
         batch.extend(host_statements(&app, &brand, host).await?);
     }
@@ -320,7 +319,9 @@ async fn host_statements(
 async fn leads_to_a_shop(app: &App, brand: BrandId, host: &str) -> Result<bool, DbError> {
     let page = crate::storage::Page { limit: 200, after: String::new() };
     let stores = stores::list(app.db(), brand, &page).await?;
-    Ok(stores.iter().any(|s| s.storefront_url.split("://").nth(1).map(normal_host).as_deref() == Some(host)))
+    Ok(stores
+        .iter()
+        .any(|s| s.storefront_url.split("://").nth(1).map(normal_host).as_deref() == Some(host)))
 }
 
 /// What a link domain answers on the proof path.

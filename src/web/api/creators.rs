@@ -187,11 +187,8 @@ pub async fn create_campaign(
         None => DEFAULT_STAGES.map(str::to_owned).to_vec(),
     };
     checks.done()?;
-    let campaign = CampaignRow {
-        id: app.new_id(),
-        name: checked(name)?,
-        stages: json!(stages).to_string(),
-    };
+    let campaign =
+        CampaignRow { id: app.new_id(), name: checked(name)?, stages: json!(stages).to_string() };
     app.db().run(vec![rows::insert_campaign(caller.brand, &campaign, app.now_ms())]).await?;
     Ok((StatusCode::CREATED, Json(campaign.into())))
 }

@@ -367,7 +367,8 @@ pub async fn add_link(
 ) -> Result<(StatusCode, Json<LinkView>)> {
     let deal = find(&app, caller.brand, id.0).await?;
     let mut checks = Checks::default();
-    let target = checks.field("target", new.target.as_deref().map_or(Ok(Target::home()), Target::parse));
+    let target =
+        checks.field("target", new.target.as_deref().map_or(Ok(Target::home()), Target::parse));
     let slug = match new.slug.as_deref().map(Slug::parse) {
         Some(Err(SlugError::Reserved)) => return Err(slug_taken()),
         Some(Err(error)) => checks.field("slug", Err(error)),

@@ -154,11 +154,7 @@ pub async fn performance(
     let found = all.into_values().next().unwrap_or_default();
     Ok(Json(PerformanceView {
         conversion_percent: conversion(found.orders, found.uniques),
-        clicks: ClicksView {
-            total: found.clicks,
-            unique: found.uniques,
-            filtered: found.filtered,
-        },
+        clicks: ClicksView { total: found.clicks, unique: found.uniques, filtered: found.filtered },
         orders: found.orders,
         revenue: found.revenue,
         commission: found.commission,
@@ -246,9 +242,10 @@ pub async fn verification(
     caller: Caller,
 ) -> Result<Json<VerificationView>> {
     let found = seal::verify(&app, caller.brand).await?;
-    let sums = found.sums.iter().map(|s| {
-        (s.currency.code().to_owned(), Money::new(s.sum_minor, s.currency).to_decimal())
-    });
+    let sums = found
+        .sums
+        .iter()
+        .map(|s| (s.currency.code().to_owned(), Money::new(s.sum_minor, s.currency).to_decimal()));
     Ok(Json(VerificationView {
         transactions: found.sums.iter().map(|s| s.transactions).sum(),
         entries: found.sums.iter().map(|s| s.entries).sum(),

@@ -73,7 +73,8 @@ pub async fn status(State(app): State<App>) -> Result<axum::Json<Status>> {
     let mut oldest = None;
     // Anyone may ask, so that the answer must cost little however many brands there are.
     for brand in brands::all_ids(app.db()).await?.into_iter().take(MAX_BRANDS) {
-        oldest = [oldest, ledger::oldest_unsealed(app.db(), brand).await?].into_iter().flatten().min();
+        oldest =
+            [oldest, ledger::oldest_unsealed(app.db(), brand).await?].into_iter().flatten().min();
     }
     let unsealed_age_seconds = oldest.map(|at: i64| (now_ms - at) / 1000);
     Ok(axum::Json(Status { jobs, unsealed_age_seconds }))

@@ -76,7 +76,14 @@ pub async fn list(
     params: Params,
 ) -> Result<Json<List<OrderView>>> {
     let params = params.only(&[
-        "deal_id", "creator_id", "store_id", "external_id", "from", "to", "limit", "cursor",
+        "deal_id",
+        "creator_id",
+        "store_id",
+        "external_id",
+        "from",
+        "to",
+        "limit",
+        "cursor",
     ])?;
     let brand = super::brand::find(&app, caller.brand).await?.brand;
     let page = params.page()?;

@@ -8,15 +8,15 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::domain::creator::normal_email;
-use crate::domain::ids::{BrandId, Quarantined, QuarantineId, Store, StoreId};
+use crate::domain::ids::{BrandId, QuarantineId, Quarantined, Store, StoreId};
 use crate::domain::link::parse_origin;
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
 use crate::jobs::order::{self, Ingested, Overflow};
 use crate::partners::shopify::{Parsed, parse};
+use crate::storage::brands;
 use crate::storage::quarantine::{self, QuarantinedRow, StoredQuarantined};
 use crate::storage::stores::{self as rows, NewStore, StoreRow};
-use crate::storage::brands;
 use crate::web::extract::{Body, Caller, Checks, Params, PathId, checked};
 use crate::web::normal_host;
 
@@ -258,7 +258,8 @@ pub async fn replay(
 ) -> Result<Json<Replayed>> {
     let found = quarantine::find(app.db(), caller.brand, id.0).await?;
     let row = found.ok_or(Error::NotFound)?;
-    let gone = || Error::refused("not-replayable", "this delivery was replayed or is not kept any more");
+    let gone =
+        || Error::refused("not-replayable", "this delivery was replayed or is not kept any more");
     let sealed = row.body.as_deref().ok_or_else(gone)?;
     let body = app.config.data_key.open(&row.id.to_string(), sealed).ok_or_else(gone)?;
     let (outcome, reason) = take_again(&app, caller.brand, &row, &body).await?;

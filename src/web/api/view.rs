@@ -1,8 +1,8 @@
 //! Shapes that several resources share: lists, money, percentages, texts of fields.
 
 use serde::{Deserialize, Serialize};
-use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::ids::{Id, Kind};
@@ -23,7 +23,12 @@ pub struct List<T: ToSchema> {
 
 impl<T: ToSchema> List<T> {
     /// A page of rows, with a cursor if it is full. `key` names a row for the cursor.
-    pub fn page<R>(rows: Vec<R>, page: &Page, key: impl Fn(&R) -> String, view: impl Fn(R) -> T) -> Self {
+    pub fn page<R>(
+        rows: Vec<R>,
+        page: &Page,
+        key: impl Fn(&R) -> String,
+        view: impl Fn(R) -> T,
+    ) -> Self {
         let full = i64::try_from(rows.len()).is_ok_and(|n| n >= page.limit);
         let next_cursor = rows.last().filter(|_| full).map(|row| encode_cursor(&key(row)));
         Self { data: rows.into_iter().map(view).collect(), next_cursor }

@@ -1,0 +1,353 @@
+//! What deliveries do to orders and books, in every order and at the same time.
+
+use serde_json::{Value, json};
+
+use crate::support::shop::{coded, goodwill, later, line, order, refund, shipping_refund, with};
+use crate::support::{NOW_MS, Product, Programme};
+
+async fn programme(product: &Product) -> Programme {
+    let p = Programme::new(product).await;
+    p.post(
+        product,
+        &format!("/v1/deals/{}/codes", p.deal),
+        json!({ "code": "ANNA", "create_in_store": false }),
+    )
+    .await
+    .expect(201);
+    p
+}
+
+async fn commission(product: &Product, p: &Programme, id: u64) -> (Value, Value, Value) {
+    let order = p.order(product, id).await;
+    (order["base"]["amount"].clone(), order["commission"]["amount"].clone(), order["state"].clone())
+}
+
+#[tokio::test]
+async fn the_worked_example() {
+    for old_shape in [true, false] {
+        let product = Product::new();
+        let p = programme(&product).await;
+        let placed = coded(order(1), "anna");
+        let deliveries = [
+            (placed.clone(), ("135.00", "13.50", "paid")),
+            (refund(91, 1, &[(2, 1, "22.50")]), ("112.50", "11.25", "partially_refunded")),
+            (shipping_refund(92, 1, old_shape), ("112.50", "11.25", "partially_refunded")),
+            (
+                later(placed.clone(), 9, json!({ "cancelled_at": "2026-11-22T07:30:00Z" })),
+                ("0.00", "0.00", "cancelled"),
+            ),
+        ];
+        for (body, (base, earned, state)) in &deliveries {
+            assert_eq!(p.deliver(&product, body).await, 200);
+            let expected = (json!(base), json!(earned), json!(state));
+            assert_eq!(commission(&product, &p, 1).await, expected);
+            p.verify(&product).await;
+        }
+        let books = product.db.rows("SELECT * FROM entries");
+        // The same deliveries again, backwards: not a row changes.
+        for (body, _) in deliveries.iter().rev() {
+            assert_eq!(p.deliver(&product, body).await, 200);
+        }
+        assert_eq!(product.db.rows("SELECT * FROM entries"), books);
+        assert_eq!(p.balance(&product, &p.creator, "USD").await["lifetime"], "0.00");
+    }
+}
+
+#[tokio::test]
+async fn included_tax_yen_and_half_cents() {
+    let product = Product::new();
+    let p = programme(&product).await;
+    let (rival, _) = p.rival(&product, "TWELVE").await;
+    p.post(
+        &product,
+        &format!("/v1/deals/{rival}/terms"),
+        json!({ "commission_percent": "12.5", "starts_at": "2026-02-01T00:00:00Z" }),
+    )
+    .await
+    .expect(201);
+    let mut taxed =
+        with(coded(order(1), "ANNA"), json!({ "currency": "EUR", "taxes_included": true }));
+    taxed["line_items"] = json!([line(1, 1, "119.00", "0.00", "EUR")]);
+    taxed["line_items"][0]["tax_lines"] = json!([{ "price": "19.00" }]);
+    let yen = |id, price: &str| {
+        with(
+            coded(order(id), "TWELVE"),
+            json!({ "currency": "JPY", "line_items": [line(1, 1, price, "0", "JPY")],
+            "discount_codes": [{ "code": "TWELVE", "amount": "15", "type": "fixed_amount" }] }),
+        )
+    };
+    let cent =
+        with(coded(order(4), "ANNA"), json!({ "line_items": [line(1, 1, "0.05", "0.00", "USD")] }));
+    for (body, base, earned) in [
+        (taxed, "100.00", "10.00"),
+        (yen(2, "1000"), "1000", "125"),
+        (yen(3, "999"), "999", "125"),
+        (cent, "0.05", "0.01"),
+    ] {
+        let id = body["id"].as_u64().unwrap();
+        assert_eq!(p.deliver(&product, &body).await, 200, "{id}");
+        assert_eq!(
+            commission(&product, &p, id).await,
+            (json!(base), json!(earned), json!("paid")),
+            "{id}"
+        );
+    }
+    // Currencies never mix.
+    assert_eq!(p.balance(&product, &p.creator, "EUR").await["pending"], "10.00");
+    assert_eq!(p.balance(&product, &p.creator, "USD").await["pending"], "0.01");
+    p.verify(&product).await;
+}
+
+#[tokio::test]
+async fn a_refund_or_cancellation_may_come_first() {
+    let product = Product::new();
+    let p = programme(&product).await;
+    assert_eq!(p.deliver(&product, &refund(91, 1, &[(2, 1, "22.50")])).await, 200);
+    assert_eq!(p.deliver(&product, &json!({ "id": 2 })).await, 200);
+    let held = p.order(&product, 1).await;
+    assert_eq!((&held["placed_at"], &held["commission"]["amount"]), (&json!(null), &json!("0.00")));
+    p.deliver(&product, &coded(order(1), "ANNA")).await;
+    p.deliver(&product, &coded(order(2), "ANNA")).await;
+    assert_eq!(commission(&product, &p, 1).await.1, "11.25");
+    assert_eq!(
+        commission(&product, &p, 2).await,
+        (json!("0.00"), json!("0.00"), json!("cancelled"))
+    );
+    let performance = p.get(&product, &format!("/v1/deals/{}/performance", p.deal)).await;
+    assert_eq!(performance["orders"], 1, "cancelled orders are left out");
+    p.verify(&product).await;
+}
+
+#[tokio::test]
+async fn payment_decides_and_stale_snapshots_do_not() {
+    let product = Product::new();
+    let p = programme(&product).await;
+    let pending = with(coded(order(1), "ANNA"), json!({ "financial_status": "pending" }));
+    let paid = later(pending.clone(), 5, json!({ "financial_status": "paid" }));
+    p.deliver(&product, &pending).await;
+    assert_eq!(
+        commission(&product, &p, 1).await,
+        (json!("135.00"), json!("0.00"), json!("unpaid"))
+    );
+    p.deliver(&product, &paid).await;
+    assert_eq!(commission(&product, &p, 1).await.1, "13.50");
+    p.deliver(&product, &pending).await;
+    assert_eq!(commission(&product, &p, 1).await.1, "13.50", "older facts change nothing");
+    p.deliver(&product, &later(pending, 6, json!({ "financial_status": "voided" }))).await;
+    assert_eq!(
+        commission(&product, &p, 1).await,
+        (json!("0.00"), json!("0.00"), json!("cancelled"))
+    );
+    p.verify(&product).await;
+}
+
+#[tokio::test]
+async fn a_refund_after_the_hold_debits_what_is_available_then_claws_back() {
+    let product = Product::new();
+    let p = programme(&product).await;
+    p.deliver(&product, &coded(order(1), "ANNA")).await;
+    product.pass(31 * 86_400_000);
+    tributary::jobs::run_all(&product.app).await;
+    p.deliver(&product, &goodwill(91, 1, "35.00")).await;
+    let balance = p.balance(&product, &p.creator, "USD").await;
+    assert_eq!((&balance["available"], &balance["clawback"]), (&json!("10.00"), &json!("0.00")));
+    // As if ten dollars had been paid out: what is available is gone.
+    let brand = p.brand["id"].as_str().unwrap();
+    for (sequence, account, minor) in [(1, "available", -1000), (2, "paid", 1000)] {
+        product
+            .db
+            .execute(&format!(
+                "INSERT INTO entries (brand_id, sequence, txn, account, creator_id, day, currency, amount_minor, cause, cause_id, posted_at_ms)
+                 SELECT '{brand}', max(sequence) + 1, max(sequence) + 2 - {sequence}, '{account}', '{}', 0, 'USD', {minor}, 'order', 'payout', 0 FROM entries",
+                p.creator
+            ))
+            .unwrap();
+    }
+    p.deliver(&product, &goodwill(92, 1, "100.00")).await;
+    let balance = p.balance(&product, &p.creator, "USD").await;
+    assert_eq!(
+        (&balance["available"], &balance["clawback"], &balance["paid"], &balance["lifetime"]),
+        (&json!("0.00"), &json!("10.00"), &json!("10.00"), &json!("0.00"))
+    );
+    // The next commission pays it off first.
+    let now = tributary::domain::time::to_rfc3339(product.app.now_ms());
+    p.deliver(
+        &product,
+        &with(coded(order(2), "ANNA"), json!({ "created_at": now, "updated_at": now })),
+    )
+    .await;
+    product.pass(31 * 86_400_000);
+    tributary::jobs::run_all(&product.app).await;
+    let balance = p.balance(&product, &p.creator, "USD").await;
+    assert_eq!((&balance["available"], &balance["clawback"]), (&json!("3.50"), &json!("0.00")));
+    p.verify(&product).await;
+}
+
+#[tokio::test]
+async fn rates_change_only_what_comes_after_them() {
+    let product = Product::new();
+    let p = programme(&product).await;
+    p.deliver(&product, &coded(order(1), "ANNA")).await;
+    let terms = format!("/v1/deals/{}/terms", p.deal);
+    p.post(&product, &terms, json!({ "commission_percent": "50" })).await.expect(201);
+    p.deliver(&product, &later(coded(order(1), "ANNA"), 5, json!({ "tags": "vip" }))).await;
+    assert_eq!(commission(&product, &p, 1).await.1, "13.50");
+    let before = product.db.checksum();
+    let back = p
+        .post(
+            &product,
+            &terms,
+            json!({ "commission_percent": "1", "starts_at": "2026-11-22T06:00:00Z" }),
+        )
+        .await;
+    assert_eq!(back.status, 422);
+    assert_eq!(product.db.checksum(), before);
+    let now = tributary::domain::time::to_rfc3339(NOW_MS + 1000);
+    product.pass(2000);
+    p.deliver(
+        &product,
+        &with(coded(order(2), "ANNA"), json!({ "created_at": now, "updated_at": now })),
+    )
+    .await;
+    assert_eq!(commission(&product, &p, 2).await.1, "67.50");
+    p.verify(&product).await;
+}
+
+#[tokio::test]
+async fn an_earlier_snapshot_with_other_evidence_decides_again() {
+    let product = Product::new();
+    let p = programme(&product).await;
+    let (rival, berta) = p.rival(&product, "BERTA").await;
+    // What the shop says last has Berta's code; what it said first, Anna's, comes late.
+    p.deliver(&product, &later(coded(order(1), "BERTA"), 9, json!({}))).await;
+    assert_eq!(p.order(&product, 1).await["deal_id"], rival);
+    p.deliver(&product, &coded(order(1), "ANNA")).await;
+    assert_eq!(p.order(&product, 1).await["deal_id"], p.deal);
+    assert_eq!(p.balance(&product, &berta, "USD").await["lifetime"], "0.00");
+    assert_eq!(p.balance(&product, &p.creator, "USD").await["lifetime"], "13.50");
+    p.verify(&product).await;
+    // In the other order, the later edit moves nothing.
+    p.deliver(&product, &coded(order(2), "ANNA")).await;
+    p.deliver(&product, &later(coded(order(2), "BERTA"), 9, json!({}))).await;
+    assert_eq!(p.order(&product, 2).await["deal_id"], p.deal);
+    p.verify(&product).await;
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn fifty_deliveries_of_one_order_at_once_end_in_the_same_books() {
+    let product = Product::new();
+    let p = programme(&product).await;
+    let mut bodies = Vec::new();
+    for n in 0..20 {
+        let status = if n == 0 { "pending" } else { "paid" };
+        bodies.push(later(
+            coded(order(1), "ANNA"),
+            n,
+            json!({ "financial_status": status, "tags": n.to_string() }),
+        ));
+    }
+    for n in 0..25 {
+        bodies.push(goodwill(900 + n, 1, "1.00"));
+    }
+    bodies.extend((0..5).map(|_| refund(990, 1, &[(2, 1, "22.50")])));
+    // Losers of the guard try five times, then the queue has them, and its consumer goes on.
+    let deliveries = bodies.iter().map(|body| p.deliver(&product, body));
+    for status in futures(deliveries).await {
+        assert_eq!(status, 200);
+    }
+    loop {
+        let message = product.queue.messages.lock().unwrap().pop();
+        let Some(message) = message else { break };
+        tributary::jobs::order::consume(&product.app, &message).await.unwrap();
+    }
+    // 135.00 − 25 × 1.00 − 22.50 = 87.50
+    assert_eq!(
+        commission(&product, &p, 1).await,
+        (json!("87.50"), json!("8.75"), json!("partially_refunded"))
+    );
+    assert_eq!(p.balance(&product, &p.creator, "USD").await["lifetime"], "8.75");
+    p.verify(&product).await;
+}
+
+/// Runs futures side by side on this thread.
+async fn futures<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut running: Vec<_> = all.map(|f| (Box::pin(f), None)).collect();
+    std::future::poll_fn(|cx| {
+        for (future, output) in &mut running {
+            if output.is_none()
+                && let std::task::Poll::Ready(done) = future.as_mut().poll(cx)
+            {
+                *output = Some(done);
+            }
+        }
+        if running.iter().all(|(_, output)| output.is_some()) {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
+    })
+    .await;
+    running.into_iter().filter_map(|(_, output)| output).collect()
+}
+
+#[tokio::test]
+async fn an_order_costs_few_calls_and_rows() {
+    let product = Product::new();
+    let p = programme(&product).await;
+    p.deliver(&product, &coded(order(99), "ANNA")).await;
+    let calls = async |body: &Value| {
+        let before = product.db.calls();
+        p.deliver(&product, body).await;
+        product.db.calls() - before
+    };
+    assert_eq!(calls(&coded(order(1), "ANNA")).await, 2, "attributed: load and commit");
+    assert_eq!(calls(&coded(order(1), "ANNA")).await, 1, "an exact repeat: load");
+    assert_eq!(calls(&later(coded(order(1), "ANNA"), 3, json!({}))).await, 2);
+    assert_eq!(calls(&order(2)).await, 2, "unattributed");
+}
+
+#[tokio::test]
+async fn unusable_deliveries_are_quarantined_and_can_be_replayed() {
+    let product = Product::new();
+    let p = programme(&product).await;
+    let before = product.db.checksum();
+    let euro = with(refund(91, 1, &[]), json!({ "transactions": [] }));
+    assert_eq!(
+        p.deliver(&product, &with(coded(order(1), "ANNA"), json!({ "currency": "XXX" }))).await,
+        200
+    );
+    assert_eq!(product.deliver(&p.store, crate::support::SECRET, b"not json").await, 200);
+    assert_eq!(product.deliver(&p.store, crate::support::SECRET, b"not json").await, 200);
+    assert_eq!(product.db.checksum(), before);
+    drop(euro);
+    let listed = p.get(&product, "/v1/quarantine").await;
+    assert_eq!(listed["data"].as_array().unwrap().len(), 2, "the same delivery twice is one row");
+    let id = listed["data"][0]["id"].as_str().unwrap().to_owned();
+    let replay = product
+        .call("POST", &format!("/v1/quarantine/{id}/replay"), None, &p.key)
+        .await
+        .expect(200);
+    assert_eq!(replay["outcome"], "unusable");
+    // Bodies are sealed at rest and go after 14 days.
+    let stored = product.db.rows("SELECT body FROM quarantine");
+    assert!(stored.iter().all(|row| !row["body"].as_str().unwrap().contains("not json")));
+    product.pass(15 * 86_400_000);
+    tributary::jobs::run_all(&product.app).await;
+    let gone = product.call("POST", &format!("/v1/quarantine/{id}/replay"), None, &p.key).await;
+    assert_eq!(gone.status, 409);
+    // What could not be committed for long is kept as extracted facts and replays well.
+    product.db.away(true);
+    assert_eq!(p.deliver(&product, &coded(order(5), "ANNA")).await, 200);
+    product.db.away(false);
+    let message = product.queue.messages.lock().unwrap().pop().unwrap();
+    assert!(!message.contains("buyer@example.com"));
+    tributary::jobs::order::consume_dead(&product.app, &message).await.unwrap();
+    let listed = p.get(&product, "/v1/quarantine").await;
+    let dead =
+        listed["data"].as_array().unwrap().iter().find(|row| row["replayable"] == true).unwrap();
+    let path = format!("/v1/quarantine/{}/replay", dead["id"].as_str().unwrap());
+    assert_eq!(product.call("POST", &path, None, &p.key).await.expect(200)["outcome"], "committed");
+    assert_eq!(product.call("POST", &path, None, &p.key).await.status, 409);
+    assert_eq!(commission(&product, &p, 5).await.1, "13.50");
+    p.verify(&product).await;
+}

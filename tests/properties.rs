@@ -1,0 +1,488 @@
+//! Orders against a small reference model: whatever way their deliveries take, the books end the
+//! same, sum to zero, and balances are the fold of the entries.
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+use tributary::domain::attribution::{DealFacts, Known, KnownCode};
+use tributary::domain::brand::{AttributionRules, EarningRules};
+use tributary::domain::click::ClickKeys;
+use tributary::domain::deal::CitedTerms;
+use tributary::domain::ids::{CreatorId, DealId, StoreId, TermsId};
+use tributary::domain::ingest::{Loaded, Outcome, StoredOrder, decide};
+use tributary::domain::ledger::{Account, Earning, Holdings, Transaction, release};
+use tributary::domain::money::{BasisPoints, Currency};
+use tributary::domain::order::{
+    Delivery, Evidence, Line, Payment, Refund, RefundLine, Report, Snapshot, UsedCode,
+};
+use tributary::domain::time::{Day, Zone};
+
+/// A story of one order: what the shop knew at each moment, and the deliveries that tell it.
+#[derive(Debug, Clone)]
+struct Story {
+    lines: Vec<(i64, i64, i64)>,
+    snapshots: Vec<Moment>,
+    refunds: Vec<Back>,
+    deleted: bool,
+    rate: u16,
+}
+
+#[derive(Debug, Clone)]
+struct Moment {
+    minute: i64,
+    payment: Payment,
+    cancelled: bool,
+    refunds_known: usize,
+}
+
+#[derive(Debug, Clone)]
+enum Back {
+    Lines(Vec<(usize, i64)>),
+    Amount(i64),
+    Shipping,
+}
+
+fn story() -> impl Strategy<Value = Story> {
+    let payment = prop_oneof![
+        1 => Just(Payment::Unpaid),
+        1 => Just(Payment::PartiallyPaid),
+        4 => Just(Payment::Paid),
+        1 => Just(Payment::PartiallyRefunded),
+        1 => Just(Payment::Voided),
+    ];
+    let moment = (0i64..6, payment, prop::bool::weighted(0.1), 0usize..4).prop_map(
+        |(minute, payment, cancelled, refunds_known)| Moment {
+            minute,
+            payment,
+            cancelled,
+            refunds_known,
+        },
+    );
+    let back = prop_oneof![
+        prop::collection::vec((0usize..3, 1i64..3000), 1..3).prop_map(Back::Lines),
+        (1i64..4000).prop_map(Back::Amount),
+        Just(Back::Shipping),
+    ];
+    (
+        prop::collection::vec((1i64..4, 1i64..20_000, 0i64..500), 1..4),
+        prop::collection::vec(moment, 1..5),
+        prop::collection::vec(back, 0..4),
+        prop::bool::weighted(0.1),
+        0u16..=10_000,
+    )
+        .prop_map(|(lines, snapshots, refunds, deleted, rate)| Story {
+            lines,
+            snapshots,
+            refunds,
+            deleted,
+            rate,
+        })
+}
+
+const ID: &str = "7000000000";
+
+impl Story {
+    fn refund(&self, index: usize) -> Refund {
+        let (lines, amount) = match &self.refunds[index] {
+            Back::Lines(lines) => {
+                let lines = lines.iter().map(|(line, minor)| RefundLine {
+                    line_id: (*line % self.lines.len()) as u64,
+                    quantity: 1,
+                    subtotal: rust_decimal::Decimal::new(*minor, 2),
+                    tax: rust_decimal::Decimal::ZERO,
+                });
+                (lines.collect(), 0)
+            }
+            Back::Amount(minor) => (Vec::new(), *minor),
+            Back::Shipping => (Vec::new(), 0),
+        };
+        Refund {
+            id: index.to_string(),
+            currency: None,
+            lines,
+            amount: rust_decimal::Decimal::new(amount, 2),
+        }
+    }
+
+    fn snapshot(&self, moment: &Moment) -> Snapshot {
+        let lines = self.lines.iter().enumerate().map(|(id, (quantity, price, discount))| Line {
+            id: id as u64,
+            product_id: None,
+            quantity: *quantity,
+            current_quantity: None,
+            price_minor: *price,
+            discount_minor: (*discount).min(price * quantity),
+            tax_minor: 0,
+            earns: true,
+        });
+        Snapshot {
+            updated_at_ms: 1_000_000 + moment.minute * 60_000,
+            placed_at_ms: 1_000_000,
+            name: "#1".into(),
+            currency: usd(),
+            payment: moment.payment,
+            cancelled: moment.cancelled,
+            test: false,
+            taxes_included: false,
+            lines: lines.collect(),
+            evidence: Evidence {
+                codes: vec![UsedCode { code: "ANNA".into(), discount_minor: 1, is_code: true }],
+                ..Evidence::default()
+            },
+        }
+    }
+
+    fn deliveries(&self) -> Vec<Delivery> {
+        let deliver = |report| Delivery { external_id: ID.into(), report };
+        let mut all: Vec<Delivery> = self
+            .snapshots
+            .iter()
+            .map(|moment| {
+                let known = (0..moment.refunds_known.min(self.refunds.len()))
+                    .map(|i| self.refund(i))
+                    .collect();
+                deliver(Report::Snapshot(Box::new(self.snapshot(moment)), known))
+            })
+            .collect();
+        all.extend((0..self.refunds.len()).map(|i| deliver(Report::Refund(self.refund(i)))));
+        if self.deleted {
+            all.push(deliver(Report::Deleted));
+        }
+        all
+    }
+
+    /// The commission in cents by the rules as a person would apply them to the whole story.
+    fn model(&self) -> i64 {
+        let last = self.snapshots.iter().map(|m| (m.minute, m.payment)).max().unwrap();
+        let void =
+            self.deleted || self.snapshots.iter().any(|m| m.cancelled) || last.1 == Payment::Voided;
+        let paid = matches!(last.1, Payment::Paid | Payment::PartiallyRefunded | Payment::Refunded);
+        if void || !paid {
+            return 0;
+        }
+        let sold: i64 = self.lines.iter().map(|(q, p, d)| q * p - (*d).min(p * q)).sum();
+        let back: i64 = self
+            .refunds
+            .iter()
+            .map(|r| match r {
+                Back::Lines(lines) => lines.iter().map(|(_, minor)| minor).sum(),
+                Back::Amount(minor) => *minor,
+                Back::Shipping => 0,
+            })
+            .sum();
+        let base = (sold - back).max(0);
+        (base * i64::from(self.rate) * 2 + 10_000) / 20_000
+    }
+}
+
+fn usd() -> Currency {
+    "USD".parse().unwrap()
+}
+
+fn creator() -> CreatorId {
+    CreatorId::from_bytes([1; 16])
+}
+
+/// The books of one order in memory, kept by the same decisions as the product's.
+struct Books {
+    order: Option<StoredOrder>,
+    accounts: BTreeMap<(Account, Day), i64>,
+    known: Known,
+    keys: ClickKeys,
+    writes: usize,
+}
+
+impl Books {
+    fn new(rate: u16) -> Self {
+        let deal = DealFacts {
+            deal: DealId::from_bytes([1; 16]),
+            creator: creator(),
+            email_hash: None,
+            closed_at_ms: None,
+            terms: Some(CitedTerms {
+                id: TermsId::from_bytes([1; 16]),
+                rate: BasisPoints::new(rate).unwrap(),
+            }),
+            terms_versions: 1,
+        };
+        let known =
+            Known { codes: vec![KnownCode { code_key: "anna".into(), deal }], links: vec![] };
+        Self {
+            order: None,
+            accounts: BTreeMap::new(),
+            known,
+            keys: ClickKeys::new(&[1; 32]),
+            writes: 0,
+        }
+    }
+
+    fn held(&self, account: Account, day: i64) -> i64 {
+        self.accounts.get(&(account, Day(day))).copied().unwrap_or(0)
+    }
+
+    fn post(&mut self, transactions: &[Transaction]) {
+        for transaction in transactions {
+            let sum: i64 = transaction.entries().iter().map(|e| e.amount_minor).sum();
+            assert_eq!(sum, 0, "a transaction sums to zero");
+            for entry in transaction.entries() {
+                let held = self.accounts.entry((entry.account, entry.day)).or_default();
+                *held += entry.amount_minor;
+                match entry.account {
+                    Account::Clawback | Account::Commission => assert!(*held <= 0),
+                    _ => assert!(*held >= 0, "{:?} below zero", entry.account),
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, delivery: &Delivery) {
+        let loaded = Loaded {
+            order: self.order.clone(),
+            rules: AttributionRules::default(),
+            earning: EarningRules::default(),
+            zone: Zone::utc(),
+            known: self.known.clone(),
+            holdings: Holdings {
+                pending_minor: self.held(Account::Pending, 30),
+                available_minor: self.held(Account::Available, 0),
+                clawback_minor: self.held(Account::Clawback, 0),
+            },
+        };
+        match decide(StoreId::from_bytes([1; 16]), delivery, &loaded, &self.keys, 2_000_000)
+            .unwrap()
+        {
+            Outcome::Unchanged => (),
+            Outcome::Changed(change) => {
+                self.writes += 1;
+                self.post(&change.transactions);
+                self.order = Some(StoredOrder {
+                    revision: change.from_revision.unwrap_or(0) + 1,
+                    facts: change.facts.clone(),
+                    decision: change.decision.clone(),
+                    standing: change.standing,
+                });
+            }
+        }
+    }
+
+    fn release(&mut self) {
+        let due = Earning {
+            creator: creator(),
+            day: Day(30),
+            currency: usd(),
+            amount_minor: self.held(Account::Pending, 30),
+        };
+        let transaction = release(due, self.held(Account::Clawback, 0)).unwrap();
+        self.post(&transaction.into_iter().collect::<Vec<_>>());
+    }
+
+    /// What the creator has, whatever account it is on.
+    fn earned(&self) -> i64 {
+        let hers = self.accounts.iter().filter(|((account, _), _)| *account != Account::Commission);
+        hers.map(|(_, minor)| minor).sum()
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
+
+    /// Any interleaving and repetition, with holds ending in between, and every delivery coming at
+    /// last: the books are the model's.
+    #[test]
+    fn any_way_of_deliveries_ends_in_the_same_books(
+        story in story(),
+        way in prop::collection::vec((any::<Index>(), prop::bool::weighted(0.1)), 0..14),
+        last in any::<prop::sample::Selector>(),
+    ) {
+        let all = story.deliveries();
+        let mut books = Books::new(story.rate);
+        for (index, release_now) in &way {
+            books.take(index.get(&all));
+            if *release_now {
+                books.release();
+            }
+        }
+        // What was lost on the way is delivered again, in yet another order.
+        let mut missing: Vec<&Delivery> = all.iter().collect();
+        while !missing.is_empty() {
+            let next = last.select(0..missing.len());
+            books.take(missing.swap_remove(next));
+        }
+        prop_assert_eq!(books.earned(), story.model(), "{:?}", story);
+        prop_assert_eq!(books.held(Account::Commission, 0), -story.model());
+        // And now nothing says anything new.
+        let writes = books.writes;
+        for delivery in all.iter().rev() {
+            books.take(delivery);
+        }
+        prop_assert_eq!(books.writes, writes, "a repeat writes nothing");
+    }
+
+    /// The merged facts are the same set of facts, whatever the order: merging commutes.
+    #[test]
+    fn facts_do_not_depend_on_the_order_of_deliveries(story in story(), order in any::<prop::sample::Selector>()) {
+        let all = story.deliveries();
+        let merge = |deliveries: &mut dyn Iterator<Item = &Delivery>| {
+            deliveries.fold(Default::default(), |facts: tributary::domain::order::Facts, d| facts.merge(&d.report).unwrap())
+        };
+        let straight = merge(&mut all.iter());
+        let mut rest: Vec<&Delivery> = all.iter().collect();
+        let mut shuffled = Vec::new();
+        while !rest.is_empty() {
+            let next = order.select(0..rest.len());
+            shuffled.push(rest.swap_remove(next));
+        }
+        prop_assert_eq!(merge(&mut shuffled.into_iter()), straight);
+    }
+
+    /// Any split of a refund ends where one refund of the whole would.
+    #[test]
+    fn any_split_of_a_refund_ends_where_one_would(
+        sold in 1i64..100_000,
+        parts in prop::collection::vec(1i64..2_000, 1..20),
+        rate in 0u16..=10_000,
+    ) {
+        let whole = Story {
+            lines: vec![(1, sold, 0)],
+            snapshots: vec![Moment { minute: 0, payment: Payment::Paid, cancelled: false, refunds_known: 0 }],
+            refunds: vec![Back::Amount(parts.iter().sum())],
+            deleted: false,
+            rate,
+        };
+        let split = Story { refunds: parts.iter().map(|p| Back::Amount(*p)).collect(), ..whole.clone() };
+        let end = |story: &Story| {
+            let mut books = Books::new(rate);
+            story.deliveries().iter().for_each(|d| books.take(d));
+            books.earned()
+        };
+        prop_assert_eq!(end(&split), end(&whole));
+        prop_assert_eq!(end(&split), whole.model());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 25, ..ProptestConfig::default() })]
+
+    /// The same through the front door: signed bodies, SQL, triggers, several orders of two
+    /// creators, time passing and holds ending in between.
+    #[test]
+    fn the_product_agrees_with_the_model(
+        stories in prop::collection::vec(story(), 1..4),
+        way in prop::collection::vec((any::<Index>(), any::<Index>(), 0i64..3), 0..30),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(the_product(stories, way));
+    }
+}
+
+async fn the_product(stories: Vec<Story>, way: Vec<(Index, Index, i64)>) {
+    use support::{Product, Programme};
+    let product = Product::new();
+    let p = Programme::with(&product, "USD", "10").await;
+    let (_, berta) = p.rival(&product, "BERTA").await;
+    let path = format!("/v1/deals/{}/codes", p.deal);
+    p.post(&product, &path, serde_json::json!({ "code": "ANNA", "create_in_store": false }))
+        .await
+        .expect(201);
+    let bodies: Vec<Vec<serde_json::Value>> =
+        stories.iter().enumerate().map(|(n, story)| bodies(n, story)).collect();
+    for (which, step, days) in &way {
+        let of_order = which.get(&bodies);
+        assert_eq!(p.deliver(&product, step.get(of_order)).await, 200);
+        if *days == 2 {
+            product.pass(20 * 86_400_000);
+            tributary::jobs::run_all(&product.app).await;
+        }
+    }
+    for body in bodies.iter().flatten().rev() {
+        assert_eq!(p.deliver(&product, body).await, 200);
+    }
+    p.verify(&product).await;
+    let mut expected = BTreeMap::from([(p.creator.clone(), 0), (berta.clone(), 0)]);
+    for (n, story) in stories.iter().enumerate() {
+        let (creator, rate) = if n % 2 == 0 { (&p.creator, 1000) } else { (&berta, 2000) };
+        *expected.get_mut(creator).unwrap() += Story { rate, ..story.clone() }.model();
+    }
+    for (creator, minor) in expected {
+        let balance = p.balance(&product, &creator, "USD").await;
+        let lifetime =
+            balance["lifetime"].as_str().unwrap().replace('.', "").parse::<i64>().unwrap();
+        assert_eq!(lifetime, minor, "{balance} {stories:?}");
+    }
+    let externals: BTreeSet<usize> = (0..stories.len()).collect();
+    assert_eq!(
+        p.get(&product, "/v1/orders").await["data"].as_array().unwrap().len(),
+        externals.len()
+    );
+    p.verify(&product).await;
+}
+
+/// A story's deliveries as Shopify would send them.
+fn bodies(n: usize, story: &Story) -> Vec<serde_json::Value> {
+    use serde_json::json;
+    use support::shop::{coded, goodwill, later, line, order, refund, shipping_refund, with};
+    let id = 5000 + n as u64;
+    let decimal = |minor: i64| format!("{}.{:02}", minor / 100, minor % 100);
+    let lines: Vec<_> = story
+        .lines
+        .iter()
+        .enumerate()
+        .map(|(i, (q, price, discount))| {
+            line(i as u64 + 1, *q, &decimal(*price), &decimal((*discount).min(price * q)), "USD")
+        })
+        .collect();
+    let backs: Vec<_> = story
+        .refunds
+        .iter()
+        .enumerate()
+        .map(|(i, back)| {
+            let refund_id = id * 100 + i as u64;
+            match back {
+                Back::Lines(lines) => {
+                    let texts: Vec<(u64, String)> = lines
+                        .iter()
+                        .map(|(line, minor)| {
+                            ((line % story.lines.len()) as u64 + 1, decimal(*minor))
+                        })
+                        .collect();
+                    let lines: Vec<_> =
+                        texts.iter().map(|(line, text)| (*line, 1, text.as_str())).collect();
+                    refund(refund_id, id, &lines)
+                }
+                Back::Amount(minor) => goodwill(refund_id, id, &decimal(*minor)),
+                Back::Shipping => shipping_refund(refund_id, id, i % 2 == 0),
+            }
+        })
+        .collect();
+    let code = if n % 2 == 0 { "anna" } else { "Berta" };
+    let mut all: Vec<_> = story
+        .snapshots
+        .iter()
+        .map(|moment| {
+            let status = match moment.payment {
+                Payment::Unpaid => "pending",
+                Payment::PartiallyPaid => "partially_paid",
+                Payment::Paid => "paid",
+                Payment::PartiallyRefunded => "partially_refunded",
+                Payment::Refunded => "refunded",
+                Payment::Voided => "voided",
+            };
+            let cancelled =
+                if moment.cancelled { json!("2026-11-22T07:30:00Z") } else { json!(null) };
+            let known: Vec<_> = backs.iter().take(moment.refunds_known).cloned().collect();
+            later(
+                coded(with(order(id), json!({ "line_items": lines })), code),
+                moment.minute,
+                json!({ "financial_status": status, "cancelled_at": cancelled, "refunds": known }),
+            )
+        })
+        .collect();
+    all.extend(backs);
+    if story.deleted {
+        all.push(json!({ "id": id }));
+    }
+    all
+}

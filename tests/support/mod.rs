@@ -1,0 +1,422 @@
+//! The whole product natively: the same router, SQL and decisions over SQLite, with doubles of
+//! the ports that can be told to fail.
+#![allow(dead_code, reason = "every test binary uses a part of this")]
+
+pub mod shop;
+pub mod sqlite;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use axum::body::Body;
+use http::Request;
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tributary::app::{
+    App, Clicks, Clock, Config, EdgeCache, HttpClient, Log, Pending, Ports, Queue, Random,
+};
+use tributary::domain::click::{
+    ClickKeys, RawVisit, SHARDS, WaitingClick, batches, object_name, shard_of,
+};
+use tributary::domain::ids::LinkId;
+use tributary::domain::secret::RootKey;
+use tributary::domain::time::Day;
+use tributary::storage::click_counter::{Counter, DayTotals};
+use tributary::web::memory::Memory;
+use tributary::web::redirect::{Redirected, redirect};
+
+use sqlite::{ObjectSql, Sqlite};
+
+/// The time at which every test begins: 2026-11-22T08:00:00Z.
+pub const NOW_MS: i64 = 1_795_334_400_000;
+/// A phone's user agent: a shopper's.
+pub const PHONE: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.1 Mobile/15E148 Safari/604.1";
+
+#[derive(Clone)]
+pub struct TestClock(Arc<AtomicI64>);
+
+impl Clock for TestClock {
+    fn now_ms(&self) -> i64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Counts up: reproducible, and never the same twice.
+struct Counting(AtomicU64);
+
+impl Random for Counting {
+    fn fill(&self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(8) {
+            let n = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::SeqCst);
+            let mixed = (n ^ (n >> 31)).wrapping_mul(0xbf58_476d_1ce4_e5b9).to_be_bytes();
+            chunk.copy_from_slice(&mixed[..chunk.len()]);
+        }
+    }
+}
+
+/// A queue that keeps its messages, or refuses them.
+#[derive(Clone, Default)]
+pub struct TestQueue {
+    pub messages: Arc<Mutex<Vec<String>>>,
+    pub away: Arc<Mutex<bool>>,
+}
+
+impl Queue for TestQueue {
+    fn send(&self, message: String) -> Pending<'_, Result<(), String>> {
+        let sent = if *self.away.lock().unwrap() {
+            Err("queue away".to_owned())
+        } else {
+            self.messages.lock().unwrap().push(message);
+            Ok(())
+        };
+        Box::pin(async move { sent })
+    }
+}
+
+/// Other hosts: what each address answers.
+#[derive(Clone, Default)]
+pub struct TestWeb(pub Arc<Mutex<HashMap<String, String>>>);
+
+impl HttpClient for TestWeb {
+    fn get<'a>(&'a self, url: &'a str) -> Pending<'a, Result<String, String>> {
+        let found = self.0.lock().unwrap().get(url).cloned().ok_or("no such host".to_owned());
+        Box::pin(async move { found })
+    }
+}
+
+/// The counter objects, each with its own SQLite.
+#[derive(Clone)]
+pub struct TestCounters(Arc<Mutex<Vec<Counter<ObjectSql>>>>);
+
+impl TestCounters {
+    fn new() -> Self {
+        let open = |shard| Counter::open(ObjectSql::new(), shard, None).unwrap();
+        Self(Arc::new(Mutex::new((0..SHARDS).map(open).collect())))
+    }
+}
+
+impl Clicks for TestCounters {
+    fn totals<'a>(
+        &'a self,
+        links: &'a [LinkId],
+        from: Day,
+        to: Day,
+    ) -> Pending<'a, Result<Vec<DayTotals>, String>> {
+        let counters = self.0.lock().unwrap();
+        let mut all = Vec::new();
+        for link in links {
+            let counter = &counters[shard_of(*link, SHARDS) as usize];
+            all.extend(counter.totals(&[*link], from, to).unwrap());
+        }
+        Box::pin(async move { Ok(all) })
+    }
+}
+
+/// A data centre's cache without a clock: entries stay until they are forgotten.
+#[derive(Clone, Default)]
+pub struct TestCache(pub Arc<Mutex<HashMap<String, String>>>);
+
+impl EdgeCache for TestCache {
+    fn get<'a>(&'a self, key: &'a str) -> Pending<'a, Option<String>> {
+        let found = self.0.lock().unwrap().get(key).cloned();
+        Box::pin(async move { found })
+    }
+    fn put<'a>(&'a self, key: &'a str, text: String, _: u32) -> Pending<'a, ()> {
+        self.0.lock().unwrap().insert(key.to_owned(), text);
+        Box::pin(async {})
+    }
+    fn forget<'a>(&'a self, key: &'a str) -> Pending<'a, ()> {
+        self.0.lock().unwrap().remove(key);
+        Box::pin(async {})
+    }
+}
+
+/// Log lines, to look at.
+#[derive(Clone, Default)]
+pub struct TestLog(pub Arc<Mutex<Vec<Value>>>);
+
+impl Log for TestLog {
+    fn write(&self, line: &Value) {
+        self.0.lock().unwrap().push(line.clone());
+    }
+}
+
+/// The product with handles to everything around it.
+pub struct Product {
+    pub app: App,
+    pub db: Sqlite,
+    pub clock: TestClock,
+    pub queue: TestQueue,
+    pub web: TestWeb,
+    pub counters: TestCounters,
+    pub cache: TestCache,
+    pub log: TestLog,
+}
+
+pub const OPERATOR: &str = "operator-token";
+
+impl Product {
+    pub fn new() -> Self {
+        Self::over(Sqlite::new(), true)
+    }
+
+    pub fn over(db: Sqlite, local: bool) -> Self {
+        let clock = TestClock(Arc::new(AtomicI64::new(NOW_MS)));
+        let (queue, web, cache, log) =
+            (TestQueue::default(), TestWeb::default(), TestCache::default(), TestLog::default());
+        let counters = TestCounters::new();
+        let key = RootKey::from_base64("BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=").unwrap();
+        let app = App::new(Ports {
+            config: Arc::new(Config {
+                public_origin: "https://app.tributary.test".to_owned(),
+                operator_token: OPERATOR.to_owned(),
+                click_keys: ClickKeys::new(&[9; 32]),
+                data_key: key,
+                local,
+                canary: None,
+            }),
+            memory: Arc::new(Memory::default()),
+            db: Arc::new(db.clone()),
+            clock: Arc::new(clock.clone()),
+            random: Arc::new(Counting(AtomicU64::new(1))),
+            queue: Arc::new(queue.clone()),
+            http: Arc::new(web.clone()),
+            clicks: Arc::new(counters.clone()),
+            cache: Arc::new(cache.clone()),
+            log: Arc::new(log.clone()),
+        });
+        Self { app, db, clock, queue, web, counters, cache, log }
+    }
+
+    pub fn set_now(&self, now_ms: i64) {
+        self.clock.0.store(now_ms, Ordering::SeqCst);
+    }
+
+    pub fn pass(&self, ms: i64) {
+        self.clock.0.fetch_add(ms, Ordering::SeqCst);
+    }
+
+    /// Sends a request to the API as it would come in.
+    pub async fn raw(&self, request: Request<Body>) -> Answer {
+        let response = tributary::web::serve_api(&self.app, request).await;
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let json = serde_json::from_str(&text).unwrap_or(Value::Null);
+        Answer { status: parts.status.as_u16(), headers: parts.headers, json, text }
+    }
+
+    pub async fn call(&self, method: &str, path: &str, body: Option<Value>, token: &str) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        if !token.is_empty() {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let body = match body {
+            Some(json) => {
+                request = request.header("content-type", "application/json");
+                Body::from(json.to_string())
+            }
+            None => Body::empty(),
+        };
+        self.raw(request.body(body).unwrap()).await
+    }
+
+    /// Follows a link as a shopper would; the click is counted at once.
+    pub async fn visit(
+        &self,
+        host: &str,
+        slug: &str,
+        query: &str,
+        agent: &str,
+    ) -> Result<String, u16> {
+        static NONCE: AtomicU64 = AtomicU64::new(1);
+        let nonce = NONCE.fetch_add(1, Ordering::SeqCst);
+        match redirect(&self.app, host, slug, query, nonce).await {
+            Redirected::To(location, counted) => {
+                if let Some(destination) = counted {
+                    let at_ms = self.app.now_ms();
+                    let click = WaitingClick {
+                        brand: destination.brand,
+                        deal: destination.deal,
+                        link: destination.link,
+                        at_ms,
+                        day: destination.day(at_ms),
+                        visit: RawVisit::new(false, false, "203.0.113.7".into(), agent.to_owned()),
+                    };
+                    for (shard, batch) in batches(vec![click], SHARDS) {
+                        assert!(object_name(shard).starts_with("clicks-"));
+                        let mut counters = self.counters.0.lock().unwrap();
+                        counters[shard as usize].absorb(&batch, at_ms, [shard as u8; 32]).unwrap();
+                    }
+                }
+                Ok(location)
+            }
+            Redirected::Refused(error) => {
+                use axum::response::IntoResponse;
+                Err(error.into_response().status().as_u16())
+            }
+        }
+    }
+
+    /// Delivers a signed body; tells the status.
+    pub async fn deliver(&self, store: &str, secret: &str, body: &[u8]) -> u16 {
+        let signature = shop::sign(secret, body);
+        self.deliver_signed(store, Some(&signature), body).await
+    }
+
+    pub async fn deliver_signed(&self, store: &str, signature: Option<&str>, body: &[u8]) -> u16 {
+        match tributary::web::webhooks::deliver(&self.app, store, signature, body).await {
+            Ok(status) => status.as_u16(),
+            Err(error) => {
+                use axum::response::IntoResponse;
+                error.into_response().status().as_u16()
+            }
+        }
+    }
+}
+
+pub struct Answer {
+    pub status: u16,
+    pub headers: http::HeaderMap,
+    pub json: Value,
+    pub text: String,
+}
+
+impl Answer {
+    /// The JSON of an answer that must have this status.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", self.text);
+        self.json
+    }
+}
+
+/// A brand with a store, a creator and a deal at 10 %, and what names them.
+pub struct Programme {
+    pub key: String,
+    pub brand: Value,
+    pub store: String,
+    pub creator: String,
+    pub campaign: String,
+    pub deal: String,
+}
+
+pub const SECRET: &str = "shpss_hush";
+
+impl Programme {
+    pub async fn new(product: &Product) -> Self {
+        Self::with(product, "USD", "10").await
+    }
+
+    pub async fn with(product: &Product, currency: &str, percent: &str) -> Self {
+        let made = product
+            .call(
+                "POST",
+                "/v1/brands",
+                Some(json!({ "name": "Casa", "currency": currency,
+                    "homepage_url": "https://casa.example", "owner_email": "owner@casa.example" })),
+                OPERATOR,
+            )
+            .await
+            .expect(201);
+        let key = made["api_key"].as_str().unwrap().to_owned();
+        let post = async |path: &str, body: Value| {
+            product.call("POST", path, Some(body), &key).await.expect(201)
+        };
+        let id = |json: &Value| json["id"].as_str().unwrap().to_owned();
+        let store = id(&post(
+            "/v1/stores",
+            json!({ "platform": "shopify", "shop_domain": "casa.myshopify.com",
+                "storefront_url": "https://shop.casa.example", "client_id": "client", "client_secret": SECRET }),
+        )
+        .await);
+        let creator = id(&post(
+            "/v1/creators",
+            json!({ "name": "Anna", "handle": "@anna.home", "email": "anna@creator.example" }),
+        )
+        .await);
+        let campaign = id(&post("/v1/campaigns", json!({ "name": "Autumn" })).await);
+        let deal = id(&post(
+            "/v1/deals",
+            json!({ "creator_id": creator, "campaign_id": campaign, "commission_percent": percent,
+                "starts_at": "2026-01-01T00:00:00Z" }),
+        )
+        .await);
+        Self { brand: made["brand"].clone(), key, store, creator, campaign, deal }
+    }
+
+    pub async fn post(&self, product: &Product, path: &str, body: Value) -> Answer {
+        product.call("POST", path, Some(body), &self.key).await
+    }
+
+    pub async fn get(&self, product: &Product, path: &str) -> Value {
+        product.call("GET", path, None, &self.key).await.expect(200)
+    }
+
+    /// A deal with another creator, and a code of it.
+    pub async fn rival(&self, product: &Product, code: &str) -> (String, String) {
+        let creator = self
+            .post(
+                product,
+                "/v1/creators",
+                json!({ "name": "Berta", "handle": format!("berta-{code}") }),
+            )
+            .await
+            .expect(201);
+        let deal = self
+            .post(
+                product,
+                "/v1/deals",
+                json!({ "creator_id": creator["id"], "campaign_id": self.campaign,
+                    "commission_percent": "20", "starts_at": "2026-01-01T00:00:00Z" }),
+            )
+            .await
+            .expect(201);
+        let deal = deal["id"].as_str().unwrap().to_owned();
+        self.post(
+            product,
+            &format!("/v1/deals/{deal}/codes"),
+            json!({ "code": code, "create_in_store": false }),
+        )
+        .await
+        .expect(201);
+        (deal, creator["id"].as_str().unwrap().to_owned())
+    }
+
+    pub async fn deliver(&self, product: &Product, body: &Value) -> u16 {
+        product.deliver(&self.store, SECRET, body.to_string().as_bytes()).await
+    }
+
+    /// The balances in one currency.
+    pub async fn balance(&self, product: &Product, creator: &str, currency: &str) -> Value {
+        let all = self.get(product, &format!("/v1/creators/{creator}/balances")).await;
+        let rows = all["data"].as_array().unwrap();
+        rows.iter().find(|row| row["currency"] == currency).cloned().unwrap_or(Value::Null)
+    }
+
+    /// The one order with this platform id.
+    pub async fn order(&self, product: &Product, external_id: u64) -> Value {
+        let found = self.get(product, &format!("/v1/orders?external_id={external_id}")).await;
+        assert_eq!(found["data"].as_array().unwrap().len(), 1, "{found}");
+        found["data"][0].clone()
+    }
+
+    /// Everything that must hold of the books at any time.
+    pub async fn verify(&self, product: &Product) {
+        let found = self.get(product, "/v1/ledger/verification").await;
+        for (currency, sum) in found["sums"].as_object().unwrap() {
+            assert!(
+                sum.as_str().unwrap().bytes().all(|b| b == b'0' || b == b'.'),
+                "{currency}: {sum}"
+            );
+        }
+        assert_eq!(found["balances_match"], true, "{found}");
+        assert_eq!(found["chain_intact"], true, "{found}");
+        assert_eq!(
+            product.db.rows("SELECT deal_id, day, currency, orders, base_minor, commission_minor FROM deal_days WHERE orders <> 0 OR base_minor <> 0 OR commission_minor <> 0 ORDER BY deal_id, day, currency"),
+            product.db.fold_of_orders(),
+            "the totals of deals are the fold of their orders"
+        );
+    }
+}
