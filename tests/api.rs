@@ -1,4 +1,12 @@
 //! The whole product over native SQLite: the main job, the rules of orders, bad input, failures.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::too_many_lines,
+    reason = "a test stops where an expectation fails"
+)]
 
 mod support;
 

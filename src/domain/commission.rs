@@ -105,15 +105,16 @@ fn is_void(facts: &Facts, snapshot: &Snapshot) -> bool {
 }
 
 fn net_base(facts: &Facts, snapshot: &Snapshot) -> i64 {
-    let refunded: i64 = facts.refunds.values().map(|r| refunded_base(r, snapshot)).sum();
-    (gross_base(facts, snapshot) - refunded).clamp(0, MAX_MINOR)
+    let refunded: i128 = facts.refunds.values().map(|r| refunded_base(r, snapshot)).sum();
+    let net = i128::from(gross_base(facts, snapshot)) - refunded;
+    within_limits(net)
 }
 
 /// Σ over earning lines of price × quantity − discounts − included tax, without the units that an
 /// edit removed.
 fn gross_base(facts: &Facts, snapshot: &Snapshot) -> i64 {
     let refunded_units = refunded_units(facts);
-    let total: i64 = snapshot
+    let total: i128 = snapshot
         .lines
         .iter()
         .filter(|line| line.earns)
@@ -122,35 +123,43 @@ fn gross_base(facts: &Facts, snapshot: &Snapshot) -> i64 {
             line_base(line, snapshot.taxes_included, refunded)
         })
         .sum();
-    total.clamp(0, MAX_MINOR)
+    within_limits(total)
 }
 
-fn line_base(line: &Line, taxes_included: bool, refunded_units: i64) -> i64 {
+/// No base is below zero or beyond what the books take.
+fn within_limits(minor: i128) -> i64 {
+    i64::try_from(minor.clamp(0, i128::from(MAX_MINOR))).unwrap_or(MAX_MINOR)
+}
+
+fn line_base(line: &Line, taxes_included: bool, refunded_units: i64) -> i128 {
     let tax = if taxes_included { line.tax_minor } else { 0 };
-    let whole = (line.price_minor * line.quantity - line.discount_minor - tax).max(0);
-    let removed = line
-        .current_quantity
-        .map_or(0, |current| (line.quantity - current - refunded_units).clamp(0, line.quantity));
+    let sold = i128::from(line.price_minor) * i128::from(line.quantity);
+    let whole = (sold - i128::from(line.discount_minor) - i128::from(tax)).max(0);
+    let removed = line.current_quantity.map_or(0, |current| {
+        (line.quantity - current).saturating_sub(refunded_units).clamp(0, line.quantity)
+    });
     if removed == 0 || line.quantity == 0 {
         return whole;
     }
     let kept = i128::from(line.quantity - removed);
-    round_half_away(i128::from(whole) * kept, i128::from(line.quantity))
+    i128::from(round_half_away(whole * kept, i128::from(line.quantity)))
 }
 
 fn refunded_units(facts: &Facts) -> BTreeMap<u64, i64> {
     let mut units = BTreeMap::new();
     for line in facts.refunds.values().flat_map(|r| &r.lines) {
-        *units.entry(line.line_id).or_insert(0) += line.quantity;
+        let known: &mut i64 = units.entry(line.line_id).or_insert(0);
+        *known = known.saturating_add(line.quantity);
     }
     units
 }
 
 /// What a refund takes off the base: its earning lines' subtotals without tax, whatever was paid
 /// back for them; without lines, its amount.
-fn refunded_base(refund: &Refund, snapshot: &Snapshot) -> i64 {
+fn refunded_base(refund: &Refund, snapshot: &Snapshot) -> i128 {
+    let minor = |amount| i128::from(decimal_to_minor(amount, snapshot.currency).max(0));
     if refund.lines.is_empty() {
-        return decimal_to_minor(refund.amount, snapshot.currency).max(0);
+        return minor(refund.amount);
     }
     let earns =
         |id: u64| snapshot.lines.iter().find(|line| line.id == id).is_none_or(|line| line.earns);
@@ -161,7 +170,7 @@ fn refunded_base(refund: &Refund, snapshot: &Snapshot) -> i64 {
         .map(|line| {
             let net =
                 if snapshot.taxes_included { line.subtotal - line.tax } else { line.subtotal };
-            decimal_to_minor(net, snapshot.currency).max(0)
+            minor(net)
         })
         .sum()
 }

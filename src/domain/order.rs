@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::ids::{OrderId, StoreId};
-use super::money::{Currency, Money};
+use super::money::{Currency, MAX_MINOR, Money};
 use super::time::Millis;
 
 /// One authentic message of a store about one order, reduced to what the product keeps.
@@ -317,7 +317,9 @@ pub fn decimal_to_minor(amount: Decimal, currency: Currency) -> i64 {
         currency.exponent(),
         rust_decimal::RoundingStrategy::MidpointAwayFromZero,
     );
-    Money::parse(&rounded.to_string(), currency).map_or(0, |m| m.minor)
+    // Beyond what the books take there is nothing left to distinguish.
+    let beyond = if amount.is_sign_negative() { -MAX_MINOR } else { MAX_MINOR };
+    Money::parse(&rounded.to_string(), currency).map_or(beyond, |m| m.minor)
 }
 
 /// The id of a store's order: derived from the store and the platform's id, so that two first

@@ -28,8 +28,9 @@ WHERE excluded.total >= total AND excluded.bot >= bot AND excluded.prefetch >= p
     OF_DEALS = "
 SELECT c.brand_id, c.link_id, c.deal_id, c.day, c.shard, c.total, c.uniques, c.bot, c.prefetch,
   c.head
-FROM json_each(?2) j JOIN links l ON l.brand_id = ?1 AND l.deal_id = j.value
-JOIN click_days c ON c.brand_id = ?1 AND c.link_id = l.id AND c.day BETWEEN ?3 AND ?4";
+FROM json_each(?2) j
+CROSS JOIN links l INDEXED BY links_by_deal ON l.brand_id = ?1 AND l.deal_id = j.value
+CROSS JOIN click_days c ON c.brand_id = ?1 AND c.link_id = l.id AND c.day BETWEEN ?3 AND ?4";
 }
 
 /// Stores totals.

@@ -32,11 +32,11 @@ SELECT d.id, d.creator_id, d.campaign_id, d.stage, d.tags, d.closed_at_ms, c.nam
      ORDER BY t.starts_at_ms, t.version DESC LIMIT 1) AS next_terms,
   (SELECT json_group_array(json_object('id', l.id, 'slug', l.slug, 'target', l.target,
        'host', l.host, 'closed_at_ms', l.closed_at_ms))
-     FROM links l WHERE l.brand_id = ?1 AND l.deal_id = d.id) AS links,
+     FROM links l INDEXED BY links_by_deal WHERE l.brand_id = ?1 AND l.deal_id = d.id) AS links,
   (SELECT json_group_array(json_object('id', k.id, 'code', k.code, 'state', k.state))
-     FROM codes k WHERE k.brand_id = ?1 AND k.deal_id = d.id) AS codes
-FROM json_each(?2) j JOIN deals d ON d.brand_id = ?1 AND d.id = j.value
-JOIN campaigns c ON c.brand_id = ?1 AND c.id = d.campaign_id ORDER BY d.id";
+     FROM codes k INDEXED BY codes_by_deal WHERE k.brand_id = ?1 AND k.deal_id = d.id) AS codes
+FROM json_each(?2) j CROSS JOIN deals d ON d.brand_id = ?1 AND d.id = j.value
+CROSS JOIN campaigns c ON c.brand_id = ?1 AND c.id = d.campaign_id ORDER BY d.id";
 
     IDS = "SELECT id FROM deals WHERE brand_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
 

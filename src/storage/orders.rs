@@ -20,7 +20,8 @@ use crate::storage::ledger;
 
 statements! {
     /// ?1 brand, ?2 order, ?3 placed_at_ms, ?4 code keys, ?5 link ids, ?6 slug key. What a subquery
-    /// returns is text again: only `json()` makes it part of the object around it.
+    /// returns is text again: only `json()` makes it part of the object around it. CROSS JOIN keeps
+    /// the order of the joins: by itself SQLite walks all codes of the brand first.
     LOAD = "
 SELECT o.revision, o.facts, o.decision, o.deal_id, o.creator_id, o.available_day, o.currency,
   o.base_minor, o.commission_minor, o.state, o.placed_at_ms,
@@ -36,9 +37,9 @@ SELECT o.revision, o.facts, o.decision, o.deal_id, o.creator_id, o.available_day
           ORDER BY t.starts_at_ms DESC, t.version DESC LIMIT 1)),
        'terms_versions', (SELECT count(*) FROM terms t WHERE t.brand_id = ?1 AND t.deal_id = d.id))))
      FROM json_each(?4) j
-     JOIN codes c ON c.brand_id = ?1 AND c.code_key = j.value
-     JOIN deals d ON d.brand_id = ?1 AND d.id = c.deal_id
-     JOIN creators r ON r.brand_id = ?1 AND r.id = d.creator_id) AS codes,
+     CROSS JOIN codes c ON c.brand_id = ?1 AND c.code_key = j.value
+     CROSS JOIN deals d ON d.brand_id = ?1 AND d.id = c.deal_id
+     CROSS JOIN creators r ON r.brand_id = ?1 AND r.id = d.creator_id) AS codes,
   (SELECT json_group_array(json_object('link', l.id, 'slug_key', l.slug_key, 'deal', json_object(
        'deal', d.id, 'creator', d.creator_id, 'email_hash', r.email_hash,
        'closed_at_ms', d.closed_at_ms,
@@ -49,8 +50,8 @@ SELECT o.revision, o.facts, o.decision, o.deal_id, o.creator_id, o.available_day
      FROM (SELECT id, slug_key, deal_id FROM links
              WHERE brand_id = ?1 AND id IN (SELECT value FROM json_each(?5))
            UNION SELECT id, slug_key, deal_id FROM links WHERE brand_id = ?1 AND slug_key = ?6) l
-     JOIN deals d ON d.brand_id = ?1 AND d.id = l.deal_id
-     JOIN creators r ON r.brand_id = ?1 AND r.id = d.creator_id) AS links,
+     CROSS JOIN deals d ON d.brand_id = ?1 AND d.id = l.deal_id
+     CROSS JOIN creators r ON r.brand_id = ?1 AND r.id = d.creator_id) AS links,
   (SELECT amount_minor FROM balances WHERE brand_id = ?1 AND creator_id = o.creator_id
      AND currency = o.currency AND account = 'pending' AND day = o.available_day) AS pending_minor,
   (SELECT amount_minor FROM balances WHERE brand_id = ?1 AND creator_id = o.creator_id
@@ -127,7 +128,7 @@ ORDER BY o.placed_at_ms DESC, o.id DESC LIMIT ?7";
     LIST_BY_IDS = "
 SELECT o.id, o.store_id, o.external_id, o.name, o.placed_at_ms, o.state, o.currency, o.base_minor,
   o.commission_minor, o.deal_id, NULL AS decision
-FROM json_each(?2) j JOIN orders o ON o.brand_id = ?1 AND o.id = j.value ORDER BY o.id";
+FROM json_each(?2) j CROSS JOIN orders o ON o.brand_id = ?1 AND o.id = j.value ORDER BY o.id";
 
     HAS_ANY = "SELECT 1 AS found FROM orders WHERE brand_id = ?1 LIMIT 1";
 

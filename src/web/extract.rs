@@ -329,7 +329,7 @@ impl Params {
         };
         let from = read("from", 0)?.unwrap_or(0);
         let to = read("to", 1)?.unwrap_or(MAX_TIME_MS);
-        if from > to {
+        if from >= to {
             return Err(Error::invalid("from", "must not be after `to`"));
         }
         Ok((from, to))

@@ -153,7 +153,7 @@ async fn bodies_that_are_wrong_change_nothing() {
                 .iter()
                 .map(|e| e["field"].as_str().unwrap())
                 .collect();
-            assert!(named.iter().any(|n| *n == field), "{method} {path} {body} → {named:?}");
+            assert!(named.contains(&field), "{method} {path} {body} → {named:?}");
         }
         assert_eq!(product.db.checksum(), before, "{method} {path} {body}");
     }

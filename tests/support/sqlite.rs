@@ -20,11 +20,18 @@ pub enum Fault {
     After,
 }
 
+#[derive(Default)]
+struct Calls {
+    so_far: u64,
+    /// Which of them fails how.
+    failing: Option<(u64, Fault)>,
+    away: bool,
+}
+
 #[derive(Clone)]
 pub struct Sqlite {
     connection: Arc<Mutex<Connection>>,
-    /// Calls so far, and which of them fails how.
-    calls: Arc<Mutex<(u64, Option<(u64, Fault)>, bool)>>,
+    calls: Arc<Mutex<Calls>>,
 }
 
 struct Bound<'a>(&'a Param);
@@ -51,21 +58,21 @@ impl Sqlite {
     /// The `n`-th call from now on (0 is the next) fails.
     pub fn fail_call(&self, n: u64, fault: Fault) {
         let mut calls = self.calls.lock().unwrap();
-        calls.1 = Some((calls.0 + n, fault));
+        calls.failing = Some((calls.so_far + n, fault));
     }
 
     /// No further call fails.
     pub fn fail_no_call(&self) {
-        self.calls.lock().unwrap().1 = None;
+        self.calls.lock().unwrap().failing = None;
     }
 
     /// Every call fails from now on, or none.
     pub fn away(&self, away: bool) {
-        self.calls.lock().unwrap().2 = away;
+        self.calls.lock().unwrap().away = away;
     }
 
     pub fn calls(&self) -> u64 {
-        self.calls.lock().unwrap().0
+        self.calls.lock().unwrap().so_far
     }
 
     pub fn execute(&self, sql: &str) -> Result<usize, String> {
@@ -169,12 +176,12 @@ impl Sqlite {
     fn run_batch(&self, statements: &[Statement]) -> Result<Vec<Rows>, DbError> {
         let fault = {
             let mut calls = self.calls.lock().unwrap();
-            let this = calls.0;
-            calls.0 += 1;
-            if calls.2 {
+            let this = calls.so_far;
+            calls.so_far += 1;
+            if calls.away {
                 return Err(DbError::Unavailable("D1 is away".into()));
             }
-            calls.1.filter(|(n, _)| *n == this).map(|(_, fault)| fault)
+            calls.failing.filter(|(n, _)| *n == this).map(|(_, fault)| fault)
         };
         let lost = || DbError::Unavailable("Network connection lost.".into());
         if fault == Some(Fault::Before) {
