@@ -2,13 +2,13 @@
 // Environment: PORT, OPERATOR_TOKEN, STATE_DIR, DEMO=0, PUBLIC_ORIGIN, SHOPIFY_ORIGIN, GOAFFPRO_ORIGIN.
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { demoFile, loadDemo } from './demo/programme.mjs';
 import { build } from './lib/build.mjs';
 import { secrets } from './lib/secrets.mjs';
-import { node22, setup } from './lib/setup.mjs';
-import { Failure, killRunning, main, readIfThere, root, run, say } from './lib/shell.mjs';
+import { setup } from './lib/setup.mjs';
+import { Failure, killRunning, main, readIfThere, root, say } from './lib/shell.mjs';
 import { freePort, serve } from './lib/workerd.mjs';
 
-const DEMO_SCRIPT = join(root, 'scripts/demo.mjs');
 const PASSED_ON = ['OPERATOR_TOKEN', 'PUBLIC_ORIGIN', 'SHOPIFY_ORIGIN', 'GOAFFPRO_ORIGIN'];
 
 let server;
@@ -62,8 +62,13 @@ async function start() {
 
   server = await serve({ build: worker, state, port, vars });
   if (server.applied.length > 0) say(`applied migrations: ${server.applied.join(', ')}`);
-  if (!demo) return;
-  await loadDemo(server.origin, vars.OPERATOR_TOKEN);
+  if (!demo) {
+    if (existsSync(demoFile(state))) say(`the demo programme is loaded; its keys are in ${demoFile(state)}`);
+    return;
+  }
+  say('loading the demo programme, half a year of it, in about a minute (DEMO=0 starts empty) …');
+  const fireCrons = () => server.control('/cron', { cron: 'all' });
+  await loadDemo({ origin: server.origin, operatorToken: vars.OPERATOR_TOKEN, state, fireCrons });
   writeFileSync(marker, 'loaded');
 }
 
@@ -74,11 +79,7 @@ function wantsDemo(state, marker) {
     say('the demo programme was not loaded to its end: starting again with an empty state');
     rmSync(data, { recursive: true, force: true });
     rmSync(marker);
+    rmSync(demoFile(state), { force: true });
   }
-  return !existsSync(data) && process.env.DEMO !== '0' && existsSync(DEMO_SCRIPT);
-}
-
-async function loadDemo(origin, OPERATOR_TOKEN) {
-  say('loading the demo programme …');
-  await run(node22(), [DEMO_SCRIPT, '--origin', origin], { env: { OPERATOR_TOKEN } });
+  return !existsSync(data) && process.env.DEMO !== '0';
 }

@@ -8,9 +8,10 @@ const here = dirname(fileURLToPath(import.meta.url));
 
 /**
  * Writes the configuration into `state` and answers its path. Folders and unique keys are those of
- * `wrangler … --local --persist-to`, so that wrangler's commands work on the same database.
+ * `wrangler … --local --persist-to`, so that wrangler's commands work on the same database. With
+ * `faults` the product reaches D1 through gate.mjs, which can break it.
  */
-export function writeConfig({ settings, build, state, port, names, crons }) {
+export function writeConfig({ settings, build, state, port, names, crons, faults = false }) {
   const [database] = settings.d1_databases;
   const [counters] = settings.durable_objects.bindings;
   const date = settings.compatibility_date;
@@ -18,8 +19,9 @@ export function writeConfig({ settings, build, state, port, names, crons }) {
     `(name = ${text(name)}, ${kind} = embed ${text(relative(state, join(folder, name)))})`;
   const bundled = (name) => `(name = "${name}", bundled = "/workerd/${name}")`;
   const wasm = readdirSync(build).filter((name) => name.endsWith('.wasm'));
-  const d1 = `(name = "${database.binding}", wrapped = (moduleName = "cloudflare-internal:d1-api",
-    innerBindings = [(name = "fetcher", service = ${to('d1', { database: database.database_id })})]))`;
+  const direct = to('d1', { database: database.database_id });
+  const d1 = (service) => `(name = "${database.binding}", wrapped = (moduleName = "cloudflare-internal:d1-api",
+    innerBindings = [(name = "fetcher", service = ${service})]))`;
   // For services that call the product's scheduled() and queue() handlers.
   const flags = ['service_binding_extra_handlers'];
   const product = '(name = "MAIN", service = "product")';
@@ -29,7 +31,7 @@ export function writeConfig({ settings, build, state, port, names, crons }) {
       flags: settings.compatibility_flags,
       modules: [module(build, 'index.js', 'esModule'), ...wasm.map((name) => module(build, name, 'wasm'))],
       bindings: [
-        d1,
+        d1(faults ? '"gate"' : direct),
         `(name = "${counters.name}", durableObjectNamespace = "${counters.class_name}")`,
         ...settings.queues.producers.map(
           ({ binding, queue }) => `(name = "${binding}", queue = ${to('queues', { queue })})`,
@@ -68,8 +70,14 @@ export function writeConfig({ settings, build, state, port, names, crons }) {
     worker('control', date, {
       flags,
       modules: [module(here, 'control.mjs', 'esModule')],
-      bindings: [d1, product, '(name = "TOKEN", fromEnvironment = "CONTROL_TOKEN")'],
+      bindings: [
+        d1(direct),
+        product,
+        '(name = "TOKEN", fromEnvironment = "CONTROL_TOKEN")',
+        ...(faults ? ['(name = "GATE", service = "gate")'] : []),
+      ],
     }),
+    ...(faults ? [gate(date, module, direct)] : []),
     // Private addresses too: the tests' stand-ins for other platforms listen on this machine.
     '(name = "network", network = (allow = ["public", "private"], tlsOptions = (trustBrowserCas = true)))',
     ...['d1', 'do', 'queues', 'cron'].map((name) => disk(name, join(state, 'v3', name))),
@@ -112,6 +120,12 @@ function worker(name, date, { flags = [], modules, bindings = [], objects, more 
   if (more) fields.push(more);
   return `(name = "${name}", worker = (${fields.join(',\n      ')}))`;
 }
+
+const gate = (date, module, direct) =>
+  worker('gate', date, {
+    modules: [module(here, 'gate.mjs', 'esModule')],
+    bindings: [`(name = "D1", service = ${direct})`],
+  });
 
 function disk(name, path) {
   mkdirSync(path, { recursive: true });

@@ -10,6 +10,8 @@ export default {
       if (pathname === '/d1')
         return Response.json(await env.DB.batch(body.map((sql) => env.DB.prepare(sql))));
       if (pathname === '/cron') return Response.json(await fire(env, body));
+      if (pathname === '/fault')
+        return await env.GATE.fetch('http://gate/', { method: 'POST', body: JSON.stringify(body) });
       return Response.json({ error: 'not found' }, { status: 404 });
     } catch (error) {
       return Response.json({ error: String(error.message ?? error) }, { status: 500 });

@@ -111,6 +111,13 @@ pub async fn consume_dead(app: &App, message: &str) -> Result<(), String> {
     keep(app, overflow.brand, overflow.store, "it could not be committed for days", message).await
 }
 
+/// What the extracted facts of a quarantined delivery are sealed to; bodies are sealed to the id
+/// alone, so that no body can ever pass for facts that were checked.
+#[must_use]
+pub fn facts_context(id: QuarantineId) -> String {
+    format!("{id}/facts")
+}
+
 /// Quarantines the extracted facts; a replay takes them as it takes a body.
 async fn keep(
     app: &App,
@@ -120,7 +127,8 @@ async fn keep(
     message: &str,
 ) -> Result<(), String> {
     let id: QuarantineId = app.new_id();
-    let sealed = app.config.data_key.seal(&id.to_string(), message.as_bytes(), app.random());
+    let context = facts_context(id);
+    let sealed = app.config.data_key.seal(&context, message.as_bytes(), app.random());
     let hash = hex(&<sha2::Sha256 as sha2::Digest>::digest(message.as_bytes()));
     let new =
         quarantine::NewQuarantined { id, store, reason, body_hash: &hash, body: sealed.as_deref() };

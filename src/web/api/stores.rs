@@ -10,6 +10,7 @@ use crate::app::App;
 use crate::domain::creator::normal_email;
 use crate::domain::ids::{BrandId, QuarantineId, Quarantined, Store, StoreId};
 use crate::domain::link::parse_origin;
+use crate::domain::order::Delivery;
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
 use crate::jobs::order::{self, Ingested, Overflow};
@@ -261,8 +262,15 @@ pub async fn replay(
     let gone =
         || Error::refused("not-replayable", "this delivery was replayed or is not kept any more");
     let sealed = row.body.as_deref().ok_or_else(gone)?;
-    let body = app.config.data_key.open(&row.id.to_string(), sealed).ok_or_else(gone)?;
-    let (outcome, reason) = take_again(&app, caller.brand, &row, &body).await?;
+    let key = &app.config.data_key;
+    let (outcome, reason) = match key.open(&row.id.to_string(), sealed) {
+        Some(body) => take_body_again(&app, caller.brand, &row, &body).await?,
+        None => {
+            let facts = key.open(&order::facts_context(row.id), sealed).ok_or_else(gone)?;
+            let overflow: Overflow = serde_json::from_slice(&facts).map_err(|_| gone())?;
+            ingest(&app, caller.brand, row.store_id, &overflow.delivery).await?
+        }
+    };
     if reason.is_none() {
         let mark = quarantine::mark_replayed(caller.brand, row.id, app.now_ms());
         app.db().run(vec![mark]).await?;
@@ -270,26 +278,29 @@ pub async fn replay(
     Ok(Json(Replayed { id: row.id, outcome, reason }))
 }
 
-/// A body as it came, or the extracted facts of a delivery that could not be committed.
-async fn take_again(
+/// A body as it came is read again.
+async fn take_body_again(
     app: &App,
     brand: BrandId,
     row: &StoredQuarantined,
     body: &[u8],
 ) -> Result<(&'static str, Option<String>)> {
-    let delivery = match serde_json::from_slice::<Overflow>(body) {
-        Ok(overflow) => overflow.delivery,
-        Err(_) => {
-            let key = &app.config.data_key;
-            let hash_email = |address: &str| key.email_hash(brand, &normal_email(address));
-            match parse(body, app.now_ms(), &hash_email) {
-                Ok(Parsed::Delivery(delivery)) => delivery,
-                Ok(Parsed::Irrelevant) => return Ok(("irrelevant", None)),
-                Err(unusable) => return Ok(("unusable", Some(unusable.to_string()))),
-            }
-        }
-    };
-    Ok(match order::ingest(app, brand, row.store_id, &delivery).await? {
+    let key = &app.config.data_key;
+    let hash_email = |address: &str| key.email_hash(brand, &normal_email(address));
+    match parse(body, app.now_ms(), &hash_email) {
+        Ok(Parsed::Delivery(delivery)) => ingest(app, brand, row.store_id, &delivery).await,
+        Ok(Parsed::Irrelevant) => Ok(("irrelevant", None)),
+        Err(unusable) => Ok(("unusable", Some(unusable.to_string()))),
+    }
+}
+
+async fn ingest(
+    app: &App,
+    brand: BrandId,
+    store: StoreId,
+    delivery: &Delivery,
+) -> Result<(&'static str, Option<String>)> {
+    Ok(match order::ingest(app, brand, store, delivery).await? {
         Ingested::Committed => ("committed", None),
         Ingested::Unchanged => ("unchanged", None),
         Ingested::Unusable(reason) => ("unusable", Some(reason)),

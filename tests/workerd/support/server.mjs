@@ -13,9 +13,16 @@ process.on('exit', () => temporary.forEach((path) => rmSync(path, { recursive: t
 /**
  * Serves the built `variant` and answers once it is healthy. State and secrets are in `stateDir`, so a
  * second server on the same folder goes on where the first one ended, however it ended. Cron triggers
- * fire when the test says so, unless `crons` is true.
+ * fire when the test says so, unless `crons` is true. With `faults` the product's D1 can be broken.
  */
-export async function startServer({ variant = 'release', vars = {}, stateDir, port, crons = false } = {}) {
+export async function startServer({
+  variant = 'release',
+  vars = {},
+  stateDir,
+  port,
+  crons = false,
+  faults = false,
+} = {}) {
   const state = stateDir ?? mkdtempSync(join(tmpdir(), 'tributary-'));
   if (stateDir === undefined) temporary.add(state);
   mkdirSync(state, { recursive: true });
@@ -31,6 +38,7 @@ export async function startServer({ variant = 'release', vars = {}, stateDir, po
     crons,
     output,
     temporary: stateDir === undefined,
+    faults,
   })
     .catch((error) => {
       error.message += `\n${log()}`;
@@ -57,6 +65,8 @@ export async function startServer({ variant = 'release', vars = {}, stateDir, po
     kill9: () => server.stop('SIGKILL'),
     /** Runs the scheduled handler to its end; `time` in milliseconds. */
     triggerCron: (options = {}) => server.control('/cron', options),
+    /** Breaks D1 for the product alone: see scripts/lib/gate.mjs. Answers how often it was called since. */
+    breakD1: async (mode, options = {}) => (await server.control('/fault', { mode, ...options })).calls,
     /** Runs SQL statements as one batch, for looking at what the API does not show. */
     sql: async (...statements) => (await server.control('/d1', statements)).map(({ results }) => results),
   };
