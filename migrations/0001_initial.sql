@@ -52,7 +52,8 @@ CREATE TABLE api_keys (
   revoked_at_ms INTEGER
 ) STRICT, WITHOUT ROWID;
 
--- Connected shops. Secrets are sealed to the store's id; the previous one is accepted for an hour.
+-- Connected shops. Secrets are sealed to the store's id; those before, a JSON list of `sealed` and
+-- `until_ms`, are accepted for an hour.
 CREATE TABLE stores (
   brand_id TEXT NOT NULL,
   id TEXT NOT NULL,
@@ -61,8 +62,7 @@ CREATE TABLE stores (
   storefront_url TEXT NOT NULL,
   client_id TEXT NOT NULL,
   secret_sealed TEXT NOT NULL,
-  previous_secret_sealed TEXT,
-  previous_until_ms INTEGER,
+  previous_secrets TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(previous_secrets)),
   created_at_ms INTEGER NOT NULL,
   PRIMARY KEY (brand_id, id)
 ) STRICT, WITHOUT ROWID;

@@ -90,6 +90,7 @@ const UNSCOPED: &[(&str, &str)] = &[
     ("brands", "FIND_HOST"),
     ("brands", "PENDING_HOSTS"),
     ("brands", "ALL_IDS"),
+    ("brands", "EXPIRE_PENDING"),
     ("clicks", "PUSH"),
     ("jobs", "RECORD"),
     ("jobs", "LIST"),

@@ -1,5 +1,5 @@
 // Builds the worker into build/<variant>/.
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import {
   cargoEnv,
@@ -35,7 +35,7 @@ const INPUTS = [
     'build.rs',
     'askama.toml',
   ],
-  ...['Cargo.toml', 'Cargo.lock', 'rust-toolchain.toml', '.cargo'],
+  ...['Cargo.toml', 'Cargo.lock', 'rust-toolchain.toml', '.cargo', 'scripts/lib/entry.mjs'],
 ];
 
 export const buildDir = (variant) => join(root, 'build', variant);
@@ -62,9 +62,21 @@ export async function build(variant) {
     await run(workerBuild, ['--release', '--out-dir', `build/${variant}`, ...options], {
       env: { ...cargoEnv, ...env, PATH },
     });
+    await bundle(out, env.ESBUILD_BIN);
     writeFileSync(stamp, wanted);
   });
   return out;
+}
+
+/** Puts our entry around the shim that worker-build made. */
+async function bundle(out, esbuild) {
+  const shim = join(out, 'shim.js');
+  renameSync(join(out, 'index.js'), shim);
+  const entry = join(root, 'scripts/lib/entry.mjs');
+  const external = ['cloudflare:workers', './index_bg.wasm'].map((name) => `--external:${name}`);
+  const options = ['--bundle', '--format=esm', '--minify', '--log-level=warning', ...external];
+  await run(esbuild, [entry, `--alias:shim=${shim}`, `--outfile=${join(out, 'index.js')}`, ...options]);
+  rmSync(shim);
 }
 
 /** wasm-opt and esbuild shape the result too. */

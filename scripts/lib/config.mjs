@@ -20,8 +20,10 @@ export function writeConfig({ settings, build, state, port, names, crons, faults
   const bundled = (name) => `(name = "${name}", bundled = "/workerd/${name}")`;
   const wasm = readdirSync(build).filter((name) => name.endsWith('.wasm'));
   const direct = to('d1', { database: database.database_id });
-  const d1 = (service) => `(name = "${database.binding}", wrapped = (moduleName = "cloudflare-internal:d1-api",
-    innerBindings = [(name = "fetcher", service = ${service})]))`;
+  const d1 = (service) => {
+    const inner = `innerBindings = [(name = "fetcher", service = ${service})]`;
+    return `(name = "${database.binding}", wrapped = (moduleName = "cloudflare-internal:d1-api", ${inner}))`;
+  };
   // For services that call the product's scheduled() and queue() handlers.
   const flags = ['service_binding_extra_handlers'];
   const product = '(name = "MAIN", service = "product")';

@@ -472,8 +472,8 @@ mod tests {
             (PLACED - 30 * DAY_MS, true),
             (PLACED - 30 * DAY_MS - 1, false),
             (PLACED, true),
-            (PLACED + CLOCK_SKEW_MS, true),
-            (PLACED + CLOCK_SKEW_MS + 1, false),
+            (PLACED + 300_000, true),
+            (PLACED + 300_001, false),
         ] {
             let evidence = Evidence { clicks: vec![click(1, at)], ..Evidence::default() };
             let decision = run(&evidence, &known, |_| ());

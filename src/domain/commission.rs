@@ -105,7 +105,8 @@ fn is_void(facts: &Facts, snapshot: &Snapshot) -> bool {
 }
 
 fn net_base(facts: &Facts, snapshot: &Snapshot) -> i64 {
-    let refunded: i128 = facts.refunds.values().map(|r| refunded_base(r, snapshot)).sum();
+    let own = facts.refunds.values().filter(|r| r.is_in(snapshot.currency));
+    let refunded: i128 = own.map(|r| refunded_base(r, snapshot)).sum();
     let net = i128::from(gross_base(facts, snapshot)) - refunded;
     within_limits(net)
 }

@@ -189,15 +189,14 @@ pub fn location(storefront: &str, target: &str, slug: &str, click_id: &str, quer
     to.push_str(path);
     let mut separator = '?';
     for pair in own.split('&').chain(query.split('&')) {
-        if pair.is_empty() || is_ours(pair) {
+        // Cleaned first, judged then: what is dropped must not turn another name into ours.
+        let pair: String = pair.chars().filter(|c| may_stand_in_a_query(*c)).collect();
+        if pair.is_empty() || is_ours(&pair) {
             continue;
         }
         to.push(separator);
         separator = '&';
-        to.extend(pair.chars().filter(|c| {
-            c.is_ascii_graphic()
-                && !matches!(c, '#' | '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}')
-        }));
+        to.push_str(&pair);
     }
     to.push(separator);
     to.push_str("ref=");
@@ -205,6 +204,10 @@ pub fn location(storefront: &str, target: &str, slug: &str, click_id: &str, quer
     to.push_str("&click_id=");
     to.push_str(click_id);
     to
+}
+
+fn may_stand_in_a_query(c: char) -> bool {
+    c.is_ascii_graphic() && !matches!(c, '#' | '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}')
 }
 
 /// Whether a query pair is named `ref` or `click_id`, however it is spelled: percent-encoded or
@@ -331,6 +334,10 @@ mod tests {
         assert_eq!(
             to("/", "a=1\r\nSet-Cookie: x"),
             "https://s.example/?a=1Set-Cookie:x&ref=anna&click_id=ID"
+        );
+        assert_eq!(
+            to("/", "click|_id=x&r^ef=eve&r\u{e9}ef=eve&{ref}=1&a=b"),
+            "https://s.example/?a=b&ref=anna&click_id=ID"
         );
         assert_eq!(to("/", "&&a"), "https://s.example/?a&ref=anna&click_id=ID");
     }

@@ -132,7 +132,7 @@ impl Evidence {
     /// Nothing here could name a deal.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.codes.is_empty() && self.clicks.is_empty() && self.bare_ref.is_none()
+        !self.codes.iter().any(|c| c.is_code) && self.clicks.is_empty() && self.bare_ref.is_none()
     }
 }
 
@@ -162,6 +162,14 @@ pub struct Refund {
     /// What was paid back without naming lines, shipping left out; ignored where there are lines.
     #[serde(default)]
     pub amount: Decimal,
+}
+
+impl Refund {
+    /// It is in this currency, or doesn't say in which.
+    #[must_use]
+    pub fn is_in(&self, currency: Currency) -> bool {
+        self.currency.is_none_or(|c| c == currency)
+    }
 }
 
 /// A refunded part of a line.
@@ -217,9 +225,6 @@ pub enum Contradiction {
     /// The order changed its currency.
     #[error("the order is known in another currency")]
     OrderCurrency,
-    /// A refund in another currency than its order.
-    #[error("the refund is in another currency than its order")]
-    RefundCurrency,
 }
 
 impl Snapshot {
@@ -253,7 +258,10 @@ impl Facts {
                 merged.edits.entry(edit.id.clone()).or_insert_with(|| edit.clone());
             }
         }
-        merged.check_currencies(self)?;
+        let currency = |facts: &Self| facts.snapshot.as_ref().map(|s| s.currency);
+        if currency(self).is_some() && currency(self) != currency(&merged) {
+            return Err(Contradiction::OrderCurrency);
+        }
         Ok(merged)
     }
 
@@ -292,15 +300,12 @@ impl Facts {
         }
     }
 
-    fn check_currencies(&self, before: &Self) -> Result<(), Contradiction> {
-        let Some(currency) = self.snapshot.as_ref().map(|s| s.currency) else { return Ok(()) };
-        if before.snapshot.as_ref().is_some_and(|s| s.currency != currency) {
-            return Err(Contradiction::OrderCurrency);
-        }
-        if self.refunds.values().any(|r| r.currency.is_some_and(|c| c != currency)) {
-            return Err(Contradiction::RefundCurrency);
-        }
-        Ok(())
+    /// Refunds in another currency than their order: they are kept, but count nothing, whichever
+    /// came first. Currencies never mix.
+    #[must_use]
+    pub fn foreign_refunds(&self) -> usize {
+        let Some(snapshot) = &self.snapshot else { return 0 };
+        self.refunds.values().filter(|r| !r.is_in(snapshot.currency)).count()
     }
 
     /// What may say whose order it is; nothing while no snapshot is known.

@@ -58,7 +58,7 @@ impl Zone {
         if name.is_empty() || name.len() > 64 {
             return None;
         }
-        TimeZone::get(name).ok().map(Self)
+        TimeZone::get(name).ok().filter(|zone| !zone.is_unknown()).map(Self)
     }
 
     /// UTC.

@@ -4,11 +4,15 @@
 use crate::app::App;
 use crate::domain::ids::BrandId;
 use crate::domain::merkle::hex;
+use crate::domain::time::{DAY_MS, Millis};
 use crate::error::Result;
 use crate::storage::brands;
 
 /// The path on which a domain proves that it leads here.
 pub const PROOF_PATH: &str = ".well-known/tributary";
+
+/// A domain may take a week to lead here.
+const PENDING_MS: Millis = 7 * DAY_MS;
 
 /// What a domain must answer: nobody else can know it.
 #[must_use]
@@ -23,6 +27,7 @@ pub fn proof(app: &App, host: &str) -> String {
 /// [`crate::error::Error`] if D1 was away.
 pub async fn verify_pending(app: &App) -> Result<i64> {
     let mut handled = 0;
+    app.db().run(vec![brands::expire_pending(app.now_ms() - PENDING_MS)]).await?;
     for pending in brands::pending_hosts(app.db()).await? {
         if verify(app, &pending.host).await {
             activate(app, pending.brand_id, &pending.host).await?;

@@ -11,6 +11,7 @@ pub mod seal;
 use serde_json::json;
 
 use crate::app::App;
+use crate::domain::ids::BrandId;
 use crate::domain::time::Millis;
 use crate::error::Result;
 use crate::storage::jobs::{self, JobRun};
@@ -19,26 +20,50 @@ use crate::storage::{brands, quarantine};
 /// How long an unusable body is kept.
 const QUARANTINE_BODY_MS: Millis = 14 * 24 * 3_600_000;
 
-/// Runs what is due in the minute of `now`: sealing every five minutes, releases and expiry every
-/// hour, domain checks every minute.
-pub async fn run_due(app: &App) {
-    let minute = app.now_ms().div_euclid(60_000);
-    recorded(app, "verify_domains", domains::verify_pending(app)).await;
+/// Runs what is due in the minute a trigger was meant for: sealing every five minutes, releases and
+/// expiry every hour (minutes apart, for each run has its own share of queries), domain checks,
+/// which may wait for other hosts, every minute and last.
+pub async fn run_due(app: &App, scheduled_ms: Millis) {
+    let minute = scheduled_ms.div_euclid(60_000);
     if minute % 5 == 0 {
         recorded(app, "seal_ledger", seal::seal_all(app)).await;
     }
-    if minute % 60 == 0 {
-        recorded(app, "release_holds", release::release_all(app)).await;
-        recorded(app, "expire_quarantine", expire_quarantine(app)).await;
+    match minute % 60 {
+        1 => recorded(app, "release_holds", release::release_all(app)).await,
+        2 => recorded(app, "expire_quarantine", expire_quarantine(app)).await,
+        _ => (),
     }
+    recorded(app, "verify_domains", domains::verify_pending(app)).await;
 }
 
 /// Runs every job now, whatever the time: local runs and tests call it.
 pub async fn run_all(app: &App) {
-    recorded(app, "verify_domains", domains::verify_pending(app)).await;
-    recorded(app, "seal_ledger", seal::seal_all(app)).await;
     recorded(app, "release_holds", release::release_all(app)).await;
+    recorded(app, "seal_ledger", seal::seal_all(app)).await;
     recorded(app, "expire_quarantine", expire_quarantine(app)).await;
+    recorded(app, "verify_domains", domains::verify_pending(app)).await;
+}
+
+/// Does something for every brand. What fails for one is logged and doesn't keep it from the next;
+/// the job then counts as failed.
+async fn for_every_brand(
+    app: &App,
+    job: impl AsyncFn(&App, BrandId) -> Result<i64>,
+) -> Result<i64> {
+    let mut handled = 0;
+    let mut failed = None;
+    for brand in brands::all_ids(app.db()).await? {
+        match job(app, brand).await {
+            Ok(done) => handled += done,
+            Err(error) => {
+                let detail = format!("{error:?}");
+                app.log
+                    .write(&json!({ "event": "job_failed_for", "brand": brand, "detail": detail }));
+                failed = Some(error);
+            }
+        }
+    }
+    failed.map_or(Ok(handled), Err)
 }
 
 /// Runs a job and stores how it went. A job that fails is logged and tried again at its next time.
@@ -62,10 +87,9 @@ async fn recorded(app: &App, name: &str, job: impl Future<Output = Result<i64>>)
 
 async fn expire_quarantine(app: &App) -> Result<i64> {
     let before_ms = app.now_ms() - QUARANTINE_BODY_MS;
-    let mut handled = 0;
-    for brand in brands::all_ids(app.db()).await? {
+    for_every_brand(app, async |app, brand| {
         app.db().run(vec![quarantine::expire(brand, before_ms)]).await?;
-        handled += 1;
-    }
-    Ok(handled)
+        Ok(1)
+    })
+    .await
 }

@@ -6,10 +6,10 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::domain::ids::{BrandId, QuarantineId, StoreId};
-use crate::domain::ingest::{self, Outcome};
+use crate::domain::ingest::{self, Change, Outcome, StoredOrder};
 use crate::domain::merkle::hex;
 use crate::domain::order::Delivery;
-use crate::storage::{DbError, orders, quarantine};
+use crate::storage::{DbError, Param, Statement, orders, quarantine};
 
 /// A loser of the guard loads and decides again so often.
 const ATTEMPTS: u32 = 5;
@@ -19,6 +19,8 @@ const ATTEMPTS: u32 = 5;
 pub enum Ingested {
     /// It changed something, and that is committed.
     Committed,
+    /// It is committed, and the brand should look at something: the words for it.
+    Noted(String),
     /// Everything in it was known.
     Unchanged,
     /// It can't be used: the reason, in words for the brand.
@@ -60,10 +62,13 @@ pub async fn ingest(
             Err(unusable) => return Ok(Ingested::Unusable(unusable.to_string())),
         };
         let batch = orders::commit(brand, &change, loaded.order.as_ref(), now_ms)?;
+        if is_too_large(&batch) {
+            return Ok(Ingested::Unusable("the order is too large to keep".to_owned()));
+        }
         #[cfg(feature = "canary")]
         let batch = without_guard(app, batch);
         match app.db().run(batch).await {
-            Ok(_) => return Ok(Ingested::Committed),
+            Ok(_) => return Ok(committed(loaded.order.as_ref(), &change)),
             Err(error @ DbError::Constraint(_)) => lost = error,
             Err(error) => return Err(error),
         }
@@ -71,12 +76,28 @@ pub async fn ingest(
     Err(lost)
 }
 
+/// Tells the brand of a refund that could not count.
+fn committed(before: Option<&StoredOrder>, change: &Change) -> Ingested {
+    let known = before.map_or(0, |order| order.facts.foreign_refunds());
+    if change.facts.foreign_refunds() > known {
+        let words = "a refund is in another currency than its order: it is kept but counts nothing";
+        return Ingested::Noted(words.to_owned());
+    }
+    Ingested::Committed
+}
+
+/// A row of D1 holds 2 MB; what is larger would be refused for ever.
+fn is_too_large(batch: &[Statement]) -> bool {
+    let length = |param: &Param| match param {
+        Param::Text(text) => text.len(),
+        _ => 0,
+    };
+    batch.iter().any(|s| s.params.iter().map(length).sum::<usize>() > 1_500_000)
+}
+
 /// The known-bad build that the test of 50 deliveries must catch.
 #[cfg(feature = "canary")]
-fn without_guard(
-    app: &App,
-    mut batch: Vec<crate::storage::Statement>,
-) -> Vec<crate::storage::Statement> {
+fn without_guard(app: &App, mut batch: Vec<Statement>) -> Vec<Statement> {
     if app.config.canary == Some(crate::app::Canary::NoGuard) {
         for statement in &mut batch {
             statement.sql = orders::unguarded(statement.sql);
@@ -90,16 +111,22 @@ fn without_guard(
 /// # Errors
 /// What went wrong: the queue delivers it again later.
 pub async fn consume(app: &App, message: &str) -> Result<(), String> {
-    let Ok(overflow) = serde_json::from_str::<Overflow>(message) else {
-        app.log.write(&json!({ "event": "overflow_unreadable" }));
-        return Ok(());
-    };
-    let Overflow { brand, store, delivery } = overflow;
+    let Overflow { brand, store, delivery } = read(app, message)?;
     match ingest(app, brand, store, &delivery).await {
-        Ok(Ingested::Unusable(reason)) => keep(app, brand, store, &reason, message).await,
+        Ok(Ingested::Unusable(reason) | Ingested::Noted(reason)) => {
+            keep(app, brand, store, &reason, message).await
+        }
         Ok(_) => Ok(()),
         Err(error) => Err(error.to_string()),
     }
+}
+
+/// A message that can't be read is left to a later version, or to the one that wrote it.
+fn read(app: &App, message: &str) -> Result<Overflow, String> {
+    serde_json::from_str(message).map_err(|error| {
+        app.log.write(&json!({ "event": "overflow_unreadable" }));
+        error.to_string()
+    })
 }
 
 /// Takes a message that failed too often: it is kept where the brand sees it.
@@ -107,7 +134,7 @@ pub async fn consume(app: &App, message: &str) -> Result<(), String> {
 /// # Errors
 /// What went wrong: the queue delivers it again later.
 pub async fn consume_dead(app: &App, message: &str) -> Result<(), String> {
-    let Ok(overflow) = serde_json::from_str::<Overflow>(message) else { return Ok(()) };
+    let overflow = read(app, message)?;
     keep(app, overflow.brand, overflow.store, "it could not be committed for days", message).await
 }
 

@@ -17,11 +17,7 @@ const PAGE: i64 = 500;
 /// # Errors
 /// [`Error`] if D1 was away: what was released stays released, the next run goes on.
 pub async fn release_all(app: &App) -> Result<i64> {
-    let mut handled = 0;
-    for brand in brands::all_ids(app.db()).await? {
-        handled += release_brand(app, brand).await?;
-    }
-    Ok(handled)
+    super::for_every_brand(app, release_brand).await
 }
 
 async fn release_brand(app: &App, brand: BrandId) -> Result<i64> {

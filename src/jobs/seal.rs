@@ -7,8 +7,8 @@ use crate::app::App;
 use crate::domain::ids::BrandId;
 use crate::domain::merkle::{Frontier, hex, leaf};
 use crate::error::{Error, Result};
+use crate::storage::DbError;
 use crate::storage::ledger::{self as books, SumRow};
-use crate::storage::{DbError, brands};
 
 /// So many entries are read at once.
 const PAGE: i64 = 1000;
@@ -20,11 +20,7 @@ const MAX_PAGES: usize = 900;
 /// # Errors
 /// [`Error`] if D1 was away; the next run goes on.
 pub async fn seal_all(app: &App) -> Result<i64> {
-    let mut handled = 0;
-    for brand in brands::all_ids(app.db()).await? {
-        handled += seal_brand(app, brand).await?;
-    }
-    Ok(handled)
+    super::for_every_brand(app, seal_brand).await
 }
 
 async fn seal_brand(app: &App, brand: BrandId) -> Result<i64> {
@@ -62,6 +58,9 @@ async fn grow(app: &App, brand: BrandId, frontier: &mut Frontier, up_to: i64) ->
     }
     Ok(())
 }
+
+/// So many entries are verified in one request.
+const LARGEST_VERIFIED: i64 = 900_000;
 
 /// The latest head of a brand's tree as the API shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -103,6 +102,12 @@ pub async fn verify(app: &App, brand: BrandId) -> Result<Verification> {
     let last = sums.iter().map(|s| s.last).max().unwrap_or(0);
     let head = books::head(app.db(), brand).await?;
     let mut chain_intact = entries == last;
+    if head.as_ref().is_some_and(|head| head.size > LARGEST_VERIFIED) {
+        return Err(Error::refused(
+            "ledger-too-large",
+            "the ledger is too large to be verified in one request",
+        ));
+    }
     if let Some(head) = &head {
         let mut frontier = Frontier::default();
         let grown = grow(app, brand, &mut frontier, head.size).await;

@@ -22,27 +22,41 @@ SELECT b.id, b.name, b.currency, b.timezone, b.homepage_url, b.link_host, b.hold
 FROM brands b JOIN attribution_rules r ON r.brand_id = b.id
 WHERE b.id = ?1 AND r.starts_at_ms <= ?2 ORDER BY r.starts_at_ms DESC LIMIT 1";
 
+    /// What is NULL stays; ?8 is 1 to set the minimum to ?9. Days are counted in the time zone, so
+    /// it can't change once there are orders: NULL then aborts.
     UPDATE = "
-UPDATE brands SET name = ?2, timezone = ?3, homepage_url = ?4, hold_days = ?5, earn_on = ?6,
-  count_test_orders = ?7, payout_minimum_minor = ?8 WHERE id = ?1";
+UPDATE brands SET name = coalesce(?2, name), homepage_url = coalesce(?4, homepage_url),
+  timezone = iif(?3 IS NULL OR ?3 = timezone
+    OR NOT EXISTS (SELECT 1 FROM orders WHERE brand_id = ?1), coalesce(?3, timezone), NULL),
+  hold_days = coalesce(?5, hold_days), earn_on = coalesce(?6, earn_on),
+  count_test_orders = coalesce(?7, count_test_orders),
+  payout_minimum_minor = iif(?8 = 1, ?9, payout_minimum_minor) WHERE id = ?1";
 
     INSERT_RULES = "
 INSERT INTO attribution_rules (brand_id, starts_at_ms, window_days, precedence, clicks)
 VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (brand_id, starts_at_ms) DO UPDATE SET
   window_days = excluded.window_days, precedence = excluded.precedence, clicks = excluded.clicks";
 
-    /// A host of another brand makes brand_id NULL, which aborts.
+    /// A host that another brand serves makes brand_id NULL, which aborts. One that nobody has
+    /// verified yet is whose claim came last: a claim alone keeps nobody out.
     CLAIM_HOST = "
 INSERT INTO hosts (host, brand_id, state, created_at_ms) VALUES (?2, ?1, ?3, ?4)
-ON CONFLICT (host) DO UPDATE SET brand_id = iif(brand_id = excluded.brand_id, brand_id, NULL),
+ON CONFLICT (host) DO UPDATE SET
+  brand_id = iif(state = 'pending' OR brand_id = excluded.brand_id, excluded.brand_id, NULL),
   state = iif(state = 'active', state, excluded.state), created_at_ms = excluded.created_at_ms";
+
+    /// A brand waits for one host at most: the one it chose last.
+    DROP_PENDING = "DELETE FROM hosts WHERE brand_id = ?1 AND state = 'pending' AND host <> ?2";
+
+    /// Nobody pointed it here for a week.
+    EXPIRE_PENDING = "DELETE FROM hosts WHERE state = 'pending' AND created_at_ms < ?1";
 
     ACTIVATE_HOST = "UPDATE hosts SET state = 'active' WHERE host = ?2 AND brand_id = ?1";
 
     FIND_HOST = "SELECT brand_id, state FROM hosts WHERE host = ?1";
 
     PENDING_HOSTS = "
-SELECT host, brand_id, state FROM hosts WHERE state = 'pending' ORDER BY host LIMIT 50";
+SELECT host, brand_id, state FROM hosts WHERE state = 'pending' ORDER BY random() LIMIT 20";
 
     SET_LINK_HOST = "UPDATE brands SET link_host = ?2 WHERE id = ?1";
 
@@ -156,19 +170,40 @@ pub fn rules(brand: BrandId, rules: &AttributionRules, starts_at_ms: Millis) -> 
     bind!(INSERT_RULES, brand, starts_at_ms, rules.window_days, precedence, clicks)
 }
 
-/// Stores a brand's settings; `link_domain` and the attribution rules have their own statements.
+/// Settings to change; what is `None` stays. `link_domain` and the attribution rules have their
+/// own statements.
+#[derive(Debug, Clone, Default)]
+pub struct BrandUpdate {
+    /// Its name.
+    pub name: Option<String>,
+    /// Its calendar.
+    pub timezone: Option<Zone>,
+    /// Its own site.
+    pub homepage_url: Option<String>,
+    /// The hold period.
+    pub hold_days: Option<u16>,
+    /// What makes an order earn.
+    pub earn_on: Option<EarnOn>,
+    /// Whether test orders earn.
+    pub count_test_orders: Option<bool>,
+    /// The least that is paid out; `Some(None)` clears it.
+    pub payout_minimum: Option<Option<Money>>,
+}
+
+/// Changes settings. A time zone that orders have fixed aborts.
 #[must_use]
-pub fn update(brand: &Brand) -> Statement {
+pub fn update(brand: BrandId, update: &BrandUpdate) -> Statement {
     bind!(
         UPDATE,
-        brand.id,
-        &brand.name,
-        brand.timezone.name(),
-        &brand.homepage_url,
-        brand.earning.hold_days,
-        earn_on(brand.earning.earn_on),
-        brand.earning.count_test_orders,
-        brand.payout_minimum.map(|m| m.minor),
+        brand,
+        update.name.as_ref(),
+        update.timezone.as_ref().map(Zone::name),
+        update.homepage_url.as_ref(),
+        update.hold_days,
+        update.earn_on.map(earn_on),
+        update.count_test_orders,
+        update.payout_minimum.is_some(),
+        update.payout_minimum.flatten().map(|m| m.minor),
     )
 }
 
@@ -212,6 +247,18 @@ pub struct HostRow {
 #[must_use]
 pub fn claim_host(brand: BrandId, host: &str, active: bool, now_ms: Millis) -> Statement {
     bind!(CLAIM_HOST, brand, host, if active { "active" } else { "pending" }, now_ms)
+}
+
+/// Forgets the hosts that a brand waits for, but for one (`""`: all).
+#[must_use]
+pub fn drop_pending(brand: BrandId, but: &str) -> Statement {
+    bind!(DROP_PENDING, brand, but)
+}
+
+/// Forgets hosts that have waited since before a moment.
+#[must_use]
+pub fn expire_pending(before_ms: Millis) -> Statement {
+    bind!(EXPIRE_PENDING, before_ms)
 }
 
 /// Serves and hands out all links of a brand on a host from now on; `""` is the product's own.

@@ -14,8 +14,11 @@ statements! {
 INSERT INTO deals (brand_id, id, creator_id, campaign_id, stage, tags, created_at_ms)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
+    /// What is NULL stays; ?5 is 1 to close (once), 0 to open, at ?6.
     UPDATE = "
-UPDATE deals SET stage = ?3, tags = ?4, closed_at_ms = ?5 WHERE brand_id = ?1 AND id = ?2";
+UPDATE deals SET stage = coalesce(?3, stage), tags = coalesce(?4, tags), closed_at_ms = CASE ?5
+  WHEN 1 THEN coalesce(closed_at_ms, ?6) WHEN 0 THEN NULL ELSE closed_at_ms END
+WHERE brand_id = ?1 AND id = ?2";
 
     INSERT_TERMS = "
 INSERT INTO terms (brand_id, deal_id, starts_at_ms, version, id, rate_bp, created_at_ms)
@@ -160,10 +163,22 @@ pub fn insert(brand: BrandId, deal: &NewDeal<'_>, now_ms: Millis) -> Statement {
     bind!(INSERT, brand, deal.id, deal.creator, deal.campaign, deal.stage, "[]", now_ms)
 }
 
-/// Stores a deal's stage, tags and state.
+/// What to change of a deal; what is `None` stays.
+#[derive(Debug, Clone, Default)]
+pub struct DealUpdate {
+    /// Its stage.
+    pub stage: Option<String>,
+    /// Its tags.
+    pub tags: Option<Vec<String>>,
+    /// Whether it is closed.
+    pub closed: Option<bool>,
+}
+
+/// Changes what is given of a deal.
 #[must_use]
-pub fn update(brand: BrandId, deal: &DealRow) -> Statement {
-    bind!(UPDATE, brand, deal.id, &deal.stage, json!(deal.tags).to_string(), deal.closed_at_ms)
+pub fn update(brand: BrandId, id: DealId, update: &DealUpdate, now_ms: Millis) -> Statement {
+    let tags = update.tags.as_ref().map(|tags| json!(tags).to_string());
+    bind!(UPDATE, brand, id, update.stage.as_ref(), tags, update.closed, now_ms)
 }
 
 /// Stores a version of terms. One that would start before an order that is decided aborts.

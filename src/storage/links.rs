@@ -13,8 +13,11 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 
     INSERT_SLUG = "INSERT INTO slugs (brand_id, host, slug_key, link_id) VALUES (?1, ?2, ?3, ?4)";
 
+    /// What is NULL stays; ?4 is 1 to close (once), 0 to open, at ?5.
     UPDATE = "
-UPDATE links SET target = ?3, closed_at_ms = ?4 WHERE brand_id = ?1 AND id = ?2";
+UPDATE links SET target = coalesce(?3, target), closed_at_ms = CASE ?4
+  WHEN 1 THEN coalesce(closed_at_ms, ?5) WHEN 0 THEN NULL ELSE closed_at_ms END
+WHERE brand_id = ?1 AND id = ?2";
 
     FIND = "
 SELECT id, deal_id, slug, target, host, closed_at_ms FROM links WHERE brand_id = ?1 AND id = ?2";
@@ -105,10 +108,16 @@ pub async fn find(
     db.first(bind!(FIND, brand, id)).await
 }
 
-/// Stores a link's target and state.
+/// Changes what is given of a link: its target, and whether it is closed.
 #[must_use]
-pub fn update(brand: BrandId, link: &LinkRow) -> Statement {
-    bind!(UPDATE, brand, link.id, &link.target, link.closed_at_ms)
+pub fn update(
+    brand: BrandId,
+    id: LinkId,
+    target: Option<&str>,
+    closed: Option<bool>,
+    now_ms: Millis,
+) -> Statement {
+    bind!(UPDATE, brand, id, target, closed, now_ms)
 }
 
 /// What a redirect needs to know.

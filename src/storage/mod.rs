@@ -173,7 +173,7 @@ impl DbError {
             "SQLITE_CONSTRAINT",
             "FOREIGN KEY",
         ];
-        const AWAY: [&str; 10] = [
+        const AWAY: [&str; 12] = [
             "overloaded",
             "Network connection lost",
             "object to be reset",
@@ -184,6 +184,8 @@ impl DbError {
             "Internal error",
             "too many requests",
             "database is locked",
+            "fetch failed",
+            "binding failed",
         ];
         if REFUSED.iter().any(|sign| message.contains(sign)) {
             Self::Constraint(message)

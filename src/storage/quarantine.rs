@@ -7,10 +7,12 @@ use crate::domain::ids::{BrandId, QuarantineId, StoreId};
 use crate::domain::time::Millis;
 
 statements! {
-    /// The same delivery again is no second row.
+    /// The same delivery again is no second row; one whose body is gone is kept anew.
     INSERT = "
 INSERT INTO quarantine (brand_id, id, store_id, reason, body_hash, body, received_at_ms)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (brand_id, store_id, body_hash) DO NOTHING";
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (brand_id, store_id, body_hash) DO UPDATE SET id = excluded.id,
+  reason = excluded.reason, body = excluded.body, received_at_ms = excluded.received_at_ms,
+  replayed_at_ms = NULL WHERE body IS NULL";
 
     LIST = "
 SELECT id, store_id, reason, received_at_ms, replayed_at_ms, body IS NOT NULL AS replayable

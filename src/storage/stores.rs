@@ -11,9 +11,13 @@ statements! {
 INSERT INTO stores (brand_id, id, platform, shop_domain, storefront_url, client_id, secret_sealed,
   created_at_ms) VALUES (?1, ?2, 'shopify', ?3, ?4, ?5, ?6, ?7)";
 
+    /// The secret so far joins those that are still accepted; ?4 until when, ?5 now.
     ROTATE = "
-UPDATE stores SET previous_secret_sealed = secret_sealed, previous_until_ms = ?4,
-  secret_sealed = ?3 WHERE brand_id = ?1 AND id = ?2";
+UPDATE stores SET secret_sealed = ?3, previous_secrets = json_insert(
+    (SELECT json_group_array(json(value)) FROM json_each(previous_secrets)
+       WHERE json_extract(value, '$.until_ms') > ?5),
+    '$[#]', json_object('sealed', secret_sealed, 'until_ms', CAST(?4 AS INTEGER)))
+WHERE brand_id = ?1 AND id = ?2";
 
     LIST = "
 SELECT id, platform, shop_domain, storefront_url FROM stores
@@ -24,7 +28,7 @@ SELECT id, platform, shop_domain, storefront_url FROM stores WHERE brand_id = ?1
 
     /// A webhook names its store; the store says whose it is.
     SECRETS = "
-SELECT brand_id, secret_sealed, previous_secret_sealed, previous_until_ms FROM stores WHERE id = ?1";
+SELECT brand_id, secret_sealed, previous_secrets FROM stores WHERE id = ?1";
 }
 
 /// A store without its secrets.
@@ -72,8 +76,14 @@ pub fn insert(brand: BrandId, store: &NewStore<'_>, now_ms: Millis) -> Statement
 
 /// Replaces the secret; the old one is accepted until `old_until_ms`.
 #[must_use]
-pub fn rotate(brand: BrandId, id: StoreId, sealed: &str, old_until_ms: Millis) -> Statement {
-    bind!(ROTATE, brand, id, sealed, old_until_ms)
+pub fn rotate(
+    brand: BrandId,
+    id: StoreId,
+    sealed: &str,
+    old_until_ms: Millis,
+    now_ms: Millis,
+) -> Statement {
+    bind!(ROTATE, brand, id, sealed, old_until_ms, now_ms)
 }
 
 /// A page of the brand's stores.
@@ -107,10 +117,24 @@ pub struct SecretsRow {
     pub brand_id: BrandId,
     /// The secret, sealed.
     pub secret_sealed: String,
-    /// The secret before it, sealed.
-    pub previous_secret_sealed: Option<String>,
-    /// Until when that is accepted.
-    pub previous_until_ms: Option<Millis>,
+    previous_secrets: String,
+}
+
+/// A secret that was replaced.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct PreviousSecret {
+    /// The secret, sealed.
+    pub sealed: String,
+    /// Until when it is accepted.
+    pub until_ms: Millis,
+}
+
+impl SecretsRow {
+    /// The secrets before the present one.
+    #[must_use]
+    pub fn previous(&self) -> Vec<PreviousSecret> {
+        serde_json::from_str(&self.previous_secrets).unwrap_or_default()
+    }
 }
 
 /// The sealed secrets of a store.

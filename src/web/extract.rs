@@ -154,7 +154,14 @@ pub fn parse_body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
         return Err(Error::TooLarge);
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let malformed = |e: serde_json::Error| Error::Malformed(format!("the body is no JSON: {e}"));
+    let malformed = |e: serde_json::Error| {
+        let text = e.to_string();
+        // JSON by its grammar, but no number that anything could hold.
+        if text.contains("number out of range") {
+            return Error::invalid("", text);
+        }
+        Error::Malformed(format!("the body is no JSON: {text}"))
+    };
     let value = Strict.deserialize(&mut reader).map_err(malformed)?;
     reader.end().map_err(malformed)?;
     if !value.is_object() {
@@ -327,8 +334,8 @@ impl Params {
                 .map(Some)
                 .ok_or_else(|| Error::invalid(name, "must be a date such as 2026-11-22")),
         };
-        let from = read("from", 0)?.unwrap_or(0);
-        let to = read("to", 1)?.unwrap_or(MAX_TIME_MS);
+        let from = read("from", 0)?.unwrap_or(0).clamp(0, MAX_TIME_MS);
+        let to = read("to", 1)?.unwrap_or(MAX_TIME_MS).clamp(0, MAX_TIME_MS);
         if from >= to {
             return Err(Error::invalid("from", "must not be after `to`"));
         }

@@ -11,8 +11,13 @@ use crate::domain::ids::{BrandId, StoreId};
 use crate::domain::time::Millis;
 use crate::web::redirect::Destination;
 
-/// How long a link is served without asking again.
-pub const LINK_FRESH_MS: Millis = 60_000;
+/// How long a link is served without asking again. The data centre's cache may have been as old:
+/// together a change is seen everywhere within a minute.
+pub const LINK_FRESH_MS: Millis = 30_000;
+/// A stale link that is being refreshed counts as fresh for so long.
+const REFRESH_MS: Millis = 5_000;
+/// A link that wasn't asked for longer than this is asked for before it is served.
+pub const LINK_STALE_MS: Millis = 60_000;
 /// How long store secrets are used without asking again.
 pub const SECRETS_FRESH_MS: Millis = 60_000;
 /// At most so many links, known and unknown, in one isolate.
@@ -34,8 +39,8 @@ pub struct StoreSecrets {
     pub brand: BrandId,
     /// Its secret.
     pub current: Vec<u8>,
-    /// The one before, and until when it is accepted.
-    pub previous: Option<(Vec<u8>, Millis)>,
+    /// Those before it, and until when each is accepted.
+    pub previous: Vec<(Vec<u8>, Millis)>,
 }
 
 /// Something remembered, and whether it is still fresh.
@@ -45,6 +50,8 @@ pub enum Remembered<V> {
     Fresh(V),
     /// To be asked again; good enough while nobody answers.
     Stale(V),
+    /// The same, but older: to be asked before it is used.
+    Old(V),
     /// Never asked.
     Unknown,
 }
@@ -76,7 +83,7 @@ impl StoreSecrets {
     /// The secrets that hold at a moment.
     #[must_use]
     pub fn live(&self, now_ms: Millis) -> Vec<&[u8]> {
-        let previous = self.previous.as_ref().filter(|(_, until)| *until > now_ms);
+        let previous = self.previous.iter().filter(|(_, until)| *until > now_ms);
         std::iter::once(self.current.as_slice())
             .chain(previous.map(|(secret, _)| secret.as_slice()))
             .collect()
@@ -103,8 +110,16 @@ impl Memory {
     pub fn link(&self, key: &str, now_ms: Millis) -> Remembered<Option<Arc<Destination>>> {
         match lock(&self.links).0.get(key) {
             Some((link, at)) if now_ms - at < LINK_FRESH_MS => Remembered::Fresh(link.clone()),
-            Some((link, _)) => Remembered::Stale(link.clone()),
+            Some((link, at)) if now_ms - at < LINK_STALE_MS => Remembered::Stale(link.clone()),
+            Some((link, _)) => Remembered::Old(link.clone()),
             None => Remembered::Unknown,
+        }
+    }
+
+    /// Takes a stale link as fresh for a moment, while somebody asks for it again.
+    pub fn postpone_link(&self, key: &str, now_ms: Millis) {
+        if let Some((_, at)) = lock(&self.links).0.get_mut(key) {
+            *at = now_ms - LINK_FRESH_MS + REFRESH_MS;
         }
     }
 

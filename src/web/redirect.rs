@@ -20,7 +20,7 @@ use crate::web::memory::{Memory, Remembered};
 /// More query parameters than this are no shopper's.
 const MAX_PARAMETERS: usize = 100;
 /// How long the data centre's cache keeps a link, in seconds.
-const CACHE_SECONDS: u32 = 60;
+const CACHE_SECONDS: u32 = 30;
 
 /// Where a link leads, ready to be served.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,28 +81,68 @@ impl Destination {
 /// The answer to a visit of a link.
 #[derive(Debug)]
 pub enum Redirected {
-    /// 302 to this address. With the destination if the visit is to be counted.
-    To(String, Option<Arc<Destination>>),
+    /// 302 to this address.
+    To {
+        /// Where to.
+        location: String,
+        /// What to count, if the visit is to be counted.
+        counted: Option<Arc<Destination>>,
+        /// The key of a link to [`refresh`] once this is answered.
+        refresh: Option<String>,
+    },
     /// Anything else.
     Refused(Error),
 }
 
 /// Answers a visit. `nonce` makes click ids of one millisecond differ.
 pub async fn redirect(app: &App, host: &str, slug: &str, query: &str, nonce: u64) -> Redirected {
-    if let Err(error) = acceptable(slug, query) {
-        return Redirected::Refused(error);
+    if let Some(known) = redirect_known(app, host, slug, query, nonce) {
+        return known;
     }
     let key = Memory::link_key(host, &slug.to_ascii_lowercase());
     let now_ms = app.now_ms();
-    let found = match app.memory.link(&key, now_ms) {
-        Remembered::Fresh(found) => Ok(found),
-        Remembered::Stale(found) => look_up(app, &key, now_ms).await.or(Ok(found)),
-        Remembered::Unknown => look_up(app, &key, now_ms).await,
+    let remembered = app.memory.link(&key, now_ms);
+    let looked_up = look_up(app, &key, now_ms).await;
+    let found = match remembered {
+        Remembered::Unknown => looked_up,
+        Remembered::Fresh(found) | Remembered::Stale(found) | Remembered::Old(found) => {
+            looked_up.or(Ok(found))
+        }
     };
     match found {
-        Ok(Some(destination)) => answer(app, &destination, query, now_ms, nonce),
-        Ok(None) => Redirected::Refused(Error::NotFound),
+        Ok(found) => answer(app, found, query, now_ms, nonce, None),
         Err(error) => Redirected::Refused(error),
+    }
+}
+
+/// Asks for a link again that was served stale.
+pub async fn refresh(app: &App, key: &str) {
+    // Whatever goes wrong, the next visit after a few seconds asks again.
+    let _ = look_up(app, key, app.now_ms()).await;
+}
+
+/// Answers a visit if nothing has to be asked for it: nearly always.
+#[must_use]
+pub fn redirect_known(
+    app: &App,
+    host: &str,
+    slug: &str,
+    query: &str,
+    nonce: u64,
+) -> Option<Redirected> {
+    if let Err(error) = acceptable(slug, query) {
+        return Some(Redirected::Refused(error));
+    }
+    let key = Memory::link_key(host, &slug.to_ascii_lowercase());
+    let now_ms = app.now_ms();
+    match app.memory.link(&key, now_ms) {
+        Remembered::Fresh(found) => Some(answer(app, found, query, now_ms, nonce, None)),
+        // No shopper waits for what is known: it is asked again after the answer.
+        Remembered::Stale(Some(found)) => {
+            app.memory.postpone_link(&key, now_ms);
+            Some(answer(app, Some(found), query, now_ms, nonce, Some(key)))
+        }
+        Remembered::Stale(None) | Remembered::Old(_) | Remembered::Unknown => None,
     }
 }
 
@@ -121,18 +161,19 @@ fn acceptable(slug: &str, query: &str) -> Result<(), Error> {
 
 fn answer(
     app: &App,
-    destination: &Arc<Destination>,
+    found: Option<Arc<Destination>>,
     query: &str,
     now_ms: Millis,
     nonce: u64,
+    refresh: Option<String>,
 ) -> Redirected {
-    let d = destination;
+    let Some(d) = found else { return Redirected::Refused(Error::NotFound) };
     if d.closed {
-        return Redirected::To(format!("{}/", d.storefront), None);
+        return Redirected::To { location: format!("{}/", d.storefront), counted: None, refresh };
     }
     let click_id = app.config.click_keys.sign(d.link, now_ms, nonce);
-    let to = location(&d.storefront, &d.target, &d.slug, &click_id, query);
-    Redirected::To(to, Some(destination.clone()))
+    let location = location(&d.storefront, &d.target, &d.slug, &click_id, query);
+    Redirected::To { location, counted: Some(d), refresh }
 }
 
 /// Asks the data centre's cache, then D1, and remembers what they said.
@@ -143,7 +184,10 @@ async fn look_up(app: &App, key: &str, now_ms: Millis) -> Result<Option<Arc<Dest
         Some(resolved) => resolved,
         None => {
             let (host, slug_key) = key.split_once('/').unwrap_or(("", key));
-            let resolved = links::resolve(app.db(), host, slug_key).await?;
+            let resolved = links::resolve(app.db(), host, slug_key).await.map_err(|error| {
+                app.log.write(&json!({ "event": "link_unread", "detail": error.to_string() }));
+                Error::Unavailable("the link can't be looked up just now")
+            })?;
             app.cache.put(key, json!(resolved).to_string(), CACHE_SECONDS).await;
             resolved
         }

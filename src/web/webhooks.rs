@@ -72,7 +72,9 @@ async fn authenticate(
     let (remembered, at_ms) = app.memory.secrets(store, now_ms);
     let secrets = match remembered {
         Remembered::Fresh(secrets) => secrets,
-        Remembered::Stale(secrets) => load_secrets(app, store).await.unwrap_or(secrets),
+        Remembered::Stale(secrets) | Remembered::Old(secrets) => {
+            load_secrets(app, store).await.unwrap_or(secrets)
+        }
         Remembered::Unknown => load_secrets(app, store).await?,
     };
     if let Some(brand) = signed(&secrets) {
@@ -89,15 +91,19 @@ async fn authenticate(
 }
 
 async fn load_secrets(app: &App, store: StoreId) -> Result<Option<Arc<StoreSecrets>>, Error> {
-    let row = stores::secrets(app.db(), store).await?;
+    let row = stores::secrets(app.db(), store).await.map_err(|error| {
+        app.log.write(&json!({ "event": "secrets_unread", "detail": error.to_string() }));
+        NOT_KEPT
+    })?;
     let context = store.to_string();
     let open = |sealed: &str| app.config.data_key.open(&context, sealed);
     let secrets = row.and_then(|row| {
-        let previous = row.previous_secret_sealed.as_deref().and_then(open);
+        let previous =
+            row.previous().into_iter().filter_map(|p| Some((open(&p.sealed)?, p.until_ms)));
         Some(Arc::new(StoreSecrets {
             brand: row.brand_id,
+            previous: previous.collect(),
             current: open(&row.secret_sealed)?,
-            previous: previous.zip(row.previous_until_ms),
         }))
     });
     app.memory.remember_secrets(store, secrets.clone(), app.now_ms());
@@ -113,7 +119,9 @@ async fn keep(
     body: &[u8],
 ) -> Result<(), Error> {
     match order::ingest(app, brand, store, &delivery).await {
-        Ok(Ingested::Unusable(reason)) => set_aside(app, brand, store, &reason, body).await,
+        Ok(Ingested::Unusable(reason) | Ingested::Noted(reason)) => {
+            set_aside(app, brand, store, &reason, body).await
+        }
         Ok(_) => Ok(()),
         Err(error) => {
             app.log.write(&json!({

@@ -8,9 +8,10 @@ use worker::{
 };
 
 use super::d1::D1;
+use super::glue::now_ms;
 use crate::domain::click::{Batch, SHARDS, object_name};
 use crate::domain::ids::LinkId;
-use crate::domain::time::{Day, Millis};
+use crate::domain::time::Day;
 use crate::storage::click_counter::{Counter, Push, SqlError, SyncSql};
 use crate::storage::{Database, clicks};
 
@@ -156,8 +157,4 @@ impl ClickCounter {
             }
         }
     }
-}
-
-fn now_ms() -> Millis {
-    i64::try_from(worker::Date::now().as_millis()).unwrap_or(0)
 }

@@ -66,7 +66,7 @@ impl Counters {
 
 /// Leadership is about this isolate's real time, whatever time a laptop build plays.
 fn wall_clock_ms() -> i64 {
-    i64::try_from(worker::Date::now().as_millis()).unwrap_or(0)
+    super::glue::now_ms()
 }
 
 async fn lead(app: &App, env: &Env, term: Term) {

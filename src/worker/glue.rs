@@ -1,5 +1,5 @@
 //! The few JavaScript functions that cross into WebAssembly: each crossing costs a copy, so one
-//! call brings all that a request needs, and one makes the answer.
+//! call brings all that a visit needs, and one makes the answer.
 
 use http::HeaderMap;
 use worker::js_sys::Uint8Array;
@@ -8,12 +8,18 @@ use worker::wasm_bindgen::JsValue;
 use worker::wasm_bindgen::prelude::wasm_bindgen;
 use worker::web_sys;
 
+use crate::domain::time::Millis;
+
 #[wasm_bindgen(inline_js = "
 export function facts(request) {
   const h = request.headers, g = (n) => h.get(n) ?? '';
   return [request.method, request.url, g('user-agent'), g('cf-connecting-ip'), g('sec-purpose'),
-    g('purpose'), g('x-purpose'), g('x-moz'), g('x-shopify-hmac-sha256'), g('content-length'),
-    g('authorization'), g('content-type'), g('idempotency-key'), g('x-tributary-now')].join('\\n');
+    g('purpose'), g('x-purpose'), g('x-moz')].join('\\n');
+}
+export function more(request) {
+  const h = request.headers, g = (n) => h.get(n) ?? '';
+  return [g('x-shopify-hmac-sha256'), g('content-length'), g('authorization'), g('content-type'),
+    g('idempotency-key'), g('x-tributary-now')].join('\\n');
 }
 export function found(location) {
   return new Response(null, { status: 302, headers: { location, 'cache-control': 'no-store' } });
@@ -49,6 +55,7 @@ export async function run(binding, nearest, batch) {
 ")]
 extern "C" {
     fn facts(request: &web_sys::Request) -> String;
+    fn more(request: &web_sys::Request) -> String;
     #[wasm_bindgen(js_name = found)]
     fn js_found(location: &str) -> web_sys::Response;
     fn answer(status: u16, headers: &str, body: Option<Uint8Array>) -> web_sys::Response;
@@ -66,21 +73,13 @@ impl Facts {
         Self(facts(request))
     }
 
-    fn line(&self, number: usize) -> &str {
-        self.0.split('\n').nth(number).unwrap_or_default()
-    }
-
-    fn given(&self, number: usize) -> Option<&str> {
-        Some(self.line(number)).filter(|text| !text.is_empty())
-    }
-
     pub fn method(&self) -> &str {
-        self.line(0)
+        line(&self.0, 0)
     }
 
     /// The address after `https://`.
     fn address(&self) -> &str {
-        self.line(1).split_once("://").map_or("", |(_, rest)| rest)
+        line(&self.0, 1).split_once("://").map_or("", |(_, rest)| rest)
     }
 
     pub fn host(&self) -> &str {
@@ -102,42 +101,64 @@ impl Facts {
     }
 
     pub fn user_agent(&self) -> &str {
-        self.line(2)
+        line(&self.0, 2)
     }
 
     pub fn visitor_address(&self) -> &str {
-        self.line(3)
+        line(&self.0, 3)
     }
 
     pub fn purpose(&self) -> crate::domain::click::Purpose<'_> {
         crate::domain::click::Purpose {
-            sec_purpose: self.given(4),
-            purpose: self.given(5),
-            x_purpose: self.given(6),
-            x_moz: self.given(7),
+            sec_purpose: given(&self.0, 4),
+            purpose: given(&self.0, 5),
+            x_purpose: given(&self.0, 6),
+            x_moz: given(&self.0, 7),
         }
+    }
+}
+
+/// What is read besides of requests that visit no link.
+pub struct MoreFacts(String);
+
+impl MoreFacts {
+    pub fn of(request: &web_sys::Request) -> Self {
+        Self(more(request))
     }
 
     pub fn signature(&self) -> Option<&str> {
-        self.given(8)
+        given(&self.0, 0)
     }
 
     pub fn content_length(&self) -> usize {
-        self.line(9).parse().unwrap_or(0)
+        line(&self.0, 1).parse().unwrap_or(0)
     }
 
     /// The headers that the API looks at.
     pub fn api_headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        [("authorization", 10), ("content-type", 11), ("idempotency-key", 12)]
+        [("authorization", 2), ("content-type", 3), ("idempotency-key", 4)]
             .into_iter()
-            .filter_map(|(name, number)| Some((name, self.given(number)?)))
+            .filter_map(|(name, number)| Some((name, given(&self.0, number)?)))
     }
 
     /// The time that a laptop build takes instead of its clock's.
     #[cfg(feature = "local")]
     pub fn now_ms(&self) -> Option<i64> {
-        self.line(13).parse().ok()
+        line(&self.0, 5).parse().ok()
     }
+}
+
+fn line(lines: &str, number: usize) -> &str {
+    lines.split('\n').nth(number).unwrap_or_default()
+}
+
+fn given(lines: &str, number: usize) -> Option<&str> {
+    Some(line(lines, number)).filter(|text| !text.is_empty())
+}
+
+/// The time, without making a `Date` of it.
+pub fn now_ms() -> Millis {
+    worker::js_sys::Date::now() as Millis
 }
 
 /// 302 to `location`.

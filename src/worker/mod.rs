@@ -10,18 +10,20 @@ mod glue;
 mod ports;
 
 use std::cell::{Cell, OnceCell};
+use std::sync::Arc;
 
 use axum::body::Body;
 use http_body_util::BodyExt;
+use worker::wasm_bindgen::prelude::wasm_bindgen;
 use worker::{Context, Env, MessageBatch, MessageExt, ScheduleContext, ScheduledEvent, event};
 use worker::{QueueRetryOptionsBuilder, web_sys};
 
 use crate::app::App;
 use crate::error::Error;
 use crate::jobs;
-use crate::web::redirect::{Redirected, redirect};
+use crate::web::redirect::{Destination, Redirected, redirect, redirect_known, refresh};
 use crate::web::{self, Entry};
-use glue::Facts;
+use glue::{Facts, MoreFacts};
 
 thread_local! {
     static APP: OnceCell<App> = const { OnceCell::new() };
@@ -62,13 +64,41 @@ async fn fetch(
     };
     let facts = Facts::of(&request);
     #[cfg(feature = "local")]
-    let app = facts.now_ms().map_or(app.clone(), |now_ms| app.at(now_ms));
+    let app = MoreFacts::of(&request).now_ms().map_or(app.clone(), |now_ms| app.at(now_ms));
     let own_host = ports::own_host(&app);
     let host = web::normal_host(facts.host());
     match web::entry(&host, &own_host, facts.path()) {
         Entry::Link { host, slug } => Ok(visit(&app, &ctx, &facts, host, slug).await),
         Entry::Webhook(store) => webhook(&app, &ctx, &request, &facts, store).await,
         Entry::Product => api(&app, request, &facts).await,
+    }
+}
+
+/// Answers a visit of a link that is in memory, without a promise; everything else is `fetch`'s.
+/// scripts/lib/entry.mjs calls it first.
+#[wasm_bindgen(js_name = visit)]
+pub fn visit_known(
+    request: &web_sys::Request,
+    ctx: worker::worker_sys::Context,
+) -> Option<web_sys::Response> {
+    let app = APP.with(|slot| slot.get().cloned())?;
+    let facts = Facts::of(request);
+    // Laptop builds may be told the time: `fetch` looks.
+    if cfg!(feature = "local") || !matches!(facts.method(), "GET" | "HEAD") {
+        return None;
+    }
+    let own_host = ports::own_host(&app);
+    let host = web::normal_host(facts.host());
+    let Entry::Link { host, slug } = web::entry(&host, &own_host, facts.path()) else {
+        return None;
+    };
+    match redirect_known(&app, host, slug, facts.query(), next_nonce())? {
+        Redirected::To { location, counted, refresh } => {
+            after(&app, &Context::new(ctx), &facts, counted, refresh);
+            Some(glue::found(&location))
+        }
+        // The proof of a domain is asked for at what is no slug.
+        Redirected::Refused(_) => None,
     }
 }
 
@@ -87,13 +117,28 @@ async fn visit(
         return glue::text(200, &jobs::domains::proof(app, host));
     }
     match redirect(app, host, slug, facts.query(), next_nonce()).await {
-        Redirected::To(location, counted) => {
-            if let Some(destination) = counted {
-                clicks::record(app, ctx, &destination, facts);
-            }
+        Redirected::To { location, counted, refresh } => {
+            after(app, ctx, facts, counted, refresh);
             glue::found(&location)
         }
         Redirected::Refused(error) => rendered(error).await,
+    }
+}
+
+/// What follows an answered visit: counting it, and asking for a stale link again.
+fn after(
+    app: &App,
+    ctx: &Context,
+    facts: &Facts,
+    counted: Option<Arc<Destination>>,
+    stale: Option<String>,
+) {
+    if let Some(destination) = counted {
+        clicks::record(app, ctx, &destination, facts);
+    }
+    if let Some(key) = stale {
+        let app = app.clone();
+        ctx.wait_until(async move { refresh(&app, &key).await });
     }
 }
 
@@ -107,7 +152,8 @@ async fn webhook(
     if facts.method() != "POST" {
         return Ok(glue::method_not_allowed("POST"));
     }
-    if facts.content_length() > web::webhooks::MAX_BODY {
+    let more = MoreFacts::of(request);
+    if more.content_length() > web::webhooks::MAX_BODY {
         return Ok(rendered(Error::TooLarge).await);
     }
     let Some(body) = glue::body(request, web::webhooks::MAX_BODY).await else {
@@ -116,13 +162,13 @@ async fn webhook(
     #[cfg(feature = "canary")]
     if app.config.canary == Some(crate::app::Canary::AckFirst) {
         let (app, store) = (app.clone(), store.to_owned());
-        let signature = facts.signature().map(str::to_owned);
+        let signature = more.signature().map(str::to_owned);
         _ctx.wait_until(async move {
             let _ = web::webhooks::deliver(&app, &store, signature.as_deref(), &body).await;
         });
         return Ok(glue::empty(200));
     }
-    match web::webhooks::deliver(app, store, facts.signature(), &body).await {
+    match web::webhooks::deliver(app, store, more.signature(), &body).await {
         Ok(status) => Ok(glue::empty(status.as_u16())),
         Err(error) => Ok(rendered(error).await),
     }
@@ -137,7 +183,7 @@ async fn api(
         return Ok(rendered(Error::TooLarge).await);
     };
     let mut builder = http::Request::builder().method(facts.method()).uri(facts.uri());
-    for (name, value) in facts.api_headers() {
+    for (name, value) in MoreFacts::of(&request).api_headers() {
         builder = builder.header(name, value);
     }
     match builder.body(Body::from(body)) {
@@ -147,6 +193,9 @@ async fn api(
 }
 
 async fn rendered(error: Error) -> web_sys::Response {
+    if let Error::Internal(detail) = &error {
+        worker::console_error!("{}", serde_json::json!({ "event": "internal", "detail": detail }));
+    }
     convert(axum::response::IntoResponse::into_response(error)).await
 }
 
@@ -157,10 +206,14 @@ async fn convert(response: axum::response::Response) -> web_sys::Response {
     glue::response(parts.status.as_u16(), &parts.headers, &body)
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "a time in milliseconds, whole by nature")]
+fn schedule_ms(event: &ScheduledEvent) -> i64 {
+    event.schedule() as i64
+}
+
 /// The overflow queue and its dead letters. Never an `Err`: it would end the isolate.
 #[event(queue)]
 async fn queue(batch: MessageBatch<String>, env: Env, _ctx: Context) -> worker::Result<()> {
-    let later = || QueueRetryOptionsBuilder::new().with_delay_seconds(30).build();
     let Ok(app) = app(&env) else {
         batch.retry_all();
         return Ok(());
@@ -178,10 +231,18 @@ async fn queue(batch: MessageBatch<String>, env: Env, _ctx: Context) -> worker::
         };
         match taken {
             Ok(()) => message.ack(),
-            Err(_) => message.retry_with_options(&later()),
+            Err(_) => message.retry_with_options(&later(message.timestamp().as_millis())),
         }
     }
     Ok(())
+}
+
+/// A message is tried again after half its age, from five seconds to an hour: a hundred tries then
+/// outlast the days that the queue keeps it.
+fn later(sent_ms: u64) -> worker::QueueRetryOptions {
+    let age_seconds = worker::Date::now().as_millis().saturating_sub(sent_ms) / 1000;
+    let delay = u32::try_from(age_seconds / 2).unwrap_or(u32::MAX).clamp(5, 3600);
+    QueueRetryOptionsBuilder::new().with_delay_seconds(delay).build()
 }
 
 /// The cron trigger of every minute. A trigger named `all` runs every job at once; only local
@@ -192,7 +253,7 @@ async fn scheduled(event: ScheduledEvent, env: Env, _ctx: ScheduleContext) {
         if event.cron() == "all" {
             jobs::run_all(&app).await;
         } else {
-            jobs::run_due(&app).await;
+            jobs::run_due(&app, schedule_ms(&event)).await;
         }
     }
 }

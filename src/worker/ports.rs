@@ -70,7 +70,7 @@ struct WorkerClock;
 
 impl Clock for WorkerClock {
     fn now_ms(&self) -> Millis {
-        i64::try_from(worker::Date::now().as_millis()).unwrap_or(0)
+        super::glue::now_ms()
     }
 }
 

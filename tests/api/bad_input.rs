@@ -257,12 +257,12 @@ async fn slugs_and_queries_that_are_no_shoppers() {
     assert!(to.starts_with("https://shop.casa.example/?url=https://evil.test&next=//evil.test&a=%0d%0aX&ref=anna&click_id="), "{to}");
     // A target that nobody's API wrote is not followed.
     product.db.execute("UPDATE links SET target = 'javascript:alert(1)'").unwrap();
-    product.pass(60_000);
+    product.pass(300_000);
     product.cache.0.lock().unwrap().clear();
     let to = product.visit("", "anna", "", "x").await.unwrap();
     assert!(to.starts_with("https://shop.casa.example/?ref=anna&click_id="), "{to}");
     product.db.execute("UPDATE stores SET storefront_url = 'https://evil.test/path'").unwrap();
-    product.pass(60_000);
+    product.pass(300_000);
     product.cache.0.lock().unwrap().clear();
     assert_eq!(product.visit("", "anna", "", "x").await, Err(404));
     let logged = product.log.0.lock().unwrap();

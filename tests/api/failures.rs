@@ -103,8 +103,28 @@ async fn a_rotated_secret_is_accepted_for_an_hour() {
         (status(SECRET).await, status("fresh").await, status("other").await),
         (200, 200, 401)
     );
+    // The same again, as a client that saw no answer would send it, and a second change at once.
+    product
+        .call("PATCH", &path, Some(json!({ "client_secret": "fresh" })), &p.key)
+        .await
+        .expect(200);
+    assert_eq!((status(SECRET).await, status("fresh").await), (200, 200));
+    product
+        .call("PATCH", &path, Some(json!({ "client_secret": "newer" })), &p.key)
+        .await
+        .expect(200);
+    for secret in [SECRET, "fresh", "newer"] {
+        assert_eq!(status(secret).await, 200, "{secret}");
+    }
+    product
+        .call("PATCH", &path, Some(json!({ "client_secret": "fresh" })), &p.key)
+        .await
+        .expect(200);
     product.pass(3_600_001);
-    assert_eq!((status(SECRET).await, status("fresh").await), (401, 200));
+    assert_eq!(
+        (status(SECRET).await, status("fresh").await, status("newer").await),
+        (401, 200, 401)
+    );
     // Sealed at rest.
     let stored = serde_json::to_string(&product.db.rows("SELECT * FROM stores")).unwrap();
     assert!(!stored.contains("fresh") && !stored.contains(SECRET));

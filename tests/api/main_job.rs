@@ -352,3 +352,154 @@ async fn keys_open_only_their_own_brand() {
     assert_eq!(product.call("POST", "/v1/brands", Some(json!({})), &p.key).await.status, 403);
     assert_eq!(product.call("GET", "/v1/brand", None, OPERATOR).await.status, 401);
 }
+
+#[tokio::test]
+async fn changes_at_the_same_time_do_not_undo_each_other() {
+    let product = Product::new();
+    let p = Programme::new(&product).await;
+    let links = format!("/v1/deals/{}/links", p.deal);
+    let link = p.post(&product, &links, json!({ "slug": "anna" })).await.expect(201);
+    let link = format!("/v1/links/{}", link["id"].as_str().unwrap());
+    let deal = format!("/v1/deals/{}", p.deal);
+    let patches = [
+        (link.as_str(), json!({ "state": "closed" })),
+        (&link, json!({ "target": "/x" })),
+        (&deal, json!({ "stage": "Posted" })),
+        (&deal, json!({ "tags": ["vip"] })),
+        (&deal, json!({ "state": "closed" })),
+        ("/v1/brand", json!({ "hold_days": 60 })),
+        ("/v1/brand", json!({ "name": "Casa Nova" })),
+        ("/v1/brand", json!({ "payout_minimum": { "amount": "5.00", "currency": "USD" } })),
+    ];
+    let all =
+        patches.iter().map(|(path, body)| product.call("PATCH", path, Some(body.clone()), &p.key));
+    for answer in crate::api::orders::futures(all).await {
+        answer.expect(200);
+    }
+    let link = p.get(&product, &link).await;
+    assert_eq!((&link["state"], &link["target"]), (&json!("closed"), &json!("/x")));
+    let deal = p.get(&product, &deal).await;
+    assert_eq!(
+        (&deal["stage"], &deal["tags"], &deal["state"]),
+        (&json!("Posted"), &json!(["vip"]), &json!("closed"))
+    );
+    let brand = p.get(&product, "/v1/brand").await;
+    assert_eq!(
+        (&brand["hold_days"], &brand["name"], &brand["payout_minimum"]["amount"]),
+        (&json!(60), &json!("Casa Nova"), &json!("5.00"))
+    );
+}
+
+#[tokio::test]
+async fn handles_that_everyone_has_still_get_links() {
+    let product = Product::new();
+    let p = Programme::new(&product).await;
+    for n in 0..50 {
+        let creator = p
+            .post(&product, "/v1/creators", json!({ "name": "X", "handle": "小红" }))
+            .await
+            .expect(201);
+        let deal = json!({ "creator_id": creator["id"], "campaign_id": p.campaign });
+        let deal = p.post(&product, "/v1/deals", deal).await.expect(201);
+        let path = format!("/v1/deals/{}/links", deal["id"].as_str().unwrap());
+        let link = p.post(&product, &path, json!({})).await.expect(201);
+        let slug = link["slug"].as_str().unwrap();
+        assert!(slug.starts_with("creator"), "{n}: {slug}");
+    }
+}
+
+/// A deployed product with a brand, and what the world answers for its domains.
+async fn deployed() -> (Product, Programme) {
+    let product = Product::over(crate::support::sqlite::Sqlite::new(), false);
+    let p = Programme::new(&product).await;
+    (product, p)
+}
+
+async fn point_here(product: &Product, host: &str) {
+    let proof = tributary::jobs::domains::proof(&product.app, host);
+    let url = format!("https://{host}/.well-known/tributary");
+    product.web.0.lock().unwrap().insert(url, proof);
+    tributary::jobs::run_all(&product.app).await;
+}
+
+#[tokio::test]
+async fn the_domain_that_was_chosen_last_is_the_one() {
+    let (product, p) = deployed().await;
+    let choose = async |host: serde_json::Value| {
+        product
+            .call("PATCH", "/v1/brand", Some(json!({ "link_domain": host })), &p.key)
+            .await
+            .expect(200)
+    };
+    choose(json!("a.casa.example")).await;
+    point_here(&product, "a.casa.example").await;
+    choose(json!("b.casa.example")).await;
+    point_here(&product, "b.casa.example").await;
+    assert_eq!(p.get(&product, "/v1/brand").await["link_domain"], "b.casa.example");
+    assert_eq!(
+        choose(json!("a.casa.example")).await["link_domain"],
+        "a.casa.example",
+        "verified before"
+    );
+    choose(json!("c.casa.example")).await;
+    assert_eq!(choose(json!(null)).await["link_domain_pending"], json!(null));
+    point_here(&product, "c.casa.example").await;
+    assert_eq!(p.get(&product, "/v1/brand").await["link_domain"], json!(null), "no longer wanted");
+}
+
+#[tokio::test]
+async fn a_claim_alone_keeps_nobody_out() {
+    let (product, p) = deployed().await;
+    let q = Programme::new(&product).await;
+    let claim = async |who: &Programme, host: &str| {
+        product
+            .call("PATCH", "/v1/brand", Some(json!({ "link_domain": host })), &who.key)
+            .await
+            .status
+    };
+    assert_eq!(claim(&q, "go.victim.example").await, 200);
+    assert_eq!(claim(&p, "go.victim.example").await, 200);
+    point_here(&product, "go.victim.example").await;
+    assert_eq!(p.get(&product, "/v1/brand").await["link_domain"], "go.victim.example");
+    assert_eq!(claim(&q, "go.victim.example").await, 409);
+    // Nor does it keep a shop from being connected.
+    assert_eq!(claim(&q, "shop.other.example").await, 200);
+    let store = json!({ "platform": "shopify", "shop_domain": "other.myshopify.com",
+        "storefront_url": "https://shop.other.example", "client_id": "a", "client_secret": "b" });
+    p.post(&product, "/v1/stores", store).await.expect(201);
+}
+
+#[tokio::test]
+async fn figures_at_the_edges() {
+    let product = Product::new();
+    let p = Programme::new(&product).await;
+    p.post(&product, &format!("/v1/deals/{}/links", p.deal), json!({ "slug": "anna" }))
+        .await
+        .expect(201);
+    p.post(
+        &product,
+        &format!("/v1/deals/{}/codes", p.deal),
+        json!({ "code": "A", "create_in_store": false }),
+    )
+    .await
+    .expect(201);
+    for _ in 0..3 {
+        product.visit("", "anna", "", PHONE).await.unwrap();
+        product.pass(3_600_000);
+    }
+    for id in 1..=5 {
+        p.deliver(&product, &coded(order(id), "A")).await;
+    }
+    for period in ["", "?to=9999-12-30", "?from=1970-01-01&to=9999-12-31"] {
+        let found = p.get(&product, &format!("/v1/deals/{}/performance{period}", p.deal)).await;
+        assert_eq!(
+            (&found["orders"], &found["conversion_percent"]),
+            (&json!(5), &json!("166.67")),
+            "{period}"
+        );
+    }
+    let listed = p.get(&product, "/v1/orders?external_id=1&limit=1").await;
+    assert_eq!(listed["next_cursor"], json!(null));
+    let cursor = product.call("GET", "/v1/orders?cursor=YWJj", None, &p.key).await;
+    assert_eq!(cursor.status, 422);
+}

@@ -270,7 +270,7 @@ async fn fifty_deliveries_of_one_order_at_once_end_in_the_same_books() {
 }
 
 /// Runs futures side by side on this thread.
-async fn futures<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
+pub async fn futures<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
     let mut running: Vec<_> = all.map(|f| (Box::pin(f), None)).collect();
     std::future::poll_fn(|cx| {
         for (future, output) in &mut running {
@@ -349,5 +349,62 @@ async fn unusable_deliveries_are_quarantined_and_can_be_replayed() {
     assert_eq!(product.call("POST", &path, None, &p.key).await.expect(200)["outcome"], "committed");
     assert_eq!(product.call("POST", &path, None, &p.key).await.status, 409);
     assert_eq!(commission(&product, &p, 5).await.1, "13.50");
+    p.verify(&product).await;
+}
+
+#[tokio::test]
+async fn a_refund_in_another_currency_counts_nothing_whichever_came_first() {
+    let foreign = || {
+        let mut body = goodwill(91, 1, "20.00");
+        body["transactions"][0]["currency"] = json!("EUR");
+        for set in ["amount_set", "tax_amount_set"] {
+            body["order_adjustments"][0][set]["shop_money"]["currency_code"] = json!("EUR");
+        }
+        body
+    };
+    for refund_first in [true, false] {
+        let product = Product::new();
+        let p = programme(&product).await;
+        let mut deliveries = [coded(order(1), "ANNA"), foreign()];
+        if refund_first {
+            deliveries.reverse();
+        }
+        for body in &deliveries {
+            assert_eq!(p.deliver(&product, body).await, 200);
+        }
+        assert_eq!(commission(&product, &p, 1).await.1, "13.50", "refund first: {refund_first}");
+        let told = p.get(&product, "/v1/quarantine").await;
+        let reason = told["data"][0]["reason"].as_str().unwrap();
+        assert!(reason.contains("another currency"), "{reason}");
+        p.deliver(
+            &product,
+            &later(coded(order(1), "ANNA"), 5, json!({ "financial_status": "voided" })),
+        )
+        .await;
+        assert_eq!(commission(&product, &p, 1).await.1, "0.00", "later snapshots are taken");
+        p.verify(&product).await;
+    }
+}
+
+#[tokio::test]
+async fn a_title_of_a_manual_discount_keeps_no_click_away() {
+    let product = Product::new();
+    let p = programme(&product).await;
+    p.post(&product, &format!("/v1/deals/{}/links", p.deal), json!({ "slug": "anna" }))
+        .await
+        .expect(201);
+    product.set_now(NOW_MS - 7_200_000);
+    let click = product.visit("", "anna", "", crate::support::PHONE).await.unwrap();
+    let click = click.rsplit('=').next().unwrap().to_owned();
+    product.set_now(NOW_MS);
+    let titled = with(
+        order(1),
+        json!({ "discount_codes": [{ "code": "For a friend", "amount": "5.00" }],
+        "discount_applications": [{ "type": "manual", "title": "For a friend" }] }),
+    );
+    p.deliver(&product, &titled).await;
+    assert_eq!(p.order(&product, 1).await["deal_id"], json!(null));
+    p.deliver(&product, &later(crate::support::shop::clicked(titled, &click), 5, json!({}))).await;
+    assert_eq!(p.order(&product, 1).await["deal_id"], p.deal);
     p.verify(&product).await;
 }

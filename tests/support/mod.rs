@@ -233,7 +233,10 @@ impl Product {
         static NONCE: AtomicU64 = AtomicU64::new(1);
         let nonce = NONCE.fetch_add(1, Ordering::SeqCst);
         match redirect(&self.app, host, slug, query, nonce).await {
-            Redirected::To(location, counted) => {
+            Redirected::To { location, counted, refresh: stale } => {
+                if let Some(key) = stale {
+                    tributary::web::redirect::refresh(&self.app, &key).await;
+                }
                 if let Some(destination) = counted {
                     let at_ms = self.app.now_ms();
                     let click = WaitingClick {

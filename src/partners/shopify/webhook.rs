@@ -95,6 +95,10 @@ pub fn verify(body: &[u8], header: Option<&str>, secrets: &[impl AsRef<[u8]>]) -
     authentic
 }
 
+/// More objects than the largest order has: each list has its own limit, but lists of lists could
+/// still fill the memory that all requests of an isolate share.
+const MAX_OBJECTS: usize = 100_000;
+
 /// What an authentic body says.
 ///
 /// `now_ms` only serves to refuse orders from the future; `hash_email` gets the buyer's address,
@@ -109,6 +113,9 @@ pub fn parse(
     hash_email: &dyn Fn(&str) -> String,
 ) -> Result<Parsed, Unusable> {
     let text = std::str::from_utf8(body).map_err(|_| Unusable::NotUtf8)?;
+    if body.iter().filter(|byte| **byte == b'{').count() > MAX_OBJECTS {
+        return Err(Unusable::TooMany);
+    }
     // The derived readers would take a list for an object with its fields in order.
     if !text.trim_ascii_start().starts_with('{') {
         let json = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();

@@ -16,9 +16,8 @@ use crate::domain::money::{Currency, Money};
 use crate::domain::secret::token_hash;
 use crate::domain::time::Zone;
 use crate::error::{Error, Result};
-use crate::jobs::domains;
-use crate::storage::brands::StoredBrand;
-use crate::storage::{DbError, access, brands, orders, stores};
+use crate::storage::brands::{BrandUpdate, StoredBrand};
+use crate::storage::{DbError, access, brands, stores};
 use crate::web::extract::{Body, Caller, Checks, Operator, checked, clearable, present};
 use crate::web::normal_host;
 
@@ -211,27 +210,26 @@ pub async fn update(
     caller: Caller,
     Body(changes): Body<BrandChanges>,
 ) -> Result<Json<BrandView>> {
-    let stored = find(&app, caller.brand).await?;
-    let brand = apply(&app, &stored.brand, &changes)?;
-    if brand.timezone != stored.brand.timezone && orders::any(app.db(), brand.id).await? {
-        return Err(Error::refused(
-            "timezone-fixed",
-            "days are counted in the brand's time zone, so it can't change once there are orders",
-        ));
-    }
-    let mut batch = vec![brands::update(&brand)];
-    if brand.attribution != stored.brand.attribution {
-        batch.push(brands::rules(brand.id, &brand.attribution, app.now_ms()));
-    }
+    let brand = find(&app, caller.brand).await?.brand;
     let host = changes
         .link_domain
         .as_ref()
         .map(|domain| domain.as_deref().map(|host| normal_host(host.trim())).unwrap_or_default());
+    let rules = attribution(brand.attribution, changes.attribution.as_ref());
+    let update = check(&app, &brand, &rules, changes)?;
+    let mut batch = vec![brands::update(brand.id, &update)];
+    if rules != brand.attribution {
+        batch.push(brands::rules(brand.id, &rules, app.now_ms()));
+    }
     if let Some(host) = &host {
         batch.extend(host_statements(&app, &brand, host).await?);
     }
     app.db().run(batch).await.map_err(|error| match error {
         error if error.is_constraint("hosts.brand_id") => host_taken(),
+        error if error.is_constraint("brands.timezone") => Error::refused(
+            "timezone-fixed",
+            "days are counted in the brand's time zone, so it can't change once there are orders",
+        ),
         error => error.into(),
     })?;
     if let Some(host) = &host {
@@ -244,51 +242,56 @@ fn host_taken() -> Error {
     Error::refused("link-domain-taken", "this host can't be used for links: it is taken")
 }
 
-/// The brand with the changes, or everything that is wrong with them.
-fn apply(app: &App, brand: &Brand, changes: &BrandChanges) -> Result<Brand> {
-    let mut checks = Checks::default();
-    let mut brand = brand.clone();
-    if let Some(name) = &changes.name {
-        brand.name = checks.text("name", name, 200).unwrap_or_default();
-    }
-    if let Some(name) = &changes.timezone
-        && let Some(zone) = checks.field("timezone", zone(name))
-    {
-        brand.timezone = zone;
-    }
-    if let Some(url) = &changes.homepage_url {
-        let checked = checks.field("homepage_url", homepage(url, app.config.local));
-        brand.homepage_url = checked.unwrap_or_default();
-    }
-    if let Some(changes) = &changes.attribution {
-        let rules = &mut brand.attribution;
+/// The attribution rules with the changes.
+fn attribution(
+    mut rules: AttributionRules,
+    changes: Option<&AttributionChanges>,
+) -> AttributionRules {
+    if let Some(changes) = changes {
         rules.window_days = changes.window_days.unwrap_or(rules.window_days);
         rules.precedence = changes.precedence.unwrap_or(rules.precedence);
         rules.clicks = changes.clicks.unwrap_or(rules.clicks);
-        if !(1..=365).contains(&rules.window_days) {
-            checks.refuse("attribution.window_days", "must be 1 to 365");
-        }
     }
-    let earning = &mut brand.earning;
-    earning.hold_days = changes.hold_days.unwrap_or(earning.hold_days);
-    earning.earn_on = changes.earn_on.unwrap_or(earning.earn_on);
-    earning.count_test_orders = changes.count_test_orders.unwrap_or(earning.count_test_orders);
-    if earning.hold_days > 365 {
+    rules
+}
+
+/// What to change, or everything that is wrong with it.
+fn check(
+    app: &App,
+    brand: &Brand,
+    rules: &AttributionRules,
+    changes: BrandChanges,
+) -> Result<BrandUpdate> {
+    let mut checks = Checks::default();
+    let name = changes.name.and_then(|name| checks.text("name", &name, 200));
+    let timezone = changes.timezone.and_then(|name| checks.field("timezone", zone(&name)));
+    let homepage_url = changes
+        .homepage_url
+        .and_then(|url| checks.field("homepage_url", homepage(&url, app.config.local)));
+    if !(1..=365).contains(&rules.window_days) {
+        checks.refuse("attribution.window_days", "must be 1 to 365");
+    }
+    if changes.hold_days.is_some_and(|days| days > 365) {
         checks.refuse("hold_days", "must be 0 to 365");
     }
-    if let Some(minimum) = changes.payout_minimum {
-        if minimum.is_some_and(|m| m.currency != brand.currency || m.minor < 0) {
-            checks.refuse("payout_minimum", "must be an amount in the brand's currency");
-        }
-        brand.payout_minimum = minimum;
+    let minimum = changes.payout_minimum.flatten();
+    if minimum.is_some_and(|m| m.currency != brand.currency || m.minor < 0) {
+        checks.refuse("payout_minimum", "must be an amount in the brand's currency");
     }
-    if let Some(Some(host)) = &changes.link_domain
-        && !is_host(&normal_host(host.trim()))
-    {
+    let domain = changes.link_domain.flatten();
+    if domain.is_some_and(|host| !is_host(&normal_host(host.trim()))) {
         checks.refuse("link_domain", "must be a public host name such as go.example.com");
     }
     checks.done()?;
-    Ok(brand)
+    Ok(BrandUpdate {
+        name,
+        timezone,
+        homepage_url,
+        hold_days: changes.hold_days,
+        earn_on: changes.earn_on,
+        count_test_orders: changes.count_test_orders,
+        payout_minimum: changes.payout_minimum,
+    })
 }
 
 /// A local run takes a domain as verified at once; elsewhere the domain is asked first.
@@ -297,19 +300,22 @@ async fn host_statements(
     brand: &Brand,
     host: &str,
 ) -> Result<Vec<crate::storage::Statement>> {
+    let mut batch = vec![brands::drop_pending(brand.id, host)];
     if host.is_empty() {
-        return Ok(brands::use_host(brand.id, host));
+        batch.extend(brands::use_host(brand.id, host));
+        return Ok(batch);
     }
     let own = app.config.public_origin.split("://").nth(1).unwrap_or_default();
     if host == normal_host(own) || leads_to_a_shop(app, brand.id, host).await? {
         return Err(host_taken());
     }
-    let taken: Option<brands::HostRow> = brands::host(app.db(), host).await.map_err(Error::from)?;
-    if taken.is_some_and(|row| row.brand_id != brand.id) {
+    let known: Option<brands::HostRow> = brands::host(app.db(), host).await?;
+    let active = known.filter(|row| row.state == "active");
+    if active.as_ref().is_some_and(|row| row.brand_id != brand.id) {
         return Err(host_taken());
     }
-    let mut batch = vec![brands::claim_host(brand.id, host, app.config.local, app.now_ms())];
-    if app.config.local {
+    batch.push(brands::claim_host(brand.id, host, app.config.local, app.now_ms()));
+    if app.config.local || active.is_some() {
         batch.extend(brands::use_host(brand.id, host));
     }
     Ok(batch)
@@ -322,10 +328,4 @@ async fn leads_to_a_shop(app: &App, brand: BrandId, host: &str) -> Result<bool, 
     Ok(stores
         .iter()
         .any(|s| s.storefront_url.split("://").nth(1).map(normal_host).as_deref() == Some(host)))
-}
-
-/// What a link domain answers on the proof path.
-#[must_use]
-pub fn domain_proof(app: &App, host: &str) -> String {
-    domains::proof(app, host)
 }

@@ -17,7 +17,7 @@ use crate::domain::link::{Slug, SlugError, Target};
 use crate::domain::secret::token_hash;
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
-use crate::storage::deals::{self as rows, DealRow, NewDeal, TermsRow};
+use crate::storage::deals::{self as rows, DealRow, DealUpdate, NewDeal, TermsRow};
 use crate::storage::links::{self, LinkRow, NewLink};
 use crate::storage::{DbError, Page, access, creators, stores};
 use crate::web::extract::{Body, Caller, Checks, Params, PathId, checked, present};
@@ -27,8 +27,8 @@ use super::view::{List, Percent, Time};
 
 /// An invitation holds for a week.
 const INVITATION_MS: Millis = 7 * 24 * 3_600_000;
-/// A slug from a handle tries so many suffixes.
-const SLUG_ATTEMPTS: u32 = 40;
+/// A slug from a handle tries so many suffixes in turn, and as many at random.
+const SLUG_ATTEMPTS: u32 = 8;
 /// No terms start before this: 2000-01-01.
 const EARLIEST_START_MS: Millis = 946_684_800_000;
 
@@ -65,12 +65,8 @@ impl LinkState {
         if closed_at_ms.is_some() { Self::Closed } else { Self::Open }
     }
 
-    /// When something in this state was closed: a second closing changes nothing.
-    fn closed_at(self, before: Option<Millis>, now_ms: Millis) -> Option<Millis> {
-        match self {
-            Self::Open => None,
-            Self::Closed => before.or(Some(now_ms)),
-        }
+    fn closed(self) -> bool {
+        self == Self::Closed
     }
 }
 
@@ -277,21 +273,17 @@ pub async fn update(
     id: PathId<Deal>,
     Body(changes): Body<DealChanges>,
 ) -> Result<Json<DealView>> {
-    let mut deal = find(&app, caller.brand, id.0).await?;
+    let deal = find(&app, caller.brand, id.0).await?;
     let mut checks = Checks::default();
-    if let Some(tags) = changes.tags {
-        deal.tags = super::creators::tags(&mut checks, tags);
-    }
+    let tags = changes.tags.map(|tags| super::creators::tags(&mut checks, tags));
     checks.done()?;
+    let mut update = DealUpdate { tags, closed: changes.state.map(LinkState::closed), stage: None };
     if let Some(stage) = &changes.stage {
         let campaign = creators::campaign(app.db(), caller.brand, deal.campaign_id).await?;
-        deal.stage = stage_of(&campaign.ok_or(Error::NotFound)?.stages, Some(stage))?;
+        update.stage = Some(stage_of(&campaign.ok_or(Error::NotFound)?.stages, Some(stage))?);
     }
-    if let Some(state) = changes.state {
-        deal.closed_at_ms = state.closed_at(deal.closed_at_ms, app.now_ms());
-    }
-    app.db().run(vec![rows::update(caller.brand, &deal)]).await?;
-    Ok(Json(view(&app, deal)))
+    app.db().run(vec![rows::update(caller.brand, deal.id, &update, app.now_ms())]).await?;
+    Ok(Json(view(&app, find(&app, caller.brand, deal.id).await?)))
 }
 
 /// A new version of terms.
@@ -441,8 +433,13 @@ async fn insert_link(app: &App, wanted: &Wanted<'_>, slug: &Slug) -> Result<Opti
 
 async fn link_from_handle(app: &App, wanted: &Wanted<'_>, creator: CreatorId) -> Result<LinkView> {
     let creator = creators::find(app.db(), wanted.brand, creator).await?.ok_or(Error::NotFound)?;
-    for attempt in 0..SLUG_ATTEMPTS {
-        let slug = Slug::suggested(&creator.handle, attempt);
+    for attempt in 0..2 * SLUG_ATTEMPTS {
+        // Slugs on /go are shared by all brands: a handle that everyone has isn't counted up.
+        let number = match attempt.checked_sub(SLUG_ATTEMPTS) {
+            None => attempt,
+            Some(_) => u32::from_be_bytes(app.random()) % 1_000_000,
+        };
+        let slug = Slug::suggested(&creator.handle, number);
         if let Some(link) = insert_link(app, wanted, &slug).await? {
             return Ok(link);
         }
@@ -492,15 +489,13 @@ pub async fn update_link(
     id: PathId<Link>,
     Body(changes): Body<LinkChanges>,
 ) -> Result<Json<LinkView>> {
-    let mut link = links::find(app.db(), caller.brand, id.0).await?.ok_or(Error::NotFound)?;
-    if let Some(target) = &changes.target {
-        let target = Target::parse(target).map_err(|e| Error::invalid("target", e))?;
-        link.target = target.as_str().to_owned();
-    }
-    if let Some(state) = changes.state {
-        link.closed_at_ms = state.closed_at(link.closed_at_ms, app.now_ms());
-    }
-    app.db().run(vec![links::update(caller.brand, &link)]).await?;
+    let target = changes.target.as_deref().map(Target::parse).transpose();
+    let target = target.map_err(|e| Error::invalid("target", e))?;
+    let closed = changes.state.map(LinkState::closed);
+    let target = target.as_ref().map(Target::as_str);
+    let update = links::update(caller.brand, id.0, target, closed, app.now_ms());
+    app.db().run(vec![update]).await?;
+    let link = links::find(app.db(), caller.brand, id.0).await?.ok_or(Error::NotFound)?;
     for host in links::hosts_of(app.db(), caller.brand, link.id).await? {
         redirect::forget(&app, &host, &link.slug).await;
     }

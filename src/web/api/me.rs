@@ -177,7 +177,7 @@ pub async fn orders(
 ) -> Result<Json<List<OrderView>>> {
     let params = params.only(&["from", "to", "limit", "cursor"])?;
     let brand = super::brand::find(&app, me.brand).await?.brand;
-    let page = params.page()?;
+    let page = super::orders::order_page(&params)?;
     let (from_ms, to_ms) = params.period(&brand.timezone)?;
     let deals = deals::ids_of_creator(app.db(), me.brand, me.creator).await?;
     let filter = Filter { deals: Some(deals), store: None, from_ms, to_ms };

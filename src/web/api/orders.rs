@@ -86,7 +86,7 @@ pub async fn list(
         "cursor",
     ])?;
     let brand = super::brand::find(&app, caller.brand).await?.brand;
-    let page = params.page()?;
+    let page = order_page(&params)?;
     let (from_ms, to_ms) = params.period(&brand.timezone)?;
     let filter = Filter {
         deals: deals_of(&app, caller.brand, &params).await?,
@@ -94,11 +94,26 @@ pub async fn list(
         from_ms,
         to_ms,
     };
-    let found = match params.get("external_id") {
-        Some(external_id) => by_external_id(&app, caller.brand, external_id, &filter).await?,
-        None => rows::list(app.db(), caller.brand, &filter, &page).await?,
-    };
+    if let Some(external_id) = params.get("external_id") {
+        let found = by_external_id(&app, caller.brand, external_id, &filter).await?;
+        let data = found.into_iter().map(|row| view(row, brand.currency)).collect();
+        return Ok(Json(List { data, next_cursor: None }));
+    }
+    let found = rows::list(app.db(), caller.brand, &filter, &page).await?;
     Ok(Json(List::page(found, &page, page_key, |row| view(row, brand.currency))))
+}
+
+/// `limit` and `cursor` of a list of orders: the cursor holds a time and an id.
+///
+/// # Errors
+/// 422.
+pub fn order_page(params: &Params) -> Result<Page> {
+    let page = params.page()?;
+    let ours = |key: &str| key.split_once('/').is_some_and(|(ms, _)| ms.parse::<i64>().is_ok());
+    if !page.after.is_empty() && !ours(&page.after) {
+        return Err(Error::invalid("cursor", "is none that this list gave"));
+    }
+    Ok(page)
 }
 
 /// The deals that `deal_id` and `creator_id` narrow a list to.
