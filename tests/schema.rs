@@ -106,6 +106,7 @@ fn every_statement_is_scoped_by_brand() {
                 continue;
             }
             let of_brand = sql.contains("brand_id = ?")
+                || sql.contains("brand_id = +?")
                 || sql.contains("INSERT INTO")
                 || (module == "brands"
                     && (sql.contains("id = ?1") || sql.contains("brand_id = b.id")));
@@ -159,6 +160,10 @@ fn no_statement_on_a_hot_path_scans_a_table() {
                 let scans =
                     detail.starts_with("SCAN") && !harmless.iter().any(|h| detail.contains(h));
                 assert!(!scans, "{module}::{name}: {detail}");
+                // Nor does it walk all rows of the brand, except for the greatest and the few.
+                let few = [("ledger", "POST"), ("brands", "FIND")].contains(&(module, *name));
+                let walks = detail.ends_with("(brand_id=?)") && !few;
+                assert!(!walks, "{module}::{name}: {detail}");
             }
         }
     }

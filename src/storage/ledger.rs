@@ -12,6 +12,7 @@ use crate::domain::time::{Day, Millis};
 
 statements! {
     /// ?1 brand, ?2 entries, ?3 now. The sequence is taken inside the batch: commit order.
+    // The plus: see the one that loads an order.
     POST = "
 INSERT INTO entries (brand_id, sequence, txn, account, creator_id, day, currency, amount_minor,
   cause, cause_id, posted_at_ms)
@@ -19,7 +20,7 @@ SELECT ?1, h.head + 1 + j.key, h.head + 1 + json_extract(j.value, '$.t'),
   json_extract(j.value, '$.a'), json_extract(j.value, '$.c'), json_extract(j.value, '$.d'),
   json_extract(j.value, '$.u'), json_extract(j.value, '$.m'), json_extract(j.value, '$.k'),
   json_extract(j.value, '$.i'), ?3
-FROM (SELECT coalesce(max(sequence), 0) AS head FROM entries WHERE brand_id = ?1) h, json_each(?2) j
+FROM (SELECT coalesce(max(sequence), 0) AS head FROM entries WHERE brand_id = +?1) h, json_each(?2) j
 ORDER BY j.key";
 
     BALANCES = "

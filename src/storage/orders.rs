@@ -21,45 +21,47 @@ use crate::storage::ledger;
 statements! {
     /// ?1 brand, ?2 order, ?3 placed_at_ms, ?4 code keys, ?5 link ids, ?6 slug key. What a subquery
     /// returns is text again: only `json()` makes it part of the object around it. CROSS JOIN keeps
-    /// the order of the joins: by itself SQLite walks all codes of the brand first.
+    /// the order of the joins: by itself SQLite walks all codes of the brand first. Compared with a
+    /// bare parameter, a statement with a join or an order is planned again with every new value:
+    /// hence the plus.
     LOAD = "
 SELECT o.revision, o.facts, o.decision, o.deal_id, o.creator_id, o.available_day, o.currency,
   o.base_minor, o.commission_minor, o.state, o.placed_at_ms,
   b.timezone, b.hold_days, b.earn_on, b.count_test_orders,
   (SELECT json_object('window_days', window_days, 'precedence', precedence, 'clicks', clicks)
-     FROM attribution_rules WHERE brand_id = ?1 AND starts_at_ms <= ?3
+     FROM attribution_rules WHERE brand_id = +?1 AND starts_at_ms <= +?3
      ORDER BY starts_at_ms DESC LIMIT 1) AS rules,
   (SELECT json_group_array(json_object('code_key', c.code_key, 'deal', json_object(
        'deal', d.id, 'creator', d.creator_id, 'email_hash', r.email_hash,
        'closed_at_ms', d.closed_at_ms,
        'terms', json((SELECT json_object('id', t.id, 'rate', t.rate_bp) FROM terms t
-          WHERE t.brand_id = ?1 AND t.deal_id = d.id AND t.starts_at_ms <= ?3
+          WHERE t.brand_id = +?1 AND t.deal_id = d.id AND t.starts_at_ms <= +?3
           ORDER BY t.starts_at_ms DESC, t.version DESC LIMIT 1)),
-       'terms_versions', (SELECT count(*) FROM terms t WHERE t.brand_id = ?1 AND t.deal_id = d.id))))
+       'terms_versions', (SELECT count(*) FROM terms t WHERE t.brand_id = +?1 AND t.deal_id = d.id))))
      FROM json_each(?4) j
-     CROSS JOIN codes c ON c.brand_id = ?1 AND c.code_key = j.value
-     CROSS JOIN deals d ON d.brand_id = ?1 AND d.id = c.deal_id
-     CROSS JOIN creators r ON r.brand_id = ?1 AND r.id = d.creator_id) AS codes,
+     CROSS JOIN codes c ON c.brand_id = +?1 AND c.code_key = j.value
+     CROSS JOIN deals d ON d.brand_id = +?1 AND d.id = c.deal_id
+     CROSS JOIN creators r ON r.brand_id = +?1 AND r.id = d.creator_id) AS codes,
   (SELECT json_group_array(json_object('link', l.id, 'slug_key', l.slug_key, 'deal', json_object(
        'deal', d.id, 'creator', d.creator_id, 'email_hash', r.email_hash,
        'closed_at_ms', d.closed_at_ms,
        'terms', json((SELECT json_object('id', t.id, 'rate', t.rate_bp) FROM terms t
-          WHERE t.brand_id = ?1 AND t.deal_id = d.id AND t.starts_at_ms <= ?3
+          WHERE t.brand_id = +?1 AND t.deal_id = d.id AND t.starts_at_ms <= +?3
           ORDER BY t.starts_at_ms DESC, t.version DESC LIMIT 1)),
-       'terms_versions', (SELECT count(*) FROM terms t WHERE t.brand_id = ?1 AND t.deal_id = d.id))))
+       'terms_versions', (SELECT count(*) FROM terms t WHERE t.brand_id = +?1 AND t.deal_id = d.id))))
      FROM (SELECT id, slug_key, deal_id FROM links
-             WHERE brand_id = ?1 AND id IN (SELECT value FROM json_each(?5))
-           UNION SELECT id, slug_key, deal_id FROM links WHERE brand_id = ?1 AND slug_key = ?6) l
-     CROSS JOIN deals d ON d.brand_id = ?1 AND d.id = l.deal_id
-     CROSS JOIN creators r ON r.brand_id = ?1 AND r.id = d.creator_id) AS links,
-  (SELECT amount_minor FROM balances WHERE brand_id = ?1 AND creator_id = o.creator_id
+             WHERE brand_id = +?1 AND id IN (SELECT value FROM json_each(?5))
+           UNION SELECT id, slug_key, deal_id FROM links WHERE brand_id = +?1 AND slug_key = +?6) l
+     CROSS JOIN deals d ON d.brand_id = +?1 AND d.id = l.deal_id
+     CROSS JOIN creators r ON r.brand_id = +?1 AND r.id = d.creator_id) AS links,
+  (SELECT amount_minor FROM balances WHERE brand_id = +?1 AND creator_id = o.creator_id
      AND currency = o.currency AND account = 'pending' AND day = o.available_day) AS pending_minor,
-  (SELECT amount_minor FROM balances WHERE brand_id = ?1 AND creator_id = o.creator_id
+  (SELECT amount_minor FROM balances WHERE brand_id = +?1 AND creator_id = o.creator_id
      AND currency = o.currency AND account = 'available' AND day = 0) AS available_minor,
-  (SELECT amount_minor FROM balances WHERE brand_id = ?1 AND creator_id = o.creator_id
+  (SELECT amount_minor FROM balances WHERE brand_id = +?1 AND creator_id = o.creator_id
      AND currency = o.currency AND account = 'clawback' AND day = 0) AS clawback_minor
-FROM brands b LEFT JOIN orders o ON o.brand_id = ?1 AND o.id = ?2
-WHERE b.id = ?1";
+FROM brands b LEFT JOIN orders o ON o.brand_id = +?1 AND o.id = +?2
+WHERE b.id = +?1";
 
     /// The terms of the deal must still be the ones that were read: else revision is NULL and the
     /// batch aborts. ?17 deal or NULL, ?18 number of versions.
@@ -119,7 +121,7 @@ ORDER BY placed_at_ms DESC, id DESC LIMIT ?7";
     LIST_OF_DEALS = "
 SELECT o.id, o.store_id, o.external_id, o.name, o.placed_at_ms, o.state, o.currency, o.base_minor,
   o.commission_minor, o.deal_id, NULL AS decision
-FROM json_each(?8) j JOIN orders o INDEXED BY orders_by_deal
+FROM json_each(?8) j CROSS JOIN orders o INDEXED BY orders_by_deal
   ON o.brand_id = ?1 AND o.deal_id = j.value
 WHERE o.placed_at_ms >= ?2 AND o.placed_at_ms < ?3
   AND (o.placed_at_ms, o.id) < (?5, ?6) AND (?4 IS NULL OR o.store_id = ?4)
@@ -136,7 +138,7 @@ FROM json_each(?2) j CROSS JOIN orders o ON o.brand_id = ?1 AND o.id = j.value O
     PERFORMANCE = "
 SELECT t.deal_id, t.currency, sum(t.orders) AS orders, sum(t.base_minor) AS base_minor,
   sum(t.commission_minor) AS commission_minor
-FROM json_each(?2) j JOIN deal_days t ON t.brand_id = ?1 AND t.deal_id = j.value
+FROM json_each(?2) j CROSS JOIN deal_days t ON t.brand_id = ?1 AND t.deal_id = j.value
 WHERE t.day BETWEEN ?3 AND ?4 GROUP BY t.deal_id, t.currency ORDER BY t.deal_id, t.currency";
 }
 

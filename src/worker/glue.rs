@@ -19,7 +19,7 @@ export function facts(request) {
 export function more(request) {
   const h = request.headers, g = (n) => h.get(n) ?? '';
   return [g('x-shopify-hmac-sha256'), g('content-length'), g('authorization'), g('content-type'),
-    g('idempotency-key'), g('x-tributary-now')].join('\\n');
+    g('idempotency-key')].join('\\n');
 }
 export function found(location) {
   return new Response(null, { status: 302, headers: { location, 'cache-control': 'no-store' } });
@@ -29,6 +29,8 @@ export function answer(status, headers, body) {
 }
 export async function read(request, most) {
   if (!request.body) return new Uint8Array(0);
+  const told = request.headers.get('content-length');
+  if (told !== null && Number(told) <= most) return new Uint8Array(await request.arrayBuffer());
   const chunks = [];
   let size = 0;
   for await (const chunk of request.body) {
@@ -140,11 +142,24 @@ impl MoreFacts {
             .into_iter()
             .filter_map(|(name, number)| Some((name, given(&self.0, number)?)))
     }
+}
 
-    /// The time that a laptop build takes instead of its clock's.
-    #[cfg(feature = "local")]
-    pub fn now_ms(&self) -> Option<i64> {
-        line(&self.0, 5).parse().ok()
+/// What only laptop builds have: a request may say what time it is.
+#[cfg(feature = "local")]
+pub mod laptop {
+    use worker::wasm_bindgen::prelude::wasm_bindgen;
+    use worker::web_sys;
+
+    #[wasm_bindgen(inline_js = "
+export function clock(request) { return request.headers.get('x-tributary-now') ?? ''; }
+")]
+    extern "C" {
+        fn clock(request: &web_sys::Request) -> String;
+    }
+
+    /// The time that a request brings along.
+    pub fn now_ms(request: &web_sys::Request) -> Option<i64> {
+        clock(request).parse().ok()
     }
 }
 

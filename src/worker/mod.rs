@@ -64,7 +64,7 @@ async fn fetch(
     };
     let facts = Facts::of(&request);
     #[cfg(feature = "local")]
-    let app = MoreFacts::of(&request).now_ms().map_or(app.clone(), |now_ms| app.at(now_ms));
+    let app = glue::laptop::now_ms(&request).map_or(app.clone(), |now_ms| app.at(now_ms));
     let own_host = ports::own_host(&app);
     let host = web::normal_host(facts.host());
     match web::entry(&host, &own_host, facts.path()) {

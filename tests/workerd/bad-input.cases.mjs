@@ -702,7 +702,8 @@ const webhooks = [
       w.a.store.deliver(
         refund({ orderId: w.known.id, currency: 'EUR', lines: [{ line: 1, subtotal: '1.00' }] }),
       ),
-    quarantined(1),
+    // It is kept as a fact, counts nothing, and the brand is told.
+    quarantined(1, { changes: ['orders'] }),
   ],
   [
     'W18',
