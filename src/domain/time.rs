@@ -10,6 +10,13 @@ pub type Millis = i64;
 /// One day in milliseconds.
 pub const DAY_MS: Millis = 86_400_000;
 
+/// The whole second that an instant falls in. Shops tell the second an order was placed in, so what
+/// takes effect "now" takes effect with the second, or orders of that second would miss it.
+#[must_use]
+pub fn whole_second(at_ms: Millis) -> Millis {
+    at_ms - at_ms.rem_euclid(1000)
+}
+
 /// A calendar day, counted from 1970-01-01. Whose calendar it is (the brand's) is the caller's to
 /// know; storage keeps it as this integer.
 #[derive(

@@ -20,9 +20,12 @@ UPDATE deals SET stage = coalesce(?3, stage), tags = coalesce(?4, tags), closed_
   WHEN 1 THEN coalesce(closed_at_ms, ?6) WHEN 0 THEN NULL ELSE closed_at_ms END
 WHERE brand_id = ?1 AND id = ?2";
 
+    /// ?7: start as soon as ?3 allows and no order is decided, instead of exactly then.
     INSERT_TERMS = "
 INSERT INTO terms (brand_id, deal_id, starts_at_ms, version, id, rate_bp, created_at_ms)
-SELECT ?1, ?2, ?3, 1 + (SELECT count(*) FROM terms WHERE brand_id = ?1 AND deal_id = ?2), ?4, ?5, ?6";
+SELECT ?1, ?2, iif(?7 = 1, max(?3, coalesce(
+    (SELECT max(placed_at_ms) + 1 FROM orders WHERE brand_id = ?1 AND deal_id = ?2), 0)), ?3),
+  1 + (SELECT count(*) FROM terms WHERE brand_id = ?1 AND deal_id = ?2), ?4, ?5, ?6";
 
     /// ?1 brand, ?2 deals, ?3 now.
     BY_IDS = "
@@ -181,9 +184,18 @@ pub fn update(brand: BrandId, id: DealId, update: &DealUpdate, now_ms: Millis) -
     bind!(UPDATE, brand, id, update.stage.as_ref(), tags, update.closed, now_ms)
 }
 
-/// Stores a version of terms. One that would start before an order that is decided aborts.
+/// When a version of terms starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// At the time it names; before an order that is decided it aborts.
+    Exactly,
+    /// Then, or right after the last order that is decided.
+    Soonest,
+}
+
+/// Stores a version of terms.
 #[must_use]
-pub fn insert_terms(brand: BrandId, terms: &Terms, now_ms: Millis) -> Statement {
+pub fn insert_terms(brand: BrandId, terms: &Terms, start: Start, now_ms: Millis) -> Statement {
     bind!(
         INSERT_TERMS,
         brand,
@@ -191,7 +203,8 @@ pub fn insert_terms(brand: BrandId, terms: &Terms, now_ms: Millis) -> Statement 
         terms.starts_at_ms,
         terms.id,
         terms.rate.points(),
-        now_ms
+        now_ms,
+        start == Start::Soonest
     )
 }
 

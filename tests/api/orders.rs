@@ -210,6 +210,15 @@ async fn rates_change_only_what_comes_after_them() {
     )
     .await;
     assert_eq!(commission(&product, &p, 2).await.1, "67.50");
+    // Terms from now on never meet a decided order: they start right after the last.
+    let at = tributary::domain::time::to_rfc3339(NOW_MS + 2500);
+    product.pass(600);
+    let third = with(coded(order(3), "ANNA"), json!({ "created_at": at, "updated_at": at }));
+    p.deliver(&product, &third).await;
+    let soonest = p.post(&product, &terms, json!({ "commission_percent": "40" })).await;
+    let expected = tributary::domain::time::to_rfc3339(NOW_MS + 2501);
+    assert_eq!(soonest.expect(201)["starts_at"], expected);
+    assert_eq!(commission(&product, &p, 3).await.1, "67.50");
     p.verify(&product).await;
 }
 
@@ -406,5 +415,39 @@ async fn a_title_of_a_manual_discount_keeps_no_click_away() {
     assert_eq!(p.order(&product, 1).await["deal_id"], json!(null));
     p.deliver(&product, &later(crate::support::shop::clicked(titled, &click), 5, json!({}))).await;
     assert_eq!(p.order(&product, 1).await["deal_id"], p.deal);
+    p.verify(&product).await;
+}
+
+/// Shops tell whole seconds: what takes effect now holds for orders of this second too.
+#[tokio::test]
+async fn what_takes_effect_now_takes_effect_with_the_second() {
+    let product = Product::new();
+    product.pass(700);
+    let p = programme(&product).await;
+    let creator =
+        p.post(&product, "/v1/creators", json!({ "name": "C", "handle": "c" })).await.expect(201);
+    let deal = json!({ "creator_id": creator["id"], "campaign_id": p.campaign, "commission_percent": "10" });
+    let deal =
+        p.post(&product, "/v1/deals", deal).await.expect(201)["id"].as_str().unwrap().to_owned();
+    let code = json!({ "code": "CARLA", "create_in_store": false });
+    p.post(&product, &format!("/v1/deals/{deal}/codes"), code).await.expect(201);
+    let second = tributary::domain::time::to_rfc3339(NOW_MS);
+    let placed = |id, code| {
+        with(coded(order(id), code), json!({ "created_at": second, "updated_at": second }))
+    };
+    p.deliver(&product, &placed(1, "CARLA")).await;
+    assert_eq!(commission(&product, &p, 1).await.1, "13.50");
+    product
+        .call("PATCH", &format!("/v1/deals/{deal}"), Some(json!({ "state": "closed" })), &p.key)
+        .await
+        .expect(200);
+    p.deliver(&product, &placed(2, "CARLA")).await;
+    assert_eq!(p.order(&product, 2).await["deal_id"], json!(null));
+    let rules = json!({ "attribution": { "window_days": 7 } });
+    product.call("PATCH", "/v1/brand", Some(rules), &p.key).await.expect(200);
+    p.deliver(&product, &placed(3, "ANNA")).await;
+    let id = p.order(&product, 3).await["id"].as_str().unwrap().to_owned();
+    let why = p.get(&product, &format!("/v1/orders/{id}/attribution")).await;
+    assert_eq!(why["rules"]["window_days"], 7);
     p.verify(&product).await;
 }

@@ -15,9 +15,9 @@ use crate::domain::ids::{
 };
 use crate::domain::link::{Slug, SlugError, Target};
 use crate::domain::secret::token_hash;
-use crate::domain::time::Millis;
+use crate::domain::time::{Millis, whole_second};
 use crate::error::{Error, Result};
-use crate::storage::deals::{self as rows, DealRow, DealUpdate, NewDeal, TermsRow};
+use crate::storage::deals::{self as rows, DealRow, DealUpdate, NewDeal, Start, TermsRow};
 use crate::storage::links::{self, LinkRow, NewLink};
 use crate::storage::{DbError, Page, access, creators, stores};
 use crate::web::extract::{Body, Caller, Checks, Params, PathId, checked, present};
@@ -196,9 +196,9 @@ pub async fn create(
     let deal = NewDeal { id, creator, campaign: campaign_id, stage: &stage };
     let mut batch = vec![rows::insert(caller.brand, &deal, now_ms)];
     if let Some(Percent(rate)) = new.commission_percent {
-        let starts_at_ms = new.starts_at.map_or(now_ms, |at| at.0);
+        let starts_at_ms = new.starts_at.map_or(whole_second(now_ms), |at| at.0);
         let terms = Terms { id: app.new_id(), deal: id, starts_at_ms, rate };
-        batch.push(rows::insert_terms(caller.brand, &terms, now_ms));
+        batch.push(rows::insert_terms(caller.brand, &terms, Start::Exactly, now_ms));
     }
     app.db().run(batch).await.map_err(missing_parent)?;
     Ok((StatusCode::CREATED, Json(view(&app, find(&app, caller.brand, id).await?))))
@@ -282,7 +282,8 @@ pub async fn update(
         let campaign = creators::campaign(app.db(), caller.brand, deal.campaign_id).await?;
         update.stage = Some(stage_of(&campaign.ok_or(Error::NotFound)?.stages, Some(stage))?);
     }
-    app.db().run(vec![rows::update(caller.brand, deal.id, &update, app.now_ms())]).await?;
+    let now_ms = whole_second(app.now_ms());
+    app.db().run(vec![rows::update(caller.brand, deal.id, &update, now_ms)]).await?;
     Ok(Json(view(&app, find(&app, caller.brand, deal.id).await?)))
 }
 
@@ -314,23 +315,28 @@ pub async fn add_terms(
     let terms = Terms {
         id: app.new_id(),
         deal: id.0,
-        starts_at_ms: new.starts_at.map_or(now_ms, |at| at.0),
+        starts_at_ms: new.starts_at.map_or(whole_second(now_ms), |at| at.0),
         rate: new.commission_percent.0,
     };
-    app.db().run(vec![rows::insert_terms(caller.brand, &terms, now_ms)]).await.map_err(
-        |error| match error {
-            error if error.is_constraint("terms_before_decided_order") => Error::invalid(
-                "starts_at",
-                "an order placed after it is already decided; past orders never change",
-            ),
-            error => missing_parent(error),
+    let start = if new.starts_at.is_some() { Start::Exactly } else { Start::Soonest };
+    let insert = rows::insert_terms(caller.brand, &terms, start, now_ms);
+    app.db().run(vec![insert]).await.map_err(|error| match error {
+        error if error.is_constraint("terms_before_decided_order") => Error::invalid(
+            "starts_at",
+            "an order placed after it is already decided; past orders never change",
+        ),
+        error => missing_parent(error),
+    })?;
+    let deal = find(&app, caller.brand, id.0).await?;
+    let stored = deal.terms.into_iter().chain(deal.next_terms).find(|t| t.id == terms.id);
+    let view = stored.map_or_else(
+        || TermsView {
+            id: terms.id,
+            commission_percent: Percent(terms.rate),
+            starts_at: Time(terms.starts_at_ms),
         },
-    )?;
-    let view = TermsView {
-        id: terms.id,
-        commission_percent: Percent(terms.rate),
-        starts_at: Time(terms.starts_at_ms),
-    };
+        TermsView::from,
+    );
     Ok((StatusCode::CREATED, Json(view)))
 }
 
