@@ -1,0 +1,33 @@
+// Stands between the product and D1: sums calls, statements, rows read and written.
+import { WorkerEntrypoint } from 'cloudflare:workers';
+
+let sums = { calls: 0, statements: 0, rows_read: 0, rows_written: 0 };
+
+function add(results) {
+  sums.calls++;
+  for (const { meta } of [results].flat()) {
+    sums.statements++;
+    sums.rows_read += meta?.rows_read ?? 0;
+    sums.rows_written += meta?.rows_written ?? 0;
+  }
+}
+
+export default class extends WorkerEntrypoint {
+  async query(question) {
+    const answer = await this.env.D1.query(question);
+    add(answer.results ?? []);
+    return answer;
+  }
+
+  async fetch(request) {
+    if (new URL(request.url).pathname === '/__sums') {
+      const before = sums;
+      sums = { calls: 0, statements: 0, rows_read: 0, rows_written: 0 };
+      return Response.json(before);
+    }
+    const answer = await this.env.D1.fetch(request);
+    const text = await answer.text();
+    add(JSON.parse(text));
+    return new Response(text, answer);
+  }
+}
