@@ -10,7 +10,7 @@ use super::click::ClickKeys;
 use super::deal::CitedTerms;
 use super::ids::{CreatorId, DealId, LinkId};
 use super::order::{Evidence, UsedCode};
-use super::time::{DAY_MS, Millis};
+use super::time::{DAY_MS, Millis, latest_meant};
 
 /// Clocks differ: a click up to five minutes younger than its order still counts (CONTRACT.md).
 pub const CLOCK_SKEW_MS: Millis = 5 * 60 * 1000;
@@ -334,7 +334,7 @@ fn admissible(deal: &DealFacts, at: &Circumstances<'_>) -> Result<(), Reason> {
     if at.test && !at.earning.count_test_orders {
         return Err(Reason::TestOrder);
     }
-    if deal.closed_at_ms.is_some_and(|closed| closed <= at.placed_at_ms) {
+    if deal.closed_at_ms.is_some_and(|closed| closed <= latest_meant(at.placed_at_ms)) {
         return Err(Reason::DealClosed);
     }
     if deal.terms.is_none() {
@@ -355,7 +355,7 @@ mod tests {
     use crate::domain::ids::TermsId;
     use crate::domain::money::BasisPoints;
 
-    const PLACED: Millis = 1_800_000_000_000;
+    const PLACED: Millis = 1_800_000_000_500;
     const HOUR: Millis = 3_600_000;
 
     fn deal(n: u8) -> DealFacts {

@@ -10,11 +10,11 @@ pub type Millis = i64;
 /// One day in milliseconds.
 pub const DAY_MS: Millis = 86_400_000;
 
-/// The whole second that an instant falls in. Shops tell the second an order was placed in, so what
-/// takes effect "now" takes effect with the second, or orders of that second would miss it.
+/// The latest instant that a told time can mean: shops tell the second an order was placed in, and
+/// what took effect within that second must not miss it. A time with milliseconds means itself.
 #[must_use]
-pub fn whole_second(at_ms: Millis) -> Millis {
-    at_ms - at_ms.rem_euclid(1000)
+pub fn latest_meant(told_ms: Millis) -> Millis {
+    if told_ms.rem_euclid(1000) == 0 { told_ms.saturating_add(999) } else { told_ms }
 }
 
 /// A calendar day, counted from 1970-01-01. Whose calendar it is (the brand's) is the caller's to

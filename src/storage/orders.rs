@@ -15,7 +15,7 @@ use crate::domain::ingest::{Change, Loaded, Standing, StoredOrder};
 use crate::domain::ledger::Holdings;
 use crate::domain::money::Currency;
 use crate::domain::order::{Delivery, Evidence, Facts, Report, order_id};
-use crate::domain::time::{Day, Millis, Zone};
+use crate::domain::time::{Day, Millis, Zone, latest_meant};
 use crate::storage::ledger;
 
 statements! {
@@ -215,7 +215,7 @@ fn parse_json<T: serde::de::DeserializeOwned>(text: Option<&str>) -> Result<Opti
 pub fn load(brand: BrandId, store: StoreId, delivery: &Delivery, keys: &ClickKeys) -> Statement {
     let none = Evidence::default();
     let (evidence, placed_at_ms) = match &delivery.report {
-        Report::Snapshot(snapshot, _) => (&snapshot.evidence, snapshot.placed_at_ms),
+        Report::Snapshot(snapshot, _) => (&snapshot.evidence, latest_meant(snapshot.placed_at_ms)),
         _ => (&none, 0),
     };
     let codes: Vec<_> =

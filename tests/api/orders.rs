@@ -216,7 +216,7 @@ async fn rates_change_only_what_comes_after_them() {
     let third = with(coded(order(3), "ANNA"), json!({ "created_at": at, "updated_at": at }));
     p.deliver(&product, &third).await;
     let soonest = p.post(&product, &terms, json!({ "commission_percent": "40" })).await;
-    let expected = tributary::domain::time::to_rfc3339(NOW_MS + 2501);
+    let expected = tributary::domain::time::to_rfc3339(NOW_MS + 2600);
     assert_eq!(soonest.expect(201)["starts_at"], expected);
     assert_eq!(commission(&product, &p, 3).await.1, "67.50");
     p.verify(&product).await;

@@ -14,7 +14,7 @@ use crate::domain::ids::BrandId;
 use crate::domain::link::{is_host, parse_origin};
 use crate::domain::money::{Currency, Money};
 use crate::domain::secret::token_hash;
-use crate::domain::time::{Zone, whole_second};
+use crate::domain::time::Zone;
 use crate::error::{Error, Result};
 use crate::storage::brands::{BrandUpdate, StoredBrand};
 use crate::storage::{DbError, access, brands, stores};
@@ -219,7 +219,7 @@ pub async fn update(
     let update = check(&app, &brand, &rules, changes)?;
     let mut batch = vec![brands::update(brand.id, &update)];
     if rules != brand.attribution {
-        batch.push(brands::rules(brand.id, &rules, whole_second(app.now_ms())));
+        batch.push(brands::rules(brand.id, &rules, app.now_ms()));
     }
     if let Some(host) = &host {
         batch.extend(host_statements(&app, &brand, host).await?);

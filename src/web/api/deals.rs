@@ -15,7 +15,7 @@ use crate::domain::ids::{
 };
 use crate::domain::link::{Slug, SlugError, Target};
 use crate::domain::secret::token_hash;
-use crate::domain::time::{Millis, whole_second};
+use crate::domain::time::Millis;
 use crate::error::{Error, Result};
 use crate::storage::deals::{self as rows, DealRow, DealUpdate, NewDeal, Start, TermsRow};
 use crate::storage::links::{self, LinkRow, NewLink};
@@ -196,7 +196,7 @@ pub async fn create(
     let deal = NewDeal { id, creator, campaign: campaign_id, stage: &stage };
     let mut batch = vec![rows::insert(caller.brand, &deal, now_ms)];
     if let Some(Percent(rate)) = new.commission_percent {
-        let starts_at_ms = new.starts_at.map_or(whole_second(now_ms), |at| at.0);
+        let starts_at_ms = new.starts_at.map_or(now_ms, |at| at.0);
         let terms = Terms { id: app.new_id(), deal: id, starts_at_ms, rate };
         batch.push(rows::insert_terms(caller.brand, &terms, Start::Exactly, now_ms));
     }
@@ -282,8 +282,7 @@ pub async fn update(
         let campaign = creators::campaign(app.db(), caller.brand, deal.campaign_id).await?;
         update.stage = Some(stage_of(&campaign.ok_or(Error::NotFound)?.stages, Some(stage))?);
     }
-    let now_ms = whole_second(app.now_ms());
-    app.db().run(vec![rows::update(caller.brand, deal.id, &update, now_ms)]).await?;
+    app.db().run(vec![rows::update(caller.brand, deal.id, &update, app.now_ms())]).await?;
     Ok(Json(view(&app, find(&app, caller.brand, deal.id).await?)))
 }
 
@@ -315,7 +314,7 @@ pub async fn add_terms(
     let terms = Terms {
         id: app.new_id(),
         deal: id.0,
-        starts_at_ms: new.starts_at.map_or(whole_second(now_ms), |at| at.0),
+        starts_at_ms: new.starts_at.map_or(now_ms, |at| at.0),
         rate: new.commission_percent.0,
     };
     let start = if new.starts_at.is_some() { Start::Exactly } else { Start::Soonest };
