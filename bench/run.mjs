@@ -164,8 +164,14 @@ async function compare(contenders, { rate, warm, kind }) {
   const late = Object.fromEntries(names.map((name) => [name, []]));
   const count = (name, result) => (contenders[name].answered = (contenders[name].answered ?? 0) + result.requests - result.bad);
   for (const name of names) {
-    const { server, load: requests } = contenders[name];
-    count(name, await load.saturate(server, requests, { secs: warm }));
+    const { server, load: requests, least = 0 } = contenders[name];
+    contenders[name].warmings = 0;
+    for (let longer = warm, sent = 0; sent <= least; longer *= 2) {
+      const result = await load.saturate(server, requests, { secs: longer });
+      count(name, result);
+      contenders[name].warmings++;
+      sent = result.requests;
+    }
   }
   for (let round = 0; round < rounds; round++) {
     for (const name of round % 2 ? [...names].reverse() : names) {
@@ -214,12 +220,13 @@ async function redirect(built) {
   const contenders = {
     js302: { server: await peer('js302', built.js302, { wrap }), load: anything },
     rs302: { server: await peer('rs302', built.rs302, { wrap }), load: anything },
-    tributary: { server, load: load.clicks(links(LINKS)) },
+    // Warm means that every link was asked for.
+    tributary: { server, load: load.clicks(links(LINKS)), least: LINKS },
   };
   await compare(contenders, { rate: 1000, warm: 8, kind: 'redirect' });
   // wrk breaks off its last requests: some are answered, and counted, without its knowing.
   const { answered } = contenders.tributary;
-  const brokenOff = 32 * (rounds + 1);
+  const brokenOff = 32 * (rounds + contenders.tributary.warmings);
   await load.sleep(3000);
   const counted = await countedClicks(server, key);
   results.redirect.counted = { answered, ...counted };
