@@ -32,3 +32,14 @@ pub struct CitedTerms {
     /// Its rate in basis points.
     pub rate: BasisPoints,
 }
+
+/// Of versions in the order of their starts, the one in force at `at_ms`: the last that had
+/// started.
+#[must_use]
+pub fn in_force<T>(
+    versions: &[T],
+    starts_at_ms: impl Fn(&T) -> Millis,
+    at_ms: Millis,
+) -> Option<&T> {
+    versions.iter().rev().find(|version| starts_at_ms(version) <= at_ms)
+}

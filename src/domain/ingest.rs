@@ -4,8 +4,6 @@
 //! A pure function of what was loaded and what was delivered; the commit is one batch guarded by
 //! the order's revision, so that a decision made from stale facts changes nothing.
 
-use std::collections::BTreeMap;
-
 use super::attribution::{self, Circumstances, Decision, Known};
 use super::brand::{AttributionRules, EarningRules};
 use super::click::ClickKeys;
@@ -105,28 +103,9 @@ pub struct Change {
     pub decision: Option<Decision>,
     /// Postings.
     pub transactions: Vec<Transaction>,
-    /// Changes of the deals' daily totals.
-    pub totals: Vec<TotalsChange>,
-    /// The deal whose terms were just read, with the number of their versions: if there are more
-    /// by the time of the commit, it must fail.
-    pub terms_seen: Option<(DealId, i64)>,
-}
-
-/// By how much a deal's totals of one day change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TotalsChange {
-    /// Whose totals.
-    pub deal: DealId,
-    /// Of which brand day.
-    pub day: Day,
-    /// In which currency.
-    pub currency: Currency,
-    /// Orders more or fewer.
-    pub orders: i64,
-    /// Base more or less.
-    pub base_minor: i64,
-    /// Commission more or less.
-    pub commission_minor: i64,
+    /// How many versions of the winner's terms there were, if they were just read: with more by
+    /// the time of the commit, it must fail.
+    pub terms_seen: Option<i64>,
 }
 
 /// Why a delivery can't be used although it is authentic.
@@ -188,9 +167,8 @@ pub fn decide(
         currency: facts.snapshot.as_ref().map(|s| s.currency),
         base_minor: base_of(&facts, decision.as_ref()),
         standing: new,
-        totals: totals_change(old, new),
         transactions,
-        terms_seen: winner.and_then(|w| Some((w.deal, terms_versions(&loaded.known, w.deal)?))),
+        terms_seen: winner.and_then(|w| terms_versions(&loaded.known, w.deal)),
         facts,
         decision,
     })))
@@ -242,29 +220,6 @@ fn standing(facts: &Facts, decision: Option<&Decision>, zone: &Zone) -> Option<S
         placed_day,
         counts: commission::state(facts) != OrderState::Cancelled,
     })
-}
-
-fn totals_change(old: Option<Standing>, new: Option<Standing>) -> Vec<TotalsChange> {
-    let mut changes = BTreeMap::new();
-    for (standing, sign) in old.map(|s| (s, -1)).into_iter().chain(new.map(|s| (s, 1))) {
-        let key = (standing.deal, standing.placed_day, standing.currency);
-        let change = changes.entry(key).or_insert((0, 0, 0));
-        change.0 += sign * i64::from(standing.counts);
-        change.1 += sign * standing.base_minor;
-        change.2 += sign * standing.commission_minor;
-    }
-    changes
-        .into_iter()
-        .filter(|(_, change)| *change != (0, 0, 0))
-        .map(|((deal, day, currency), (orders, base_minor, commission_minor))| TotalsChange {
-            deal,
-            day,
-            currency,
-            orders,
-            base_minor,
-            commission_minor,
-        })
-        .collect()
 }
 
 fn terms_versions(known: &Known, deal: DealId) -> Option<i64> {

@@ -52,7 +52,7 @@ pub async fn ingest(
     let mut lost = DbError::Constraint("never tried".to_owned());
     for _ in 0..ATTEMPTS {
         let rows = app.db().rows(orders::load(brand, store, delivery, keys)).await?;
-        let Some(loaded) = orders::loaded(&rows)? else {
+        let Some(loaded) = orders::loaded(&rows, delivery)? else {
             return Ok(Ingested::Unusable("the brand does not exist any more".to_owned()));
         };
         let now_ms = app.now_ms();
@@ -61,13 +61,13 @@ pub async fn ingest(
             Ok(Outcome::Changed(change)) => change,
             Err(unusable) => return Ok(Ingested::Unusable(unusable.to_string())),
         };
-        let batch = orders::commit(brand, &change, loaded.order.as_ref(), now_ms)?;
-        if is_too_large(&batch) {
+        let commit = orders::commit(brand, &change, loaded.order.as_ref(), now_ms)?;
+        if is_too_large(&commit) {
             return Ok(Ingested::Unusable("the order is too large to keep".to_owned()));
         }
         #[cfg(feature = "canary")]
-        let batch = without_guard(app, batch);
-        match app.db().run(batch).await {
+        let commit = without_guard(app, commit);
+        match app.db().run(vec![commit]).await {
             Ok(_) => return Ok(committed(loaded.order.as_ref(), &change)),
             Err(error @ DbError::Constraint(_)) => lost = error,
             Err(error) => return Err(error),
@@ -87,23 +87,21 @@ fn committed(before: Option<&StoredOrder>, change: &Change) -> Ingested {
 }
 
 /// A row of D1 holds 2 MB; what is larger would be refused for ever.
-fn is_too_large(batch: &[Statement]) -> bool {
+fn is_too_large(commit: &Statement) -> bool {
     let length = |param: &Param| match param {
         Param::Text(text) => text.len(),
         _ => 0,
     };
-    batch.iter().any(|s| s.params.iter().map(length).sum::<usize>() > 1_500_000)
+    commit.params.iter().map(length).sum::<usize>() > 1_500_000
 }
 
 /// The known-bad build that the test of 50 deliveries must catch.
 #[cfg(feature = "canary")]
-fn without_guard(app: &App, mut batch: Vec<Statement>) -> Vec<Statement> {
+fn without_guard(app: &App, mut commit: Statement) -> Statement {
     if app.config.canary == Some(crate::app::Canary::NoGuard) {
-        for statement in &mut batch {
-            statement.sql = orders::unguarded(statement.sql);
-        }
+        commit.sql = orders::unguarded(commit.sql);
     }
-    batch
+    commit
 }
 
 /// Takes a message of the overflow queue.

@@ -79,10 +79,11 @@ SELECT min(posted_at_ms) AS oldest_ms FROM entries WHERE brand_id = ?1
   AND sequence > coalesce((SELECT max(size) FROM ledger_seals WHERE brand_id = ?1), 0)";
 }
 
-/// The statement that posts transactions. What they are posted for is guarded before it in the
-/// same batch; the books' own limits are CHECKs.
+/// Transactions as the JSON list of entries that [`post`] and the triggers on orders put into the
+/// ledger: `t` the place of the transaction's first entry, then account, creator, day, currency,
+/// minor units, and the cause (which the triggers know).
 #[must_use]
-pub fn post(brand: BrandId, transactions: &[Transaction], now_ms: Millis) -> Statement {
+pub fn postings(transactions: &[Transaction]) -> String {
     let mut entries = Vec::new();
     for transaction in transactions {
         let first = entries.len();
@@ -94,7 +95,14 @@ pub fn post(brand: BrandId, transactions: &[Transaction], now_ms: Millis) -> Sta
             }));
         }
     }
-    bind!(POST, brand, json!(entries).to_string(), now_ms)
+    json!(entries).to_string()
+}
+
+/// The statement that posts transactions. What they are posted for is guarded before it in the
+/// same batch; the books' own limits are CHECKs.
+#[must_use]
+pub fn post(brand: BrandId, transactions: &[Transaction], now_ms: Millis) -> Statement {
+    bind!(POST, brand, postings(transactions), now_ms)
 }
 
 /// What one account of a creator holds.

@@ -100,12 +100,63 @@ pub(crate) use bind;
 /// Declares a module's SQL, and lists it for the tests.
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $sql:literal;)*) => {
-        $($(#[$doc])* const $name: &str = $sql;)*
+        $($(#[$doc])* const $name: &str = {
+            const BYTES: [u8; $crate::storage::squeezed_len($sql)] = $crate::storage::squeezed($sql);
+            match core::str::from_utf8(&BYTES) {
+                Ok(sql) => sql,
+                Err(_) => "",
+            }
+        };)*
         /// Every statement of this module with its name.
-        pub const STATEMENTS: &[(&str, &str)] = &[$((stringify!($name), $sql)),*];
+        pub const STATEMENTS: &[(&str, &str)] = &[$((stringify!($name), $name)),*];
     };
 }
 pub(crate) use statements;
+
+/// The length of what [`squeezed`] makes.
+pub(crate) const fn squeezed_len(sql: &str) -> usize {
+    squeeze(sql.as_bytes(), &mut [])
+}
+
+/// A statement without the layout it has in the source: D1 looks at every character of every
+/// statement, and its text travels with each call.
+pub(crate) const fn squeezed<const LENGTH: usize>(sql: &str) -> [u8; LENGTH] {
+    let mut squeezed = [b' '; LENGTH];
+    squeeze(sql.as_bytes(), &mut squeezed);
+    squeezed
+}
+
+/// Puts into `out`, as far as it reaches, the text with runs of white space made one space, or
+/// none at the ends and beside punctuation; what is quoted stays. Answers the whole length.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which checks it")]
+const fn squeeze(sql: &[u8], out: &mut [u8]) -> usize {
+    let (mut at, mut length, mut quoted, mut last) = (0, 0, false, b'(');
+    while at < sql.len() {
+        let byte = sql[at];
+        at += 1;
+        let byte = if quoted || !byte.is_ascii_whitespace() {
+            byte
+        } else {
+            while at < sql.len() && sql[at].is_ascii_whitespace() {
+                at += 1;
+            }
+            let ends = at == sql.len() || matches!(sql[at], b')' | b',' | b'=' | b'<' | b'>');
+            if ends || matches!(last, b'(' | b',' | b'=' | b'<' | b'>') {
+                continue;
+            }
+            b' '
+        };
+        if byte == b'\'' {
+            quoted = !quoted;
+        }
+        if length < out.len() {
+            out[length] = byte;
+        }
+        length += 1;
+        last = byte;
+    }
+    length
+}
 
 /// Every statement of the D1 database by module, for the tests.
 #[must_use]
@@ -166,10 +217,11 @@ impl DbError {
     /// Sorts an error text of D1 or SQLite.
     #[must_use]
     pub fn classify(message: String) -> Self {
-        const REFUSED: [&str; 5] = [
+        const REFUSED: [&str; 6] = [
             "constraint failed",
             "append-only",
             "terms_before_decided_order",
+            "terms_changed_meanwhile",
             "SQLITE_CONSTRAINT",
             "FOREIGN KEY",
         ];
@@ -270,4 +322,21 @@ pub struct Page {
     pub limit: i64,
     /// The key of the last row of the page before; empty for the first page.
     pub after: String,
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn statements_lose_their_layout_only() {
+        const SQL: &str =
+            "\nSELECT a,  ' b  c ' ->> '$.x'\n  FROM t WHERE ( x  =  ?1 AND y <> ?2 )";
+        const BYTES: [u8; super::squeezed_len(SQL)] = super::squeezed(SQL);
+        let text = core::str::from_utf8(&BYTES).unwrap();
+        assert_eq!(text, "SELECT a,' b  c ' ->>'$.x' FROM t WHERE (x=?1 AND y<>?2)");
+        for (module, statements) in super::all_statements() {
+            for (name, sql) in statements {
+                assert!(!sql.contains("--") && !sql.contains('\n'), "{module}::{name}: {sql}");
+            }
+        }
+    }
 }

@@ -1,109 +1,61 @@
 //! Orders: loading what a decision needs, committing it, and listing.
 //!
-//! Load is one statement, commit one batch of at most four: two calls of D1 for an attributed
-//! order, one for a repeat.
+//! Load is one statement over views, commit one row whose triggers do the rest: two short calls of
+//! D1 for an order, one for a repeat.
 
 use serde::Deserialize;
 use serde_json::json;
 
 use super::{Database, DbError, Page, Param, Rows, Statement, bind, statements};
-use crate::domain::attribution::{Decision, Known, KnownCode, KnownLink, code_key};
+use crate::domain::attribution::{DealFacts, Decision, Known, KnownCode, KnownLink, code_key};
 use crate::domain::brand::{AttributionRules, EarningRules};
 use crate::domain::click::ClickKeys;
-use crate::domain::ids::{BrandId, CreatorId, DealId, OrderId, StoreId};
+use crate::domain::deal::{CitedTerms, in_force};
+use crate::domain::ids::{BrandId, CreatorId, DealId, LinkId, OrderId, StoreId, TermsId};
 use crate::domain::ingest::{Change, Loaded, Standing, StoredOrder};
 use crate::domain::ledger::Holdings;
-use crate::domain::money::Currency;
-use crate::domain::order::{Delivery, Evidence, Facts, Report, order_id};
+use crate::domain::money::{BasisPoints, Currency};
+use crate::domain::order::{Delivery, Evidence, Report, Snapshot, order_id};
 use crate::domain::time::{Day, Millis, Zone, latest_meant};
 use crate::storage::ledger;
 
 statements! {
-    /// ?1 brand, ?2 order, ?3 placed_at_ms, ?4 code keys, ?5 link ids, ?6 slug key. What a subquery
-    /// returns is text again: only `json()` makes it part of the object around it. CROSS JOIN keeps
-    /// the order of the joins: by itself SQLite walks all codes of the brand first. Compared with a
-    /// bare parameter, a statement with a join or an order is planned again with every new value:
-    /// hence the plus.
+    /// ?1 brand, ?2 order, ?3 code keys, ?4 link ids, ?5 slug key: what a decision needs, in one
+    /// row. What a subquery returns is text again: only `json()` makes it part of the list around
+    /// it. CROSS JOIN keeps the order of the joins: by itself SQLite walks all codes of the brand
+    /// first. Compared with a bare parameter, a statement with a join or an order is planned again
+    /// with every new value: hence the plus.
     LOAD = "
-SELECT o.revision, o.facts, o.decision, o.deal_id, o.creator_id, o.available_day, o.currency,
-  o.base_minor, o.commission_minor, o.state, o.placed_at_ms,
-  b.timezone, b.hold_days, b.earn_on, b.count_test_orders,
-  (SELECT json_object('window_days', window_days, 'precedence', precedence, 'clicks', clicks)
-     FROM attribution_rules WHERE brand_id = +?1 AND starts_at_ms <= +?3
-     ORDER BY starts_at_ms DESC LIMIT 1) AS rules,
-  (SELECT json_group_array(json_object('code_key', c.code_key, 'deal', json_object(
-       'deal', d.id, 'creator', d.creator_id, 'email_hash', r.email_hash,
-       'closed_at_ms', d.closed_at_ms,
-       'terms', json((SELECT json_object('id', t.id, 'rate', t.rate_bp) FROM terms t
-          WHERE t.brand_id = +?1 AND t.deal_id = d.id AND t.starts_at_ms <= +?3
-          ORDER BY t.starts_at_ms DESC, t.version DESC LIMIT 1)),
-       'terms_versions', (SELECT count(*) FROM terms t WHERE t.brand_id = +?1 AND t.deal_id = d.id))))
-     FROM json_each(?4) j
-     CROSS JOIN codes c ON c.brand_id = +?1 AND c.code_key = j.value
-     CROSS JOIN deals d ON d.brand_id = +?1 AND d.id = c.deal_id
-     CROSS JOIN creators r ON r.brand_id = +?1 AND r.id = d.creator_id) AS codes,
-  (SELECT json_group_array(json_object('link', l.id, 'slug_key', l.slug_key, 'deal', json_object(
-       'deal', d.id, 'creator', d.creator_id, 'email_hash', r.email_hash,
-       'closed_at_ms', d.closed_at_ms,
-       'terms', json((SELECT json_object('id', t.id, 'rate', t.rate_bp) FROM terms t
-          WHERE t.brand_id = +?1 AND t.deal_id = d.id AND t.starts_at_ms <= +?3
-          ORDER BY t.starts_at_ms DESC, t.version DESC LIMIT 1)),
-       'terms_versions', (SELECT count(*) FROM terms t WHERE t.brand_id = +?1 AND t.deal_id = d.id))))
-     FROM (SELECT id, slug_key, deal_id FROM links
-             WHERE brand_id = +?1 AND id IN (SELECT value FROM json_each(?5))
-           UNION SELECT id, slug_key, deal_id FROM links WHERE brand_id = +?1 AND slug_key = +?6) l
-     CROSS JOIN deals d ON d.brand_id = +?1 AND d.id = l.deal_id
-     CROSS JOIN creators r ON r.brand_id = +?1 AND r.id = d.creator_id) AS links,
-  (SELECT amount_minor FROM balances WHERE brand_id = +?1 AND creator_id = o.creator_id
-     AND currency = o.currency AND account = 'pending' AND day = o.available_day) AS pending_minor,
-  (SELECT amount_minor FROM balances WHERE brand_id = +?1 AND creator_id = o.creator_id
-     AND currency = o.currency AND account = 'available' AND day = 0) AS available_minor,
-  (SELECT amount_minor FROM balances WHERE brand_id = +?1 AND creator_id = o.creator_id
-     AND currency = o.currency AND account = 'clawback' AND day = 0) AS clawback_minor
-FROM brands b LEFT JOIN orders o ON o.brand_id = +?1 AND o.id = +?2
-WHERE b.id = +?1";
+SELECT b.facts AS brand, o.revision, o.facts, o.decision, o.books,
+  (SELECT json_group_array(json(c.facts)) FROM json_each(?3) j
+     CROSS JOIN code_facts c ON c.brand_id = +?1 AND c.code_key = j.value) AS codes,
+  (SELECT json_group_array(json(l.facts)) FROM json_each(?4) j
+     CROSS JOIN link_facts l ON l.brand_id = +?1 AND l.id = j.value) AS links,
+  (SELECT facts FROM link_facts WHERE brand_id = +?1 AND slug_key = +?5) AS named
+FROM brand_facts b LEFT JOIN order_books o ON o.brand_id = +?1 AND o.id = +?2 WHERE b.id = ?1";
 
-    /// The terms of the deal must still be the ones that were read: else revision is NULL and the
-    /// batch aborts. ?17 deal or NULL, ?18 number of versions.
+    /// The row is the whole commit: triggers refuse it when terms were added since they were read
+    /// (?16), post its entries (?17) and keep its deal's totals.
     INSERT = "
-INSERT INTO orders (brand_id, id, store_id, external_id, name, placed_at_ms, state, currency,
-  base_minor, commission_minor, deal_id, creator_id, available_day, facts, decision, revision)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,
-  iif(?17 IS NULL OR (SELECT count(*) FROM terms WHERE brand_id = ?1 AND deal_id = ?17) = ?18, ?16, NULL))";
+INSERT INTO orders (brand_id, id, store_id, external_id, name, placed_at_ms, placed_day, state,
+  currency, base_minor, commission_minor, deal_id, creator_id, available_day, facts, decision,
+  terms_seen, postings, changed_at_ms, revision)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, 1)";
 
-    /// As [`INSERT`], guarded by the revision that was read: ?16.
+    /// As [`INSERT`], guarded by the revision that was read: ?20.
     UPDATE = "
-UPDATE orders SET name = ?5, placed_at_ms = ?6, state = ?7, currency = ?8, base_minor = ?9,
-  commission_minor = ?10, deal_id = ?11, creator_id = ?12, available_day = ?13, facts = ?14,
-  decision = ?15, revision = iif(revision = ?16
-    AND (?17 IS NULL OR (SELECT count(*) FROM terms WHERE brand_id = ?1 AND deal_id = ?17) = ?18),
-    revision + 1, NULL)
-WHERE brand_id = ?1 AND id = ?2";
+UPDATE orders SET name = ?5, placed_at_ms = ?6, placed_day = ?7, state = ?8, currency = ?9,
+  base_minor = ?10, commission_minor = ?11, deal_id = ?12, creator_id = ?13, available_day = ?14,
+  facts = ?15, decision = ?16, terms_seen = ?17, postings = ?18, changed_at_ms = ?19,
+  revision = iif(revision = ?20, revision + 1, NULL)
+WHERE brand_id = ?1 AND id = ?2 AND store_id = ?3 AND external_id = ?4";
 
     /// An update that moves neither deal nor time leaves their indexes alone: one row written.
     UPDATE_IN_PLACE = "
 UPDATE orders SET name = ?3, state = ?4, base_minor = ?5, commission_minor = ?6,
-  available_day = ?7, facts = ?8, decision = ?9, revision = iif(revision = ?10, revision + 1, NULL)
+  available_day = ?7, facts = ?8, decision = ?9, postings = ?10, changed_at_ms = ?11,
+  revision = iif(revision = ?12, revision + 1, NULL)
 WHERE brand_id = ?1 AND id = ?2";
-
-    /// ?1 brand, ?2 changes. The guard of the order comes before it in the batch.
-    ADD_TOTALS = "
-INSERT INTO deal_days (brand_id, deal_id, day, currency, orders, base_minor, commission_minor)
-SELECT ?1, json_extract(value, '$.deal'), json_extract(value, '$.day'),
-  json_extract(value, '$.currency'), json_extract(value, '$.orders'),
-  json_extract(value, '$.base'), json_extract(value, '$.commission')
-FROM json_each(?2) WHERE true
-ON CONFLICT (brand_id, deal_id, day, currency) DO UPDATE SET orders = orders + excluded.orders,
-  base_minor = base_minor + excluded.base_minor,
-  commission_minor = commission_minor + excluded.commission_minor";
-
-    /// The same where a total falls: a new row could not hold it, an old one can.
-    SUBTRACT_TOTALS = "
-UPDATE deal_days SET orders = orders + json_extract(?2, '$.orders'),
-  base_minor = base_minor + json_extract(?2, '$.base'),
-  commission_minor = commission_minor + json_extract(?2, '$.commission')
-WHERE brand_id = ?1 AND deal_id = json_extract(?2, '$.deal') AND day = json_extract(?2, '$.day')
-  AND currency = json_extract(?2, '$.currency')";
 
     FIND = "
 SELECT id, store_id, external_id, name, placed_at_ms, state, currency, base_minor,
@@ -175,49 +127,92 @@ impl OrderRow {
     /// # Errors
     /// [`DbError::Failed`] if it doesn't parse.
     pub fn decision(&self) -> Result<Option<Decision>, DbError> {
-        parse_json(self.decision.as_deref())
+        self.decision.as_deref().map(parse_json).transpose()
     }
 }
 
+/// The row of [`LOAD`]: JSON of the views in schema.sql.
 #[derive(Deserialize)]
 struct LoadedRow {
+    brand: String,
     revision: Option<i64>,
     facts: Option<String>,
     decision: Option<String>,
-    deal_id: Option<DealId>,
-    creator_id: Option<CreatorId>,
-    available_day: Option<i64>,
-    currency: Option<Currency>,
-    base_minor: Option<i64>,
-    commission_minor: Option<i64>,
-    state: Option<String>,
-    placed_at_ms: Option<Millis>,
+    books: Option<String>,
+    codes: String,
+    links: String,
+    named: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct StoredBrand {
     timezone: String,
-    hold_days: u16,
-    earn_on: crate::domain::brand::EarnOn,
-    count_test_orders: i64,
-    rules: Option<String>,
-    codes: Option<String>,
-    links: Option<String>,
+    #[serde(flatten)]
+    earning: EarningRules,
+    rules: Vec<StoredRules>,
+}
+
+#[derive(Deserialize)]
+struct StoredRules {
+    starts_at_ms: Millis,
+    #[serde(flatten)]
+    rules: AttributionRules,
+}
+
+#[derive(Deserialize)]
+struct StoredDeal {
+    deal: DealId,
+    creator: CreatorId,
+    email_hash: Option<String>,
+    closed_at_ms: Option<Millis>,
+    terms: Vec<StoredTerms>,
+}
+
+#[derive(Deserialize)]
+struct StoredTerms {
+    id: TermsId,
+    starts_at_ms: Millis,
+    rate: BasisPoints,
+}
+
+#[derive(Deserialize)]
+struct StoredCode {
+    code_key: String,
+    deal: StoredDeal,
+}
+
+#[derive(Deserialize)]
+struct StoredLink {
+    link: LinkId,
+    slug_key: String,
+    deal: StoredDeal,
+}
+
+/// What stands in the books for an order, and what the creator holds on its day.
+#[derive(Deserialize)]
+struct StoredBooks {
+    deal: Option<DealId>,
+    creator: Option<CreatorId>,
+    available_day: Option<i64>,
+    placed_day: Option<i64>,
+    currency: Option<Currency>,
+    base_minor: i64,
+    commission_minor: i64,
+    counts: bool,
     pending_minor: Option<i64>,
     available_minor: Option<i64>,
     clawback_minor: Option<i64>,
 }
 
-fn parse_json<T: serde::de::DeserializeOwned>(text: Option<&str>) -> Result<Option<T>, DbError> {
-    text.map(serde_json::from_str)
-        .transpose()
-        .map_err(|e| DbError::Failed(format!("stored JSON: {e}")))
+fn parse_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, DbError> {
+    serde_json::from_str(text).map_err(|e| DbError::Failed(format!("stored JSON: {e}")))
 }
 
 /// The statement that loads everything the decision about `delivery` depends on.
 #[must_use]
 pub fn load(brand: BrandId, store: StoreId, delivery: &Delivery, keys: &ClickKeys) -> Statement {
     let none = Evidence::default();
-    let (evidence, placed_at_ms) = match &delivery.report {
-        Report::Snapshot(snapshot, _) => (&snapshot.evidence, latest_meant(snapshot.placed_at_ms)),
-        _ => (&none, 0),
-    };
+    let evidence = snapshot(delivery).map_or(&none, |snapshot| &snapshot.evidence);
     let codes: Vec<_> =
         evidence.codes.iter().filter(|c| c.is_code).map(|c| code_key(&c.code)).collect();
     let links: Vec<_> =
@@ -227,66 +222,95 @@ pub fn load(brand: BrandId, store: StoreId, delivery: &Delivery, keys: &ClickKey
         LOAD,
         brand,
         order_id(store, &delivery.external_id),
-        placed_at_ms,
         json!(codes).to_string(),
         json!(links).to_string(),
         slug,
     )
 }
 
-/// What [`load`] found; `None` if the brand is gone.
+fn snapshot(delivery: &Delivery) -> Option<&Snapshot> {
+    match &delivery.report {
+        Report::Snapshot(snapshot, _) => Some(snapshot),
+        _ => None,
+    }
+}
+
+/// What [`load`] found for the same delivery; `None` if the brand is gone.
 ///
 /// # Errors
 /// [`DbError::Failed`] if a row doesn't have the form that the code expects.
-pub fn loaded(rows: &Rows) -> Result<Option<Loaded>, DbError> {
+pub fn loaded(rows: &Rows, delivery: &Delivery) -> Result<Option<Loaded>, DbError> {
     let Some(row) = rows.first::<LoadedRow>()? else { return Ok(None) };
-    let zone = Zone::named(&row.timezone).unwrap_or_else(Zone::utc);
+    let placed_at_ms = snapshot(delivery).map_or(0, |s| latest_meant(s.placed_at_ms));
+    let brand: StoredBrand = parse_json(&row.brand)?;
+    let rules = in_force(&brand.rules, |rules| rules.starts_at_ms, placed_at_ms);
+    let codes: Vec<StoredCode> = parse_json(&row.codes)?;
+    let mut links: Vec<StoredLink> = parse_json(&row.links)?;
+    links.extend(row.named.as_deref().map(parse_json::<StoredLink>).transpose()?);
+    let facts = |deal| deal_facts(deal, placed_at_ms);
     let known = Known {
-        codes: parse_json::<Vec<KnownCode>>(row.codes.as_deref())?.unwrap_or_default(),
-        links: parse_json::<Vec<KnownLink>>(row.links.as_deref())?.unwrap_or_default(),
+        codes: codes
+            .into_iter()
+            .map(|code| KnownCode { code_key: code.code_key, deal: facts(code.deal) })
+            .collect(),
+        links: links
+            .into_iter()
+            .map(|l| KnownLink { link: l.link, slug_key: l.slug_key, deal: facts(l.deal) })
+            .collect(),
     };
-    let rules: AttributionRules = parse_json(row.rules.as_deref())?.unwrap_or_default();
-    let earning = EarningRules {
-        earn_on: row.earn_on,
-        count_test_orders: row.count_test_orders != 0,
-        hold_days: row.hold_days,
-    };
+    let books: Option<StoredBooks> = row.books.as_deref().map(parse_json).transpose()?;
+    let held = |of: fn(&StoredBooks) -> Option<i64>| books.as_ref().and_then(of).unwrap_or(0);
     let holdings = Holdings {
-        pending_minor: row.pending_minor.unwrap_or(0),
-        available_minor: row.available_minor.unwrap_or(0),
-        clawback_minor: row.clawback_minor.unwrap_or(0),
+        pending_minor: held(|books| books.pending_minor),
+        available_minor: held(|books| books.available_minor),
+        clawback_minor: held(|books| books.clawback_minor),
     };
-    let order = stored_order(&row, &zone)?;
-    Ok(Some(Loaded { order, rules, earning, zone, known, holdings }))
-}
-
-fn stored_order(row: &LoadedRow, zone: &Zone) -> Result<Option<StoredOrder>, DbError> {
-    let (Some(revision), Some(facts)) = (row.revision, row.facts.as_deref()) else {
-        return Ok(None);
-    };
-    let facts: Facts = parse_json(Some(facts))?.unwrap_or_default();
-    let standing = match (row.deal_id, row.creator_id, row.currency, row.placed_at_ms) {
-        (Some(deal), Some(creator), Some(currency), Some(placed)) => Some(Standing {
-            deal,
-            creator,
-            available_day: Day(row.available_day.unwrap_or(0)),
-            currency,
-            base_minor: row.base_minor.unwrap_or(0),
-            commission_minor: row.commission_minor.unwrap_or(0),
-            placed_day: zone.day(placed),
-            counts: row.state.as_deref() != Some("cancelled"),
-        }),
-        _ => None,
-    };
-    Ok(Some(StoredOrder {
-        revision,
-        facts,
-        decision: parse_json(row.decision.as_deref())?,
-        standing,
+    Ok(Some(Loaded {
+        order: stored_order(&row, books.as_ref())?,
+        rules: rules.map(|version| version.rules).unwrap_or_default(),
+        earning: brand.earning,
+        zone: Zone::named(&brand.timezone).unwrap_or_else(Zone::utc),
+        known,
+        holdings,
     }))
 }
 
-/// The batch that commits a change: the guarded order first, then postings and totals.
+fn deal_facts(deal: StoredDeal, placed_at_ms: Millis) -> DealFacts {
+    let terms = in_force(&deal.terms, |terms| terms.starts_at_ms, placed_at_ms);
+    DealFacts {
+        deal: deal.deal,
+        creator: deal.creator,
+        email_hash: deal.email_hash,
+        closed_at_ms: deal.closed_at_ms,
+        terms: terms.map(|terms| CitedTerms { id: terms.id, rate: terms.rate }),
+        terms_versions: i64::try_from(deal.terms.len()).unwrap_or(i64::MAX),
+    }
+}
+
+fn stored_order(
+    row: &LoadedRow,
+    books: Option<&StoredBooks>,
+) -> Result<Option<StoredOrder>, DbError> {
+    let (Some(revision), Some(facts)) = (row.revision, row.facts.as_deref()) else {
+        return Ok(None);
+    };
+    let standing = books.and_then(|books| {
+        Some(Standing {
+            deal: books.deal?,
+            creator: books.creator?,
+            available_day: Day(books.available_day?),
+            placed_day: Day(books.placed_day?),
+            currency: books.currency?,
+            base_minor: books.base_minor,
+            commission_minor: books.commission_minor,
+            counts: books.counts,
+        })
+    });
+    let decision = row.decision.as_deref().map(parse_json).transpose()?;
+    Ok(Some(StoredOrder { revision, facts: parse_json(facts)?, decision, standing }))
+}
+
+/// The statement that commits a change: the order's row, whole or not at all.
 ///
 /// # Errors
 /// [`DbError::Failed`] if a part can't be written as JSON.
@@ -295,85 +319,69 @@ pub fn commit(
     change: &Change,
     before: Option<&StoredOrder>,
     now_ms: Millis,
-) -> Result<Vec<Statement>, DbError> {
+) -> Result<Statement, DbError> {
     let to_json = |e: serde_json::Error| DbError::Failed(format!("JSON: {e}"));
     let facts = serde_json::to_string(&change.facts).map_err(to_json)?;
     let decision =
         change.decision.as_ref().map(serde_json::to_string).transpose().map_err(to_json)?;
-    let mut batch = vec![order_statement(brand, change, before, facts, decision)];
-    if !change.transactions.is_empty() {
-        batch.push(ledger::post(brand, &change.transactions, now_ms));
-    }
-    for total in &change.totals {
-        let json = json!({
-            "deal": total.deal, "day": total.day, "currency": total.currency,
-            "orders": total.orders, "base": total.base_minor, "commission": total.commission_minor,
-        });
-        let falls = total.orders < 0 || total.base_minor < 0 || total.commission_minor < 0;
-        batch.push(if falls {
-            bind!(SUBTRACT_TOTALS, brand, json.to_string())
-        } else {
-            bind!(ADD_TOTALS, brand, json!([json]).to_string())
-        });
-    }
-    Ok(batch)
-}
-
-fn order_statement(
-    brand: BrandId,
-    change: &Change,
-    before: Option<&StoredOrder>,
-    facts: String,
-    decision: Option<String>,
-) -> Statement {
+    let postings =
+        (!change.transactions.is_empty()).then(|| ledger::postings(&change.transactions));
     let standing = change.standing;
     let commission = standing.map_or(0, |s| s.commission_minor);
     let day = standing.map(|s| s.available_day.0);
-    let deal = standing.map(|s| s.deal);
-    if let (Some(revision), Some(before)) = (change.from_revision, before) {
-        let placed = before.facts.snapshot.as_ref().map(|s| s.placed_at_ms);
-        let currency = before.facts.snapshot.as_ref().map(|s| s.currency);
-        let in_place = placed == change.placed_at_ms
-            && currency == change.currency
-            && before.standing.map(|s| s.deal) == deal
-            && change.terms_seen.is_none();
-        if in_place {
-            return bind!(
-                UPDATE_IN_PLACE,
-                brand,
-                change.id,
-                &change.name,
-                change.state.as_str(),
-                change.base_minor,
-                commission,
-                day,
-                facts,
-                decision,
-                revision,
-            );
-        }
+    if before.is_some_and(|before| is_in_place(change, before)) {
+        return Ok(bind!(
+            UPDATE_IN_PLACE,
+            brand,
+            change.id,
+            &change.name,
+            change.state.as_str(),
+            change.base_minor,
+            commission,
+            day,
+            facts,
+            decision,
+            postings,
+            now_ms,
+            change.from_revision,
+        ));
     }
-    bind!(
-        if change.from_revision.is_some() { UPDATE } else { INSERT },
+    let mut statement = bind!(
+        INSERT,
         brand,
         change.id,
         change.store,
         &change.external_id,
         &change.name,
         change.placed_at_ms,
+        standing.map(|s| s.placed_day.0),
         change.state.as_str(),
         change.currency.map(Currency::code),
         change.base_minor,
         commission,
-        deal,
+        standing.map(|s| s.deal),
         standing.map(|s| s.creator),
         day,
         facts,
         decision,
-        change.from_revision.unwrap_or(1),
-        change.terms_seen.map(|(deal, _)| deal),
-        change.terms_seen.map(|(_, versions)| versions),
-    )
+        change.terms_seen,
+        postings,
+        now_ms,
+    );
+    if let Some(revision) = change.from_revision {
+        statement.sql = UPDATE;
+        statement.params.push(Param::from(revision));
+    }
+    Ok(statement)
+}
+
+/// Whether a change moves neither the order's deal nor its time.
+fn is_in_place(change: &Change, before: &StoredOrder) -> bool {
+    let snapshot = before.facts.snapshot.as_ref();
+    snapshot.map(|s| s.placed_at_ms) == change.placed_at_ms
+        && snapshot.map(|s| s.currency) == change.currency
+        && before.standing.map(|s| s.deal) == change.standing.map(|s| s.deal)
+        && change.terms_seen.is_none()
 }
 
 /// One order with its decision.
@@ -489,14 +497,14 @@ pub fn unguarded(sql: &'static str) -> &'static str {
 
 #[cfg(feature = "canary")]
 const UNGUARDED_INSERT: &str = "
-INSERT OR REPLACE INTO orders (brand_id, id, store_id, external_id, name, placed_at_ms, state,
-  currency, base_minor, commission_minor, deal_id, creator_id, available_day, facts, decision,
-  revision)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,
-  iif(?17 IS NULL OR (SELECT count(*) FROM terms WHERE brand_id = ?1 AND deal_id = ?17) = ?18, ?16, NULL))";
+INSERT OR REPLACE INTO orders (brand_id, id, store_id, external_id, name, placed_at_ms, placed_day,
+  state, currency, base_minor, commission_minor, deal_id, creator_id, available_day, facts, decision,
+  terms_seen, postings, changed_at_ms, revision)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, 1)";
 
 #[cfg(feature = "canary")]
 const UNGUARDED_UPDATE_IN_PLACE: &str = "
 UPDATE orders SET name = ?3, state = ?4, base_minor = ?5, commission_minor = ?6,
-  available_day = ?7, facts = ?8, decision = ?9, revision = ?10 + 1
+  available_day = ?7, facts = ?8, decision = ?9, postings = ?10, changed_at_ms = ?11,
+  revision = ?12 + 1
 WHERE brand_id = ?1 AND id = ?2";

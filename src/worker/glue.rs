@@ -1,6 +1,8 @@
 //! The few JavaScript functions that cross into WebAssembly: each crossing costs a copy, so one
 //! call brings all that a visit needs, and one makes the answer.
 
+use std::cell::RefCell;
+
 use http::HeaderMap;
 use worker::js_sys::Uint8Array;
 use worker::wasm_bindgen::JsCast;
@@ -44,10 +46,12 @@ export async function read(request, most) {
   for (const chunk of chunks) { whole.set(chunk, at); at += chunk.length; }
   return whole;
 }
+const texts = [];
+export function keep(sql) { return texts.push(sql) - 1; }
 export async function run(binding, nearest, batch) {
   try {
     const db = nearest ? binding.withSession('first-unconstrained') : binding;
-    const statements = JSON.parse(batch).map(([sql, params]) => db.prepare(sql).bind(...params));
+    const statements = JSON.parse(batch).map(([text, ...params]) => db.prepare(texts[text]).bind(...params));
     const results = await db.batch(statements);
     return 'R' + JSON.stringify(results.map((r) => r.results));
   } catch (error) {
@@ -63,6 +67,7 @@ extern "C" {
     fn answer(status: u16, headers: &str, body: Option<Uint8Array>) -> web_sys::Response;
     #[wasm_bindgen(catch)]
     async fn read(request: &web_sys::Request, most: usize) -> Result<JsValue, JsValue>;
+    fn keep(sql: &str) -> u32;
     #[wasm_bindgen(catch)]
     async fn run(binding: &JsValue, nearest: bool, batch: &str) -> Result<JsValue, JsValue>;
 }
@@ -222,7 +227,25 @@ pub async fn body(request: &web_sys::Request, most: usize) -> Option<Vec<u8>> {
     }
 }
 
-/// Runs a batch on D1: `R` and the rows, or `E` and the error.
+thread_local! {
+    /// The statements that JavaScript has, by the address of their text.
+    static KEPT: RefCell<Vec<(*const u8, u32)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The number under which JavaScript keeps a statement: its text crosses once per isolate.
+pub fn kept(sql: &'static str) -> u32 {
+    KEPT.with_borrow_mut(|kept| {
+        if let Some((_, number)) = kept.iter().find(|(text, _)| *text == sql.as_ptr()) {
+            return *number;
+        }
+        let number = keep(sql);
+        kept.push((sql.as_ptr(), number));
+        number
+    })
+}
+
+/// Runs a batch on D1, a JSON list of statements: each the number of its text and its parameters.
+/// Answers `R` and the rows, or `E` and the error.
 pub async fn run_batch(binding: &JsValue, nearest: bool, batch: &str) -> String {
     match run(binding, nearest, batch).await {
         Ok(value) => value.as_string().unwrap_or_default(),
