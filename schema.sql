@@ -6,7 +6,8 @@
 -- WITHOUT ROWID where rows are found by key only: an insert then writes one row, not two.
 
 -- A tenant and its settings. `link_host` is the host that its links are handed out on, '' for the
--- product's own /go.
+-- product's own /go. `version` counts the changes of everything that decides orders (settings,
+-- rules, deals, terms, codes, links): a decision names the version that it was made from.
 CREATE TABLE brands (
   id TEXT NOT NULL PRIMARY KEY,
   name TEXT NOT NULL,
@@ -19,8 +20,10 @@ CREATE TABLE brands (
   earn_on TEXT NOT NULL CHECK (earn_on IN ('paid', 'placed')),
   count_test_orders INTEGER NOT NULL CHECK (count_test_orders IN (0, 1)),
   payout_minimum_minor INTEGER CHECK (payout_minimum_minor BETWEEN 0 AND 900000000000000),
-  created_at_ms INTEGER NOT NULL
+  created_at_ms INTEGER NOT NULL,
+  version INTEGER NOT NULL DEFAULT 1
 ) STRICT, WITHOUT ROWID;
+CREATE TRIGGER brands_version AFTER UPDATE OF timezone, hold_days, earn_on, count_test_orders ON brands BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.id; END;
 
 -- Versions of a brand's attribution rules; an order uses those in force when it was placed. The
 -- first starts at 0. Append-only but for the version that starts at the same millisecond.
@@ -32,6 +35,8 @@ CREATE TABLE attribution_rules (
   clicks TEXT NOT NULL CHECK (clicks IN ('last', 'first')),
   PRIMARY KEY (brand_id, starts_at_ms)
 ) STRICT, WITHOUT ROWID;
+CREATE TRIGGER attribution_rules_insert_version AFTER INSERT ON attribution_rules BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; END;
+CREATE TRIGGER attribution_rules_update_version AFTER UPDATE ON attribution_rules BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; END;
 
 -- Hosts that brands serve links on. A host belongs to one brand; old ones stay, so that links
 -- that were handed out keep working.
@@ -84,6 +89,7 @@ CREATE TABLE creators (
   created_at_ms INTEGER NOT NULL,
   PRIMARY KEY (brand_id, id)
 ) STRICT, WITHOUT ROWID;
+CREATE TRIGGER creators_version AFTER UPDATE OF email_hash ON creators BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; END;
 
 -- Boards. `stages` is the JSON list of their names in order.
 CREATE TABLE campaigns (
@@ -110,6 +116,7 @@ CREATE TABLE deals (
   FOREIGN KEY (brand_id, campaign_id) REFERENCES campaigns (brand_id, id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX deals_by_creator ON deals (brand_id, creator_id);
+CREATE TRIGGER deals_version AFTER UPDATE OF creator_id, closed_at_ms ON deals BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; END;
 
 -- Versions of a deal's terms: in force is the one that started last before the order was placed,
 -- of two that start together the later version.
@@ -125,6 +132,7 @@ CREATE TABLE terms (
   FOREIGN KEY (brand_id, deal_id) REFERENCES deals (brand_id, id)
 ) STRICT, WITHOUT ROWID;
 CREATE TRIGGER terms_never_before_decided_orders BEFORE INSERT ON terms WHEN NEW.version > 1 AND EXISTS (SELECT 1 FROM orders WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND placed_at_ms >= NEW.starts_at_ms) BEGIN SELECT RAISE(ABORT, 'terms_before_decided_order'); END;
+CREATE TRIGGER terms_version AFTER INSERT ON terms BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; END;
 
 -- Personal links of deals. `host` is where the link is handed out; `slugs` says where it works.
 CREATE TABLE links (
@@ -144,6 +152,8 @@ CREATE TABLE links (
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX links_by_slug ON links (brand_id, slug_key);
 CREATE INDEX links_by_deal ON links (brand_id, deal_id);
+CREATE TRIGGER links_insert_version AFTER INSERT ON links BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; END;
+CREATE TRIGGER links_update_version AFTER UPDATE OF deal_id, slug_key ON links BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; END;
 
 -- Which link a host serves under a slug; host '' is the product's own /go.
 CREATE TABLE slugs (
@@ -167,14 +177,17 @@ CREATE TABLE codes (
   FOREIGN KEY (brand_id, deal_id) REFERENCES deals (brand_id, id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX codes_by_deal ON codes (brand_id, deal_id);
+CREATE TRIGGER codes_insert_version AFTER INSERT ON codes BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; END;
+CREATE TRIGGER codes_update_version AFTER UPDATE OF deal_id, code_key ON codes BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; END;
+CREATE TRIGGER codes_delete_version AFTER DELETE ON codes BEGIN UPDATE brands SET version = version + 1 WHERE id = OLD.brand_id; END;
 
 -- Orders: their merged facts, the decision about them, and what was posted for them. The id is
 -- derived from store and platform id, so two first deliveries collide here. `revision` guards
 -- every later change: a stale one sets it to NULL and so aborts its whole batch. An order known
 -- only by a refund or cancellation has no placed_at_ms yet. One row is the whole commit: triggers
 -- put the `postings` of its last change (a JSON list of entries) into the ledger and keep the
--- totals of its deal, so that one statement can't do the one without the other. `terms_seen` is
--- how many versions of its deal's terms there were when it was decided.
+-- totals of its deal, so that one statement can't do the one without the other. `decided_from` is
+-- the brand's version that its decision was made from: with a newer one the row is refused.
 CREATE TABLE orders (
   brand_id TEXT NOT NULL,
   id TEXT NOT NULL,
@@ -193,7 +206,7 @@ CREATE TABLE orders (
   facts TEXT NOT NULL,
   decision TEXT,
   placed_day INTEGER,
-  terms_seen INTEGER,
+  decided_from INTEGER,
   postings TEXT,
   changed_at_ms INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (brand_id, id),
@@ -202,8 +215,8 @@ CREATE TABLE orders (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX orders_by_time ON orders (brand_id, placed_at_ms, id) WHERE placed_at_ms IS NOT NULL;
 CREATE INDEX orders_by_deal ON orders (brand_id, deal_id, placed_at_ms, id) WHERE deal_id IS NOT NULL;
-CREATE TRIGGER orders_insert_terms_seen BEFORE INSERT ON orders WHEN NEW.terms_seen <> (SELECT count(*) FROM terms WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id) BEGIN SELECT RAISE(ABORT, 'terms_changed_meanwhile'); END;
-CREATE TRIGGER orders_update_terms_seen BEFORE UPDATE OF terms_seen ON orders WHEN NEW.terms_seen <> (SELECT count(*) FROM terms WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id) BEGIN SELECT RAISE(ABORT, 'terms_changed_meanwhile'); END;
+CREATE TRIGGER orders_insert_decided BEFORE INSERT ON orders WHEN NEW.decided_from <> (SELECT version FROM brands WHERE id = NEW.brand_id) BEGIN SELECT RAISE(ABORT, 'decided_from_stale_facts'); END;
+CREATE TRIGGER orders_update_decided BEFORE UPDATE OF decided_from ON orders WHEN NEW.decided_from <> (SELECT version FROM brands WHERE id = NEW.brand_id) BEGIN SELECT RAISE(ABORT, 'decided_from_stale_facts'); END;
 
 -- Per deal, brand day and currency: what its orders come to, folded by the triggers below and
 -- nothing else.
@@ -342,7 +355,7 @@ CREATE TABLE job_runs (
 -- SQLite looks up single rows; what belongs to a row is a subquery.
 CREATE VIEW brand_facts AS SELECT b.id, json_object(
     'timezone', b.timezone, 'hold_days', b.hold_days, 'earn_on', b.earn_on,
-    'count_test_orders', json(iif(b.count_test_orders, 'true', 'false')),
+    'count_test_orders', json(iif(b.count_test_orders, 'true', 'false')), 'version', b.version,
     'rules', json((SELECT json_group_array(json_object('starts_at_ms', r.starts_at_ms,
         'window_days', r.window_days, 'precedence', r.precedence, 'clicks', r.clicks) ORDER BY r.starts_at_ms)
       FROM attribution_rules r WHERE r.brand_id = b.id))) AS facts

@@ -214,7 +214,6 @@ impl Books {
                 id: TermsId::from_bytes([1; 16]),
                 rate: BasisPoints::new(rate).unwrap(),
             }),
-            terms_versions: 1,
         };
         let known =
             Known { codes: vec![KnownCode { code_key: "anna".into(), deal }], links: vec![] };
@@ -248,6 +247,7 @@ impl Books {
 
     fn take(&mut self, delivery: &Delivery) {
         let loaded = Loaded {
+            version: 1,
             order: self.order.clone(),
             rules: AttributionRules::default(),
             earning: EarningRules::default(),

@@ -29,7 +29,9 @@ fn shape(sql: &[String]) -> Vec<(String, String)> {
             let sql: String = row.get(1)?;
             let lines = sql.lines().map(|line| line.split("--").next().unwrap_or_default());
             let plain = lines.collect::<Vec<_>>().join(" ");
-            Ok((row.get(0)?, plain.split_whitespace().collect::<Vec<_>>().join(" ")))
+            let plain = plain.split_whitespace().collect::<Vec<_>>().join(" ");
+            // ALTER TABLE leaves its own layout.
+            Ok((row.get(0)?, plain.replace(" ,", ",").replace(" )", ")")))
         })
         .unwrap();
     rows.map(Result::unwrap).collect()
@@ -126,7 +128,7 @@ const HOT: &[(&str, &str)] = &[
     ("ledger", "BALANCES"),
     ("ledger", "POST"),
     ("links", "RESOLVE"),
-    ("orders", "LOAD"),
+    ("order_facts", "LOAD"),
     ("orders", "INSERT"),
     ("orders", "UPDATE"),
     ("orders", "UPDATE_IN_PLACE"),

@@ -28,8 +28,6 @@ pub struct DealFacts {
     pub closed_at_ms: Option<Millis>,
     /// The terms in force when the order was placed, if there were any.
     pub terms: Option<CitedTerms>,
-    /// How many versions of its terms exist: the commit checks that it is still so.
-    pub terms_versions: i64,
 }
 
 /// A code that belongs to a deal.
@@ -368,7 +366,6 @@ mod tests {
                 id: TermsId::from_bytes([n; 16]),
                 rate: BasisPoints::new(1000).unwrap(),
             }),
-            terms_versions: 1,
         }
     }
     fn link(n: u8) -> KnownLink {

@@ -51,6 +51,8 @@ pub struct StoredOrder {
 /// Everything the decision about a delivery depends on.
 #[derive(Debug, Clone)]
 pub struct Loaded {
+    /// The brand's version: all of this but the order and the holdings is guarded by it.
+    pub version: i64,
     /// The order, if it is known.
     pub order: Option<StoredOrder>,
     /// The attribution rules in force when the order was placed.
@@ -103,9 +105,9 @@ pub struct Change {
     pub decision: Option<Decision>,
     /// Postings.
     pub transactions: Vec<Transaction>,
-    /// How many versions of the winner's terms there were, if they were just read: with more by
-    /// the time of the commit, it must fail.
-    pub terms_seen: Option<i64>,
+    /// The brand's version that the decision was just made from: with a newer one by the time of
+    /// the commit, it must fail. `None` if there was nothing to decide.
+    pub decided_from: Option<i64>,
 }
 
 /// Why a delivery can't be used although it is authentic.
@@ -155,7 +157,6 @@ pub fn decide(
     };
     let transactions =
         ledger::post_difference(id, old.map(earning_of), new.map(earning_of), loaded.holdings)?;
-    let winner = decision.as_ref().and_then(|d| d.winner.as_ref()).filter(|_| fresh);
     Ok(Outcome::Changed(Box::new(Change {
         id,
         store,
@@ -168,7 +169,7 @@ pub fn decide(
         base_minor: base_of(&facts, decision.as_ref()),
         standing: new,
         transactions,
-        terms_seen: winner.and_then(|w| terms_versions(&loaded.known, w.deal)),
+        decided_from: fresh.then_some(loaded.version),
         facts,
         decision,
     })))
@@ -220,10 +221,4 @@ fn standing(facts: &Facts, decision: Option<&Decision>, zone: &Zone) -> Option<S
         placed_day,
         counts: commission::state(facts) != OrderState::Cancelled,
     })
-}
-
-fn terms_versions(known: &Known, deal: DealId) -> Option<i64> {
-    let codes = known.codes.iter().map(|c| &c.deal);
-    let links = known.links.iter().map(|l| &l.deal);
-    codes.chain(links).find(|d| d.deal == deal).map(|d| d.terms_versions)
 }

@@ -5,14 +5,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::app::App;
-use crate::domain::ids::{BrandId, QuarantineId, StoreId};
-use crate::domain::ingest::{self, Change, Outcome, StoredOrder};
+use crate::domain::ids::{BrandId, OrderId, QuarantineId, StoreId};
+use crate::domain::ingest::{self, Change, Loaded, Outcome, StoredOrder};
 use crate::domain::merkle::hex;
-use crate::domain::order::Delivery;
+use crate::domain::order::{Delivery, order_id};
+use crate::storage::order_facts::{self, Named};
 use crate::storage::{DbError, Param, Statement, orders, quarantine};
 
 /// A loser of the guard loads and decides again so often.
 const ATTEMPTS: u32 = 5;
+/// A snapshot that a store changed later than this after the order is taken as one of a known order.
+const FIRST_WITHIN_MS: i64 = 60_000;
 
 /// What became of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,32 +51,66 @@ pub async fn ingest(
     store: StoreId,
     delivery: &Delivery,
 ) -> Result<Ingested, DbError> {
-    let keys = &app.config.click_keys;
-    let mut lost = DbError::Constraint("never tried".to_owned());
+    let order = order_id(store, &delivery.external_id);
+    let named = Named::by(delivery, &app.config.click_keys);
+    if let Some(loaded) = from_memory(app, brand, order, delivery, &named)
+        && let Some(done) = decide_and_commit(app, brand, store, delivery, &loaded).await?
+    {
+        return Ok(done);
+    }
     for _ in 0..ATTEMPTS {
-        let rows = app.db().rows(orders::load(brand, store, delivery, keys)).await?;
-        let Some(loaded) = orders::loaded(&rows, delivery)? else {
+        let rows = app.db().rows(order_facts::load(brand, order, &named)).await?;
+        let Some((loaded, remembered)) = order_facts::loaded(&rows, &named)? else {
             return Ok(Ingested::Unusable("the brand does not exist any more".to_owned()));
         };
-        let now_ms = app.now_ms();
-        let change = match ingest::decide(store, delivery, &loaded, keys, now_ms) {
-            Ok(Outcome::Unchanged) => return Ok(Ingested::Unchanged),
-            Ok(Outcome::Changed(change)) => change,
-            Err(unusable) => return Ok(Ingested::Unusable(unusable.to_string())),
-        };
-        let commit = orders::commit(brand, &change, loaded.order.as_ref(), now_ms)?;
-        if is_too_large(&commit) {
-            return Ok(Ingested::Unusable("the order is too large to keep".to_owned()));
-        }
-        #[cfg(feature = "canary")]
-        let commit = without_guard(app, commit);
-        match app.db().run(vec![commit]).await {
-            Ok(_) => return Ok(committed(loaded.order.as_ref(), &change)),
-            Err(error @ DbError::Constraint(_)) => lost = error,
-            Err(error) => return Err(error),
+        app.memory.remember_facts(brand, remembered);
+        if let Some(done) = decide_and_commit(app, brand, store, delivery, &loaded).await? {
+            return Ok(done);
         }
     }
-    Err(lost)
+    Err(DbError::Constraint("the order is too contended".to_owned()))
+}
+
+/// What a first delivery is decided from, if this isolate remembers all of it. That it is the first
+/// is a guess, which the database refuses if it is wrong: the order was never seen here, and the
+/// store has hardly had time to change it.
+fn from_memory(
+    app: &App,
+    brand: BrandId,
+    order: OrderId,
+    delivery: &Delivery,
+    named: &Named,
+) -> Option<Loaded> {
+    let snapshot = order_facts::snapshot(delivery)?;
+    let age_ms = snapshot.updated_at_ms.saturating_sub(snapshot.placed_at_ms);
+    (age_ms <= FIRST_WITHIN_MS).then(|| app.memory.facts_of_first(brand, order, named)).flatten()
+}
+
+/// One attempt; `None` if somebody else changed what it was decided from.
+async fn decide_and_commit(
+    app: &App,
+    brand: BrandId,
+    store: StoreId,
+    delivery: &Delivery,
+    loaded: &Loaded,
+) -> Result<Option<Ingested>, DbError> {
+    let now_ms = app.now_ms();
+    let change = match ingest::decide(store, delivery, loaded, &app.config.click_keys, now_ms) {
+        Ok(Outcome::Unchanged) => return Ok(Some(Ingested::Unchanged)),
+        Ok(Outcome::Changed(change)) => change,
+        Err(unusable) => return Ok(Some(Ingested::Unusable(unusable.to_string()))),
+    };
+    let commit = orders::commit(brand, &change, loaded.order.as_ref(), now_ms)?;
+    if is_too_large(&commit) {
+        return Ok(Some(Ingested::Unusable("the order is too large to keep".to_owned())));
+    }
+    #[cfg(feature = "canary")]
+    let commit = without_guard(app, commit);
+    match app.db().run(vec![commit]).await {
+        Ok(_) => Ok(Some(committed(loaded.order.as_ref(), &change))),
+        Err(DbError::Constraint(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Tells the brand of a refund that could not count.

@@ -15,6 +15,7 @@ pub mod deals;
 pub mod jobs;
 pub mod ledger;
 pub mod links;
+pub mod order_facts;
 pub mod orders;
 pub mod quarantine;
 pub mod stores;
@@ -170,6 +171,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("jobs", jobs::STATEMENTS),
         ("ledger", ledger::STATEMENTS),
         ("links", links::STATEMENTS),
+        ("order_facts", order_facts::STATEMENTS),
         ("orders", orders::STATEMENTS),
         ("quarantine", quarantine::STATEMENTS),
         ("stores", stores::STATEMENTS),
@@ -221,7 +223,7 @@ impl DbError {
             "constraint failed",
             "append-only",
             "terms_before_decided_order",
-            "terms_changed_meanwhile",
+            "decided_from_stale_facts",
             "SQLITE_CONSTRAINT",
             "FOREIGN KEY",
         ];

@@ -1,52 +1,32 @@
-//! Orders: loading what a decision needs, committing it, and listing.
+//! Orders: committing what was decided, and listing.
 //!
-//! Load is one statement over views, commit one row whose triggers do the rest: two short calls of
-//! D1 for an order, one for a repeat.
+//! A commit is one row, whose triggers do the rest. [`super::order_facts`] loads what is decided from.
 
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Database, DbError, Page, Param, Rows, Statement, bind, statements};
-use crate::domain::attribution::{DealFacts, Decision, Known, KnownCode, KnownLink, code_key};
-use crate::domain::brand::{AttributionRules, EarningRules};
-use crate::domain::click::ClickKeys;
-use crate::domain::deal::{CitedTerms, in_force};
-use crate::domain::ids::{BrandId, CreatorId, DealId, LinkId, OrderId, StoreId, TermsId};
-use crate::domain::ingest::{Change, Loaded, Standing, StoredOrder};
-use crate::domain::ledger::Holdings;
-use crate::domain::money::{BasisPoints, Currency};
-use crate::domain::order::{Delivery, Evidence, Report, Snapshot, order_id};
-use crate::domain::time::{Day, Millis, Zone, latest_meant};
+use super::{Database, DbError, Page, Param, Statement, bind, statements};
+use crate::domain::attribution::Decision;
+use crate::domain::ids::{BrandId, DealId, OrderId, StoreId};
+use crate::domain::ingest::{Change, StoredOrder};
+use crate::domain::money::Currency;
+use crate::domain::time::{Day, Millis};
 use crate::storage::ledger;
 
 statements! {
-    /// ?1 brand, ?2 order, ?3 code keys, ?4 link ids, ?5 slug key: what a decision needs, in one
-    /// row. What a subquery returns is text again: only `json()` makes it part of the list around
-    /// it. CROSS JOIN keeps the order of the joins: by itself SQLite walks all codes of the brand
-    /// first. Compared with a bare parameter, a statement with a join or an order is planned again
-    /// with every new value: hence the plus.
-    LOAD = "
-SELECT b.facts AS brand, o.revision, o.facts, o.decision, o.books,
-  (SELECT json_group_array(json(c.facts)) FROM json_each(?3) j
-     CROSS JOIN code_facts c ON c.brand_id = +?1 AND c.code_key = j.value) AS codes,
-  (SELECT json_group_array(json(l.facts)) FROM json_each(?4) j
-     CROSS JOIN link_facts l ON l.brand_id = +?1 AND l.id = j.value) AS links,
-  (SELECT facts FROM link_facts WHERE brand_id = +?1 AND slug_key = +?5) AS named
-FROM brand_facts b LEFT JOIN order_books o ON o.brand_id = +?1 AND o.id = +?2 WHERE b.id = ?1";
-
-    /// The row is the whole commit: triggers refuse it when terms were added since they were read
-    /// (?16), post its entries (?17) and keep its deal's totals.
+    /// The row is the whole commit: triggers refuse it when what it was decided from has changed
+    /// since (?17), post its entries (?18) and keep its deal's totals.
     INSERT = "
 INSERT INTO orders (brand_id, id, store_id, external_id, name, placed_at_ms, placed_day, state,
   currency, base_minor, commission_minor, deal_id, creator_id, available_day, facts, decision,
-  terms_seen, postings, changed_at_ms, revision)
+  decided_from, postings, changed_at_ms, revision)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, 1)";
 
     /// As [`INSERT`], guarded by the revision that was read: ?20.
     UPDATE = "
 UPDATE orders SET name = ?5, placed_at_ms = ?6, placed_day = ?7, state = ?8, currency = ?9,
   base_minor = ?10, commission_minor = ?11, deal_id = ?12, creator_id = ?13, available_day = ?14,
-  facts = ?15, decision = ?16, terms_seen = ?17, postings = ?18, changed_at_ms = ?19,
+  facts = ?15, decision = ?16, decided_from = ?17, postings = ?18, changed_at_ms = ?19,
   revision = iif(revision = ?20, revision + 1, NULL)
 WHERE brand_id = ?1 AND id = ?2 AND store_id = ?3 AND external_id = ?4";
 
@@ -131,183 +111,8 @@ impl OrderRow {
     }
 }
 
-/// The row of [`LOAD`]: JSON of the views in schema.sql.
-#[derive(Deserialize)]
-struct LoadedRow {
-    brand: String,
-    revision: Option<i64>,
-    facts: Option<String>,
-    decision: Option<String>,
-    books: Option<String>,
-    codes: String,
-    links: String,
-    named: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct StoredBrand {
-    timezone: String,
-    #[serde(flatten)]
-    earning: EarningRules,
-    rules: Vec<StoredRules>,
-}
-
-#[derive(Deserialize)]
-struct StoredRules {
-    starts_at_ms: Millis,
-    #[serde(flatten)]
-    rules: AttributionRules,
-}
-
-#[derive(Deserialize)]
-struct StoredDeal {
-    deal: DealId,
-    creator: CreatorId,
-    email_hash: Option<String>,
-    closed_at_ms: Option<Millis>,
-    terms: Vec<StoredTerms>,
-}
-
-#[derive(Deserialize)]
-struct StoredTerms {
-    id: TermsId,
-    starts_at_ms: Millis,
-    rate: BasisPoints,
-}
-
-#[derive(Deserialize)]
-struct StoredCode {
-    code_key: String,
-    deal: StoredDeal,
-}
-
-#[derive(Deserialize)]
-struct StoredLink {
-    link: LinkId,
-    slug_key: String,
-    deal: StoredDeal,
-}
-
-/// What stands in the books for an order, and what the creator holds on its day.
-#[derive(Deserialize)]
-struct StoredBooks {
-    deal: Option<DealId>,
-    creator: Option<CreatorId>,
-    available_day: Option<i64>,
-    placed_day: Option<i64>,
-    currency: Option<Currency>,
-    base_minor: i64,
-    commission_minor: i64,
-    counts: bool,
-    pending_minor: Option<i64>,
-    available_minor: Option<i64>,
-    clawback_minor: Option<i64>,
-}
-
-fn parse_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, DbError> {
+pub(super) fn parse_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, DbError> {
     serde_json::from_str(text).map_err(|e| DbError::Failed(format!("stored JSON: {e}")))
-}
-
-/// The statement that loads everything the decision about `delivery` depends on.
-#[must_use]
-pub fn load(brand: BrandId, store: StoreId, delivery: &Delivery, keys: &ClickKeys) -> Statement {
-    let none = Evidence::default();
-    let evidence = snapshot(delivery).map_or(&none, |snapshot| &snapshot.evidence);
-    let codes: Vec<_> =
-        evidence.codes.iter().filter(|c| c.is_code).map(|c| code_key(&c.code)).collect();
-    let links: Vec<_> =
-        evidence.clicks.iter().filter_map(|t| keys.verify(t)).map(|c| c.link).collect();
-    let slug = evidence.bare_ref.as_ref().map(|slug| slug.to_ascii_lowercase());
-    bind!(
-        LOAD,
-        brand,
-        order_id(store, &delivery.external_id),
-        json!(codes).to_string(),
-        json!(links).to_string(),
-        slug,
-    )
-}
-
-fn snapshot(delivery: &Delivery) -> Option<&Snapshot> {
-    match &delivery.report {
-        Report::Snapshot(snapshot, _) => Some(snapshot),
-        _ => None,
-    }
-}
-
-/// What [`load`] found for the same delivery; `None` if the brand is gone.
-///
-/// # Errors
-/// [`DbError::Failed`] if a row doesn't have the form that the code expects.
-pub fn loaded(rows: &Rows, delivery: &Delivery) -> Result<Option<Loaded>, DbError> {
-    let Some(row) = rows.first::<LoadedRow>()? else { return Ok(None) };
-    let placed_at_ms = snapshot(delivery).map_or(0, |s| latest_meant(s.placed_at_ms));
-    let brand: StoredBrand = parse_json(&row.brand)?;
-    let rules = in_force(&brand.rules, |rules| rules.starts_at_ms, placed_at_ms);
-    let codes: Vec<StoredCode> = parse_json(&row.codes)?;
-    let mut links: Vec<StoredLink> = parse_json(&row.links)?;
-    links.extend(row.named.as_deref().map(parse_json::<StoredLink>).transpose()?);
-    let facts = |deal| deal_facts(deal, placed_at_ms);
-    let known = Known {
-        codes: codes
-            .into_iter()
-            .map(|code| KnownCode { code_key: code.code_key, deal: facts(code.deal) })
-            .collect(),
-        links: links
-            .into_iter()
-            .map(|l| KnownLink { link: l.link, slug_key: l.slug_key, deal: facts(l.deal) })
-            .collect(),
-    };
-    let books: Option<StoredBooks> = row.books.as_deref().map(parse_json).transpose()?;
-    let held = |of: fn(&StoredBooks) -> Option<i64>| books.as_ref().and_then(of).unwrap_or(0);
-    let holdings = Holdings {
-        pending_minor: held(|books| books.pending_minor),
-        available_minor: held(|books| books.available_minor),
-        clawback_minor: held(|books| books.clawback_minor),
-    };
-    Ok(Some(Loaded {
-        order: stored_order(&row, books.as_ref())?,
-        rules: rules.map(|version| version.rules).unwrap_or_default(),
-        earning: brand.earning,
-        zone: Zone::named(&brand.timezone).unwrap_or_else(Zone::utc),
-        known,
-        holdings,
-    }))
-}
-
-fn deal_facts(deal: StoredDeal, placed_at_ms: Millis) -> DealFacts {
-    let terms = in_force(&deal.terms, |terms| terms.starts_at_ms, placed_at_ms);
-    DealFacts {
-        deal: deal.deal,
-        creator: deal.creator,
-        email_hash: deal.email_hash,
-        closed_at_ms: deal.closed_at_ms,
-        terms: terms.map(|terms| CitedTerms { id: terms.id, rate: terms.rate }),
-        terms_versions: i64::try_from(deal.terms.len()).unwrap_or(i64::MAX),
-    }
-}
-
-fn stored_order(
-    row: &LoadedRow,
-    books: Option<&StoredBooks>,
-) -> Result<Option<StoredOrder>, DbError> {
-    let (Some(revision), Some(facts)) = (row.revision, row.facts.as_deref()) else {
-        return Ok(None);
-    };
-    let standing = books.and_then(|books| {
-        Some(Standing {
-            deal: books.deal?,
-            creator: books.creator?,
-            available_day: Day(books.available_day?),
-            placed_day: Day(books.placed_day?),
-            currency: books.currency?,
-            base_minor: books.base_minor,
-            commission_minor: books.commission_minor,
-            counts: books.counts,
-        })
-    });
-    let decision = row.decision.as_deref().map(parse_json).transpose()?;
-    Ok(Some(StoredOrder { revision, facts: parse_json(facts)?, decision, standing }))
 }
 
 /// The statement that commits a change: the order's row, whole or not at all.
@@ -364,7 +169,7 @@ pub fn commit(
         day,
         facts,
         decision,
-        change.terms_seen,
+        change.decided_from,
         postings,
         now_ms,
     );
@@ -381,7 +186,7 @@ fn is_in_place(change: &Change, before: &StoredOrder) -> bool {
     snapshot.map(|s| s.placed_at_ms) == change.placed_at_ms
         && snapshot.map(|s| s.currency) == change.currency
         && before.standing.map(|s| s.deal) == change.standing.map(|s| s.deal)
-        && change.terms_seen.is_none()
+        && change.decided_from.is_none()
 }
 
 /// One order with its decision.
@@ -499,7 +304,7 @@ pub fn unguarded(sql: &'static str) -> &'static str {
 const UNGUARDED_INSERT: &str = "
 INSERT OR REPLACE INTO orders (brand_id, id, store_id, external_id, name, placed_at_ms, placed_day,
   state, currency, base_minor, commission_minor, deal_id, creator_id, available_day, facts, decision,
-  terms_seen, postings, changed_at_ms, revision)
+  decided_from, postings, changed_at_ms, revision)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, 1)";
 
 #[cfg(feature = "canary")]

@@ -1,14 +1,18 @@
-//! What an isolate keeps in memory: links, store secrets, and clicks on their way.
+//! What an isolate keeps in memory: links, store secrets, what decides orders, and clicks on their
+//! way.
 //!
 //! Plain data only, behind locks that are never held across an `await`.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::domain::click::Waiting;
-use crate::domain::ids::{BrandId, StoreId};
+use crate::domain::ids::{BrandId, OrderId, StoreId};
+use crate::domain::ingest::Loaded;
 use crate::domain::time::Millis;
+use crate::storage::order_facts;
 use crate::web::redirect::Destination;
 
 /// How long a link is served without asking again. The data centre's cache may have been as old:
@@ -24,12 +28,18 @@ pub const SECRETS_FRESH_MS: Millis = 60_000;
 const MAX_LINKS: usize = 50_000;
 /// At most so many stores.
 const MAX_STORES: usize = 10_000;
+/// At most so many brands whose facts are remembered, so many facts of each, and orders seen.
+const MAX_BRANDS: usize = 200;
+const MAX_FACTS: usize = 40_000;
+const MAX_SEEN: usize = 40_000;
 
 /// An isolate's memory.
 #[derive(Default)]
 pub struct Memory {
     links: Mutex<Aging<String, Option<Arc<Destination>>>>,
     secrets: Mutex<Aging<StoreId, Option<Arc<StoreSecrets>>>>,
+    facts: Mutex<HashMap<BrandId, order_facts::Remembered>>,
+    seen: Mutex<HashSet<OrderId>>,
     waiting: Mutex<Waiting>,
 }
 
@@ -168,6 +178,36 @@ impl Memory {
     /// Forgets a store whose secret was changed.
     pub fn forget_secrets(&self, store: StoreId) {
         lock(&self.secrets).0.remove(&store);
+    }
+
+    /// What a decision about an order is made from that was never seen here, if all that it names
+    /// is remembered. From now on the order counts as seen.
+    #[must_use]
+    pub fn facts_of_first(
+        &self,
+        brand: BrandId,
+        order: OrderId,
+        named: &order_facts::Named,
+    ) -> Option<Loaded> {
+        let mut seen = lock(&self.seen);
+        if seen.len() >= MAX_SEEN {
+            seen.clear();
+        }
+        let first = seen.insert(order);
+        drop(seen);
+        if first { lock(&self.facts).get(&brand)?.loaded(named) } else { None }
+    }
+
+    /// Remembers what a load found out. Never stale: the brand's version guards its use.
+    pub fn remember_facts(&self, brand: BrandId, found: order_facts::Remembered) {
+        let mut facts = lock(&self.facts);
+        if facts.len() >= MAX_BRANDS || facts.get(&brand).is_some_and(|b| b.len() >= MAX_FACTS) {
+            facts.clear();
+        }
+        match facts.entry(brand) {
+            Entry::Occupied(mut known) => known.get_mut().add(found),
+            Entry::Vacant(free) => _ = free.insert(found),
+        }
     }
 
     /// The clicks that wait to be counted.

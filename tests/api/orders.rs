@@ -309,10 +309,69 @@ async fn an_order_costs_few_calls_and_rows() {
         p.deliver(&product, body).await;
         product.db.calls() - before
     };
-    assert_eq!(calls(&coded(order(1), "ANNA")).await, 2, "attributed: load and commit");
+    assert_eq!(calls(&coded(order(1), "ANNA")).await, 1, "attributed, from memory: commit");
     assert_eq!(calls(&coded(order(1), "ANNA")).await, 1, "an exact repeat: load");
     assert_eq!(calls(&later(coded(order(1), "ANNA"), 3, json!({}))).await, 2);
-    assert_eq!(calls(&order(2)).await, 2, "unattributed");
+    assert_eq!(calls(&order(2)).await, 1, "unattributed");
+    assert_eq!(calls(&coded(order(3), "NEW-TO-US")).await, 2, "load and commit");
+    let elsewhere = Product::over(product.db.clone(), true);
+    let before = product.db.calls();
+    p.deliver(&elsewhere, &coded(order(4), "NEW-TO-US")).await;
+    assert_eq!(product.db.calls() - before, 3, "a new isolate: the secret, load and commit");
+    p.deliver(&product, &coded(order(4), "NEW-TO-US")).await;
+    assert_eq!(product.db.calls() - before, 5, "known to another isolate: refused, then loaded");
+}
+
+/// Whatever changes between two orders, the second is decided as by an isolate without a memory.
+#[tokio::test]
+async fn memory_never_decides_by_old_facts() {
+    let product = Product::new();
+    let p = programme(&product).await;
+    let (rival, _) = p.rival(&product, "BERTA").await;
+    let of = |deal: &str, what: &str| format!("/v1/deals/{deal}/{what}");
+    let deal = format!("/v1/deals/{}", p.deal);
+    let brand = "/v1/brand".to_owned();
+    let changes = [
+        ("POST", of(&p.deal, "terms"), json!({ "commission_percent": "20" })),
+        ("POST", of(&rival, "links"), json!({ "slug": "late" })),
+        ("PATCH", brand.clone(), json!({ "attribution": { "precedence": "link_first" } })),
+        ("PATCH", brand.clone(), json!({ "attribution": { "precedence": "code_first" } })),
+        ("POST", of(&rival, "codes"), json!({ "code": "LATE", "create_in_store": false })),
+        ("PATCH", brand, json!({ "earn_on": "placed" })),
+        ("PATCH", deal.clone(), json!({ "state": "closed" })),
+        ("PATCH", deal, json!({ "state": "open" })),
+    ];
+    let mut number = 0;
+    let mut seen = std::collections::BTreeSet::new();
+    for (method, path, change) in changes {
+        // Before the change, so that all that it makes stale is remembered, and after it.
+        for after in [false, true] {
+            if after {
+                let answer = product.call(method, &path, Some(change.clone()), &p.key).await;
+                assert!(answer.status < 300, "{method} {path}: {}", answer.status);
+            }
+            product.pass(2_000);
+            let at = tributary::domain::time::to_rfc3339(product.app.now_ms() - 1_000);
+            let forgetful = Product::over(product.db.clone(), true);
+            forgetful.set_now(product.app.now_ms());
+            let mut decided = Vec::new();
+            for isolate in [&product, &forgetful] {
+                for (code, payment) in [("ANNA", "paid"), ("LATE", "paid"), ("ANNA", "pending")] {
+                    number += 1;
+                    let body = json!({ "created_at": at, "updated_at": at,
+                        "financial_status": payment, "landing_site": "/?ref=late" });
+                    p.deliver(isolate, &with(coded(order(number), code), body)).await;
+                    let found = p.order(&product, number).await;
+                    decided.push(json!([found["deal_id"], found["commission"], found["state"]]));
+                }
+            }
+            let (remembered, loaded) = decided.split_at(3);
+            assert_eq!(remembered, loaded, "{method} {path}, after it: {after}");
+            seen.insert(json!(loaded).to_string());
+        }
+    }
+    assert!(seen.len() >= 6, "the changes decide something: {seen:?}");
+    p.verify(&product).await;
 }
 
 #[tokio::test]

@@ -1,0 +1,312 @@
+//! What a decision about an order is made from: one statement over the views of schema.sql, and
+//! what an isolate remembers of their answers.
+//!
+//! Everything but the order itself is guarded by the brand's version: a row that was decided from
+//! an older one is refused. So a decision may be made from memory, and a first delivery needs one
+//! call of D1; what memory doesn't know, or the version refuses, is loaded.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::orders::parse_json;
+use super::{DbError, Rows, Statement, bind, statements};
+use crate::domain::attribution::{DealFacts, Known, KnownCode, KnownLink, code_key};
+use crate::domain::brand::{AttributionRules, EarningRules};
+use crate::domain::click::ClickKeys;
+use crate::domain::deal::{CitedTerms, in_force};
+use crate::domain::ids::{BrandId, CreatorId, DealId, LinkId, OrderId, TermsId};
+use crate::domain::ingest::{Loaded, Standing, StoredOrder};
+use crate::domain::ledger::Holdings;
+use crate::domain::money::{BasisPoints, Currency};
+use crate::domain::order::{Delivery, Report, Snapshot};
+use crate::domain::time::{Day, Millis, Zone, latest_meant};
+
+statements! {
+    /// ?1 brand, ?2 order, ?3 code keys, ?4 link ids, ?5 slug key: all in one row. What a subquery
+    /// returns is text again: only `json()` makes it part of the list around it. CROSS JOIN keeps
+    /// the order of the joins: by itself SQLite walks all codes of the brand first. Compared with
+    /// a bare parameter, a statement with a join or an order is planned again with every new
+    /// value: hence the plus.
+    LOAD = "
+SELECT b.facts AS brand, o.revision, o.facts, o.decision, o.books,
+  (SELECT json_group_array(json(c.facts)) FROM json_each(?3) j
+     CROSS JOIN code_facts c ON c.brand_id = +?1 AND c.code_key = j.value) AS codes,
+  (SELECT json_group_array(json(l.facts)) FROM json_each(?4) j
+     CROSS JOIN link_facts l ON l.brand_id = +?1 AND l.id = j.value) AS links,
+  (SELECT facts FROM link_facts WHERE brand_id = +?1 AND slug_key = +?5) AS named
+FROM brand_facts b LEFT JOIN order_books o ON o.brand_id = +?1 AND o.id = +?2 WHERE b.id = +?1";
+}
+
+/// What a delivery's evidence names.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Named {
+    placed_at_ms: Millis,
+    codes: Vec<String>,
+    links: Vec<LinkId>,
+    slug: Option<String>,
+}
+
+impl Named {
+    /// What `delivery` names: codes as they are compared, links by their valid click ids, and the
+    /// slug of a bare ref. Only snapshots name anything.
+    #[must_use]
+    pub fn by(delivery: &Delivery, keys: &ClickKeys) -> Self {
+        let Some(snapshot) = snapshot(delivery) else { return Self::default() };
+        let evidence = &snapshot.evidence;
+        let codes = evidence.codes.iter().filter(|c| c.is_code).map(|c| code_key(&c.code));
+        let clicks = evidence.clicks.iter().filter_map(|token| keys.verify(token));
+        Self {
+            placed_at_ms: latest_meant(snapshot.placed_at_ms),
+            codes: codes.collect(),
+            links: clicks.map(|click| click.link).collect(),
+            slug: evidence.bare_ref.as_ref().map(|slug| slug.to_ascii_lowercase()),
+        }
+    }
+}
+
+/// The snapshot in a delivery, if it is one.
+#[must_use]
+pub fn snapshot(delivery: &Delivery) -> Option<&Snapshot> {
+    match &delivery.report {
+        Report::Snapshot(snapshot, _) => Some(snapshot),
+        _ => None,
+    }
+}
+
+/// The statement that loads all that a decision about an order depends on.
+#[must_use]
+pub fn load(brand: BrandId, order: OrderId, named: &Named) -> Statement {
+    let codes = json!(named.codes).to_string();
+    let links = json!(named.links).to_string();
+    bind!(LOAD, brand, order, codes, links, named.slug.as_deref())
+}
+
+/// The row of [`LOAD`]: JSON of the views.
+#[derive(Deserialize)]
+struct LoadedRow {
+    brand: String,
+    revision: Option<i64>,
+    facts: Option<String>,
+    decision: Option<String>,
+    books: Option<String>,
+    codes: String,
+    links: String,
+    named: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct StoredBrand {
+    version: i64,
+    timezone: String,
+    #[serde(flatten)]
+    earning: EarningRules,
+    rules: Vec<StoredRules>,
+}
+
+#[derive(Deserialize)]
+struct StoredRules {
+    starts_at_ms: Millis,
+    #[serde(flatten)]
+    rules: AttributionRules,
+}
+
+#[derive(Deserialize)]
+struct StoredDeal {
+    deal: DealId,
+    creator: CreatorId,
+    email_hash: Option<String>,
+    closed_at_ms: Option<Millis>,
+    terms: Vec<StoredTerms>,
+}
+
+#[derive(Deserialize)]
+struct StoredTerms {
+    id: TermsId,
+    starts_at_ms: Millis,
+    rate: BasisPoints,
+}
+
+#[derive(Deserialize)]
+struct StoredCode {
+    code_key: String,
+    deal: StoredDeal,
+}
+
+#[derive(Deserialize)]
+struct StoredLink {
+    link: LinkId,
+    slug_key: String,
+    deal: StoredDeal,
+}
+
+/// What stands in the books for an order, and what the creator holds on its day.
+#[derive(Deserialize)]
+struct StoredBooks {
+    deal: Option<DealId>,
+    creator: Option<CreatorId>,
+    available_day: Option<i64>,
+    placed_day: Option<i64>,
+    currency: Option<Currency>,
+    base_minor: i64,
+    commission_minor: i64,
+    counts: bool,
+    pending_minor: Option<i64>,
+    available_minor: Option<i64>,
+    clawback_minor: Option<i64>,
+}
+
+/// What one version of a brand says about orders, as far as it was asked.
+pub struct Remembered {
+    version: i64,
+    zone: Zone,
+    earning: EarningRules,
+    rules: Vec<StoredRules>,
+    // `None`: known to be nobody's.
+    codes: HashMap<String, Option<StoredDeal>>,
+    links: HashMap<LinkId, Option<StoredLink>>,
+    slugs: HashMap<String, Option<LinkId>>,
+}
+
+impl Remembered {
+    fn of(brand: StoredBrand) -> Self {
+        Self {
+            version: brand.version,
+            zone: Zone::named(&brand.timezone).unwrap_or_else(Zone::utc),
+            earning: brand.earning,
+            rules: brand.rules,
+            codes: HashMap::new(),
+            links: HashMap::new(),
+            slugs: HashMap::new(),
+        }
+    }
+
+    /// How many answers it holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.codes.len() + self.links.len() + self.slugs.len()
+    }
+
+    /// Whether it holds none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Takes over what another answer of the same version says; a newer version replaces all.
+    pub fn add(&mut self, other: Self) {
+        if other.version != self.version {
+            if other.version > self.version {
+                *self = other;
+            }
+            return;
+        }
+        self.codes.extend(other.codes);
+        self.links.extend(other.links);
+        self.slugs.extend(other.slugs);
+    }
+
+    /// What a decision about an order that nothing is known of is made from; `None` if something
+    /// that it names was never asked.
+    #[must_use]
+    pub fn loaded(&self, named: &Named) -> Option<Loaded> {
+        let at_ms = named.placed_at_ms;
+        let mut known = Known::default();
+        for key in &named.codes {
+            if let Some(deal) = self.codes.get(key)? {
+                known
+                    .codes
+                    .push(KnownCode { code_key: key.clone(), deal: deal_facts(deal, at_ms) });
+            }
+        }
+        let mut links = named.links.clone();
+        if let Some(slug) = &named.slug {
+            links.extend(*self.slugs.get(slug)?);
+        }
+        for id in links {
+            if let Some(l) = self.links.get(&id)? {
+                let (slug_key, deal) = (l.slug_key.clone(), deal_facts(&l.deal, at_ms));
+                known.links.push(KnownLink { link: l.link, slug_key, deal });
+            }
+        }
+        let rules = in_force(&self.rules, |rules| rules.starts_at_ms, at_ms);
+        Some(Loaded {
+            version: self.version,
+            order: None,
+            rules: rules.map(|version| version.rules).unwrap_or_default(),
+            earning: self.earning,
+            zone: self.zone.clone(),
+            known,
+            holdings: Holdings::default(),
+        })
+    }
+}
+
+fn deal_facts(deal: &StoredDeal, placed_at_ms: Millis) -> DealFacts {
+    let terms = in_force(&deal.terms, |terms| terms.starts_at_ms, placed_at_ms);
+    DealFacts {
+        deal: deal.deal,
+        creator: deal.creator,
+        email_hash: deal.email_hash.clone(),
+        closed_at_ms: deal.closed_at_ms,
+        terms: terms.map(|terms| CitedTerms { id: terms.id, rate: terms.rate }),
+    }
+}
+
+/// What [`load`] found, and what of it is worth remembering; `None` if the brand is gone.
+///
+/// # Errors
+/// [`DbError::Failed`] if a row doesn't have the form that the code expects.
+pub fn loaded(rows: &Rows, named: &Named) -> Result<Option<(Loaded, Remembered)>, DbError> {
+    let Some(row) = rows.first::<LoadedRow>()? else { return Ok(None) };
+    let mut remembered = Remembered::of(parse_json(&row.brand)?);
+    remembered.codes = named.codes.iter().map(|key| (key.clone(), None)).collect();
+    for code in parse_json::<Vec<StoredCode>>(&row.codes)? {
+        remembered.codes.insert(code.code_key, Some(code.deal));
+    }
+    remembered.links = named.links.iter().map(|id| (*id, None)).collect();
+    let named_link: Option<StoredLink> = row.named.as_deref().map(parse_json).transpose()?;
+    if let Some(slug) = &named.slug {
+        remembered.slugs.insert(slug.clone(), named_link.as_ref().map(|l| l.link));
+    }
+    for link in parse_json::<Vec<StoredLink>>(&row.links)?.into_iter().chain(named_link) {
+        remembered.links.insert(link.link, Some(link));
+    }
+    let Some(mut loaded) = remembered.loaded(named) else {
+        return Err(DbError::Failed("an answer that was just read is missing".to_owned()));
+    };
+    let books: Option<StoredBooks> = row.books.as_deref().map(parse_json).transpose()?;
+    if let Some(books) = &books {
+        loaded.holdings = Holdings {
+            pending_minor: books.pending_minor.unwrap_or(0),
+            available_minor: books.available_minor.unwrap_or(0),
+            clawback_minor: books.clawback_minor.unwrap_or(0),
+        };
+    }
+    loaded.order = stored_order(&row, books.as_ref())?;
+    Ok(Some((loaded, remembered)))
+}
+
+fn stored_order(
+    row: &LoadedRow,
+    books: Option<&StoredBooks>,
+) -> Result<Option<StoredOrder>, DbError> {
+    let (Some(revision), Some(facts)) = (row.revision, row.facts.as_deref()) else {
+        return Ok(None);
+    };
+    let standing = books.and_then(|books| {
+        Some(Standing {
+            deal: books.deal?,
+            creator: books.creator?,
+            available_day: Day(books.available_day?),
+            placed_day: Day(books.placed_day?),
+            currency: books.currency?,
+            base_minor: books.base_minor,
+            commission_minor: books.commission_minor,
+            counts: books.counts,
+        })
+    });
+    let decision = row.decision.as_deref().map(parse_json).transpose()?;
+    Ok(Some(StoredOrder { revision, facts: parse_json(facts)?, decision, standing }))
+}
