@@ -277,7 +277,7 @@ async function books(server, key, { answered, load: requests }) {
   return { answered, orders, entries, balances_match };
 }
 
-/** Instructions per request, on few links: under qemu a minute has fewer clicks. */
+/** Instructions per request, on few links and codes: under qemu a minute has fewer clicks. */
 async function instructions(built) {
   const counter = load.instructionCounter();
   if (!counter) return say('instructions: neither perf counters nor qemu-user with cc here; see the CPU ratios');
@@ -285,7 +285,7 @@ async function instructions(built) {
   const slow = counter.kind === 'qemu';
   const server = await product(built.tributary, { wrap: wrap('tributary') });
   const { hook } = await seed(server);
-  const folder = writeOrders(temporaryFolder(), slow ? 20_000 : 150_000);
+  const folder = writeOrders(temporaryFolder(), slow ? 20_000 : 150_000, slow ? 100 : LINKS);
   const schema = readFileSync(join(here, 'lib/js-webhook.sql'), 'utf8');
   const vars = { SHOPIFY_SECRET: SECRET };
   const reference = await peer('reference', built.webhook, { wrap: wrap('reference'), vars, schema });

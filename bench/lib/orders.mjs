@@ -2,7 +2,7 @@
 import { createHmac } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { code, SECRET } from './seed.mjs';
+import { code, LINKS, SECRET } from './seed.mjs';
 
 const addr = { first_name: 'Ada', last_name: 'Example', company: null, address1: '1 Example Street', address2: 'Flat 2', city: 'Berlin', zip: '10115', province: 'Berlin', province_code: 'BE', country: 'Germany', country_code: 'DE', country_name: 'Germany', phone: '+491700000000', name: 'Ada Example', latitude: 52.53, longitude: 13.38 };
 const money = (a) => ({ shop_money: { amount: a, currency_code: 'EUR' }, presentment_money: { amount: a, currency_code: 'EUR' } });
@@ -24,11 +24,12 @@ export function body(n, discount = code(n * 7919), changes = {}) {
   return Object.keys(changes).length === 0 ? text : JSON.stringify({ ...JSON.parse(text), ...changes });
 }
 
-/** Writes orders 0 to `count` for the load generators; answers the folder. */
-export function writeOrders(folder, count) {
+/** Writes orders 0 to `count` for the load generators, with `codes` different codes; answers the folder. */
+export function writeOrders(folder, count, codes = LINKS) {
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'body.json'), template);
-  const line = (n) => `${FIRST_ID + n} ${code(n * 7919)} ${sign(body(n))}`;
+  const used = (n) => code((n * 7919) % codes);
+  const line = (n) => `${FIRST_ID + n} ${used(n)} ${sign(body(n, used(n)))}`;
   writeFileSync(join(folder, 'orders.txt'), Array.from({ length: count }, (_, n) => line(n)).join('\n') + '\n');
   return folder;
 }

@@ -33,28 +33,28 @@ impl Database for D1 {
     }
 }
 
-/// The batch as JSON: written straight, because this is done twice for every order.
+/// The batch as [`run_batch`] takes it.
 fn written(statements: &[Statement]) -> String {
-    let mut batch = String::from("[");
-    for statement in statements {
-        if batch.len() > 1 {
-            batch.push(',');
-        }
-        let _ = write!(batch, "[{}", kept(statement.sql));
+    let (mut head, mut texts) = (String::new(), String::from("\n"));
+    for (place, statement) in statements.iter().enumerate() {
+        let separator = if place == 0 { "" } else { ";" };
+        let _ = write!(head, "{separator}{}", kept(statement.sql));
         for param in &statement.params {
-            batch.push(',');
+            head.push(' ');
             match param {
-                Param::Null => batch.push_str("null"),
-                Param::Int(n) => _ = write!(batch, "{n}"),
+                Param::Null => {}
+                Param::Int(n) => _ = write!(head, "{n}"),
                 Param::Text(text) => {
-                    batch.push_str(&serde_json::to_string(text).unwrap_or_default());
+                    // JavaScript counts UTF-16.
+                    let ascii = text.is_ascii();
+                    let units = if ascii { text.len() } else { text.encode_utf16().count() };
+                    let _ = write!(head, "t{units}");
+                    texts.push_str(text);
                 }
             }
         }
-        batch.push(']');
     }
-    batch.push(']');
-    batch
+    head + &texts
 }
 
 fn read(answer: &str) -> Result<Vec<Rows>, DbError> {
