@@ -1,9 +1,7 @@
 //! Creators and campaigns.
 
-use axum::Json;
-use axum::extract::State;
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
@@ -13,7 +11,9 @@ use crate::domain::deal::DEFAULT_STAGES;
 use crate::domain::ids::{Campaign, CampaignId, Creator, CreatorId};
 use crate::error::{Error, Result};
 use crate::storage::creators::{self as rows, CampaignRow, CreatorRow};
-use crate::web::extract::{Body, Caller, Checks, Params, PathId, checked, present};
+use crate::web::body::body;
+use crate::web::extract::{Body, Caller, Checks, Params, PathId, checked};
+use crate::web::handler::{Json, State};
 
 use super::view::{List, Percent};
 
@@ -53,22 +53,17 @@ impl From<CreatorRow> for CreatorView {
     }
 }
 
-/// A new creator.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewCreator {
-    name: String,
-    handle: String,
-    #[serde(default)]
-    email: Option<String>,
-    #[serde(default)]
-    niche: Option<String>,
-    #[serde(default)]
-    followers: Option<i64>,
-    #[serde(default)]
-    engagement_percent: Option<Percent>,
-    #[serde(default, deserialize_with = "present")]
-    tags: Option<Vec<String>>,
+body! {
+    /// A new creator.
+    pub struct NewCreator {
+        name: String,
+        handle: String,
+        email: Option<Option<String>>,
+        niche: Option<Option<String>>,
+        followers: Option<Option<i64>>,
+        engagement_percent: Option<Option<Percent>>,
+        tags: Option<Vec<String>>,
+    }
 }
 
 /// Signs up a creator.
@@ -82,12 +77,13 @@ pub async fn create(
     let mut checks = Checks::default();
     let name = checks.text("name", &new.name, 200);
     let handle = checks.text("handle", &new.handle, 100);
-    let email = new.email.as_deref().map(str::trim).map(str::to_owned);
+    let email = new.email.flatten().map(|email| email.trim().to_owned());
     if email.as_deref().is_some_and(|email| !is_email(email)) {
         checks.refuse("email", "must be an e-mail address");
     }
-    let niche = new.niche.and_then(|niche| checks.text("niche", &niche, 200));
-    if new.followers.is_some_and(|n| !(0..=10_000_000_000).contains(&n)) {
+    let niche = new.niche.flatten().and_then(|niche| checks.text("niche", &niche, 200));
+    let followers = new.followers.flatten();
+    if followers.is_some_and(|n| !(0..=10_000_000_000).contains(&n)) {
         checks.refuse("followers", "must be zero or more");
     }
     let tags = tags(&mut checks, new.tags.unwrap_or_default());
@@ -98,8 +94,8 @@ pub async fn create(
         handle: checked(handle)?,
         email,
         niche,
-        followers: new.followers,
-        engagement_bp: new.engagement_percent.map(|p| p.0.points()),
+        followers,
+        engagement_bp: new.engagement_percent.flatten().map(|p| p.0.points()),
         tags: json!(tags).to_string(),
     };
     let key = &app.config.data_key;
@@ -163,13 +159,12 @@ impl From<CampaignRow> for CampaignView {
     }
 }
 
-/// A new campaign.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewCampaign {
-    name: String,
-    #[serde(default, deserialize_with = "present")]
-    stages: Option<Vec<String>>,
+body! {
+    /// A new campaign.
+    pub struct NewCampaign {
+        name: String,
+        stages: Option<Vec<String>>,
+    }
 }
 
 /// Makes a campaign.

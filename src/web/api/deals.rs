@@ -1,9 +1,7 @@
 //! Deals with their terms, links, codes and invitations.
 
-use axum::Json;
-use axum::extract::State;
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
@@ -20,7 +18,9 @@ use crate::error::{Error, Result};
 use crate::storage::deals::{self as rows, DealRow, DealUpdate, NewDeal, Start, TermsRow};
 use crate::storage::links::{self, LinkRow, NewLink};
 use crate::storage::{DbError, Page, access, creators, stores};
-use crate::web::extract::{Body, Caller, Checks, Params, PathId, checked, present};
+use crate::web::body::{body, words};
+use crate::web::extract::{Body, Caller, Checks, Params, PathId, checked};
+use crate::web::handler::{Json, State};
 use crate::web::redirect;
 
 use super::view::{List, Percent, Time};
@@ -50,7 +50,7 @@ pub struct DealView {
 }
 
 /// Open or closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = State)]
 pub enum LinkState {
@@ -59,6 +59,8 @@ pub enum LinkState {
     /// It doesn't any more.
     Closed,
 }
+
+words!(LinkState { "open" => Open, "closed" => Closed });
 
 impl LinkState {
     fn of(closed_at_ms: Option<Millis>) -> Self {
@@ -156,18 +158,15 @@ pub async fn find(app: &App, brand: BrandId, id: DealId) -> Result<DealRow> {
     rows::find(app.db(), brand, id, app.now_ms()).await?.ok_or(Error::NotFound)
 }
 
-/// A new deal.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewDealBody {
-    creator_id: String,
-    campaign_id: String,
-    #[serde(default, deserialize_with = "present")]
-    stage: Option<String>,
-    #[serde(default, deserialize_with = "present")]
-    commission_percent: Option<Percent>,
-    #[serde(default, deserialize_with = "present")]
-    starts_at: Option<Time>,
+body! {
+    /// A new deal.
+    pub struct NewDealBody {
+        creator_id: String,
+        campaign_id: String,
+        stage: Option<String>,
+        commission_percent: Option<Percent>,
+        starts_at: Option<Time>,
+    }
 }
 
 /// Makes a deal, with its first terms if a rate is given.
@@ -251,16 +250,13 @@ pub async fn show(
     Ok(Json(view(&app, find(&app, caller.brand, id.0).await?)))
 }
 
-/// What to change of a deal; what is absent stays.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct DealChanges {
-    #[serde(default, deserialize_with = "present")]
-    stage: Option<String>,
-    #[serde(default, deserialize_with = "present")]
-    tags: Option<Vec<String>>,
-    #[serde(default, deserialize_with = "present")]
-    state: Option<LinkState>,
+body! {
+    /// What to change of a deal; what is absent stays.
+    pub struct DealChanges {
+        stage: Option<String>,
+        tags: Option<Vec<String>>,
+        state: Option<LinkState>,
+    }
 }
 
 /// Changes a deal.
@@ -286,13 +282,12 @@ pub async fn update(
     Ok(Json(view(&app, find(&app, caller.brand, deal.id).await?)))
 }
 
-/// A new version of terms.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewTerms {
-    commission_percent: Percent,
-    #[serde(default, deserialize_with = "present")]
-    starts_at: Option<Time>,
+body! {
+    /// A new version of terms.
+    pub struct NewTerms {
+        commission_percent: Percent,
+        starts_at: Option<Time>,
+    }
 }
 
 /// Adds a version of terms. Past orders never change: one that would start before an order that
@@ -339,16 +334,13 @@ pub async fn add_terms(
     Ok((StatusCode::CREATED, Json(view)))
 }
 
-/// A new link.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewLinkBody {
-    #[serde(default, deserialize_with = "present")]
-    slug: Option<String>,
-    #[serde(default, deserialize_with = "present")]
-    target: Option<String>,
-    #[serde(default, deserialize_with = "present")]
-    store_id: Option<String>,
+body! {
+    /// A new link.
+    pub struct NewLinkBody {
+        slug: Option<String>,
+        target: Option<String>,
+        store_id: Option<String>,
+    }
 }
 
 /// Makes a link; without a slug one is made from the creator's handle.
@@ -474,14 +466,12 @@ pub async fn show_link(
     Ok(Json(link_view(&app, link)))
 }
 
-/// What to change of a link; what is absent stays.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LinkChanges {
-    #[serde(default, deserialize_with = "present")]
-    target: Option<String>,
-    #[serde(default, deserialize_with = "present")]
-    state: Option<LinkState>,
+body! {
+    /// What to change of a link; what is absent stays.
+    pub struct LinkChanges {
+        target: Option<String>,
+        state: Option<LinkState>,
+    }
 }
 
 /// Leads a link elsewhere on the storefront, closes it or opens it again.
@@ -507,13 +497,13 @@ pub async fn update_link(
     Ok(Json(link_view(&app, link)))
 }
 
-/// An existing code to take over.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewCode {
-    code: String,
-    /// Must be false: the code exists in the store already.
-    create_in_store: bool,
+body! {
+    /// An existing code to take over.
+    pub struct NewCode {
+        code: String,
+        /// Must be false: the code exists in the store already.
+        create_in_store: bool,
+    }
 }
 
 /// Takes over a code that exists in the store.

@@ -1,9 +1,7 @@
 //! The creator's own side: accepting an invitation, earnings, orders.
 
-use axum::Json;
-use axum::extract::State;
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
@@ -16,7 +14,9 @@ use crate::error::{Error, Result};
 use crate::storage::deals::{self, DealRow};
 use crate::storage::orders::{self, Filter};
 use crate::storage::{DbError, access};
+use crate::web::body::body;
 use crate::web::extract::{Body, Me, Params};
+use crate::web::handler::{Json, State};
 
 use super::deals::link_url;
 use super::money::{BalanceView, Performance, balances_of, performance_of};
@@ -26,12 +26,12 @@ use super::view::{List, Percent, Time};
 /// A creator's token holds for so long.
 const TOKEN_MS: Millis = 14 * 24 * 3_600_000;
 
-/// A token to spend.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Acceptance {
-    /// The part of the invitation's address after `#`.
-    token: String,
+body! {
+    /// A token to spend.
+    pub struct Acceptance {
+        /// The part of the invitation's address after `#`.
+        token: String,
+    }
 }
 
 /// What accepting an invitation gives; the token is shown only here.

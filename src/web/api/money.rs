@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use axum::Json;
-use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -21,6 +19,7 @@ use crate::storage::ledger::{self, BalanceRow};
 use crate::storage::orders::DealTotals;
 use crate::storage::{Freshness, clicks, creators, orders};
 use crate::web::extract::{Caller, Params, PathId};
+use crate::web::handler::{Json, State};
 
 /// A creator's balances, a row per currency.
 #[derive(Serialize, ToSchema)]

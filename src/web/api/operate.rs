@@ -1,7 +1,5 @@
 //! Health and status.
 
-use axum::extract::State;
-use axum::response::Response;
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::json;
@@ -10,7 +8,9 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::error::Result;
 use crate::storage::{brands, jobs, ledger};
+use crate::web::handler::{Json, State};
 use crate::web::json_response;
+use crate::web::message::Response;
 
 use super::view::Time;
 
@@ -60,7 +60,7 @@ pub struct JobStatus {
 #[utoipa::path(get, path = "/v1/status", tag = "operator", responses(
     (status = 200, body = Status)
 ))]
-pub async fn status(State(app): State<App>) -> Result<axum::Json<Status>> {
+pub async fn status(State(app): State<App>) -> Result<Json<Status>> {
     let now_ms = app.now_ms();
     let jobs = jobs::list(app.db()).await?.into_iter().map(|run| JobStatus {
         name: run.name,
@@ -77,5 +77,5 @@ pub async fn status(State(app): State<App>) -> Result<axum::Json<Status>> {
             [oldest, ledger::oldest_unsealed(app.db(), brand).await?].into_iter().flatten().min();
     }
     let unsealed_age_seconds = oldest.map(|at: i64| (now_ms - at) / 1000);
-    Ok(axum::Json(Status { jobs, unsealed_age_seconds }))
+    Ok(Json(Status { jobs, unsealed_age_seconds }))
 }

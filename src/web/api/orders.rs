@@ -1,7 +1,5 @@
 //! Orders and why they belong to whom.
 
-use axum::Json;
-use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -15,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::storage::orders::{self as rows, Filter, OrderRow};
 use crate::storage::{Page, deals, stores};
 use crate::web::extract::{Caller, Params, PathId};
+use crate::web::handler::{Json, State};
 
 use super::view::{List, Time};
 

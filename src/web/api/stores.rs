@@ -1,9 +1,7 @@
 //! Stores and the deliveries of theirs that could not be used.
 
-use axum::Json;
-use axum::extract::State;
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
@@ -18,7 +16,9 @@ use crate::partners::shopify::{Parsed, parse};
 use crate::storage::brands;
 use crate::storage::quarantine::{self, QuarantinedRow, StoredQuarantined};
 use crate::storage::stores::{self as rows, NewStore, StoreRow};
+use crate::web::body::{body, words};
 use crate::web::extract::{Body, Caller, Checks, Params, PathId, checked};
+use crate::web::handler::{Json, State};
 use crate::web::normal_host;
 
 use super::view::{List, Time};
@@ -51,24 +51,26 @@ fn view(app: &App, row: StoreRow) -> StoreView {
     }
 }
 
-/// A shop to connect.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewStoreBody {
-    platform: Platform,
-    shop_domain: String,
-    storefront_url: String,
-    client_id: String,
-    client_secret: String,
+body! {
+    /// A shop to connect.
+    pub struct NewStoreBody {
+        platform: Platform,
+        shop_domain: String,
+        storefront_url: String,
+        client_id: String,
+        client_secret: String,
+    }
 }
 
 /// Shop platforms.
-#[derive(Deserialize, ToSchema)]
+#[derive(ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Platform {
     /// Shopify.
     Shopify,
 }
+
+words!(Platform { "shopify" => Shopify });
 
 /// Connects a shop.
 #[utoipa::path(post, path = "/v1/stores", tag = "stores", request_body = NewStoreBody,
@@ -167,11 +169,11 @@ async fn find(app: &App, brand: BrandId, id: StoreId) -> Result<StoreRow> {
     rows::find(app.db(), brand, id).await?.ok_or(Error::NotFound)
 }
 
-/// A store's secret to change.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct StoreChanges {
-    client_secret: String,
+body! {
+    /// A store's secret to change.
+    pub struct StoreChanges {
+        client_secret: String,
+    }
 }
 
 /// Changes the secret; the old one is accepted for another hour.

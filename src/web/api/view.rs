@@ -1,6 +1,6 @@
 //! Shapes that several resources share: lists, money, percentages, texts of fields.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
@@ -8,7 +8,9 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::domain::ids::{Id, Kind};
 use crate::domain::money::{BasisPoints, Currency, Money};
 use crate::domain::time::{Millis, to_rfc3339};
+use crate::error::FieldError;
 use crate::storage::Page;
+use crate::web::body::{Fields, FromJson, text, wrong};
 use crate::web::extract::encode_cursor;
 
 /// A page of a list.
@@ -68,6 +70,15 @@ impl ToSchema for Money {
         "Money".into()
     }
 }
+impl FromJson for Money {
+    fn from_json(value: &serde_json::Value) -> Result<Self, FieldError> {
+        let fields = Fields::of(value, &["amount", "currency"])?;
+        let (amount, currency): (String, String) =
+            (fields.read("amount")?, fields.read("currency")?);
+        let money = currency.parse().and_then(|currency| Self::parse(&amount, currency));
+        money.map_err(wrong)
+    }
+}
 impl PartialSchema for Currency {
     fn schema() -> RefOr<Schema> {
         ObjectBuilder::new().schema_type(Type::String).into()
@@ -84,13 +95,12 @@ impl Serialize for Time {
         serializer.serialize_str(&to_rfc3339(self.0))
     }
 }
-impl<'de> Deserialize<'de> for Time {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        crate::domain::time::parse_rfc3339(&text)
+impl FromJson for Time {
+    fn from_json(value: &serde_json::Value) -> Result<Self, FieldError> {
+        crate::domain::time::parse_rfc3339(text(value)?)
             .filter(|at| (0..7_258_118_400_000).contains(at))
             .map(Self)
-            .ok_or_else(|| serde::de::Error::custom("must be an RFC 3339 time with an offset"))
+            .ok_or_else(|| wrong("must be an RFC 3339 time with an offset"))
     }
 }
 impl PartialSchema for Time {
@@ -114,10 +124,9 @@ impl Serialize for Percent {
         serializer.serialize_str(&self.0.to_percent())
     }
 }
-impl<'de> Deserialize<'de> for Percent {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        BasisPoints::parse_percent(&text).map(Self).map_err(serde::de::Error::custom)
+impl FromJson for Percent {
+    fn from_json(value: &serde_json::Value) -> Result<Self, FieldError> {
+        BasisPoints::parse_percent(text(value)?).map(Self).map_err(wrong)
     }
 }
 impl PartialSchema for Percent {
