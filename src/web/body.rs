@@ -35,9 +35,9 @@ macro_rules! body {
             $($(#[$field_meta:meta])* $field:ident: $type:ty,)*
         }
     ) => {
-        $(#[$meta])*
         #[derive(utoipa::ToSchema)]
         #[serde(deny_unknown_fields)]
+        $(#[$meta])*
         $visibility struct $name {
             $($(#[$field_meta])* $field: $type,)*
         }

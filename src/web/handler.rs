@@ -8,11 +8,11 @@
 use std::future::Future;
 
 use http::StatusCode;
-use serde::Serialize;
 
 use crate::app::{App, Pending};
 use crate::error::{Error, Result};
 use crate::web::extract::{Identity, identify};
+use crate::web::json::ToJson;
 use crate::web::message::{Request, Response};
 
 /// A request on its way to its handler.
@@ -60,18 +60,23 @@ pub trait Answer {
 /// A body in JSON.
 pub struct Json<T>(pub T);
 
-impl<T: Serialize> Answer for Json<T> {
+impl<T: ToJson> Answer for Json<T> {
     fn answer(self) -> Result<Response> {
         (StatusCode::OK, self).answer()
     }
 }
 
-impl<T: Serialize> Answer for (StatusCode, Json<T>) {
+impl<T: ToJson> Answer for (StatusCode, Json<T>) {
     fn answer(self) -> Result<Response> {
-        let (status, Json(view)) = self;
-        let body = serde_json::to_string(&view).map_err(|e| Error::Internal(e.to_string()))?;
-        Ok(Response::json(status, body))
+        rendered(self.0, &self.1.0)
     }
+}
+
+fn rendered(status: StatusCode, view: &dyn ToJson) -> Result<Response> {
+    let mut body = Vec::new();
+    view.write(&mut body);
+    let body = String::from_utf8(body).map_err(|e| Error::Internal(e.to_string()))?;
+    Ok(Response::json(status, body))
 }
 
 impl Answer for Response {

@@ -5,6 +5,7 @@ pub mod api;
 pub mod body;
 pub mod extract;
 pub mod handler;
+pub mod json;
 pub mod memory;
 pub mod message;
 pub mod redirect;

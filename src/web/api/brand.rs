@@ -1,10 +1,8 @@
 //! The brand itself: made by the operator, read and set by its own keys.
 
 use http::StatusCode;
-use serde::Serialize;
-use utoipa::ToSchema;
 
-use crate::app::App;
+use crate::app::{App, Pending};
 use crate::domain::auth::TokenKind;
 use crate::domain::brand::{AttributionRules, Brand, ClickOrder, EarnOn, EarningRules, Precedence};
 use crate::domain::creator::is_email;
@@ -19,37 +17,40 @@ use crate::storage::{DbError, access, brands, stores};
 use crate::web::body::{body, words};
 use crate::web::extract::{Body, Caller, Checks, Operator, checked};
 use crate::web::handler::{Json, State};
+use crate::web::json::{by_serde, view};
 use crate::web::normal_host;
 
-/// A brand as the API shows it.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Brand)]
-pub struct BrandView {
-    id: BrandId,
-    name: String,
-    currency: Currency,
-    timezone: String,
-    homepage_url: String,
-    /// The host its links are handed out on.
-    #[schema(required)]
-    link_domain: Option<String>,
-    /// A host that was set and waits to be verified.
-    #[schema(required)]
-    link_domain_pending: Option<String>,
-    attribution: AttributionView,
-    hold_days: u16,
-    earn_on: EarnOn,
-    count_test_orders: bool,
-    #[schema(required)]
-    payout_minimum: Option<Money>,
+view! {
+    /// A brand as the API shows it.
+    #[schema(as = Brand)]
+    pub struct BrandView {
+        id: BrandId,
+        name: String,
+        currency: Currency,
+        timezone: String,
+        homepage_url: String,
+        /// The host its links are handed out on.
+        #[schema(required)]
+        link_domain: Option<String>,
+        /// A host that was set and waits to be verified.
+        #[schema(required)]
+        link_domain_pending: Option<String>,
+        attribution: AttributionView,
+        hold_days: u16,
+        earn_on: EarnOn,
+        count_test_orders: bool,
+        #[schema(required)]
+        payout_minimum: Option<Money>,
+    }
 }
 
-#[derive(Serialize, ToSchema)]
-#[schema(as = Attribution)]
-struct AttributionView {
-    window_days: u16,
-    precedence: Precedence,
-    clicks: ClickOrder,
+view! {
+    #[schema(as = Attribution)]
+    struct AttributionView {
+        window_days: u16,
+        precedence: Precedence,
+        clicks: ClickOrder,
+    }
 }
 
 impl From<StoredBrand> for BrandView {
@@ -87,11 +88,12 @@ body! {
     }
 }
 
-/// A new brand and its first API key, which is shown only here.
-#[derive(Serialize, ToSchema)]
-pub struct CreatedBrand {
-    brand: BrandView,
-    api_key: String,
+view! {
+    /// A new brand and its first API key, which is shown only here.
+    pub struct CreatedBrand {
+        brand: BrandView,
+        api_key: String,
+    }
 }
 
 /// Makes a brand.
@@ -160,8 +162,10 @@ pub async fn show(State(app): State<App>, caller: Caller) -> Result<Json<BrandVi
 ///
 /// # Errors
 /// 404 if it is gone.
-pub async fn find(app: &App, brand: BrandId) -> Result<StoredBrand> {
-    brands::find(app.db(), brand, app.now_ms()).await?.ok_or(Error::NotFound)
+pub fn find(app: &App, brand: BrandId) -> Pending<'_, Result<StoredBrand>> {
+    Box::pin(
+        async move { brands::find(app.db(), brand, app.now_ms()).await?.ok_or(Error::NotFound) },
+    )
 }
 
 body! {
@@ -188,6 +192,7 @@ body! {
     }
 }
 
+by_serde!(EarnOn, Precedence, ClickOrder);
 words!(EarnOn { "paid" => Paid, "placed" => Placed });
 words!(Precedence { "code_first" => CodeFirst, "link_first" => LinkFirst });
 words!(ClickOrder { "last" => Last, "first" => First });

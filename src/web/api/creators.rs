@@ -1,9 +1,7 @@
 //! Creators and campaigns.
 
 use http::StatusCode;
-use serde::Serialize;
 use serde_json::json;
-use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::domain::creator::{is_email, normal_email};
@@ -14,25 +12,27 @@ use crate::storage::creators::{self as rows, CampaignRow, CreatorRow};
 use crate::web::body::body;
 use crate::web::extract::{Body, Caller, Checks, Params, PathId, checked};
 use crate::web::handler::{Json, State};
+use crate::web::json::view;
 
 use super::view::{List, Percent};
 
-/// A person in the brand's CRM.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Creator)]
-pub struct CreatorView {
-    id: CreatorId,
-    name: String,
-    handle: String,
-    #[schema(required)]
-    email: Option<String>,
-    #[schema(required)]
-    niche: Option<String>,
-    #[schema(required)]
-    followers: Option<i64>,
-    #[schema(required)]
-    engagement_percent: Option<Percent>,
-    tags: Vec<String>,
+view! {
+    /// A person in the brand's CRM.
+    #[schema(as = Creator)]
+    pub struct CreatorView {
+        id: CreatorId,
+        name: String,
+        handle: String,
+        #[schema(required)]
+        email: Option<String>,
+        #[schema(required)]
+        niche: Option<String>,
+        #[schema(required)]
+        followers: Option<i64>,
+        #[schema(required)]
+        engagement_percent: Option<Percent>,
+        tags: Vec<String>,
+    }
 }
 
 impl From<CreatorRow> for CreatorView {
@@ -143,13 +143,14 @@ pub async fn show(
     Ok(Json(found.ok_or(Error::NotFound)?.into()))
 }
 
-/// A board of stages.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Campaign)]
-pub struct CampaignView {
-    id: CampaignId,
-    name: String,
-    stages: Vec<String>,
+view! {
+    /// A board of stages.
+    #[schema(as = Campaign)]
+    pub struct CampaignView {
+        id: CampaignId,
+        name: String,
+        stages: Vec<String>,
+    }
 }
 
 impl From<CampaignRow> for CampaignView {

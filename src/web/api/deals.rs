@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::App;
+use crate::app::{App, Pending};
 use crate::domain::auth::TokenKind;
 use crate::domain::deal::Terms;
 use crate::domain::ids::{
@@ -21,6 +21,7 @@ use crate::storage::{DbError, Page, access, creators, stores};
 use crate::web::body::{body, words};
 use crate::web::extract::{Body, Caller, Checks, Params, PathId, checked};
 use crate::web::handler::{Json, State};
+use crate::web::json::{by_serde, view};
 use crate::web::redirect;
 
 use super::view::{List, Percent, Time};
@@ -32,21 +33,22 @@ const SLUG_ATTEMPTS: u32 = 8;
 /// No terms start before this: 2000-01-01.
 const EARLIEST_START_MS: Millis = 946_684_800_000;
 
-/// One creator in one campaign.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Deal)]
-pub struct DealView {
-    id: DealId,
-    creator_id: CreatorId,
-    campaign_id: CampaignId,
-    stage: String,
-    state: LinkState,
-    /// The terms in force now; where none are yet, those that come next.
-    #[schema(required)]
-    terms: Option<TermsView>,
-    links: Vec<LinkView>,
-    codes: Vec<CodeView>,
-    tags: Vec<String>,
+view! {
+    /// One creator in one campaign.
+    #[schema(as = Deal)]
+    pub struct DealView {
+        id: DealId,
+        creator_id: CreatorId,
+        campaign_id: CampaignId,
+        stage: String,
+        state: LinkState,
+        /// The terms in force now; where none are yet, those that come next.
+        #[schema(required)]
+        terms: Option<TermsView>,
+        links: Vec<LinkView>,
+        codes: Vec<CodeView>,
+        tags: Vec<String>,
+    }
 }
 
 /// Open or closed.
@@ -60,6 +62,7 @@ pub enum LinkState {
     Closed,
 }
 
+by_serde!(LinkState);
 words!(LinkState { "open" => Open, "closed" => Closed });
 
 impl LinkState {
@@ -72,13 +75,14 @@ impl LinkState {
     }
 }
 
-/// A version of commission terms.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Terms)]
-pub struct TermsView {
-    id: TermsId,
-    commission_percent: Percent,
-    starts_at: Time,
+view! {
+    /// A version of commission terms.
+    #[schema(as = Terms)]
+    pub struct TermsView {
+        id: TermsId,
+        commission_percent: Percent,
+        starts_at: Time,
+    }
 }
 
 impl From<TermsRow> for TermsView {
@@ -91,25 +95,27 @@ impl From<TermsRow> for TermsView {
     }
 }
 
-/// A personal link.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Link)]
-pub struct LinkView {
-    id: LinkId,
-    slug: String,
-    target: String,
-    /// The address to hand out.
-    url: String,
-    state: LinkState,
+view! {
+    /// A personal link.
+    #[schema(as = Link)]
+    pub struct LinkView {
+        id: LinkId,
+        slug: String,
+        target: String,
+        /// The address to hand out.
+        url: String,
+        state: LinkState,
+    }
 }
 
-/// A discount code.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Code)]
-pub struct CodeView {
-    id: CodeId,
-    code: String,
-    state: String,
+view! {
+    /// A discount code.
+    #[schema(as = Code)]
+    pub struct CodeView {
+        id: CodeId,
+        code: String,
+        state: String,
+    }
 }
 
 /// The address of a link on the host it is handed out on.
@@ -154,8 +160,10 @@ fn view(app: &App, row: DealRow) -> DealView {
 ///
 /// # Errors
 /// 404.
-pub async fn find(app: &App, brand: BrandId, id: DealId) -> Result<DealRow> {
-    rows::find(app.db(), brand, id, app.now_ms()).await?.ok_or(Error::NotFound)
+pub fn find(app: &App, brand: BrandId, id: DealId) -> Pending<'_, Result<DealRow>> {
+    Box::pin(
+        async move { rows::find(app.db(), brand, id, app.now_ms()).await?.ok_or(Error::NotFound) },
+    )
 }
 
 body! {
@@ -535,12 +543,13 @@ pub async fn add_code(
     Ok((StatusCode::CREATED, Json(CodeView { id, code, state: "active".to_owned() })))
 }
 
-/// An invitation to hand over; its address is shown only here.
-#[derive(Serialize, ToSchema)]
-pub struct Invitation {
-    /// Where to accept it. The token stands in the fragment, which no server sees.
-    url: String,
-    expires_at: Time,
+view! {
+    /// An invitation to hand over; its address is shown only here.
+    pub struct Invitation {
+        /// Where to accept it. The token stands in the fragment, which no server sees.
+        url: String,
+        expires_at: Time,
+    }
 }
 
 /// Invites the deal's creator.

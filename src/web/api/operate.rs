@@ -1,14 +1,13 @@
 //! Health and status.
 
 use http::StatusCode;
-use serde::Serialize;
 use serde_json::json;
-use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::error::Result;
 use crate::storage::{brands, jobs, ledger};
 use crate::web::handler::{Json, State};
+use crate::web::json::view;
 use crate::web::json_response;
 use crate::web::message::Response;
 
@@ -31,29 +30,31 @@ pub async fn health(State(app): State<App>) -> Response {
 /// The ages of so many brands' ledgers are looked at.
 const MAX_BRANDS: usize = 20;
 
-/// How the background work does.
-#[derive(Serialize, ToSchema)]
-pub struct Status {
-    /// Every job's last run.
-    pub jobs: Vec<JobStatus>,
-    /// Age of the oldest ledger entry that isn't sealed, over all brands; null if all are.
-    #[schema(required)]
-    pub unsealed_age_seconds: Option<i64>,
+view! {
+    /// How the background work does.
+    pub struct Status {
+        /// Every job's last run.
+        pub jobs: Vec<JobStatus>,
+        /// Age of the oldest ledger entry that isn't sealed, over all brands; null if all are.
+        #[schema(required)]
+        pub unsealed_age_seconds: Option<i64>,
+    }
 }
 
-/// A job's last run.
-#[derive(Serialize, ToSchema)]
-pub struct JobStatus {
-    /// Which job.
-    pub name: String,
-    /// When its last run ended.
-    pub last_run_at: Time,
-    /// How long ago that was.
-    pub lag_seconds: i64,
-    /// Whether it did what it should.
-    pub succeeded: bool,
-    /// How many things it handled.
-    pub handled: i64,
+view! {
+    /// A job's last run.
+    pub struct JobStatus {
+        /// Which job.
+        pub name: String,
+        /// When its last run ended.
+        pub last_run_at: Time,
+        /// How long ago that was.
+        pub lag_seconds: i64,
+        /// Whether it did what it should.
+        pub succeeded: bool,
+        /// How many things it handled.
+        pub handled: i64,
+    }
 }
 
 /// The last run and lag of every job, and the age of what isn't sealed.

@@ -1,6 +1,5 @@
 //! Shapes that several resources share: lists, money, percentages, texts of fields.
 
-use serde::Serialize;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
@@ -12,15 +11,22 @@ use crate::error::FieldError;
 use crate::storage::Page;
 use crate::web::body::{Fields, FromJson, text, wrong};
 use crate::web::extract::encode_cursor;
+use crate::web::json::{ToJson, by_serde, object};
 
 /// A page of a list.
-#[derive(Serialize, ToSchema)]
+#[derive(ToSchema)]
 pub struct List<T: ToSchema> {
     /// The rows.
     pub data: Vec<T>,
     /// What to pass as `cursor` for the next page; null on the last.
     #[schema(required)]
     pub next_cursor: Option<String>,
+}
+
+impl<T: ToSchema + ToJson> ToJson for List<T> {
+    fn write(&self, out: &mut Vec<u8>) {
+        object(out, &[("data", &self.data), ("next_cursor", &self.next_cursor)]);
+    }
 }
 
 impl<T: ToSchema> List<T> {
@@ -60,6 +66,7 @@ pub struct MoneyView {
     #[schema(example = "USD")]
     currency: String,
 }
+by_serde!(Money, Currency);
 impl PartialSchema for Money {
     fn schema() -> RefOr<Schema> {
         MoneyView::schema()
@@ -90,9 +97,9 @@ impl ToSchema for Currency {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Time(pub Millis);
 
-impl Serialize for Time {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&to_rfc3339(self.0))
+impl ToJson for Time {
+    fn write(&self, out: &mut Vec<u8>) {
+        to_rfc3339(self.0).write(out);
     }
 }
 impl FromJson for Time {
@@ -119,9 +126,9 @@ impl ToSchema for Time {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Percent(pub BasisPoints);
 
-impl Serialize for Percent {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0.to_percent())
+impl ToJson for Percent {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.0.to_percent().write(out);
     }
 }
 impl FromJson for Percent {
