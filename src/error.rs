@@ -3,11 +3,11 @@
 //! A refusal names the rule in `type` (`/problems/<name>`). Internal detail is logged once, where
 //! the answer is made, and never sent.
 
-use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 use serde::Serialize;
 
 use crate::storage::DbError;
+use crate::web::message::Response;
 
 /// A result of a way in.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -67,6 +67,15 @@ pub struct FieldError {
     pub reason: String,
 }
 
+impl FieldError {
+    /// The same, said of the value that holds the field under this name (or `[index]`).
+    #[must_use]
+    pub fn within(self, name: &str) -> Self {
+        let joint = if self.field.is_empty() || self.field.starts_with('[') { "" } else { "." };
+        Self { field: format!("{name}{joint}{}", self.field), reason: self.reason }
+    }
+}
+
 impl Error {
     /// One invalid field.
     pub fn invalid(field: impl Into<String>, reason: impl ToString) -> Self {
@@ -76,6 +85,12 @@ impl Error {
     /// A rule said no.
     pub fn refused(rule: &'static str, detail: impl Into<String>) -> Self {
         Self::Refused { rule, detail: detail.into() }
+    }
+
+    /// The status of its answer.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.parts().0
     }
 
     fn parts(&self) -> (StatusCode, &'static str, &'static str) {
@@ -135,41 +150,29 @@ pub struct Problem {
     pub errors: Vec<FieldError>,
 }
 
-impl IntoResponse for Error {
-    fn into_response(self) -> Response {
-        let (status, name, title) = self.parts();
+impl From<Error> for Response {
+    fn from(mut error: Error) -> Self {
+        let (status, name, title) = error.parts();
         let problem = Problem {
             r#type: format!("/problems/{name}"),
             title: title.to_owned(),
             status: status.as_u16(),
-            detail: self.to_string(),
-            errors: match &self {
-                Self::Invalid(errors) => errors.clone(),
+            detail: error.to_string(),
+            errors: match &mut error {
+                Error::Invalid(errors) => std::mem::take(errors),
                 _ => Vec::new(),
             },
         };
         let body = serde_json::to_string(&problem).unwrap_or_default();
-        let mut response = (status, body).into_response();
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        match &self {
-            Self::Unauthenticated => {
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            }
-            Self::Unavailable(_) => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-            }
+        let mut response = Self::new(status, "application/problem+json", body.into());
+        response.set("cache-control", "no-store");
+        match error {
+            Error::Unauthenticated => response.set("www-authenticate", "Bearer"),
+            Error::Unavailable(_) => response.set("retry-after", "5"),
+            // The way in that has the request id logs it; see web::serve_api.
+            Error::Internal(detail) => response.internal = Some(detail),
             _ => (),
-        }
-        // The way in that has the request id logs it; see web::serve.
-        if let Self::Internal(detail) = self {
-            response.extensions_mut().insert(InternalDetail(detail));
         }
         response
     }
 }
-
-/// What really happened behind a 500: for the log, never for the answer.
-#[derive(Clone)]
-pub struct InternalDetail(pub String);

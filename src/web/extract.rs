@@ -1,29 +1,97 @@
 //! What handlers take out of requests: who is calling, the body, the query, ids in the path.
 
-use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Path, Request};
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::request::Parts;
-use serde::de::{DeserializeOwned, DeserializeSeed, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use serde_json::Value;
-
-use crate::app::App;
+use crate::app::{App, Pending};
 use crate::domain::auth::{TokenKind, api_key_in_query};
 use crate::domain::ids::{BrandId, CreatorId, Id, Kind};
+use crate::domain::link::percent_decode;
 use crate::domain::secret::{same_secret, token_hash};
 use crate::domain::time::{Day, Millis, Zone, parse_rfc3339};
 use crate::error::{Error, FieldError, Result};
 use crate::storage::{Page, access};
-use crate::web::MAX_API_BODY;
+use crate::web::body::{FromJson, parse_body};
+use crate::web::handler::{Call, Extract};
+use crate::web::message::Request;
+
+/// Whose token a request brings.
+#[derive(Clone, Copy)]
+pub enum Identity {
+    /// None that is known.
+    Nobody,
+    /// The operator's.
+    Operator,
+    /// A key of this brand.
+    Brand(BrandId),
+    /// A token of this brand's creator.
+    Creator(BrandId, CreatorId),
+}
+
+/// Finds out who calls.
+///
+/// # Errors
+/// 400 for an API key in the address, which is in somebody's logs by now: it is revoked. 503 if D1
+/// is away.
+pub fn identify<'a>(app: &'a App, request: &'a Request<'a>) -> Pending<'a, Result<Identity>> {
+    Box::pin(async move {
+        if let Some(key) = api_key_in_query(request.query()) {
+            app.db().run(vec![access::revoke_key(&token_hash(&key), app.now_ms())]).await?;
+            let why = "an API key must never stand in an address; it was revoked";
+            return Err(Error::Malformed(why.to_owned()));
+        }
+        let Some(token) = bearer(request) else { return Ok(Identity::Nobody) };
+        let expected = &app.config.operator_token;
+        if !expected.is_empty() && same_secret(token, expected) {
+            return Ok(Identity::Operator);
+        }
+        let known = match TokenKind::of(token) {
+            Some(TokenKind::ApiKey) => {
+                let brand = access::brand_of_key(app.db(), &token_hash(token)).await?;
+                brand.map(Identity::Brand)
+            }
+            Some(TokenKind::CreatorToken) => {
+                let row = access::token(app.db(), &token_hash(token)).await?;
+                row.filter(|row| row.expires_at_ms > app.now_ms())
+                    .map(|row| Identity::Creator(row.brand_id, row.creator_id))
+            }
+            _ => None,
+        };
+        Ok(known.unwrap_or(Identity::Nobody))
+    })
+}
+
+fn bearer<'a>(request: &Request<'a>) -> Option<&'a str> {
+    let (scheme, token) = request.header("authorization")?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
 
 /// The operator of the deployment.
 pub struct Operator;
+
+impl Extract for Operator {
+    const IDENTIFIES: bool = true;
+    fn extract(call: &Call<'_>) -> Result<Self> {
+        match call.identity {
+            Identity::Operator => Ok(Self),
+            Identity::Brand(_) => Err(Error::Forbidden("only the operator may do this")),
+            _ => Err(Error::Unauthenticated),
+        }
+    }
+}
 
 /// Someone with a key of this brand.
 pub struct Caller {
     /// Whose key.
     pub brand: BrandId,
+}
+
+impl Extract for Caller {
+    const IDENTIFIES: bool = true;
+    fn extract(call: &Call<'_>) -> Result<Self> {
+        match call.identity {
+            Identity::Brand(brand) => Ok(Self { brand }),
+            Identity::Creator(..) => Err(Error::Forbidden("this is for the brand")),
+            _ => Err(Error::Unauthenticated),
+        }
+    }
 }
 
 /// A creator with her token.
@@ -34,80 +102,12 @@ pub struct Me {
     pub creator: CreatorId,
 }
 
-fn bearer(parts: &Parts) -> Result<&str> {
-    let mut values = parts.headers.get_all(AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else {
-        return Err(Error::Unauthenticated);
-    };
-    let text = value.to_str().map_err(|_| Error::Unauthenticated)?;
-    match text.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
-        _ => Err(Error::Unauthenticated),
-    }
-}
-
-/// An API key in an address is in somebody's logs by now: it is refused and revoked.
-async fn refuse_keys_in_query(parts: &Parts, app: &App) -> Result<()> {
-    let Some(key) = parts.uri.query().and_then(api_key_in_query) else { return Ok(()) };
-    app.db().run(vec![access::revoke_key(&token_hash(&key), app.now_ms())]).await?;
-    Err(Error::Malformed("an API key must never stand in an address; it was revoked".to_owned()))
-}
-
-impl FromRequestParts<App> for Operator {
-    type Rejection = Error;
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        refuse_keys_in_query(parts, app).await?;
-        let token = bearer(parts)?;
-        let expected = &app.config.operator_token;
-        if !expected.is_empty() && same_secret(token, expected) {
-            return Ok(Self);
-        }
-        match TokenKind::of(token) {
-            Some(TokenKind::ApiKey) => {
-                Caller::from_request_parts(parts, app).await?;
-                Err(Error::Forbidden("only the operator may do this"))
-            }
-            _ => Err(Error::Unauthenticated),
-        }
-    }
-}
-
-impl FromRequestParts<App> for Caller {
-    type Rejection = Error;
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        refuse_keys_in_query(parts, app).await?;
-        let token = bearer(parts)?;
-        match TokenKind::of(token) {
-            Some(TokenKind::ApiKey) => {
-                let brand = access::brand_of_key(app.db(), &token_hash(token)).await?;
-                Ok(Self { brand: brand.ok_or(Error::Unauthenticated)? })
-            }
-            Some(TokenKind::CreatorToken) => {
-                Me::from_request_parts(parts, app).await?;
-                Err(Error::Forbidden("this is for the brand"))
-            }
-            _ => Err(Error::Unauthenticated),
-        }
-    }
-}
-
-impl FromRequestParts<App> for Me {
-    type Rejection = Error;
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        refuse_keys_in_query(parts, app).await?;
-        let token = bearer(parts)?;
-        match TokenKind::of(token) {
-            Some(TokenKind::CreatorToken) => {
-                let row = access::token(app.db(), &token_hash(token)).await?;
-                row.filter(|row| row.expires_at_ms > app.now_ms())
-                    .map(|row| Self { brand: row.brand_id, creator: row.creator_id })
-                    .ok_or(Error::Unauthenticated)
-            }
-            Some(TokenKind::ApiKey) => {
-                let brand = access::brand_of_key(app.db(), &token_hash(token)).await?;
-                brand.ok_or(Error::Unauthenticated)?;
-                Err(Error::Forbidden("this is for creators"))
-            }
+impl Extract for Me {
+    const IDENTIFIES: bool = true;
+    fn extract(call: &Call<'_>) -> Result<Self> {
+        match call.identity {
+            Identity::Creator(brand, creator) => Ok(Self { brand, creator }),
+            Identity::Brand(_) => Err(Error::Forbidden("this is for creators")),
             _ => Err(Error::Unauthenticated),
         }
     }
@@ -116,154 +116,37 @@ impl FromRequestParts<App> for Me {
 /// An id in the path. What isn't one names nothing: 404.
 pub struct PathId<K: Kind>(pub Id<K>);
 
-impl<K: Kind> FromRequestParts<App> for PathId<K> {
-    type Rejection = Error;
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        let path = Path::<String>::from_request_parts(parts, app).await;
-        let Path(text) = path.map_err(|_| Error::NotFound)?;
-        text.parse().map(Self).map_err(|_| Error::NotFound)
+impl<K: Kind> Extract for PathId<K> {
+    fn extract(call: &Call<'_>) -> Result<Self> {
+        percent_decode(call.id).parse().map(Self).map_err(|_| Error::NotFound)
     }
 }
 
-/// A JSON body. Unknown fields, wrong types and missing fields are 422 with the field's path;
-/// what is no JSON at all, or says a field twice, is 400.
+/// A JSON body, declared with [`body!`](crate::web::body::body).
 pub struct Body<T>(pub T);
 
-impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
-    type Rejection = Error;
-    async fn from_request(request: Request, app: &App) -> Result<Self> {
-        let is_json = request.headers().get(CONTENT_TYPE).is_some_and(|value| {
-            let text = value.to_str().unwrap_or_default();
-            let essence = text.split(';').next().unwrap_or_default().trim();
-            essence.eq_ignore_ascii_case("application/json")
-        });
-        if !is_json {
-            return Err(Error::UnsupportedMediaType);
-        }
-        let bytes = Bytes::from_request(request, app).await.map_err(|_| Error::TooLarge)?;
-        parse_body(&bytes).map(Self)
+impl<T: FromJson> Extract for Body<T> {
+    fn extract(call: &Call<'_>) -> Result<Self> {
+        is_json(call.request)?;
+        parse_body(call.request.body).map(Self)
     }
 }
 
-/// Reads a body as [`Body`] does.
-///
-/// # Errors
-/// 400, 413 or 422.
-pub fn parse_body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    if bytes.len() > MAX_API_BODY {
-        return Err(Error::TooLarge);
-    }
-    let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let malformed = |e: serde_json::Error| {
-        let text = e.to_string();
-        // JSON by its grammar, but no number that anything could hold.
-        if text.contains("number out of range") {
-            return Error::invalid("", text);
-        }
-        Error::Malformed(format!("the body is no JSON: {text}"))
-    };
-    let value = Strict.deserialize(&mut reader).map_err(malformed)?;
-    reader.end().map_err(malformed)?;
-    if !value.is_object() {
-        return Err(Error::Malformed("the body must be a JSON object".to_owned()));
-    }
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        let path = error.path().to_string();
-        let reason = error.into_inner().to_string();
-        // serde names a missing or unknown field in its text only.
-        let named = reason.split('`').nth(1).filter(|_| reason.contains("field `"));
-        let field = match (path.as_str(), named) {
-            ("." | "", Some(name)) => name.to_owned(),
-            (path, Some(name)) if path.rsplit('.').next() == Some(name) => path.to_owned(),
-            (path, Some(name)) => format!("{path}.{name}"),
-            (path, None) => path.to_owned(),
-        };
-        Error::invalid(field, reason)
-    })
-}
-
-/// Reads any JSON value but refuses objects that say a key twice.
-struct Strict;
-
-impl<'de> DeserializeSeed<'de> for Strict {
-    type Value = Value;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Strict {
-    type Value = Value;
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a JSON value")
-    }
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
-    }
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(value.into())
-    }
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(Self)? {
-            list.push(item);
-        }
-        Ok(Value::Array(list))
-    }
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-        let mut object = serde_json::Map::new();
-        while let Some(key) = entries.next_key::<String>()? {
-            let value = entries.next_value_seed(Self)?;
-            if object.insert(key.clone(), value).is_some() {
-                return Err(serde::de::Error::custom(format!("`{key}` stands there twice")));
-            }
-        }
-        Ok(Value::Object(object))
-    }
-}
-
-/// For fields that may be left alone (absent), cleared (`null`) or set.
-///
-/// # Errors
-/// As the field's own type.
-pub fn clearable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-) -> Result<Option<Option<T>>, D::Error> {
-    Option::<T>::deserialize(deserializer).map(Some)
-}
-
-/// For fields that may be absent but not `null`.
-///
-/// # Errors
-/// As the field's own type.
-pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
+fn is_json(request: &Request<'_>) -> Result<()> {
+    let told = request.header("content-type").unwrap_or_default();
+    let essence = told.split(';').next().unwrap_or_default().trim();
+    let json = essence.eq_ignore_ascii_case("application/json");
+    json.then_some(()).ok_or(Error::UnsupportedMediaType)
 }
 
 /// The query string as pairs; an unknown parameter is refused like an unknown field.
 pub struct Params(Vec<(String, String)>);
 
-impl FromRequestParts<App> for Params {
-    type Rejection = Error;
-    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self> {
-        let decode = crate::domain::link::percent_decode;
-        let pairs = parts.uri.query().unwrap_or_default().split('&').filter(|p| !p.is_empty());
+impl Extract for Params {
+    fn extract(call: &Call<'_>) -> Result<Self> {
+        let pairs = call.request.query().split('&').filter(|p| !p.is_empty());
         let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-        Ok(Self(pairs.map(|(name, value)| (decode(name), decode(value))).collect()))
+        Ok(Self(pairs.map(|(n, value)| (percent_decode(n), percent_decode(value))).collect()))
     }
 }
 
@@ -415,42 +298,6 @@ pub fn checked<T>(value: Option<T>) -> Result<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[derive(Debug, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Sample {
-        name: String,
-        #[serde(default, deserialize_with = "clearable")]
-        note: Option<Option<String>>,
-    }
-
-    fn status(body: &str) -> (u16, String) {
-        match parse_body::<Sample>(body.as_bytes()) {
-            Ok(_) => (200, String::new()),
-            Err(Error::Malformed(_)) => (400, String::new()),
-            Err(Error::Invalid(errors)) => (422, errors[0].field.clone()),
-            Err(_) => (0, String::new()),
-        }
-    }
-
-    #[test]
-    fn bodies_are_read_strictly() {
-        assert_eq!(status(r#"{"name":"a","note":null}"#), (200, String::new()));
-        for bad in
-            ["", "{", "[]", "1", r#"{"name":"a"} x"#, r#"{"name":"a","name":"b"}"#, "\u{feff}{}"]
-        {
-            assert_eq!(status(bad).0, 400, "{bad}");
-        }
-        assert_eq!(status(&format!("{}{}", "[".repeat(1000), "]".repeat(1000))).0, 400);
-        assert_eq!(status(r#"{"name":1}"#), (422, "name".into()));
-        assert_eq!(status(r#"{"name":null}"#), (422, "name".into()));
-        assert_eq!(status("{}"), (422, "name".into()));
-        assert_eq!(status(r#"{"name":"a","brand_id":"x"}"#), (422, "brand_id".into()));
-        let cleared: Sample = parse_body(br#"{"name":"a","note":null}"#).unwrap();
-        assert_eq!(cleared.note, Some(None));
-        let absent: Sample = parse_body(br#"{"name":"a"}"#).unwrap();
-        assert_eq!((absent.name.as_str(), absent.note), ("a", None));
-    }
 
     #[test]
     fn cursors_are_ours_or_refused() {

@@ -2,21 +2,22 @@
 //! and the JSON API with its URL table.
 
 pub mod api;
+pub mod body;
 pub mod extract;
+pub mod handler;
+pub mod json;
 pub mod memory;
+pub mod message;
 pub mod redirect;
 pub mod webhooks;
 
-use axum::body::Body;
-use axum::response::IntoResponse;
-use axum::response::Response;
-use http::{HeaderValue, Request, StatusCode, header};
+use http::StatusCode;
 use serde_json::json;
-use tower_service::Service;
 
 use crate::app::App;
 use crate::domain::merkle::hex;
-use crate::error::{Error, InternalDetail};
+use crate::error::Error;
+use message::{Request, Response};
 
 /// The largest body of an API call. Webhooks have their own limit.
 pub const MAX_API_BODY: usize = 1024 * 1024;
@@ -69,44 +70,33 @@ pub fn normal_host(host: &str) -> String {
     name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }
 
-/// Answers a request to the API: router, request id, logs.
-pub async fn serve_api(app: &App, mut request: Request<Body>) -> Response {
+/// Answers a request to the API: handler, request id, logs.
+pub async fn serve_api(app: &App, request: Request<'_>) -> Response {
     let request_id = hex(&app.random::<8>());
-    let method = request.method().clone();
-    let path = request.uri().path().to_owned();
     let started_ms = app.now_ms();
-    let too_long = request.uri().to_string().len() > MAX_URI;
-    let mut response = if too_long {
-        Error::UriTooLong.into_response()
+    let answered = if request.uri.len() > MAX_URI {
+        Err(Error::UriTooLong)
     } else {
-        request.extensions_mut().insert(RequestId(request_id.clone()));
-        // The router's service can't fail: its error type is empty.
-        match api::router(app.clone()).call(request).await {
-            Ok(response) => response,
-            Err(never) => match never {},
-        }
+        handler::dispatch(api::TABLE, app, &request).await
     };
-    let status = response.status();
-    let detail = response.extensions_mut().remove::<InternalDetail>().map(|d| d.0);
-    if detail.is_some() || status.is_server_error() || is_sampled(&request_id) {
+    let mut response = answered.unwrap_or_else(Response::from);
+    let status = response.status;
+    if response.internal.is_some() || status.is_server_error() || is_sampled(&request_id) {
         app.log.write(&json!({
-            "event": "request", "request_id": request_id, "method": method.as_str(),
-            "path": path, "status": status.as_u16(), "ms": app.now_ms() - started_ms,
-            "detail": detail,
+            "event": "request", "request_id": request_id, "method": request.method,
+            "path": request.path(), "status": status.as_u16(), "ms": app.now_ms() - started_ms,
+            "detail": response.internal,
         }));
     }
-    let headers = response.headers_mut();
-    if let Ok(value) = HeaderValue::from_str(&request_id) {
-        headers.insert("x-request-id", value);
+    response.set("content-length", response.body.len().to_string());
+    if request.method == "HEAD" {
+        response.body = "".into();
     }
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response.set("x-request-id", request_id);
+    response.set("x-content-type-options", "nosniff");
+    response.set("cache-control", "no-store");
     response
 }
-
-/// The id of a request, for its answer and its log lines.
-#[derive(Debug, Clone)]
-pub struct RequestId(pub String);
 
 /// One request in 256 is logged although nothing went wrong: logs cost more than requests.
 fn is_sampled(request_id: &str) -> bool {
@@ -116,8 +106,7 @@ fn is_sampled(request_id: &str) -> bool {
 /// A short answer in JSON.
 #[must_use]
 pub fn json_response(status: StatusCode, body: &serde_json::Value) -> Response {
-    let json = HeaderValue::from_static("application/json");
-    (status, [(header::CONTENT_TYPE, json)], body.to_string()).into_response()
+    Response::json(status, body.to_string())
 }
 
 #[cfg(test)]

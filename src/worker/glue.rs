@@ -3,7 +3,6 @@
 
 use std::cell::RefCell;
 
-use http::HeaderMap;
 use worker::js_sys::Uint8Array;
 use worker::wasm_bindgen::JsCast;
 use worker::wasm_bindgen::JsValue;
@@ -11,6 +10,7 @@ use worker::wasm_bindgen::prelude::wasm_bindgen;
 use worker::web_sys;
 
 use crate::domain::time::Millis;
+use crate::web::message::Response;
 
 #[wasm_bindgen(inline_js = "
 export function facts(request) {
@@ -207,24 +207,17 @@ pub fn text(status: u16, text: &str) -> web_sys::Response {
 }
 
 /// 405 with what is allowed.
-pub fn method_not_allowed(allow: &str) -> web_sys::Response {
-    let error = axum::response::IntoResponse::into_response(crate::error::Error::MethodNotAllowed);
-    let (mut parts, _) = error.into_parts();
-    if let Ok(allow) = http::HeaderValue::from_str(allow) {
-        parts.headers.insert(http::header::ALLOW, allow);
-    }
-    response(405, &parts.headers, b"{\"type\":\"/problems/method-not-allowed\",\"title\":\"Method not allowed\",\"status\":405,\"detail\":\"this method is not allowed here\"}")
+pub fn method_not_allowed(allow: &'static str) -> web_sys::Response {
+    let mut refusal = Response::from(crate::error::Error::MethodNotAllowed);
+    refusal.set("allow", allow);
+    response(&refusal)
 }
 
-/// Any answer with a whole body.
-pub fn response(status: u16, headers: &HeaderMap, body: &[u8]) -> web_sys::Response {
-    let pairs: Vec<(&str, &str)> = headers
-        .iter()
-        .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
-        .collect();
-    let headers = serde_json::to_string(&pairs).unwrap_or_else(|_| "[]".to_owned());
-    let body = (!body.is_empty()).then(|| Uint8Array::from(body));
-    answer(status, &headers, body)
+/// Any answer.
+pub fn response(response: &Response) -> web_sys::Response {
+    let headers = serde_json::to_string(&response.headers).unwrap_or_else(|_| "[]".to_owned());
+    let body = (!response.body.is_empty()).then(|| Uint8Array::from(response.body.as_bytes()));
+    answer(response.status.as_u16(), &headers, body)
 }
 
 /// The body, if it is at most so many bytes; one that breaks off is as good as empty.

@@ -12,8 +12,6 @@ mod ports;
 use std::cell::{Cell, OnceCell};
 use std::sync::Arc;
 
-use axum::body::Body;
-use http_body_util::BodyExt;
 use worker::wasm_bindgen::prelude::wasm_bindgen;
 use worker::{Context, Env, MessageBatch, MessageExt, ScheduleContext, ScheduledEvent, event};
 use worker::{QueueRetryOptionsBuilder, web_sys};
@@ -21,6 +19,7 @@ use worker::{QueueRetryOptionsBuilder, web_sys};
 use crate::app::App;
 use crate::error::Error;
 use crate::jobs;
+use crate::web::message::Request;
 use crate::web::redirect::{Destination, Redirected, redirect, redirect_known, refresh};
 use crate::web::{self, Entry};
 use glue::{Facts, MoreFacts};
@@ -121,7 +120,7 @@ async fn visit(
             after(app, ctx, facts, counted, refresh);
             glue::found(&location)
         }
-        Redirected::Refused(error) => rendered(error).await,
+        Redirected::Refused(error) => rendered(error),
     }
 }
 
@@ -154,10 +153,10 @@ async fn webhook(
     }
     let more = MoreFacts::of(request);
     if more.content_length() > web::webhooks::MAX_BODY {
-        return Ok(rendered(Error::TooLarge).await);
+        return Ok(rendered(Error::TooLarge));
     }
     let Some(body) = glue::body(request, web::webhooks::MAX_BODY).await else {
-        return Ok(rendered(Error::TooLarge).await);
+        return Ok(rendered(Error::TooLarge));
     };
     #[cfg(feature = "canary")]
     if app.config.canary == Some(crate::app::Canary::AckFirst) {
@@ -170,7 +169,7 @@ async fn webhook(
     }
     match web::webhooks::deliver(app, store, more.signature(), &body).await {
         Ok(status) => Ok(glue::empty(status.as_u16())),
-        Err(error) => Ok(rendered(error).await),
+        Err(error) => Ok(rendered(error)),
     }
 }
 
@@ -180,30 +179,19 @@ async fn api(
     facts: &Facts,
 ) -> worker::Result<web_sys::Response> {
     let Some(body) = glue::body(&request, web::MAX_API_BODY).await else {
-        return Ok(rendered(Error::TooLarge).await);
+        return Ok(rendered(Error::TooLarge));
     };
-    let mut builder = http::Request::builder().method(facts.method()).uri(facts.uri());
-    for (name, value) in MoreFacts::of(&request).api_headers() {
-        builder = builder.header(name, value);
-    }
-    match builder.body(Body::from(body)) {
-        Ok(request) => Ok(convert(web::serve_api(app, request).await).await),
-        Err(_) => Ok(rendered(Error::Malformed("the request can't be read".to_owned())).await),
-    }
+    let more = MoreFacts::of(&request);
+    let headers = more.api_headers().collect();
+    let request = Request { method: facts.method(), uri: facts.uri(), headers, body: &body };
+    Ok(glue::response(&web::serve_api(app, request).await))
 }
 
-async fn rendered(error: Error) -> web_sys::Response {
+fn rendered(error: Error) -> web_sys::Response {
     if let Error::Internal(detail) = &error {
         worker::console_error!("{}", serde_json::json!({ "event": "internal", "detail": detail }));
     }
-    convert(axum::response::IntoResponse::into_response(error)).await
-}
-
-/// An answer of the router as the runtime's: bodies here are small and whole.
-async fn convert(response: axum::response::Response) -> web_sys::Response {
-    let (parts, body) = response.into_parts();
-    let body = body.collect().await.map(|b| b.to_bytes()).unwrap_or_default();
-    glue::response(parts.status.as_u16(), &parts.headers, &body)
+    glue::response(&error.into())
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a time in milliseconds, whole by nature")]

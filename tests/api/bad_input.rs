@@ -1,6 +1,5 @@
 //! Bad input gets a clear error and changes nothing (reliability review: A1 to A9 and more).
 
-use axum::body::Body;
 use http::Request;
 use serde_json::{Value, json};
 
@@ -172,7 +171,7 @@ async fn what_is_no_json_is_malformed() {
         if let Some(content_type) = content_type {
             request = request.header("content-type", content_type);
         }
-        product.raw(request.body(Body::from(body)).unwrap()).await.status
+        product.raw(request.body(body).unwrap()).await.status
     };
     let json_type = Some("application/json; charset=utf-8");
     for bad in [

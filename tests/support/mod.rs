@@ -9,9 +9,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use axum::body::Body;
 use http::Request;
-use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tributary::app::{
     App, Clicks, Clock, Config, EdgeCache, HttpClient, Log, Pending, Ports, Queue, Random,
@@ -198,13 +196,24 @@ impl Product {
     }
 
     /// Sends a request to the API as it would come in.
-    pub async fn raw(&self, request: Request<Body>) -> Answer {
+    pub async fn raw(&self, request: Request<Vec<u8>>) -> Answer {
+        let (parts, body) = request.into_parts();
+        let uri = parts.uri.to_string();
+        let headers = parts.headers.iter().map(|(n, v)| (n.as_str(), v.to_str().unwrap()));
+        let request = tributary::web::message::Request {
+            method: parts.method.as_str(),
+            uri: &uri,
+            headers: headers.collect(),
+            body: &body,
+        };
         let response = tributary::web::serve_api(&self.app, request).await;
-        let (parts, body) = response.into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
-        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let mut headers = http::HeaderMap::new();
+        for (name, value) in &response.headers {
+            assert!(headers.insert(*name, value.parse().unwrap()).is_none(), "{name} twice");
+        }
+        let text = response.body.into_owned();
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);
-        Answer { status: parts.status.as_u16(), headers: parts.headers, json, text }
+        Answer { status: response.status.as_u16(), headers, json, text }
     }
 
     pub async fn call(&self, method: &str, path: &str, body: Option<Value>, token: &str) -> Answer {
@@ -215,9 +224,9 @@ impl Product {
         let body = match body {
             Some(json) => {
                 request = request.header("content-type", "application/json");
-                Body::from(json.to_string())
+                json.to_string().into_bytes()
             }
-            None => Body::empty(),
+            None => Vec::new(),
         };
         self.raw(request.body(body).unwrap()).await
     }
@@ -255,10 +264,7 @@ impl Product {
                 }
                 Ok(location)
             }
-            Redirected::Refused(error) => {
-                use axum::response::IntoResponse;
-                Err(error.into_response().status().as_u16())
-            }
+            Redirected::Refused(error) => Err(error.status().as_u16()),
         }
     }
 
@@ -271,10 +277,7 @@ impl Product {
     pub async fn deliver_signed(&self, store: &str, signature: Option<&str>, body: &[u8]) -> u16 {
         match tributary::web::webhooks::deliver(&self.app, store, signature, body).await {
             Ok(status) => status.as_u16(),
-            Err(error) => {
-                use axum::response::IntoResponse;
-                error.into_response().status().as_u16()
-            }
+            Err(error) => error.status().as_u16(),
         }
     }
 }

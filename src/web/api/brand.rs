@@ -1,12 +1,8 @@
 //! The brand itself: made by the operator, read and set by its own keys.
 
-use axum::Json;
-use axum::extract::State;
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
-use crate::app::App;
+use crate::app::{App, Pending};
 use crate::domain::auth::TokenKind;
 use crate::domain::brand::{AttributionRules, Brand, ClickOrder, EarnOn, EarningRules, Precedence};
 use crate::domain::creator::is_email;
@@ -18,38 +14,43 @@ use crate::domain::time::Zone;
 use crate::error::{Error, Result};
 use crate::storage::brands::{BrandUpdate, StoredBrand};
 use crate::storage::{DbError, access, brands, stores};
-use crate::web::extract::{Body, Caller, Checks, Operator, checked, clearable, present};
+use crate::web::body::{body, words};
+use crate::web::extract::{Body, Caller, Checks, Operator, checked};
+use crate::web::handler::{Json, State};
+use crate::web::json::{by_serde, view};
 use crate::web::normal_host;
 
-/// A brand as the API shows it.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Brand)]
-pub struct BrandView {
-    id: BrandId,
-    name: String,
-    currency: Currency,
-    timezone: String,
-    homepage_url: String,
-    /// The host its links are handed out on.
-    #[schema(required)]
-    link_domain: Option<String>,
-    /// A host that was set and waits to be verified.
-    #[schema(required)]
-    link_domain_pending: Option<String>,
-    attribution: AttributionView,
-    hold_days: u16,
-    earn_on: EarnOn,
-    count_test_orders: bool,
-    #[schema(required)]
-    payout_minimum: Option<Money>,
+view! {
+    /// A brand as the API shows it.
+    #[schema(as = Brand)]
+    pub struct BrandView {
+        id: BrandId,
+        name: String,
+        currency: Currency,
+        timezone: String,
+        homepage_url: String,
+        /// The host its links are handed out on.
+        #[schema(required)]
+        link_domain: Option<String>,
+        /// A host that was set and waits to be verified.
+        #[schema(required)]
+        link_domain_pending: Option<String>,
+        attribution: AttributionView,
+        hold_days: u16,
+        earn_on: EarnOn,
+        count_test_orders: bool,
+        #[schema(required)]
+        payout_minimum: Option<Money>,
+    }
 }
 
-#[derive(Serialize, ToSchema)]
-#[schema(as = Attribution)]
-struct AttributionView {
-    window_days: u16,
-    precedence: Precedence,
-    clicks: ClickOrder,
+view! {
+    #[schema(as = Attribution)]
+    struct AttributionView {
+        window_days: u16,
+        precedence: Precedence,
+        clicks: ClickOrder,
+    }
 }
 
 impl From<StoredBrand> for BrandView {
@@ -76,23 +77,23 @@ impl From<StoredBrand> for BrandView {
     }
 }
 
-/// A new brand.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewBrand {
-    name: String,
-    currency: String,
-    #[serde(default, deserialize_with = "present")]
-    timezone: Option<String>,
-    homepage_url: String,
-    owner_email: String,
+body! {
+    /// A new brand.
+    pub struct NewBrand {
+        name: String,
+        currency: String,
+        timezone: Option<String>,
+        homepage_url: String,
+        owner_email: String,
+    }
 }
 
-/// A new brand and its first API key, which is shown only here.
-#[derive(Serialize, ToSchema)]
-pub struct CreatedBrand {
-    brand: BrandView,
-    api_key: String,
+view! {
+    /// A new brand and its first API key, which is shown only here.
+    pub struct CreatedBrand {
+        brand: BrandView,
+        api_key: String,
+    }
 }
 
 /// Makes a brand.
@@ -161,45 +162,40 @@ pub async fn show(State(app): State<App>, caller: Caller) -> Result<Json<BrandVi
 ///
 /// # Errors
 /// 404 if it is gone.
-pub async fn find(app: &App, brand: BrandId) -> Result<StoredBrand> {
-    brands::find(app.db(), brand, app.now_ms()).await?.ok_or(Error::NotFound)
+pub fn find(app: &App, brand: BrandId) -> Pending<'_, Result<StoredBrand>> {
+    Box::pin(
+        async move { brands::find(app.db(), brand, app.now_ms()).await?.ok_or(Error::NotFound) },
+    )
 }
 
-/// Settings to change; what is absent stays.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct BrandChanges {
-    #[serde(default, deserialize_with = "present")]
-    name: Option<String>,
-    #[serde(default, deserialize_with = "present")]
-    timezone: Option<String>,
-    #[serde(default, deserialize_with = "present")]
-    homepage_url: Option<String>,
-    #[serde(default, deserialize_with = "clearable")]
-    link_domain: Option<Option<String>>,
-    #[serde(default, deserialize_with = "present")]
-    attribution: Option<AttributionChanges>,
-    #[serde(default, deserialize_with = "present")]
-    hold_days: Option<u16>,
-    #[serde(default, deserialize_with = "present")]
-    earn_on: Option<EarnOn>,
-    #[serde(default, deserialize_with = "present")]
-    count_test_orders: Option<bool>,
-    #[serde(default, deserialize_with = "clearable")]
-    payout_minimum: Option<Option<Money>>,
+body! {
+    /// Settings to change; what is absent stays.
+    pub struct BrandChanges {
+        name: Option<String>,
+        timezone: Option<String>,
+        homepage_url: Option<String>,
+        link_domain: Option<Option<String>>,
+        attribution: Option<AttributionChanges>,
+        hold_days: Option<u16>,
+        earn_on: Option<EarnOn>,
+        count_test_orders: Option<bool>,
+        payout_minimum: Option<Option<Money>>,
+    }
 }
 
-/// Attribution settings to change: a new version of them, in force from now on.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct AttributionChanges {
-    #[serde(default, deserialize_with = "present")]
-    window_days: Option<u16>,
-    #[serde(default, deserialize_with = "present")]
-    precedence: Option<Precedence>,
-    #[serde(default, deserialize_with = "present")]
-    clicks: Option<ClickOrder>,
+body! {
+    /// Attribution settings to change: a new version of them, in force from now on.
+    pub struct AttributionChanges {
+        window_days: Option<u16>,
+        precedence: Option<Precedence>,
+        clicks: Option<ClickOrder>,
+    }
 }
+
+by_serde!(EarnOn, Precedence, ClickOrder);
+words!(EarnOn { "paid" => Paid, "placed" => Placed });
+words!(Precedence { "code_first" => CodeFirst, "link_first" => LinkFirst });
+words!(ClickOrder { "last" => Last, "first" => First });
 
 /// Changes settings.
 #[utoipa::path(patch, path = "/v1/brand", tag = "brand", request_body = BrandChanges,

@@ -1,11 +1,7 @@
 //! Creators and campaigns.
 
-use axum::Json;
-use axum::extract::State;
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
-use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::domain::creator::{is_email, normal_email};
@@ -13,26 +9,30 @@ use crate::domain::deal::DEFAULT_STAGES;
 use crate::domain::ids::{Campaign, CampaignId, Creator, CreatorId};
 use crate::error::{Error, Result};
 use crate::storage::creators::{self as rows, CampaignRow, CreatorRow};
-use crate::web::extract::{Body, Caller, Checks, Params, PathId, checked, present};
+use crate::web::body::body;
+use crate::web::extract::{Body, Caller, Checks, Params, PathId, checked};
+use crate::web::handler::{Json, State};
+use crate::web::json::view;
 
 use super::view::{List, Percent};
 
-/// A person in the brand's CRM.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Creator)]
-pub struct CreatorView {
-    id: CreatorId,
-    name: String,
-    handle: String,
-    #[schema(required)]
-    email: Option<String>,
-    #[schema(required)]
-    niche: Option<String>,
-    #[schema(required)]
-    followers: Option<i64>,
-    #[schema(required)]
-    engagement_percent: Option<Percent>,
-    tags: Vec<String>,
+view! {
+    /// A person in the brand's CRM.
+    #[schema(as = Creator)]
+    pub struct CreatorView {
+        id: CreatorId,
+        name: String,
+        handle: String,
+        #[schema(required)]
+        email: Option<String>,
+        #[schema(required)]
+        niche: Option<String>,
+        #[schema(required)]
+        followers: Option<i64>,
+        #[schema(required)]
+        engagement_percent: Option<Percent>,
+        tags: Vec<String>,
+    }
 }
 
 impl From<CreatorRow> for CreatorView {
@@ -53,22 +53,17 @@ impl From<CreatorRow> for CreatorView {
     }
 }
 
-/// A new creator.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewCreator {
-    name: String,
-    handle: String,
-    #[serde(default)]
-    email: Option<String>,
-    #[serde(default)]
-    niche: Option<String>,
-    #[serde(default)]
-    followers: Option<i64>,
-    #[serde(default)]
-    engagement_percent: Option<Percent>,
-    #[serde(default, deserialize_with = "present")]
-    tags: Option<Vec<String>>,
+body! {
+    /// A new creator.
+    pub struct NewCreator {
+        name: String,
+        handle: String,
+        email: Option<Option<String>>,
+        niche: Option<Option<String>>,
+        followers: Option<Option<i64>>,
+        engagement_percent: Option<Option<Percent>>,
+        tags: Option<Vec<String>>,
+    }
 }
 
 /// Signs up a creator.
@@ -82,12 +77,13 @@ pub async fn create(
     let mut checks = Checks::default();
     let name = checks.text("name", &new.name, 200);
     let handle = checks.text("handle", &new.handle, 100);
-    let email = new.email.as_deref().map(str::trim).map(str::to_owned);
+    let email = new.email.flatten().map(|email| email.trim().to_owned());
     if email.as_deref().is_some_and(|email| !is_email(email)) {
         checks.refuse("email", "must be an e-mail address");
     }
-    let niche = new.niche.and_then(|niche| checks.text("niche", &niche, 200));
-    if new.followers.is_some_and(|n| !(0..=10_000_000_000).contains(&n)) {
+    let niche = new.niche.flatten().and_then(|niche| checks.text("niche", &niche, 200));
+    let followers = new.followers.flatten();
+    if followers.is_some_and(|n| !(0..=10_000_000_000).contains(&n)) {
         checks.refuse("followers", "must be zero or more");
     }
     let tags = tags(&mut checks, new.tags.unwrap_or_default());
@@ -98,8 +94,8 @@ pub async fn create(
         handle: checked(handle)?,
         email,
         niche,
-        followers: new.followers,
-        engagement_bp: new.engagement_percent.map(|p| p.0.points()),
+        followers,
+        engagement_bp: new.engagement_percent.flatten().map(|p| p.0.points()),
         tags: json!(tags).to_string(),
     };
     let key = &app.config.data_key;
@@ -147,13 +143,14 @@ pub async fn show(
     Ok(Json(found.ok_or(Error::NotFound)?.into()))
 }
 
-/// A board of stages.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Campaign)]
-pub struct CampaignView {
-    id: CampaignId,
-    name: String,
-    stages: Vec<String>,
+view! {
+    /// A board of stages.
+    #[schema(as = Campaign)]
+    pub struct CampaignView {
+        id: CampaignId,
+        name: String,
+        stages: Vec<String>,
+    }
 }
 
 impl From<CampaignRow> for CampaignView {
@@ -163,13 +160,12 @@ impl From<CampaignRow> for CampaignView {
     }
 }
 
-/// A new campaign.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewCampaign {
-    name: String,
-    #[serde(default, deserialize_with = "present")]
-    stages: Option<Vec<String>>,
+body! {
+    /// A new campaign.
+    pub struct NewCampaign {
+        name: String,
+        stages: Option<Vec<String>>,
+    }
 }
 
 /// Makes a campaign.

@@ -1,12 +1,10 @@
 //! Deals with their terms, links, codes and invitations.
 
-use axum::Json;
-use axum::extract::State;
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::App;
+use crate::app::{App, Pending};
 use crate::domain::auth::TokenKind;
 use crate::domain::deal::Terms;
 use crate::domain::ids::{
@@ -20,7 +18,10 @@ use crate::error::{Error, Result};
 use crate::storage::deals::{self as rows, DealRow, DealUpdate, NewDeal, Start, TermsRow};
 use crate::storage::links::{self, LinkRow, NewLink};
 use crate::storage::{DbError, Page, access, creators, stores};
-use crate::web::extract::{Body, Caller, Checks, Params, PathId, checked, present};
+use crate::web::body::{body, words};
+use crate::web::extract::{Body, Caller, Checks, Params, PathId, checked};
+use crate::web::handler::{Json, State};
+use crate::web::json::{by_serde, view};
 use crate::web::redirect;
 
 use super::view::{List, Percent, Time};
@@ -32,25 +33,26 @@ const SLUG_ATTEMPTS: u32 = 8;
 /// No terms start before this: 2000-01-01.
 const EARLIEST_START_MS: Millis = 946_684_800_000;
 
-/// One creator in one campaign.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Deal)]
-pub struct DealView {
-    id: DealId,
-    creator_id: CreatorId,
-    campaign_id: CampaignId,
-    stage: String,
-    state: LinkState,
-    /// The terms in force now; where none are yet, those that come next.
-    #[schema(required)]
-    terms: Option<TermsView>,
-    links: Vec<LinkView>,
-    codes: Vec<CodeView>,
-    tags: Vec<String>,
+view! {
+    /// One creator in one campaign.
+    #[schema(as = Deal)]
+    pub struct DealView {
+        id: DealId,
+        creator_id: CreatorId,
+        campaign_id: CampaignId,
+        stage: String,
+        state: LinkState,
+        /// The terms in force now; where none are yet, those that come next.
+        #[schema(required)]
+        terms: Option<TermsView>,
+        links: Vec<LinkView>,
+        codes: Vec<CodeView>,
+        tags: Vec<String>,
+    }
 }
 
 /// Open or closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = State)]
 pub enum LinkState {
@@ -59,6 +61,9 @@ pub enum LinkState {
     /// It doesn't any more.
     Closed,
 }
+
+by_serde!(LinkState);
+words!(LinkState { "open" => Open, "closed" => Closed });
 
 impl LinkState {
     fn of(closed_at_ms: Option<Millis>) -> Self {
@@ -70,13 +75,14 @@ impl LinkState {
     }
 }
 
-/// A version of commission terms.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Terms)]
-pub struct TermsView {
-    id: TermsId,
-    commission_percent: Percent,
-    starts_at: Time,
+view! {
+    /// A version of commission terms.
+    #[schema(as = Terms)]
+    pub struct TermsView {
+        id: TermsId,
+        commission_percent: Percent,
+        starts_at: Time,
+    }
 }
 
 impl From<TermsRow> for TermsView {
@@ -89,25 +95,27 @@ impl From<TermsRow> for TermsView {
     }
 }
 
-/// A personal link.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Link)]
-pub struct LinkView {
-    id: LinkId,
-    slug: String,
-    target: String,
-    /// The address to hand out.
-    url: String,
-    state: LinkState,
+view! {
+    /// A personal link.
+    #[schema(as = Link)]
+    pub struct LinkView {
+        id: LinkId,
+        slug: String,
+        target: String,
+        /// The address to hand out.
+        url: String,
+        state: LinkState,
+    }
 }
 
-/// A discount code.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Code)]
-pub struct CodeView {
-    id: CodeId,
-    code: String,
-    state: String,
+view! {
+    /// A discount code.
+    #[schema(as = Code)]
+    pub struct CodeView {
+        id: CodeId,
+        code: String,
+        state: String,
+    }
 }
 
 /// The address of a link on the host it is handed out on.
@@ -152,22 +160,21 @@ fn view(app: &App, row: DealRow) -> DealView {
 ///
 /// # Errors
 /// 404.
-pub async fn find(app: &App, brand: BrandId, id: DealId) -> Result<DealRow> {
-    rows::find(app.db(), brand, id, app.now_ms()).await?.ok_or(Error::NotFound)
+pub fn find(app: &App, brand: BrandId, id: DealId) -> Pending<'_, Result<DealRow>> {
+    Box::pin(
+        async move { rows::find(app.db(), brand, id, app.now_ms()).await?.ok_or(Error::NotFound) },
+    )
 }
 
-/// A new deal.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewDealBody {
-    creator_id: String,
-    campaign_id: String,
-    #[serde(default, deserialize_with = "present")]
-    stage: Option<String>,
-    #[serde(default, deserialize_with = "present")]
-    commission_percent: Option<Percent>,
-    #[serde(default, deserialize_with = "present")]
-    starts_at: Option<Time>,
+body! {
+    /// A new deal.
+    pub struct NewDealBody {
+        creator_id: String,
+        campaign_id: String,
+        stage: Option<String>,
+        commission_percent: Option<Percent>,
+        starts_at: Option<Time>,
+    }
 }
 
 /// Makes a deal, with its first terms if a rate is given.
@@ -251,16 +258,13 @@ pub async fn show(
     Ok(Json(view(&app, find(&app, caller.brand, id.0).await?)))
 }
 
-/// What to change of a deal; what is absent stays.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct DealChanges {
-    #[serde(default, deserialize_with = "present")]
-    stage: Option<String>,
-    #[serde(default, deserialize_with = "present")]
-    tags: Option<Vec<String>>,
-    #[serde(default, deserialize_with = "present")]
-    state: Option<LinkState>,
+body! {
+    /// What to change of a deal; what is absent stays.
+    pub struct DealChanges {
+        stage: Option<String>,
+        tags: Option<Vec<String>>,
+        state: Option<LinkState>,
+    }
 }
 
 /// Changes a deal.
@@ -286,13 +290,12 @@ pub async fn update(
     Ok(Json(view(&app, find(&app, caller.brand, deal.id).await?)))
 }
 
-/// A new version of terms.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewTerms {
-    commission_percent: Percent,
-    #[serde(default, deserialize_with = "present")]
-    starts_at: Option<Time>,
+body! {
+    /// A new version of terms.
+    pub struct NewTerms {
+        commission_percent: Percent,
+        starts_at: Option<Time>,
+    }
 }
 
 /// Adds a version of terms. Past orders never change: one that would start before an order that
@@ -339,16 +342,13 @@ pub async fn add_terms(
     Ok((StatusCode::CREATED, Json(view)))
 }
 
-/// A new link.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewLinkBody {
-    #[serde(default, deserialize_with = "present")]
-    slug: Option<String>,
-    #[serde(default, deserialize_with = "present")]
-    target: Option<String>,
-    #[serde(default, deserialize_with = "present")]
-    store_id: Option<String>,
+body! {
+    /// A new link.
+    pub struct NewLinkBody {
+        slug: Option<String>,
+        target: Option<String>,
+        store_id: Option<String>,
+    }
 }
 
 /// Makes a link; without a slug one is made from the creator's handle.
@@ -474,14 +474,12 @@ pub async fn show_link(
     Ok(Json(link_view(&app, link)))
 }
 
-/// What to change of a link; what is absent stays.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LinkChanges {
-    #[serde(default, deserialize_with = "present")]
-    target: Option<String>,
-    #[serde(default, deserialize_with = "present")]
-    state: Option<LinkState>,
+body! {
+    /// What to change of a link; what is absent stays.
+    pub struct LinkChanges {
+        target: Option<String>,
+        state: Option<LinkState>,
+    }
 }
 
 /// Leads a link elsewhere on the storefront, closes it or opens it again.
@@ -507,13 +505,13 @@ pub async fn update_link(
     Ok(Json(link_view(&app, link)))
 }
 
-/// An existing code to take over.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewCode {
-    code: String,
-    /// Must be false: the code exists in the store already.
-    create_in_store: bool,
+body! {
+    /// An existing code to take over.
+    pub struct NewCode {
+        code: String,
+        /// Must be false: the code exists in the store already.
+        create_in_store: bool,
+    }
 }
 
 /// Takes over a code that exists in the store.
@@ -545,12 +543,13 @@ pub async fn add_code(
     Ok((StatusCode::CREATED, Json(CodeView { id, code, state: "active".to_owned() })))
 }
 
-/// An invitation to hand over; its address is shown only here.
-#[derive(Serialize, ToSchema)]
-pub struct Invitation {
-    /// Where to accept it. The token stands in the fragment, which no server sees.
-    url: String,
-    expires_at: Time,
+view! {
+    /// An invitation to hand over; its address is shown only here.
+    pub struct Invitation {
+        /// Where to accept it. The token stands in the fragment, which no server sees.
+        url: String,
+        expires_at: Time,
+    }
 }
 
 /// Invites the deal's creator.

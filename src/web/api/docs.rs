@@ -4,19 +4,19 @@
 //! generator; `tests/openapi.rs` fails when it is out of date or names other routes than the
 //! router, and rewrites it with `UPDATE_OPENAPI=1`.
 
-use axum::response::{IntoResponse, Response};
-use http::header;
+use http::StatusCode;
+
+use crate::web::message::Response;
 
 /// The document.
 #[utoipa::path(get, path = "/openapi.json", tag = "operator", responses(
     (status = 200, description = "This document")
 ))]
 pub async fn document() -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, "application/json"),
-        (header::CACHE_CONTROL, "public, max-age=300"),
-    ];
-    (headers, include_str!("../../../openapi.json")).into_response()
+    let text = include_str!("../../../openapi.json");
+    let mut response = Response::new(StatusCode::OK, "application/json", text.into());
+    response.set("cache-control", "public, max-age=300");
+    response
 }
 
 /// Makes the document from the annotations of the handlers.

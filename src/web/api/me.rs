@@ -1,10 +1,6 @@
 //! The creator's own side: accepting an invitation, earnings, orders.
 
-use axum::Json;
-use axum::extract::State;
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::domain::auth::TokenKind;
@@ -16,7 +12,10 @@ use crate::error::{Error, Result};
 use crate::storage::deals::{self, DealRow};
 use crate::storage::orders::{self, Filter};
 use crate::storage::{DbError, access};
+use crate::web::body::body;
 use crate::web::extract::{Body, Me, Params};
+use crate::web::handler::{Json, State};
+use crate::web::json::view;
 
 use super::deals::link_url;
 use super::money::{BalanceView, Performance, balances_of, performance_of};
@@ -26,27 +25,29 @@ use super::view::{List, Percent, Time};
 /// A creator's token holds for so long.
 const TOKEN_MS: Millis = 14 * 24 * 3_600_000;
 
-/// A token to spend.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Acceptance {
-    /// The part of the invitation's address after `#`.
-    token: String,
+body! {
+    /// A token to spend.
+    pub struct Acceptance {
+        /// The part of the invitation's address after `#`.
+        token: String,
+    }
 }
 
-/// What accepting an invitation gives; the token is shown only here.
-#[derive(Serialize, ToSchema)]
-pub struct Accepted {
-    access_token: String,
-    expires_at: Time,
-    creator: AcceptedCreator,
+view! {
+    /// What accepting an invitation gives; the token is shown only here.
+    pub struct Accepted {
+        access_token: String,
+        expires_at: Time,
+        creator: AcceptedCreator,
+    }
 }
 
-/// Who accepted.
-#[derive(Serialize, ToSchema)]
-struct AcceptedCreator {
-    id: CreatorId,
-    name: String,
+view! {
+    /// Who accepted.
+    struct AcceptedCreator {
+        id: CreatorId,
+        name: String,
+    }
 }
 
 /// Accepts an invitation, once.
@@ -95,41 +96,45 @@ fn spent() -> Error {
     Error::refused("invitation-spent", "this invitation was accepted before")
 }
 
-/// What a creator earned.
-#[derive(Serialize, ToSchema)]
-pub struct Earnings {
-    balances: Vec<BalanceView>,
-    deals: Vec<MyDeal>,
+view! {
+    /// What a creator earned.
+    pub struct Earnings {
+        balances: Vec<BalanceView>,
+        deals: Vec<MyDeal>,
+    }
 }
 
-/// A deal as its creator sees it.
-#[derive(Serialize, ToSchema)]
-struct MyDeal {
-    id: DealId,
-    /// The brand's name.
-    brand: String,
-    /// The campaign's name.
-    campaign: String,
-    #[schema(required)]
-    commission_percent: Option<Percent>,
-    links: Vec<MyLink>,
-    codes: Vec<MyCode>,
-    clicks: i64,
-    orders: i64,
-    revenue: Vec<Money>,
-    commission: Vec<Money>,
+view! {
+    /// A deal as its creator sees it.
+    struct MyDeal {
+        id: DealId,
+        /// The brand's name.
+        brand: String,
+        /// The campaign's name.
+        campaign: String,
+        #[schema(required)]
+        commission_percent: Option<Percent>,
+        links: Vec<MyLink>,
+        codes: Vec<MyCode>,
+        clicks: i64,
+        orders: i64,
+        revenue: Vec<Money>,
+        commission: Vec<Money>,
+    }
 }
 
-/// A link to share.
-#[derive(Serialize, ToSchema)]
-struct MyLink {
-    url: String,
+view! {
+    /// A link to share.
+    struct MyLink {
+        url: String,
+    }
 }
 
-/// A code to share.
-#[derive(Serialize, ToSchema)]
-struct MyCode {
-    code: String,
+view! {
+    /// A code to share.
+    struct MyCode {
+        code: String,
+    }
 }
 
 /// The creator's balances and deals.

@@ -11,22 +11,33 @@ pub mod orders;
 pub mod stores;
 pub mod view;
 
-use axum::Router;
-use axum::routing::MethodRouter;
+use super::handler::{Handler, Method, Route, identifies};
 
-use crate::app::App;
-use crate::error::Error;
-
-/// Declares the URL table once: the router is made from it, and a test compares it with the
-/// OpenAPI document.
+/// Declares the URL table once: requests are matched with it, and a test compares it with the
+/// OpenAPI document. Of two paths that fit, the first is taken.
 macro_rules! routes {
     ($($path:literal => { $($method:ident: $handler:path),+ $(,)? })*) => {
         /// Every path with its methods.
         pub const ROUTES: &[(&str, &[&str])] = &[$(($path, &[$(stringify!($method)),+])),*];
 
-        fn table() -> Router<App> {
-            Router::new()$(.route($path, MethodRouter::new()$(.$method($handler))+))*
-        }
+        /// Every path with its methods and their handlers.
+        pub static TABLE: &[Route] = &[$(($path, &[$(Method {
+            name: verb!($method),
+            identifies: identifies(&$handler),
+            start: |call| Handler::start($handler, call),
+        }),+])),*];
+    };
+}
+
+macro_rules! verb {
+    (get) => {
+        "GET"
+    };
+    (post) => {
+        "POST"
+    };
+    (patch) => {
+        "PATCH"
     };
 }
 
@@ -60,12 +71,4 @@ routes! {
     "/v1/invitations/acceptance" => { post: me::accept }
     "/v1/me/earnings" => { get: me::earnings }
     "/v1/me/orders" => { get: me::orders }
-}
-
-/// The router over an application.
-pub fn router(app: App) -> Router {
-    table()
-        .fallback(async || Error::NotFound)
-        .method_not_allowed_fallback(async || Error::MethodNotAllowed)
-        .with_state(app)
 }

@@ -2,11 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use axum::Json;
-use axum::extract::State;
-use serde::Serialize;
-use utoipa::ToSchema;
-
 use crate::app::App;
 use crate::domain::brand::Brand;
 use crate::domain::ids::{BrandId, Creator, CreatorId, Deal, DealId, LinkId};
@@ -21,28 +16,32 @@ use crate::storage::ledger::{self, BalanceRow};
 use crate::storage::orders::DealTotals;
 use crate::storage::{Freshness, clicks, creators, orders};
 use crate::web::extract::{Caller, Params, PathId};
+use crate::web::handler::{Json, State};
+use crate::web::json::{by_serde, view};
 
-/// A creator's balances, a row per currency.
-#[derive(Serialize, ToSchema)]
-pub struct BalanceList {
-    data: Vec<BalanceView>,
+view! {
+    /// A creator's balances, a row per currency.
+    pub struct BalanceList {
+        data: Vec<BalanceView>,
+    }
 }
 
-/// What a creator has in one currency, decimal texts.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Balance)]
-pub struct BalanceView {
-    currency: Currency,
-    /// In the hold period.
-    pending: String,
-    /// Ready to be paid.
-    available: String,
-    in_payout: String,
-    paid: String,
-    /// Owed back, paid off by later earnings first.
-    clawback: String,
-    /// All that was ever earned, after corrections.
-    lifetime: String,
+view! {
+    /// What a creator has in one currency, decimal texts.
+    #[schema(as = Balance)]
+    pub struct BalanceView {
+        currency: Currency,
+        /// In the hold period.
+        pending: String,
+        /// Ready to be paid.
+        available: String,
+        in_payout: String,
+        paid: String,
+        /// Owed back, paid off by later earnings first.
+        clawback: String,
+        /// All that was ever earned, after corrections.
+        lifetime: String,
+    }
 }
 
 /// A creator's balances.
@@ -90,31 +89,33 @@ pub async fn balances_of(app: &App, brand: &Brand, creator: CreatorId) -> Result
         .collect())
 }
 
-/// What a deal brought.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Performance)]
-pub struct PerformanceView {
-    clicks: ClicksView,
-    /// Orders that aren't cancelled.
-    orders: i64,
-    /// Base after refunds, per currency.
-    revenue: Vec<Money>,
-    commission: Vec<Money>,
-    /// Orders ÷ unique clicks; null without clicks.
-    #[schema(required)]
-    conversion_percent: Option<String>,
+view! {
+    /// What a deal brought.
+    #[schema(as = Performance)]
+    pub struct PerformanceView {
+        clicks: ClicksView,
+        /// Orders that aren't cancelled.
+        orders: i64,
+        /// Base after refunds, per currency.
+        revenue: Vec<Money>,
+        commission: Vec<Money>,
+        /// Orders ÷ unique clicks; null without clicks.
+        #[schema(required)]
+        conversion_percent: Option<String>,
+    }
 }
 
-/// Clicks.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Clicks)]
-struct ClicksView {
-    /// Shoppers' clicks, without `filtered`.
-    total: i64,
-    /// One visitor, one link, one hour.
-    unique: i64,
-    /// Bots, prefetches and HEAD requests.
-    filtered: i64,
+view! {
+    /// Clicks.
+    #[schema(as = Clicks)]
+    struct ClicksView {
+        /// Shoppers' clicks, without `filtered`.
+        total: i64,
+        /// One visitor, one link, one hour.
+        unique: i64,
+        /// Bots, prefetches and HEAD requests.
+        filtered: i64,
+    }
 }
 
 /// What one deal's clicks and orders come to.
@@ -218,22 +219,25 @@ pub async fn performance_of(
     Ok(found)
 }
 
-/// What the verification of the books found.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Verification)]
-pub struct VerificationView {
-    transactions: i64,
-    entries: i64,
-    /// Sum of all entries per currency: zero.
-    sums: BTreeMap<String, String>,
-    /// Every transaction sums to zero and every balance is the fold of its entries.
-    balances_match: bool,
-    /// The Merkle tree recomputed from the entries has the sealed root.
-    chain_intact: bool,
-    /// The sealed head; null while nothing is sealed.
-    #[schema(required)]
-    head: Option<Head>,
+view! {
+    /// What the verification of the books found.
+    #[schema(as = Verification)]
+    pub struct VerificationView {
+        transactions: i64,
+        entries: i64,
+        /// Sum of all entries per currency: zero.
+        sums: BTreeMap<String, String>,
+        /// Every transaction sums to zero and every balance is the fold of its entries.
+        balances_match: bool,
+        /// The Merkle tree recomputed from the entries has the sealed root.
+        chain_intact: bool,
+        /// The sealed head; null while nothing is sealed.
+        #[schema(required)]
+        head: Option<Head>,
+    }
 }
+
+by_serde!(BTreeMap<String, String>, Head);
 
 /// Recomputes sums, balances and the Merkle tree.
 #[utoipa::path(get, path = "/v1/ledger/verification", tag = "money",

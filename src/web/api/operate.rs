@@ -1,16 +1,15 @@
 //! Health and status.
 
-use axum::extract::State;
-use axum::response::Response;
 use http::StatusCode;
-use serde::Serialize;
 use serde_json::json;
-use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::error::Result;
 use crate::storage::{brands, jobs, ledger};
+use crate::web::handler::{Json, State};
+use crate::web::json::view;
 use crate::web::json_response;
+use crate::web::message::Response;
 
 use super::view::Time;
 
@@ -31,36 +30,38 @@ pub async fn health(State(app): State<App>) -> Response {
 /// The ages of so many brands' ledgers are looked at.
 const MAX_BRANDS: usize = 20;
 
-/// How the background work does.
-#[derive(Serialize, ToSchema)]
-pub struct Status {
-    /// Every job's last run.
-    pub jobs: Vec<JobStatus>,
-    /// Age of the oldest ledger entry that isn't sealed, over all brands; null if all are.
-    #[schema(required)]
-    pub unsealed_age_seconds: Option<i64>,
+view! {
+    /// How the background work does.
+    pub struct Status {
+        /// Every job's last run.
+        pub jobs: Vec<JobStatus>,
+        /// Age of the oldest ledger entry that isn't sealed, over all brands; null if all are.
+        #[schema(required)]
+        pub unsealed_age_seconds: Option<i64>,
+    }
 }
 
-/// A job's last run.
-#[derive(Serialize, ToSchema)]
-pub struct JobStatus {
-    /// Which job.
-    pub name: String,
-    /// When its last run ended.
-    pub last_run_at: Time,
-    /// How long ago that was.
-    pub lag_seconds: i64,
-    /// Whether it did what it should.
-    pub succeeded: bool,
-    /// How many things it handled.
-    pub handled: i64,
+view! {
+    /// A job's last run.
+    pub struct JobStatus {
+        /// Which job.
+        pub name: String,
+        /// When its last run ended.
+        pub last_run_at: Time,
+        /// How long ago that was.
+        pub lag_seconds: i64,
+        /// Whether it did what it should.
+        pub succeeded: bool,
+        /// How many things it handled.
+        pub handled: i64,
+    }
 }
 
 /// The last run and lag of every job, and the age of what isn't sealed.
 #[utoipa::path(get, path = "/v1/status", tag = "operator", responses(
     (status = 200, body = Status)
 ))]
-pub async fn status(State(app): State<App>) -> Result<axum::Json<Status>> {
+pub async fn status(State(app): State<App>) -> Result<Json<Status>> {
     let now_ms = app.now_ms();
     let jobs = jobs::list(app.db()).await?.into_iter().map(|run| JobStatus {
         name: run.name,
@@ -77,5 +78,5 @@ pub async fn status(State(app): State<App>) -> Result<axum::Json<Status>> {
             [oldest, ledger::oldest_unsealed(app.db(), brand).await?].into_iter().flatten().min();
     }
     let unsealed_age_seconds = oldest.map(|at: i64| (now_ms - at) / 1000);
-    Ok(axum::Json(Status { jobs, unsealed_age_seconds }))
+    Ok(Json(Status { jobs, unsealed_age_seconds }))
 }

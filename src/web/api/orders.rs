@@ -1,10 +1,5 @@
 //! Orders and why they belong to whom.
 
-use axum::Json;
-use axum::extract::State;
-use serde::Serialize;
-use utoipa::ToSchema;
-
 use crate::app::App;
 use crate::domain::attribution::{Candidate, Decision, Method, Outcome, Reason};
 use crate::domain::brand::{ClickOrder, EarnOn, Precedence};
@@ -15,29 +10,32 @@ use crate::error::{Error, Result};
 use crate::storage::orders::{self as rows, Filter, OrderRow};
 use crate::storage::{Page, deals, stores};
 use crate::web::extract::{Caller, Params, PathId};
+use crate::web::handler::{Json, State};
+use crate::web::json::{by_serde, view};
 
 use super::view::{List, Time};
 
-/// An order of a store.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Order)]
-pub struct OrderView {
-    id: OrderId,
-    store_id: StoreId,
-    /// The platform's id.
-    external_id: String,
-    name: String,
-    /// Null while only a refund or cancellation of it is known.
-    #[schema(required)]
-    placed_at: Option<Time>,
-    /// unpaid, paid, partially_refunded, refunded, cancelled or disputed.
-    state: String,
-    #[schema(required)]
-    deal_id: Option<DealId>,
-    /// What commission is computed from, after refunds.
-    base: Money,
-    /// What is posted for it.
-    commission: Money,
+view! {
+    /// An order of a store.
+    #[schema(as = Order)]
+    pub struct OrderView {
+        id: OrderId,
+        store_id: StoreId,
+        /// The platform's id.
+        external_id: String,
+        name: String,
+        /// Null while only a refund or cancellation of it is known.
+        #[schema(required)]
+        placed_at: Option<Time>,
+        /// unpaid, paid, partially_refunded, refunded, cancelled or disputed.
+        state: String,
+        #[schema(required)]
+        deal_id: Option<DealId>,
+        /// What commission is computed from, after refunds.
+        base: Money,
+        /// What is posted for it.
+        commission: Money,
+    }
 }
 
 /// An order as it is shown; `currency` stands in while the order's own isn't known.
@@ -169,37 +167,41 @@ pub async fn show(
     Ok(Json(view(row, brand.currency)))
 }
 
-/// Why an order belongs to its deal, or to none.
-#[derive(Serialize, ToSchema)]
-#[schema(as = AttributionOfOrder)]
-pub struct AttributionView {
-    #[schema(required)]
-    deal_id: Option<DealId>,
-    #[schema(required)]
-    method: Option<Method>,
-    reason: Reason,
-    candidates: Vec<CandidateView>,
-    #[schema(required)]
-    rules: Option<RulesView>,
-    #[schema(required)]
-    decided_at: Option<Time>,
+view! {
+    /// Why an order belongs to its deal, or to none.
+    #[schema(as = AttributionOfOrder)]
+    pub struct AttributionView {
+        #[schema(required)]
+        deal_id: Option<DealId>,
+        #[schema(required)]
+        method: Option<Method>,
+        reason: Reason,
+        candidates: Vec<CandidateView>,
+        #[schema(required)]
+        rules: Option<RulesView>,
+        #[schema(required)]
+        decided_at: Option<Time>,
+    }
 }
 
-/// One thing in an order that may say whose it is, and what became of it.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Candidate)]
-struct CandidateView {
-    #[schema(required)]
-    deal_id: Option<DealId>,
-    method: Method,
-    /// The code, click id or slug.
-    evidence: String,
-    /// When the click was.
-    #[schema(required)]
-    at: Option<Time>,
-    outcome: Outcome,
-    reason: Reason,
+view! {
+    /// One thing in an order that may say whose it is, and what became of it.
+    #[schema(as = Candidate)]
+    struct CandidateView {
+        #[schema(required)]
+        deal_id: Option<DealId>,
+        method: Method,
+        /// The code, click id or slug.
+        evidence: String,
+        /// When the click was.
+        #[schema(required)]
+        at: Option<Time>,
+        outcome: Outcome,
+        reason: Reason,
+    }
 }
+
+by_serde!(Method, Reason, Outcome);
 
 impl From<Candidate> for CandidateView {
     fn from(candidate: Candidate) -> Self {
@@ -214,16 +216,17 @@ impl From<Candidate> for CandidateView {
     }
 }
 
-/// The rules an order was decided by: those in force when it was placed.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Rules)]
-struct RulesView {
-    window_days: u16,
-    precedence: Precedence,
-    clicks: ClickOrder,
-    earn_on: EarnOn,
-    count_test_orders: bool,
-    hold_days: u16,
+view! {
+    /// The rules an order was decided by: those in force when it was placed.
+    #[schema(as = Rules)]
+    struct RulesView {
+        window_days: u16,
+        precedence: Precedence,
+        clicks: ClickOrder,
+        earn_on: EarnOn,
+        count_test_orders: bool,
+        hold_days: u16,
+    }
 }
 
 /// Why this order.

@@ -1,9 +1,6 @@
 //! Stores and the deliveries of theirs that could not be used.
 
-use axum::Json;
-use axum::extract::State;
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::app::App;
@@ -18,7 +15,10 @@ use crate::partners::shopify::{Parsed, parse};
 use crate::storage::brands;
 use crate::storage::quarantine::{self, QuarantinedRow, StoredQuarantined};
 use crate::storage::stores::{self as rows, NewStore, StoreRow};
+use crate::web::body::{body, words};
 use crate::web::extract::{Body, Caller, Checks, Params, PathId, checked};
+use crate::web::handler::{Json, State};
+use crate::web::json::view;
 use crate::web::normal_host;
 
 use super::view::{List, Time};
@@ -26,17 +26,18 @@ use super::view::{List, Time};
 /// The old secret is accepted for so long after a change: Shopify may sign with it for an hour.
 const OLD_SECRET_MS: Millis = 3_600_000;
 
-/// A connected shop.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Store)]
-pub struct StoreView {
-    id: StoreId,
-    platform: String,
-    shop_domain: String,
-    storefront_url: String,
-    /// Where the shop delivers its webhooks.
-    webhook_url: String,
-    status: String,
+view! {
+    /// A connected shop.
+    #[schema(as = Store)]
+    pub struct StoreView {
+        id: StoreId,
+        platform: String,
+        shop_domain: String,
+        storefront_url: String,
+        /// Where the shop delivers its webhooks.
+        webhook_url: String,
+        status: String,
+    }
 }
 
 fn view(app: &App, row: StoreRow) -> StoreView {
@@ -51,24 +52,26 @@ fn view(app: &App, row: StoreRow) -> StoreView {
     }
 }
 
-/// A shop to connect.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewStoreBody {
-    platform: Platform,
-    shop_domain: String,
-    storefront_url: String,
-    client_id: String,
-    client_secret: String,
+body! {
+    /// A shop to connect.
+    pub struct NewStoreBody {
+        platform: Platform,
+        shop_domain: String,
+        storefront_url: String,
+        client_id: String,
+        client_secret: String,
+    }
 }
 
 /// Shop platforms.
-#[derive(Deserialize, ToSchema)]
+#[derive(ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Platform {
     /// Shopify.
     Shopify,
 }
+
+words!(Platform { "shopify" => Shopify });
 
 /// Connects a shop.
 #[utoipa::path(post, path = "/v1/stores", tag = "stores", request_body = NewStoreBody,
@@ -167,11 +170,11 @@ async fn find(app: &App, brand: BrandId, id: StoreId) -> Result<StoreRow> {
     rows::find(app.db(), brand, id).await?.ok_or(Error::NotFound)
 }
 
-/// A store's secret to change.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct StoreChanges {
-    client_secret: String,
+body! {
+    /// A store's secret to change.
+    pub struct StoreChanges {
+        client_secret: String,
+    }
 }
 
 /// Changes the secret; the old one is accepted for another hour.
@@ -202,19 +205,20 @@ pub async fn update(
     Ok(Json(view(&app, row)))
 }
 
-/// A delivery that was authentic but unusable.
-#[derive(Serialize, ToSchema)]
-#[schema(as = QuarantinedDelivery)]
-pub struct QuarantinedView {
-    id: QuarantineId,
-    store_id: StoreId,
-    /// Why it could not be used.
-    reason: String,
-    received_at: Time,
-    #[schema(required)]
-    replayed_at: Option<Time>,
-    /// Its body is still kept, so that it can be replayed.
-    replayable: bool,
+view! {
+    /// A delivery that was authentic but unusable.
+    #[schema(as = QuarantinedDelivery)]
+    pub struct QuarantinedView {
+        id: QuarantineId,
+        store_id: StoreId,
+        /// Why it could not be used.
+        reason: String,
+        received_at: Time,
+        #[schema(required)]
+        replayed_at: Option<Time>,
+        /// Its body is still kept, so that it can be replayed.
+        replayable: bool,
+    }
 }
 
 impl From<QuarantinedRow> for QuarantinedView {
@@ -244,15 +248,16 @@ pub async fn quarantine(
     Ok(Json(List::page(found, &page, |row| row.id.to_string(), QuarantinedView::from)))
 }
 
-/// What a replay did.
-#[derive(Serialize, ToSchema)]
-pub struct Replayed {
-    id: QuarantineId,
-    /// `committed`, `unchanged`, `irrelevant`, or `unusable` as before.
-    outcome: &'static str,
-    /// Why it is still unusable.
-    #[schema(required)]
-    reason: Option<String>,
+view! {
+    /// What a replay did.
+    pub struct Replayed {
+        id: QuarantineId,
+        /// `committed`, `unchanged`, `irrelevant`, or `unusable` as before.
+        outcome: &'static str,
+        /// Why it is still unusable.
+        #[schema(required)]
+        reason: Option<String>,
+    }
 }
 
 /// Takes a quarantined delivery once more, as if it came now.

@@ -1,6 +1,5 @@
 //! Shapes that several resources share: lists, money, percentages, texts of fields.
 
-use serde::{Deserialize, Serialize};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
@@ -8,17 +7,26 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::domain::ids::{Id, Kind};
 use crate::domain::money::{BasisPoints, Currency, Money};
 use crate::domain::time::{Millis, to_rfc3339};
+use crate::error::FieldError;
 use crate::storage::Page;
+use crate::web::body::{Fields, FromJson, text, wrong};
 use crate::web::extract::encode_cursor;
+use crate::web::json::{ToJson, by_serde, object};
 
 /// A page of a list.
-#[derive(Serialize, ToSchema)]
+#[derive(ToSchema)]
 pub struct List<T: ToSchema> {
     /// The rows.
     pub data: Vec<T>,
     /// What to pass as `cursor` for the next page; null on the last.
     #[schema(required)]
     pub next_cursor: Option<String>,
+}
+
+impl<T: ToSchema + ToJson> ToJson for List<T> {
+    fn write(&self, out: &mut Vec<u8>) {
+        object(out, &[("data", &self.data), ("next_cursor", &self.next_cursor)]);
+    }
 }
 
 impl<T: ToSchema> List<T> {
@@ -58,6 +66,7 @@ pub struct MoneyView {
     #[schema(example = "USD")]
     currency: String,
 }
+by_serde!(Money, Currency);
 impl PartialSchema for Money {
     fn schema() -> RefOr<Schema> {
         MoneyView::schema()
@@ -66,6 +75,15 @@ impl PartialSchema for Money {
 impl ToSchema for Money {
     fn name() -> std::borrow::Cow<'static, str> {
         "Money".into()
+    }
+}
+impl FromJson for Money {
+    fn from_json(value: &serde_json::Value) -> Result<Self, FieldError> {
+        let fields = Fields::of(value, &["amount", "currency"])?;
+        let (amount, currency): (String, String) =
+            (fields.read("amount")?, fields.read("currency")?);
+        let money = currency.parse().and_then(|currency| Self::parse(&amount, currency));
+        money.map_err(wrong)
     }
 }
 impl PartialSchema for Currency {
@@ -79,18 +97,17 @@ impl ToSchema for Currency {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Time(pub Millis);
 
-impl Serialize for Time {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&to_rfc3339(self.0))
+impl ToJson for Time {
+    fn write(&self, out: &mut Vec<u8>) {
+        to_rfc3339(self.0).write(out);
     }
 }
-impl<'de> Deserialize<'de> for Time {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        crate::domain::time::parse_rfc3339(&text)
+impl FromJson for Time {
+    fn from_json(value: &serde_json::Value) -> Result<Self, FieldError> {
+        crate::domain::time::parse_rfc3339(text(value)?)
             .filter(|at| (0..7_258_118_400_000).contains(at))
             .map(Self)
-            .ok_or_else(|| serde::de::Error::custom("must be an RFC 3339 time with an offset"))
+            .ok_or_else(|| wrong("must be an RFC 3339 time with an offset"))
     }
 }
 impl PartialSchema for Time {
@@ -109,15 +126,14 @@ impl ToSchema for Time {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Percent(pub BasisPoints);
 
-impl Serialize for Percent {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0.to_percent())
+impl ToJson for Percent {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.0.to_percent().write(out);
     }
 }
-impl<'de> Deserialize<'de> for Percent {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        BasisPoints::parse_percent(&text).map(Self).map_err(serde::de::Error::custom)
+impl FromJson for Percent {
+    fn from_json(value: &serde_json::Value) -> Result<Self, FieldError> {
+        BasisPoints::parse_percent(text(value)?).map(Self).map_err(wrong)
     }
 }
 impl PartialSchema for Percent {

@@ -1,0 +1,216 @@
+//! What a handler is, and how a request gets to one.
+//!
+//! A handler is an async function whose parameters are [`Extract`]ed from the request and whose
+//! result is an [`Answer`]. All that can be done once for every route is done outside of it:
+//! matching, telling who calls, rendering an error. What is left per route is a plain function
+//! that makes the parameters and boxes the handler's future.
+
+use std::future::Future;
+
+use http::StatusCode;
+
+use crate::app::{App, Pending};
+use crate::error::{Error, Result};
+use crate::web::extract::{Identity, identify};
+use crate::web::json::ToJson;
+use crate::web::message::{Request, Response};
+
+/// A request on its way to its handler.
+pub struct Call<'a> {
+    /// The application.
+    pub app: &'a App,
+    /// What came in.
+    pub request: &'a Request<'a>,
+    /// What stands in the place of `{id}`, as it was sent.
+    pub id: &'a str,
+    /// Who calls, where the handler asks.
+    pub identity: Identity,
+}
+
+/// A parameter of a handler.
+pub trait Extract: Sized {
+    /// Whether it says who calls: only then is that found out.
+    const IDENTIFIES: bool = false;
+
+    /// Takes it out of the request.
+    ///
+    /// # Errors
+    /// What the request is answered with instead.
+    fn extract(call: &Call<'_>) -> Result<Self>;
+}
+
+/// The application.
+pub struct State<T>(pub T);
+
+impl Extract for State<App> {
+    fn extract(call: &Call<'_>) -> Result<Self> {
+        Ok(Self(call.app.clone()))
+    }
+}
+
+/// A result of a handler.
+pub trait Answer {
+    /// Renders it.
+    ///
+    /// # Errors
+    /// What the request is answered with instead.
+    fn answer(self) -> Result<Response>;
+}
+
+/// A body in JSON.
+pub struct Json<T>(pub T);
+
+impl<T: ToJson> Answer for Json<T> {
+    fn answer(self) -> Result<Response> {
+        (StatusCode::OK, self).answer()
+    }
+}
+
+impl<T: ToJson> Answer for (StatusCode, Json<T>) {
+    fn answer(self) -> Result<Response> {
+        rendered(self.0, &self.1.0)
+    }
+}
+
+fn rendered(status: StatusCode, view: &dyn ToJson) -> Result<Response> {
+    let mut body = Vec::new();
+    view.write(&mut body);
+    let body = String::from_utf8(body).map_err(|e| Error::Internal(e.to_string()))?;
+    Ok(Response::json(status, body))
+}
+
+impl Answer for Response {
+    fn answer(self) -> Result<Response> {
+        Ok(self)
+    }
+}
+
+impl<T: Answer> Answer for Result<T> {
+    fn answer(self) -> Result<Response> {
+        self?.answer()
+    }
+}
+
+/// A handler: `Args` is the tuple of its parameters.
+pub trait Handler<Args>: Sized {
+    /// Whether a parameter says who calls.
+    const IDENTIFIES: bool;
+
+    /// Extracts the parameters and starts the handler.
+    ///
+    /// # Errors
+    /// What the request is answered with instead.
+    fn start(self, call: &Call<'_>) -> Result<Started>;
+}
+
+/// A handler at work.
+pub type Started = Pending<'static, Result<Response>>;
+
+macro_rules! handlers {
+    ($($arg:ident)*) => {
+        impl<F, Fut, $($arg,)*> Handler<($($arg,)*)> for F
+        where
+            F: Fn($($arg),*) -> Fut,
+            Fut: Future<Output: Answer> + Send + 'static,
+            $($arg: Extract,)*
+        {
+            const IDENTIFIES: bool = false $(|| $arg::IDENTIFIES)*;
+
+            #[allow(unused_variables, reason = "a handler without parameters looks at nothing")]
+            fn start(self, call: &Call<'_>) -> Result<Started> {
+                let work = self($($arg::extract(call)?),*);
+                Ok(Box::pin(async move { work.await.answer() }))
+            }
+        }
+    };
+}
+handlers!();
+handlers!(A);
+handlers!(A B);
+handlers!(A B C);
+handlers!(A B C D);
+
+/// One method of a path.
+pub struct Method {
+    /// `GET`
+    pub name: &'static str,
+    /// Whether it must be known who calls.
+    pub identifies: bool,
+    /// [`Handler::start`]
+    pub start: fn(&Call<'_>) -> Result<Started>,
+}
+
+/// Tells of a handler whether it must be known who calls.
+pub const fn identifies<Args, H: Handler<Args>>(_: &H) -> bool {
+    H::IDENTIFIES
+}
+
+/// A path with its methods. `{id}` stands for one segment.
+pub type Route = (&'static str, &'static [Method]);
+
+/// Answers a request by the first route whose path fits. GET answers HEAD too.
+///
+/// # Errors
+/// Whatever the handler says; 404 and 405 are answers of its own.
+pub fn dispatch<'a>(
+    routes: &'static [Route],
+    app: &'a App,
+    request: &'a Request<'a>,
+) -> Pending<'a, Result<Response>> {
+    Box::pin(async move {
+        let fitting = routes
+            .iter()
+            .find_map(|(pattern, methods)| Some((methods, fit(pattern, request.path())?)));
+        let (methods, id) = fitting.ok_or(Error::NotFound)?;
+        let name = if request.method == "HEAD" { "GET" } else { request.method };
+        let Some(method) = methods.iter().find(|method| method.name == name) else {
+            return Ok(not_allowed(methods));
+        };
+        let mut call = Call { app, request, id, identity: Identity::Nobody };
+        if method.identifies {
+            call.identity = identify(app, request).await?;
+        }
+        (method.start)(&call)?.await
+    })
+}
+
+/// What stands in the place of `{id}` (`""` where there is none) if the path fits the pattern.
+fn fit<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
+    let Some((before, after)) = pattern.split_once("{id}") else {
+        return (pattern == path).then_some("");
+    };
+    let id = path.strip_prefix(before)?.strip_suffix(after)?;
+    (!id.is_empty() && !id.contains('/')).then_some(id)
+}
+
+fn not_allowed(methods: &[Method]) -> Response {
+    let mut allow = Vec::new();
+    for method in methods {
+        allow.push(method.name);
+        if method.name == "GET" {
+            allow.push("HEAD");
+        }
+    }
+    let mut response = Response::from(Error::MethodNotAllowed);
+    response.set("allow", allow.join(","));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_fit_patterns_segment_by_segment() {
+        assert_eq!(fit("/v1/brand", "/v1/brand"), Some(""));
+        assert_eq!(fit("/v1/brand", "/v1/brand/"), None);
+        assert_eq!(fit("/v1/deals/{id}", "/v1/deals/deal_1"), Some("deal_1"));
+        assert_eq!(fit("/v1/deals/{id}/terms", "/v1/deals/deal_1/terms"), Some("deal_1"));
+        for path in ["/v1/deals", "/v1/deals/", "/v1/deals/a/b", "/v1/deals/a/"] {
+            assert_eq!(fit("/v1/deals/{id}", path), None, "{path}");
+        }
+        for path in ["/v1/deals//terms", "/v1/deals/terms", "/v1/deals/a/b/terms"] {
+            assert_eq!(fit("/v1/deals/{id}/terms", path), None, "{path}");
+        }
+    }
+}
