@@ -13,9 +13,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// survives a JSON number and D1's REAL parameters, and the `CHECK`s in `schema.sql` agree.
 pub const MAX_MINOR: i64 = 900_000_000_000_000;
 
+/// All currencies as `build.rs` wrote them: lines such as `USD2`.
+const CURRENCIES: &str = include_str!(concat!(env!("OUT_DIR"), "/currencies.txt"));
+
 /// An ISO 4217 currency that has a minor unit (codes without one, like XXX or XAU, are no money).
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Currency(iso_currency::Currency);
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Currency {
+    code: &'static str,
+    exponent: u8,
+}
 
 /// Why a text is not an amount, a rate or a currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -44,22 +50,23 @@ impl Currency {
     /// How many decimals an amount has: USD 2, JPY 0, KWD 3.
     #[must_use]
     pub fn exponent(self) -> u32 {
-        self.0.exponent().map_or(0, u32::from)
+        u32::from(self.exponent)
     }
 
     /// The three letters.
     #[must_use]
     pub fn code(self) -> &'static str {
-        self.0.code()
+        self.code
     }
 }
 
 impl FromStr for Currency {
     type Err = MoneyError;
     fn from_str(code: &str) -> Result<Self, MoneyError> {
-        iso_currency::Currency::from_code(code)
-            .filter(|c| c.code() == code && c.exponent().is_some())
-            .map(Self)
+        let mut known = CURRENCIES.lines().filter_map(|line| line.split_at_checked(3));
+        let found = known.find(|(known, _)| *known == code);
+        found
+            .and_then(|(code, exponent)| Some(Self { code, exponent: exponent.parse().ok()? }))
             .ok_or(MoneyError::UnknownCurrency)
     }
 }
@@ -71,16 +78,6 @@ impl fmt::Debug for Currency {
 impl fmt::Display for Currency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.code())
-    }
-}
-impl PartialOrd for Currency {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Currency {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.code().cmp(other.code())
     }
 }
 impl Serialize for Currency {
@@ -327,6 +324,18 @@ mod tests {
         }
         assert_eq!(currency("JPY").exponent(), 0);
         assert_eq!(currency("KWD").exponent(), 3);
+    }
+
+    #[test]
+    fn currencies_are_those_of_the_standard() {
+        let letters = || 'A'..='Z';
+        let pairs = letters().flat_map(|a| letters().map(move |b| (a, b)));
+        for code in pairs.flat_map(|(a, b)| letters().map(move |c| format!("{a}{b}{c}"))) {
+            let known = iso_currency::Currency::from_code(&code).and_then(|c| c.exponent());
+            let ours = code.parse::<Currency>().ok();
+            assert_eq!(ours.map(Currency::exponent), known.map(u32::from), "{code}");
+            assert!(ours.is_none_or(|c| c.code() == code));
+        }
     }
 
     #[test]
