@@ -6,8 +6,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::decimal::Decimal;
 
 /// The largest amount the books take, in minor units: well inside 2^53, so that every number
 /// survives a JSON number and D1's REAL parameters, and the `CHECK`s in `schema.sql` agree.
@@ -115,33 +116,9 @@ impl Money {
     /// digits beyond the currency's decimals; more than [`MAX_MINOR`]. `1e3`, ` 1`, `+1`, `.5`,
     /// `NaN` and the empty text are refused.
     pub fn parse(text: &str, currency: Currency) -> Result<Self, MoneyError> {
-        let (negative, digits) = match text.strip_prefix('-') {
-            Some(rest) => (true, rest),
-            None => (false, text),
-        };
-        let (whole, fraction) = match digits.split_once('.') {
-            Some((_, "")) => return Err(MoneyError::NotDecimal),
-            Some(parts) => parts,
-            None => (digits, ""),
-        };
-        let all_digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
-        if whole.is_empty() || !all_digits(whole) || !all_digits(fraction) {
-            return Err(MoneyError::NotDecimal);
-        }
-        let exponent = currency.exponent() as usize;
-        let significant = fraction.trim_end_matches('0');
-        if significant.len() > exponent {
-            return Err(MoneyError::TooManyDecimals);
-        }
-        let mut minor: i64 = 0;
-        let padding = std::iter::repeat_n(b'0', exponent - significant.len());
-        for digit in whole.bytes().chain(significant.bytes()).chain(padding) {
-            minor = minor * 10 + i64::from(digit - b'0');
-            if minor > MAX_MINOR {
-                return Err(MoneyError::TooLarge);
-            }
-        }
-        Ok(Self { minor: if negative { -minor } else { minor }, currency })
+        let minor = scaled(text, currency.exponent() as usize, i128::from(MAX_MINOR))?;
+        let minor = i64::try_from(minor).map_err(|_| MoneyError::TooLarge)?;
+        Ok(Self { minor, currency })
     }
 
     /// The amount with exactly the currency's own number of decimals: `18.00`, `125`, `-0.005`.
@@ -154,6 +131,39 @@ impl Money {
         let point = if exponent == 0 { "" } else { "." };
         format!("{sign}{whole}{point}{fraction}")
     }
+}
+
+/// The whole number that a decimal text means in units of its `decimals`th decimal.
+///
+/// # Errors
+/// Those of [`Money::parse`]; too large is what is beyond `most`.
+pub(super) fn scaled(text: &str, decimals: usize, most: i128) -> Result<i128, MoneyError> {
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let (whole, fraction) = match digits.split_once('.') {
+        Some((_, "")) => return Err(MoneyError::NotDecimal),
+        Some(parts) => parts,
+        None => (digits, ""),
+    };
+    let all_digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+    if whole.is_empty() || !all_digits(whole) || !all_digits(fraction) {
+        return Err(MoneyError::NotDecimal);
+    }
+    let significant = fraction.trim_end_matches('0');
+    if significant.len() > decimals {
+        return Err(MoneyError::TooManyDecimals);
+    }
+    let mut number: i128 = 0;
+    let padding = std::iter::repeat_n(b'0', decimals - significant.len());
+    for digit in whole.bytes().chain(significant.bytes()).chain(padding) {
+        number = number * 10 + i128::from(digit - b'0');
+        if number > most {
+            return Err(MoneyError::TooLarge);
+        }
+    }
+    Ok(if negative { -number } else { number })
 }
 
 impl fmt::Debug for Money {
@@ -231,7 +241,7 @@ impl BasisPoints {
     /// The shortest percent text: 1250 is `12.5`, 1000 is `10`.
     #[must_use]
     pub fn to_percent(self) -> String {
-        Decimal::new(i64::from(self.0), 2).normalize().to_string()
+        Decimal::new(i64::from(self.0), 2).to_string()
     }
 
     /// This share of `minor`, rounded to a whole minor unit half away from zero.
