@@ -10,7 +10,7 @@ pub mod webhooks;
 use axum::body::Body;
 use axum::response::IntoResponse;
 use axum::response::Response;
-use http::{HeaderValue, Request, StatusCode, header};
+use http::{HeaderName, HeaderValue, Request, StatusCode, header};
 use serde_json::json;
 use tower_service::Service;
 
@@ -97,12 +97,15 @@ pub async fn serve_api(app: &App, mut request: Request<Body>) -> Response {
     }
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&request_id) {
-        headers.insert("x-request-id", value);
+        headers.insert(REQUEST_ID, value);
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }
+
+/// A constant, like all names of headers here: reading one at run time takes a table of them all.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The id of a request, for its answer and its log lines.
 #[derive(Debug, Clone)]

@@ -1,7 +1,8 @@
 //! The few JavaScript functions that cross into WebAssembly: each crossing costs a copy, so one
 //! call brings all that a visit needs, and one makes the answer.
 
-use http::HeaderMap;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName};
 use worker::js_sys::Uint8Array;
 use worker::wasm_bindgen::JsCast;
 use worker::wasm_bindgen::JsValue;
@@ -18,8 +19,8 @@ export function facts(request) {
 }
 export function more(request) {
   const h = request.headers, g = (n) => h.get(n) ?? '';
-  return [g('x-shopify-hmac-sha256'), g('content-length'), g('authorization'), g('content-type'),
-    g('idempotency-key')].join('\\n');
+  return [g('x-shopify-hmac-sha256'), g('content-length'), g('authorization'),
+    g('content-type')].join('\\n');
 }
 export function found(location) {
   return new Response(null, { status: 302, headers: { location, 'cache-control': 'no-store' } });
@@ -137,8 +138,8 @@ impl MoreFacts {
     }
 
     /// The headers that the API looks at.
-    pub fn api_headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        [("authorization", 2), ("content-type", 3), ("idempotency-key", 4)]
+    pub fn api_headers(&self) -> impl Iterator<Item = (HeaderName, &str)> {
+        [(AUTHORIZATION, 2), (CONTENT_TYPE, 3)]
             .into_iter()
             .filter_map(|(name, number)| Some((name, given(&self.0, number)?)))
     }
