@@ -1,4 +1,4 @@
-//! Makes the tables that the worker looks up, out of crates that are much larger than what is
+//! Makes what the worker carries as data. Tables, out of crates that are much larger than what is
 //! asked of them:
 //!
 //! - Bots: the patterns of `src/domain/bots.txt` as deterministic automata, so that a user agent is
@@ -7,6 +7,8 @@
 //!   this can't do stops the build.
 //! - Time zones: for every name of the IANA database when the offset changes.
 //! - Currencies: every ISO 4217 code that has a minor unit, with its decimals.
+//!
+//! And `openapi.json`, which is kept for people to read, without its indentation.
 
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
@@ -21,6 +23,8 @@ use regex_automata::{Anchored, MatchKind};
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const PATTERNS: &str = "src/domain/bots.txt";
+
+const DOCUMENT: &str = "openapi.json";
 
 /// Changes of time zones are told from 2000 to the end of 2057, in days since 1970.
 /// `src/domain/time.rs` says what holds before and after.
@@ -39,13 +43,29 @@ type Rows = Vec<Vec<u16>>;
 fn main() -> Result<()> {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed={PATTERNS}");
+    println!("cargo:rerun-if-changed={DOCUMENT}");
     let out = env::var("OUT_DIR")?;
     let (names, changes) = time_zones()?;
     fs::write(format!("{out}/zones.txt"), names)?;
     fs::write(format!("{out}/zones.bin"), changes)?;
     fs::write(format!("{out}/currencies.txt"), currencies())?;
     fs::write(format!("{out}/bots.bin"), bots()?)?;
+    fs::write(format!("{out}/openapi.json"), compact(&fs::read_to_string(DOCUMENT)?))?;
     Ok(())
+}
+
+/// JSON without white space between its tokens.
+fn compact(json: &str) -> String {
+    let (mut in_text, mut escaped) = (false, false);
+    let kept = json.chars().filter(|c| {
+        let keep = in_text || !c.is_ascii_whitespace();
+        if *c == '"' && !escaped {
+            in_text = !in_text;
+        }
+        escaped = *c == '\\' && !escaped;
+        keep
+    });
+    kept.collect()
 }
 
 /// The names of the time zones, those that share their changes in one line, and for each line how

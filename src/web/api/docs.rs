@@ -16,8 +16,11 @@ pub async fn document() -> Response {
         (header::CONTENT_TYPE, "application/json"),
         (header::CACHE_CONTROL, "public, max-age=300"),
     ];
-    (headers, include_str!("../../../openapi.json")).into_response()
+    (headers, TEXT).into_response()
 }
+
+/// `openapi.json` as `build.rs` wrote it, without indentation.
+const TEXT: &str = include_str!(concat!(env!("OUT_DIR"), "/openapi.json"));
 
 /// Makes the document from the annotations of the handlers.
 #[cfg(not(target_arch = "wasm32"))]
@@ -93,4 +96,14 @@ pub fn generate() -> String {
     let mut text = document.to_pretty_json().unwrap_or_default();
     text.push('\n');
     text
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_document_says_what_is_kept() {
+        let read = |text| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(read(super::TEXT), read(include_str!("../../../openapi.json")));
+        assert!(!super::TEXT.contains('\n'));
+    }
 }
