@@ -1,13 +1,21 @@
-//! Makes the table that tells bots from shoppers: the patterns of `src/domain/bots.txt` as
-//! deterministic automata, so that a user agent is judged in one pass without a regex engine.
+//! Makes what the worker carries as data. Tables, out of crates that are much larger than what is
+//! asked of them:
 //!
-//! Patterns are JavaScript's. Their few look-arounds stand at an end and name plain texts; they
-//! are rewritten to the contexts they allow. One that this can't do stops the build.
+//! - Bots: the patterns of `src/domain/bots.txt` as deterministic automata, so that a user agent is
+//!   judged in one pass without a regex engine. Patterns are JavaScript's. Their few look-arounds
+//!   stand at an end and name plain texts; they are rewritten to the contexts they allow. One that
+//!   this can't do stops the build.
+//! - Time zones: for every name of the IANA database when the offset changes.
+//! - Currencies: every ISO 4217 code that has a minor unit, with its decimals.
+//!
+//! And `openapi.json`, which is kept for people to read, without its indentation.
 
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
 use std::{env, fs};
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use regex_automata::dfa::{Automaton, StartKind, dense};
 use regex_automata::util::{start, syntax};
 use regex_automata::{Anchored, MatchKind};
@@ -15,6 +23,12 @@ use regex_automata::{Anchored, MatchKind};
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const PATTERNS: &str = "src/domain/bots.txt";
+
+const DOCUMENT: &str = "openapi.json";
+
+/// Changes of time zones are told from 2000 to the end of 2057, in days since 1970.
+/// `src/domain/time.rs` says what holds before and after.
+const ZONE_DAYS: std::ops::Range<i64> = 10_957..32_142;
 
 /// The input after the last byte, where `$` and `\b` are decided.
 const END: usize = 256;
@@ -29,6 +43,85 @@ type Rows = Vec<Vec<u16>>;
 fn main() -> Result<()> {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed={PATTERNS}");
+    println!("cargo:rerun-if-changed={DOCUMENT}");
+    let out = env::var("OUT_DIR")?;
+    let (names, changes) = time_zones()?;
+    fs::write(format!("{out}/zones.txt"), names)?;
+    fs::write(format!("{out}/zones.bin"), changes)?;
+    fs::write(format!("{out}/currencies.txt"), currencies())?;
+    fs::write(format!("{out}/bots.bin"), bots()?)?;
+    fs::write(format!("{out}/openapi.json"), compact(&fs::read_to_string(DOCUMENT)?))?;
+    Ok(())
+}
+
+/// JSON without white space between its tokens.
+fn compact(json: &str) -> String {
+    let (mut in_text, mut escaped) = (false, false);
+    let kept = json.chars().filter(|c| {
+        let keep = in_text || !c.is_ascii_whitespace();
+        if *c == '"' && !escaped {
+            in_text = !in_text;
+        }
+        escaped = *c == '\\' && !escaped;
+        keep
+    });
+    kept.collect()
+}
+
+/// The names of the time zones, those that share their changes in one line, and for each line how
+/// many changes there are and what they are.
+fn time_zones() -> Result<(String, Vec<u8>)> {
+    let mut lines: BTreeMap<Vec<u8>, Vec<String>> = BTreeMap::new();
+    for name in jiff::tz::db().available() {
+        let zone = TimeZone::get(name.as_str())?;
+        lines.entry(changes(&zone)?).or_default().push(name.to_string());
+    }
+    let names: Vec<String> = lines.values().map(|names| names.join(" ")).collect();
+    Ok((names.join("\n"), lines.into_keys().flatten().collect()))
+}
+
+/// How many changes of its offset a zone has, then all their days, all their minutes of the day
+/// and all the new offsets in minutes, as 16-bit words. By columns, because what is alike (the
+/// days of one continent, the offsets of one zone) then compresses well. The first "change" is
+/// what holds in the beginning.
+fn changes(zone: &TimeZone) -> Result<Vec<u8>> {
+    let second = |day: i64| Timestamp::from_second(day * 86_400);
+    let (first, last) = (second(ZONE_DAYS.start)?, second(ZONE_DAYS.end)?);
+    let mut rows = vec![(first.as_second(), zone.to_offset(first).seconds())];
+    for change in zone.following(first).take_while(|change| change.timestamp() < last) {
+        let offset = change.offset().seconds();
+        // A change of nothing but the name or the daylight saving flag is none.
+        if rows.last().is_some_and(|(_, held)| *held != offset) {
+            rows.push((change.timestamp().as_second(), offset));
+        }
+    }
+    if rows.iter().any(|(second, offset)| second % 60 != 0 || offset % 60 != 0) {
+        return Err(format!("{zone:?} changes by seconds").into());
+    }
+    let days = rows.iter().map(|(second, _)| second / 86_400);
+    let minutes = rows.iter().map(|(second, _)| second % 86_400 / 60);
+    let offsets = rows.iter().map(|(_, offset)| i64::from(offset / 60));
+    let mut bytes = vec![u8::try_from(rows.len())?];
+    for word in days.chain(minutes).chain(offsets) {
+        bytes.extend(i16::try_from(word)?.to_le_bytes());
+    }
+    Ok(bytes)
+}
+
+/// Lines such as `USD2`: a code and the decimals of its amounts.
+fn currencies() -> String {
+    let letters = || 'A'..='Z';
+    let codes = letters().flat_map(|a| letters().map(move |b| (a, b)));
+    let codes = codes.flat_map(|(a, b)| letters().map(move |c| format!("{a}{b}{c}")));
+    let lines = codes.filter_map(|code| {
+        let exponent = iso_currency::Currency::from_code(&code)?.exponent()?;
+        Some(format!("{code}{exponent}"))
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The automata of the bots' patterns, in little-endian words.
+fn bots() -> Result<Vec<u8>> {
     let mut groups: BTreeMap<u8, Vec<String>> = BTreeMap::new();
     for line in fs::read_to_string(PATTERNS)?.lines().filter(|line| !line.starts_with("# ")) {
         groups.entry(group(line)).or_default().push(without_look_around(line)?);
@@ -41,8 +134,7 @@ fn main() -> Result<()> {
     if bytes.len() > 64 << 10 {
         return Err(format!("the bot table has {} bytes: regroup the patterns", bytes.len()).into());
     }
-    fs::write(format!("{}/bots.bin", env::var("OUT_DIR")?), bytes)?;
-    Ok(())
+    Ok(bytes)
 }
 
 /// Patterns that would multiply each other's states go into automata of their own: long counts,

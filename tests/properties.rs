@@ -19,6 +19,7 @@ use tributary::domain::attribution::{DealFacts, Known, KnownCode};
 use tributary::domain::brand::{AttributionRules, EarningRules};
 use tributary::domain::click::ClickKeys;
 use tributary::domain::deal::CitedTerms;
+use tributary::domain::decimal::Decimal;
 use tributary::domain::ids::{CreatorId, DealId, StoreId, TermsId};
 use tributary::domain::ingest::{Loaded, Outcome, StoredOrder, decide};
 use tributary::domain::ledger::{Account, Earning, Holdings, Transaction, release};
@@ -99,20 +100,15 @@ impl Story {
                 let lines = lines.iter().map(|(line, minor)| RefundLine {
                     line_id: (*line % self.lines.len()) as u64,
                     quantity: 1,
-                    subtotal: rust_decimal::Decimal::new(*minor, 2),
-                    tax: rust_decimal::Decimal::ZERO,
+                    subtotal: Decimal::new(*minor, 2),
+                    tax: Decimal::ZERO,
                 });
                 (lines.collect(), 0)
             }
             Back::Amount(minor) => (Vec::new(), *minor),
             Back::Shipping => (Vec::new(), 0),
         };
-        Refund {
-            id: index.to_string(),
-            currency: None,
-            lines,
-            amount: rust_decimal::Decimal::new(amount, 2),
-        }
+        Refund { id: index.to_string(), currency: None, lines, amount: Decimal::new(amount, 2) }
     }
 
     fn snapshot(&self, moment: &Moment) -> Snapshot {

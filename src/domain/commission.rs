@@ -179,8 +179,8 @@ fn refunded_base(refund: &Refund, snapshot: &Snapshot) -> i128 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::decimal::Decimal;
     use crate::domain::order::{Evidence, RefundLine, Report};
-    use rust_decimal::Decimal;
 
     fn line(id: u64, quantity: i64, price_minor: i64, discount_minor: i64) -> Line {
         Line {

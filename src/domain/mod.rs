@@ -11,6 +11,7 @@ pub mod commission;
 pub mod counter;
 pub mod creator;
 pub mod deal;
+pub mod decimal;
 pub mod ids;
 pub mod ingest;
 pub mod ledger;

@@ -6,16 +6,23 @@
 use std::fmt;
 use std::str::FromStr;
 
-use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::decimal::Decimal;
 
 /// The largest amount the books take, in minor units: well inside 2^53, so that every number
 /// survives a JSON number and D1's REAL parameters, and the `CHECK`s in `schema.sql` agree.
 pub const MAX_MINOR: i64 = 900_000_000_000_000;
 
+/// All currencies as `build.rs` wrote them: lines such as `USD2`.
+const CURRENCIES: &str = include_str!(concat!(env!("OUT_DIR"), "/currencies.txt"));
+
 /// An ISO 4217 currency that has a minor unit (codes without one, like XXX or XAU, are no money).
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Currency(iso_currency::Currency);
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Currency {
+    code: &'static str,
+    exponent: u8,
+}
 
 /// Why a text is not an amount, a rate or a currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -44,22 +51,23 @@ impl Currency {
     /// How many decimals an amount has: USD 2, JPY 0, KWD 3.
     #[must_use]
     pub fn exponent(self) -> u32 {
-        self.0.exponent().map_or(0, u32::from)
+        u32::from(self.exponent)
     }
 
     /// The three letters.
     #[must_use]
     pub fn code(self) -> &'static str {
-        self.0.code()
+        self.code
     }
 }
 
 impl FromStr for Currency {
     type Err = MoneyError;
     fn from_str(code: &str) -> Result<Self, MoneyError> {
-        iso_currency::Currency::from_code(code)
-            .filter(|c| c.code() == code && c.exponent().is_some())
-            .map(Self)
+        let mut known = CURRENCIES.lines().filter_map(|line| line.split_at_checked(3));
+        let found = known.find(|(known, _)| *known == code);
+        found
+            .and_then(|(code, exponent)| Some(Self { code, exponent: exponent.parse().ok()? }))
             .ok_or(MoneyError::UnknownCurrency)
     }
 }
@@ -71,16 +79,6 @@ impl fmt::Debug for Currency {
 impl fmt::Display for Currency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.code())
-    }
-}
-impl PartialOrd for Currency {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Currency {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.code().cmp(other.code())
     }
 }
 impl Serialize for Currency {
@@ -118,33 +116,9 @@ impl Money {
     /// digits beyond the currency's decimals; more than [`MAX_MINOR`]. `1e3`, ` 1`, `+1`, `.5`,
     /// `NaN` and the empty text are refused.
     pub fn parse(text: &str, currency: Currency) -> Result<Self, MoneyError> {
-        let (negative, digits) = match text.strip_prefix('-') {
-            Some(rest) => (true, rest),
-            None => (false, text),
-        };
-        let (whole, fraction) = match digits.split_once('.') {
-            Some((_, "")) => return Err(MoneyError::NotDecimal),
-            Some(parts) => parts,
-            None => (digits, ""),
-        };
-        let all_digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
-        if whole.is_empty() || !all_digits(whole) || !all_digits(fraction) {
-            return Err(MoneyError::NotDecimal);
-        }
-        let exponent = currency.exponent() as usize;
-        let significant = fraction.trim_end_matches('0');
-        if significant.len() > exponent {
-            return Err(MoneyError::TooManyDecimals);
-        }
-        let mut minor: i64 = 0;
-        let padding = std::iter::repeat_n(b'0', exponent - significant.len());
-        for digit in whole.bytes().chain(significant.bytes()).chain(padding) {
-            minor = minor * 10 + i64::from(digit - b'0');
-            if minor > MAX_MINOR {
-                return Err(MoneyError::TooLarge);
-            }
-        }
-        Ok(Self { minor: if negative { -minor } else { minor }, currency })
+        let minor = scaled(text, currency.exponent() as usize, i128::from(MAX_MINOR))?;
+        let minor = i64::try_from(minor).map_err(|_| MoneyError::TooLarge)?;
+        Ok(Self { minor, currency })
     }
 
     /// The amount with exactly the currency's own number of decimals: `18.00`, `125`, `-0.005`.
@@ -157,6 +131,39 @@ impl Money {
         let point = if exponent == 0 { "" } else { "." };
         format!("{sign}{whole}{point}{fraction}")
     }
+}
+
+/// The whole number that a decimal text means in units of its `decimals`th decimal.
+///
+/// # Errors
+/// Those of [`Money::parse`]; too large is what is beyond `most`.
+pub(super) fn scaled(text: &str, decimals: usize, most: i128) -> Result<i128, MoneyError> {
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let (whole, fraction) = match digits.split_once('.') {
+        Some((_, "")) => return Err(MoneyError::NotDecimal),
+        Some(parts) => parts,
+        None => (digits, ""),
+    };
+    let all_digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+    if whole.is_empty() || !all_digits(whole) || !all_digits(fraction) {
+        return Err(MoneyError::NotDecimal);
+    }
+    let significant = fraction.trim_end_matches('0');
+    if significant.len() > decimals {
+        return Err(MoneyError::TooManyDecimals);
+    }
+    let mut number: i128 = 0;
+    let padding = std::iter::repeat_n(b'0', decimals - significant.len());
+    for digit in whole.bytes().chain(significant.bytes()).chain(padding) {
+        number = number * 10 + i128::from(digit - b'0');
+        if number > most {
+            return Err(MoneyError::TooLarge);
+        }
+    }
+    Ok(if negative { -number } else { number })
 }
 
 impl fmt::Debug for Money {
@@ -234,7 +241,7 @@ impl BasisPoints {
     /// The shortest percent text: 1250 is `12.5`, 1000 is `10`.
     #[must_use]
     pub fn to_percent(self) -> String {
-        Decimal::new(i64::from(self.0), 2).normalize().to_string()
+        Decimal::new(i64::from(self.0), 2).to_string()
     }
 
     /// This share of `minor`, rounded to a whole minor unit half away from zero.
@@ -327,6 +334,18 @@ mod tests {
         }
         assert_eq!(currency("JPY").exponent(), 0);
         assert_eq!(currency("KWD").exponent(), 3);
+    }
+
+    #[test]
+    fn currencies_are_those_of_the_standard() {
+        let letters = || 'A'..='Z';
+        let pairs = letters().flat_map(|a| letters().map(move |b| (a, b)));
+        for code in pairs.flat_map(|(a, b)| letters().map(move |c| format!("{a}{b}{c}"))) {
+            let known = iso_currency::Currency::from_code(&code).and_then(|c| c.exponent());
+            let ours = code.parse::<Currency>().ok();
+            assert_eq!(ours.map(Currency::exponent), known.map(u32::from), "{code}");
+            assert!(ours.is_none_or(|c| c.code() == code));
+        }
     }
 
     #[test]

@@ -6,12 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::decimal::Decimal;
 use super::ids::{OrderId, StoreId};
-use super::money::{Currency, MAX_MINOR, Money};
+use super::money::{Currency, MAX_MINOR};
 use super::time::Millis;
 
 /// One authentic message of a store about one order, reduced to what the product keeps.
@@ -318,13 +318,8 @@ impl Facts {
 /// The part of a refunded amount that counts, in minor units of the order's currency.
 #[must_use]
 pub fn decimal_to_minor(amount: Decimal, currency: Currency) -> i64 {
-    let rounded = amount.round_dp_with_strategy(
-        currency.exponent(),
-        rust_decimal::RoundingStrategy::MidpointAwayFromZero,
-    );
     // Beyond what the books take there is nothing left to distinguish.
-    let beyond = if amount.is_sign_negative() { -MAX_MINOR } else { MAX_MINOR };
-    Money::parse(&rounded.to_string(), currency).map_or(beyond, |m| m.minor)
+    amount.rounded(currency.exponent()).clamp(-MAX_MINOR, MAX_MINOR)
 }
 
 /// The id of a store's order: derived from the store and the platform's id, so that two first

@@ -2,11 +2,13 @@
 
 use std::cell::RefCell;
 
+use worker::wasm_bindgen::JsValue;
 use worker::{
-    DurableObject, Env, Method, Request, Response, Result, SqlStorage, State, console_error,
-    durable_object, js_sys,
+    DurableObject, Env, Method, Request, Response, Result, State, console_error, durable_object,
+    js_sys,
 };
 
+use super::bindings;
 use super::d1::D1;
 use super::glue::now_ms;
 use crate::domain::click::{Batch, SHARDS, object_name};
@@ -18,29 +20,17 @@ use crate::storage::{Database, clicks};
 /// So many rows travel to D1 in one statement.
 const CHUNK: usize = 500;
 
-/// The object's SQLite behind the port of the counter.
-struct ObjectSql(SqlStorage);
-
-#[derive(serde::Deserialize)]
-struct Row {
-    row: String,
-}
+/// The object's SQLite, reached through its state, behind the port of the counter.
+struct ObjectSql(JsValue);
 
 impl SyncSql for ObjectSql {
     fn exec(&self, sql: &str, input: Option<&str>) -> std::result::Result<Vec<String>, SqlError> {
-        let bindings = input.map(|json| vec![json.into()]);
-        let cursor = self.0.exec(sql, bindings).map_err(|e| SqlError(e.to_string()))?;
-        if cursor.column_names().is_empty() {
-            return Ok(Vec::new());
-        }
-        // Never `one()`: on no rows it throws past us and the request hangs.
-        let rows: Vec<Row> = cursor.to_array().map_err(|e| SqlError(e.to_string()))?;
-        Ok(rows.into_iter().map(|r| r.row).collect())
+        bindings::exec(&self.0, sql, input).map_err(SqlError)
     }
 }
 
 /// A counter object: one of [`SHARDS`], holding many links each.
-#[durable_object]
+#[durable_object(alarm)]
 pub struct ClickCounter {
     state: State,
     env: Env,
@@ -86,12 +76,13 @@ impl ClickCounter {
         if self.counter.borrow().is_some() {
             return Ok(());
         }
-        let armed_at = self.state.storage().get_alarm().await.ok().flatten();
+        let armed_at = bindings::alarm(&self.state).await;
         let name = self.state.id().name().unwrap_or_default();
         let shard = (0..SHARDS).find(|n| object_name(*n) == name).unwrap_or(0);
         let mut slot = self.counter.borrow_mut();
         if slot.is_none() {
-            *slot = Some(Counter::open(ObjectSql(self.state.storage().sql()), shard, armed_at)?);
+            let state: &JsValue = self.state.as_raw();
+            *slot = Some(Counter::open(ObjectSql(state.clone()), shard, armed_at)?);
         }
         Ok(())
     }
@@ -150,9 +141,8 @@ impl ClickCounter {
     async fn arm(&self) {
         let at = self.counter.borrow_mut().as_mut().and_then(|counter| counter.arm(now_ms()));
         if let Some(at) = at {
-            let in_ms = u64::try_from(at - now_ms()).unwrap_or(0);
-            let delay = std::time::Duration::from_millis(in_ms);
-            if self.state.storage().set_alarm(delay).await.is_err() {
+            let in_ms = u32::try_from(at - now_ms()).unwrap_or(0);
+            if bindings::arm(&self.state, in_ms).await.is_err() {
                 console_error!("{{\"event\":\"alarm_not_set\"}}");
             }
         }

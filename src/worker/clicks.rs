@@ -1,13 +1,12 @@
 //! Clicks on their way: from the answered request to the counter objects, and back as totals.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde_json::json;
-use worker::js_sys::Uint8Array;
 use worker::send::SendFuture;
-use worker::{Context, Delay, Env, Method, Request, RequestInit, Response};
+use worker::{Context, Env};
 
+use super::bindings;
 use super::glue::Facts;
 use crate::app::{App, Clicks, Pending};
 use crate::domain::click::{
@@ -20,7 +19,7 @@ use crate::web::redirect::Destination;
 
 /// The leader carries what has gathered this often: clicks appear within ten seconds, and more of
 /// them share a call the longer it waits.
-const GATHER: Duration = Duration::from_secs(1);
+const GATHER_MS: u32 = 1000;
 
 /// Takes a click in after its answer is made; its request may become the leader.
 pub fn record(app: &App, ctx: &Context, destination: &Destination, facts: &Facts) {
@@ -44,7 +43,7 @@ pub fn record(app: &App, ctx: &Context, destination: &Destination, facts: &Facts
         let app = app.clone();
         let env = ENV.with(|slot| slot.borrow().clone());
         if let Some(env) = env {
-            ctx.wait_until(async move { lead(&app, &env, term).await });
+            super::afterwards(ctx, async move { lead(&app, &env, term).await });
         }
     }
 }
@@ -71,10 +70,10 @@ fn wall_clock_ms() -> i64 {
 
 async fn lead(app: &App, env: &Env, term: Term) {
     loop {
-        Delay::from(GATHER).await;
+        bindings::sleep(GATHER_MS).await;
         let clicks = app.memory.waiting().take(term, wall_clock_ms());
         for (shard, batch) in batches(clicks, SHARDS) {
-            if send(env, shard, batch.encode()).await.is_err() {
+            if bindings::ask(env, &object_name(shard), "absorb", &batch.encode()).await.is_err() {
                 // It may have arrived: sending it again could count it twice.
                 app.memory.waiting().lose(batch.visits());
             }
@@ -87,28 +86,6 @@ async fn lead(app: &App, env: &Env, term: Term) {
             return;
         }
     }
-}
-
-async fn send(env: &Env, shard: u32, batch: Vec<u8>) -> worker::Result<()> {
-    let body = Uint8Array::from(batch.as_slice());
-    let response = ask(env, shard, "absorb", body.into()).await?;
-    match response.status_code() {
-        200 => Ok(()),
-        status => Err(format!("counter answered {status}").into()),
-    }
-}
-
-async fn ask(
-    env: &Env,
-    shard: u32,
-    what: &str,
-    body: worker::wasm_bindgen::JsValue,
-) -> worker::Result<Response> {
-    let mut init = RequestInit::new();
-    init.with_method(Method::Post).with_body(Some(body));
-    let request = Request::new_with_init(&format!("https://counter/{what}"), &init)?;
-    let namespace = env.durable_object("CLICK_COUNTERS")?;
-    namespace.get_by_name(&object_name(shard))?.fetch_with_request(request).await
 }
 
 impl Clicks for Counters {
@@ -126,11 +103,8 @@ impl Clicks for Counters {
             let mut all = Vec::new();
             for (shard, links) in by_shard {
                 let question = json!([links, from, to]).to_string();
-                let answer = ask(&self.0, shard, "totals", question.into()).await;
-                let text = match answer {
-                    Ok(mut response) => response.text().await.map_err(|e| e.to_string())?,
-                    Err(error) => return Err(error.to_string()),
-                };
+                let object = object_name(shard);
+                let text = bindings::ask(&self.0, &object, "totals", question.as_bytes()).await?;
                 let rows: Vec<DayTotals> =
                     serde_json::from_str(&text).map_err(|e| e.to_string())?;
                 all.extend(rows);

@@ -20,8 +20,8 @@ export function facts(request) {
 }
 export function more(request) {
   const h = request.headers, g = (n) => h.get(n) ?? '';
-  return [g('x-shopify-hmac-sha256'), g('content-length'), g('authorization'), g('content-type'),
-    g('idempotency-key')].join('\\n');
+  return [g('x-shopify-hmac-sha256'), g('content-length'), g('authorization'),
+    g('content-type')].join('\\n');
 }
 export function found(location) {
   return new Response(null, { status: 302, headers: { location, 'cache-control': 'no-store' } });
@@ -152,7 +152,7 @@ impl MoreFacts {
 
     /// The headers that the API looks at.
     pub fn api_headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        [("authorization", 2), ("content-type", 3), ("idempotency-key", 4)]
+        [("authorization", 2), ("content-type", 3)]
             .into_iter()
             .filter_map(|(name, number)| Some((name, given(&self.0, number)?)))
     }

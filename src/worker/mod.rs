@@ -3,6 +3,7 @@
 //! Its entry points translate and delegate. Statics hold plain data and the application, whose
 //! bindings live as long as the isolate; nothing awaits another request's future.
 
+mod bindings;
 mod click_counter;
 mod clicks;
 mod d1;
@@ -10,6 +11,7 @@ mod glue;
 mod ports;
 
 use std::cell::{Cell, OnceCell};
+use std::pin::Pin;
 use std::sync::Arc;
 
 use worker::wasm_bindgen::prelude::wasm_bindgen;
@@ -137,8 +139,15 @@ fn after(
     }
     if let Some(key) = stale {
         let app = app.clone();
-        ctx.wait_until(async move { refresh(&app, &key).await });
+        afterwards(ctx, async move { refresh(&app, &key).await });
     }
+}
+
+/// Goes on with this after the answer. Boxed, so that there is one such promise in the binary and
+/// not one for each future.
+fn afterwards(ctx: &Context, future: impl Future<Output = ()> + 'static) {
+    let future: Pin<Box<dyn Future<Output = ()>>> = Box::pin(future);
+    ctx.wait_until(future);
 }
 
 async fn webhook(
@@ -162,7 +171,7 @@ async fn webhook(
     if app.config.canary == Some(crate::app::Canary::AckFirst) {
         let (app, store) = (app.clone(), store.to_owned());
         let signature = more.signature().map(str::to_owned);
-        _ctx.wait_until(async move {
+        afterwards(_ctx, async move {
             let _ = web::webhooks::deliver(&app, &store, signature.as_deref(), &body).await;
         });
         return Ok(glue::empty(200));
@@ -207,15 +216,16 @@ async fn queue(batch: MessageBatch<String>, env: Env, _ctx: Context) -> worker::
         return Ok(());
     };
     let dead = batch.queue().ends_with("-dead");
-    let Ok(messages) = batch.messages() else {
+    let messages = batch.raw_iter().map(|message| Some((message.body().as_string()?, message)));
+    let Some(messages) = messages.collect::<Option<Vec<_>>>() else {
         batch.retry_all();
         return Ok(());
     };
-    for message in messages {
+    for (body, message) in messages {
         let taken = if dead {
-            jobs::order::consume_dead(&app, message.body()).await
+            jobs::order::consume_dead(&app, &body).await
         } else {
-            jobs::order::consume(&app, message.body()).await
+            jobs::order::consume(&app, &body).await
         };
         match taken {
             Ok(()) => message.ack(),

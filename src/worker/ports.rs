@@ -1,12 +1,11 @@
 //! The application over the worker's bindings.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use worker::send::{SendFuture, SendWrapper};
-use worker::{AbortController, Cache, Delay, Env, Fetch, Request, RequestInit, RequestRedirect};
-use worker::{Response, js_sys};
+use worker::send::SendFuture;
+use worker::{Env, js_sys};
 
+use super::bindings;
 use super::clicks::Counters;
 use super::d1::D1;
 #[cfg(feature = "canary")]
@@ -19,13 +18,14 @@ use crate::web::memory::Memory;
 use crate::web::normal_host;
 
 /// A domain's proof takes at most this long.
-const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
+const FETCH_TIMEOUT_MS: u32 = 5000;
 /// And is at most this large.
 const MAX_FETCHED: usize = 64 * 1024;
 
 /// The application, or the name of what isn't configured.
 pub fn app(env: &Env) -> Result<App, String> {
-    let text = |name: &str| env.var(name).ok().map(|value| value.to_string());
+    let bound = |name: &str| js_sys::Reflect::get(env, &name.into());
+    let text = |name: &str| bound(name).ok().and_then(|value| value.as_string());
     let needed = |name: &str| text(name).filter(|v| !v.is_empty()).ok_or(name.to_owned());
     let key = |name: &str| RootKey::from_base64(&needed(name)?).ok_or(name.to_owned());
     let config = Config {
@@ -43,7 +43,7 @@ pub fn app(env: &Env) -> Result<App, String> {
         #[cfg(not(feature = "canary"))]
         canary: None,
     };
-    let binding = js_sys::Reflect::get(env, &"DB".into()).map_err(|_| "DB".to_owned())?;
+    let binding = bound("DB").map_err(|_| "DB".to_owned())?;
     if binding.is_undefined() {
         return Err("DB".to_owned());
     }
@@ -56,7 +56,7 @@ pub fn app(env: &Env) -> Result<App, String> {
         queue: Arc::new(Overflow(env.clone())),
         http: Arc::new(Web),
         clicks: Arc::new(Counters::new(env.clone())),
-        cache: Arc::new(DataCentre(SendWrapper::new(Cache::default()))),
+        cache: Arc::new(DataCentre),
         log: Arc::new(Console),
     }))
 }
@@ -90,11 +90,7 @@ struct Overflow(Env);
 
 impl Queue for Overflow {
     fn send(&self, message: String) -> Pending<'_, Result<(), String>> {
-        Box::pin(SendFuture::new(async move {
-            let queue = self.0.queue("OVERFLOW").map_err(|e| e.to_string())?;
-            // A JSON text: objects would arrive empty (workers-rs #1013).
-            queue.send(message).await.map_err(|e| e.to_string())
-        }))
+        Box::pin(SendFuture::new(async move { bindings::enqueue(&self.0, &message).await }))
     }
 }
 
@@ -103,46 +99,14 @@ struct Web;
 impl HttpClient for Web {
     fn get<'a>(&'a self, url: &'a str) -> Pending<'a, Result<String, String>> {
         Box::pin(SendFuture::new(async move {
-            let mut init = RequestInit::new();
-            init.with_redirect(RequestRedirect::Manual);
-            let request = Request::new_with_init(url, &init).map_err(|e| e.to_string())?;
-            let controller = AbortController::default();
-            let signal = controller.signal();
-            let fetch = Fetch::Request(request);
-            let fetched = std::pin::pin!(fetch.send_with_signal(&signal));
-            let late = std::pin::pin!(Delay::from(FETCH_TIMEOUT));
-            let mut response: Response = match futures_select(fetched, late).await {
-                Some(response) => response.map_err(|e| e.to_string())?,
-                None => {
-                    controller.abort();
-                    return Err("no answer in time".to_owned());
-                }
-            };
-            if response.status_code() != 200 {
-                return Err(format!("answered {}", response.status_code()));
-            }
-            let text = response.text().await.map_err(|e| e.to_string())?;
+            let text = bindings::look(url, FETCH_TIMEOUT_MS).await?;
             if text.len() > MAX_FETCHED { Err("too large".to_owned()) } else { Ok(text) }
         }))
     }
 }
 
-/// The first future's outcome, or `None` if the second is done before.
-async fn futures_select<F: Future + Unpin, L: Future + Unpin>(
-    mut first: F,
-    mut late: L,
-) -> Option<F::Output> {
-    std::future::poll_fn(|cx| {
-        if let std::task::Poll::Ready(output) = std::pin::Pin::new(&mut first).poll(cx) {
-            return std::task::Poll::Ready(Some(output));
-        }
-        std::pin::Pin::new(&mut late).poll(cx).map(|_| None)
-    })
-    .await
-}
-
 /// The Cache API: on custom domains only, and per data centre. Elsewhere nothing is found.
-struct DataCentre(SendWrapper<Cache>);
+struct DataCentre;
 
 fn cache_url(key: &str) -> String {
     format!("https://links.tributary.internal/{key}")
@@ -150,25 +114,17 @@ fn cache_url(key: &str) -> String {
 
 impl EdgeCache for DataCentre {
     fn get<'a>(&'a self, key: &'a str) -> Pending<'a, Option<String>> {
-        Box::pin(SendFuture::new(async move {
-            let mut found = self.0.get(cache_url(key), true).await.ok()??;
-            found.text().await.ok()
-        }))
+        Box::pin(SendFuture::new(async move { bindings::cached(&cache_url(key)).await }))
     }
 
     fn put<'a>(&'a self, key: &'a str, text: String, seconds: u32) -> Pending<'a, ()> {
         Box::pin(SendFuture::new(async move {
-            let Ok(response) = Response::ok(text) else { return };
-            let headers = response.headers().clone();
-            let _ = headers.set("cache-control", &format!("max-age={seconds}"));
-            let _ = self.0.put(cache_url(key), response.with_headers(headers)).await;
+            bindings::cache(&cache_url(key), &text, seconds).await;
         }))
     }
 
     fn forget<'a>(&'a self, key: &'a str) -> Pending<'a, ()> {
-        Box::pin(SendFuture::new(async move {
-            let _ = self.0.delete(cache_url(key), true).await;
-        }))
+        Box::pin(SendFuture::new(async move { bindings::uncache(&cache_url(key)).await }))
     }
 }
 

@@ -1,17 +1,17 @@
 //! Ids, quantities and amounts, read exactly from their own text.
 
-use rust_decimal::Decimal;
 use serde_json::value::RawValue;
 
 use super::Unusable;
 use super::payload::{Allocation, MoneySet, TaxLine};
+use crate::domain::decimal::{Decimal, MAX_DECIMALS};
 use crate::domain::money::{Currency, MAX_MINOR, Money, MoneyError};
 
 /// The most units of one line.
 const MAX_QUANTITY: i64 = 1_000_000;
 
-/// Decimals of an amount whose currency isn't known: no ISO 4217 currency has more.
-const MAX_EXPONENT: u32 = 4;
+/// The longest text of an amount whose currency isn't known, in bytes.
+const MAX_TEXT: usize = 30;
 
 /// A positive whole number in digits, exact beyond 2^53.
 pub(super) fn id(raw: Option<&RawValue>) -> Result<u64, Unusable> {
@@ -69,18 +69,18 @@ fn refusal(error: MoneyError) -> Unusable {
     if error == MoneyError::TooLarge { Unusable::TooLarge } else { Unusable::Amount }
 }
 
-/// The exact decimal that a text means, in a currency if one is known. Without trailing zeros, so
-/// that one amount has one spelling whatever body it came from.
+/// The exact decimal that a text means, in a currency if one is known.
 pub(super) fn decimal(text: &str, currency: Option<Currency>) -> Result<Decimal, Unusable> {
-    if let Some(currency) = currency {
-        let minor = Money::parse(text, currency).map_err(refusal)?.minor;
-        return Ok(Decimal::new(minor, currency.exponent()).normalize());
-    }
-    if !is_plain(text.strip_prefix('-').unwrap_or(text)) {
-        return Err(Unusable::Amount);
-    }
-    let value = Decimal::from_str_exact(text).map_err(|_| Unusable::Amount)?.normalize();
-    if value.scale() > MAX_EXPONENT { Err(Unusable::Amount) } else { within(value, currency) }
+    let value = match currency {
+        Some(currency) => {
+            let minor = Money::parse(text, currency).map_err(refusal)?.minor;
+            Decimal::new(minor, currency.exponent())
+        }
+        // Without a currency nothing tells a huge amount from what is none.
+        None if text.len() > MAX_TEXT => return Err(Unusable::Amount),
+        None => text.parse().map_err(refusal)?,
+    };
+    within(value, currency)
 }
 
 /// The value itself, if the books take it.
@@ -95,7 +95,7 @@ pub(super) fn within(value: Decimal, currency: Option<Currency>) -> Result<Decim
 
 /// The decimals of a currency; where none is known, the most that any has.
 pub(super) fn exponent(currency: Option<Currency>) -> u32 {
-    currency.map_or(MAX_EXPONENT, Currency::exponent)
+    currency.map_or(MAX_DECIMALS, Currency::exponent)
 }
 
 /// What was taken off a line, by allocations: its `total_discount` is zero even when discounted.

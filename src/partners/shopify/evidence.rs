@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use rust_decimal::Decimal;
+use crate::domain::decimal::Decimal;
 
 use super::payload::{Body, DiscountCode, first, text};
 use super::{Unusable, amount};

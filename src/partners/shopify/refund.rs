@@ -1,6 +1,6 @@
 //! A refund as Shopify tells it, alone or inside its order, in the shape of any API version.
 
-use rust_decimal::Decimal;
+use crate::domain::decimal::Decimal;
 use serde_json::value::RawValue;
 
 use super::payload::{
@@ -90,14 +90,12 @@ fn reckoned(
     quantity: i64,
     currency: Option<Currency>,
 ) -> Result<(Decimal, Decimal), Unusable> {
-    let units = Decimal::from(amount::quantity(item.quantity)?);
-    let part = |whole: Decimal| -> Result<Decimal, Unusable> {
-        let part = whole.checked_mul(Decimal::from(quantity)).and_then(|w| w.checked_div(units));
-        let exponent = amount::exponent(currency);
-        Ok(part.ok_or(Unusable::Amount)?.round_dp(exponent).normalize())
+    let units = amount::quantity(item.quantity)?;
+    let part = |whole: Decimal| {
+        whole.part(quantity, units, amount::exponent(currency)).ok_or(Unusable::Amount)
     };
     let price = textual(item.price.ok_or(Unusable::Amount)?, currency)?;
-    let mut whole = price.checked_mul(units).ok_or(Unusable::TooLarge)?;
+    let mut whole = price.times(units);
     for allocation in all(&item.discount_allocations)? {
         let plain = allocation.amount.map(quoted).transpose()?;
         whole -= first_of(&allocation.amount_set, plain, currency)?.ok_or(Unusable::Amount)?;
@@ -141,7 +139,7 @@ fn amount_without_lines(
         (None, Moved::InOthers) if !beside.is_zero() => (Decimal::ZERO, stated),
         (None, Moved::InOthers) => return Err(Unusable::ForeignRefund),
     };
-    Ok((amount::within(amount.max(Decimal::ZERO).normalize(), currency)?, currency))
+    Ok((amount::within(amount.max(Decimal::ZERO), currency)?, currency))
 }
 
 /// Adjustments are negative where money went back; here it is positive.

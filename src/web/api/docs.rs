@@ -13,11 +13,13 @@ use crate::web::message::Response;
     (status = 200, description = "This document")
 ))]
 pub async fn document() -> Response {
-    let text = include_str!("../../../openapi.json");
-    let mut response = Response::new(StatusCode::OK, "application/json", text.into());
+    let mut response = Response::new(StatusCode::OK, "application/json", TEXT.into());
     response.set("cache-control", "public, max-age=300");
     response
 }
+
+/// `openapi.json` as `build.rs` wrote it, without indentation.
+const TEXT: &str = include_str!(concat!(env!("OUT_DIR"), "/openapi.json"));
 
 /// Makes the document from the annotations of the handlers.
 #[cfg(not(target_arch = "wasm32"))]
@@ -93,4 +95,14 @@ pub fn generate() -> String {
     let mut text = document.to_pretty_json().unwrap_or_default();
     text.push('\n');
     text
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_document_says_what_is_kept() {
+        let read = |text| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(read(super::TEXT), read(include_str!("../../../openapi.json")));
+        assert!(!super::TEXT.contains('\n'));
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::app::App;
 use crate::domain::brand::Brand;
+use crate::domain::decimal::Decimal;
 use crate::domain::ids::{BrandId, Creator, CreatorId, Deal, DealId, LinkId};
 use crate::domain::ledger::Balances;
 use crate::domain::money::{Currency, Money, round_half_away};
@@ -169,7 +170,7 @@ fn conversion(orders: i64, uniques: i64) -> Option<String> {
     }
     let points = round_half_away(i128::from(orders) * 10_000, i128::from(uniques));
     // Codes bring orders without clicks, so that this may pass 100 %.
-    Some(rust_decimal::Decimal::new(points, 2).normalize().to_string())
+    Some(Decimal::new(points, 2).to_string())
 }
 
 /// The performance of deals over days, both ends included: orders from the totals kept with the

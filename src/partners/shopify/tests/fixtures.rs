@@ -1,8 +1,8 @@
 //! Samples that Shopify and client libraries published come to what they say.
 
 use super::*;
+use crate::domain::decimal::Decimal;
 use crate::domain::order::Payment;
-use rust_decimal::Decimal;
 
 macro_rules! fixture {
     ($name:literal) => {

@@ -1,8 +1,8 @@
 //! Refunds: alone and inside orders, with and without lines, in every shape that shipping had.
 
 use super::*;
+use crate::domain::decimal::Decimal;
 use crate::domain::order::RefundLine;
-use rust_decimal::Decimal;
 
 fn dec(text: &str) -> Decimal {
     text.parse().unwrap()

@@ -1,0 +1,163 @@
+//! What the worker is bound to, each use of it one JavaScript function: workers-rs wraps the whole
+//! of each binding, which is a multiple in size and in crossings.
+//!
+//! A function that answers later tells a text, `R` and the result or `E` and the error, so that
+//! one [`outcome`] reads them all.
+
+use wasm_bindgen_futures::JsFuture;
+use worker::js_sys::{Error, Promise, Uint8Array};
+use worker::wasm_bindgen::prelude::wasm_bindgen;
+use worker::wasm_bindgen::{JsCast, JsValue};
+use worker::{Env, State};
+
+#[wasm_bindgen(inline_js = "
+async function told(work) {
+  try { return 'R' + (await work() ?? ''); } catch (error) { return 'E' + (error?.message ?? error); }
+}
+export function ask(env, object, path, body) {
+  return told(async () => {
+    const counter = env.CLICK_COUNTERS.getByName(object);
+    const response = await counter.fetch('https://counter/' + path, { method: 'POST', body });
+    if (response.status !== 200) throw new Error('counter answered ' + response.status);
+    return response.text();
+  });
+}
+export function enqueue(env, message) {
+  return told(() => env.OVERFLOW.send(message));
+}
+export function look(url, most_ms) {
+  return told(async () => {
+    const response = await fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(most_ms) });
+    if (response.status !== 200) throw new Error('answered ' + response.status);
+    return response.text();
+  });
+}
+export function cached(url) {
+  return told(async () => {
+    const found = await caches.default.match(url, { ignoreMethod: true });
+    if (!found) throw 'not cached';
+    return found.text();
+  });
+}
+export function cache(url, text, seconds) {
+  const headers = { 'cache-control': 'max-age=' + seconds };
+  return told(() => caches.default.put(url, new Response(text, { headers })));
+}
+export function uncache(url) {
+  return told(() => caches.default.delete(url, { ignoreMethod: true }));
+}
+export function sleep(ms) {
+  return new Promise((done) => setTimeout(() => done('R'), ms));
+}
+export function alarm(state) {
+  return told(() => state.storage.getAlarm());
+}
+export function arm(state, in_ms) {
+  return told(() => state.storage.setAlarm(Date.now() + in_ms));
+}
+export function exec(state, sql, input) {
+  const sqlite = state.storage.sql;
+  const cursor = input === undefined ? sqlite.exec(sql) : sqlite.exec(sql, input);
+  // Never `one()`: it throws on no rows.
+  return cursor.columnNames.length === 0 ? [] : cursor.toArray().map((row) => String(row.row));
+}
+")]
+extern "C" {
+    #[wasm_bindgen(js_name = ask)]
+    fn js_ask(env: &JsValue, object: &str, path: &str, body: Uint8Array) -> Promise;
+    #[wasm_bindgen(js_name = enqueue)]
+    fn js_enqueue(env: &JsValue, message: &str) -> Promise;
+    #[wasm_bindgen(js_name = look)]
+    fn js_look(url: &str, most_ms: u32) -> Promise;
+    #[wasm_bindgen(js_name = cached)]
+    fn js_cached(url: &str) -> Promise;
+    #[wasm_bindgen(js_name = cache)]
+    fn js_cache(url: &str, text: &str, seconds: u32) -> Promise;
+    #[wasm_bindgen(js_name = uncache)]
+    fn js_uncache(url: &str) -> Promise;
+    #[wasm_bindgen(js_name = sleep)]
+    fn js_sleep(ms: u32) -> Promise;
+    #[wasm_bindgen(js_name = alarm)]
+    fn js_alarm(state: &JsValue) -> Promise;
+    #[wasm_bindgen(js_name = arm)]
+    fn js_arm(state: &JsValue, in_ms: u32) -> Promise;
+    #[wasm_bindgen(catch, js_name = exec)]
+    fn js_exec(state: &JsValue, sql: &str, input: Option<&str>) -> Result<Vec<String>, JsValue>;
+}
+
+/// What a function that answers later told.
+async fn outcome(promise: Promise) -> Result<String, String> {
+    let told = JsFuture::from(promise).await.ok().and_then(|told| told.as_string());
+    let mut told = told.unwrap_or_default();
+    let worked = told.starts_with('R');
+    // The mark is the first byte of every text but an empty one.
+    let text = told.split_off(told.len().min(1));
+    if worked { Ok(text) } else { Err(text) }
+}
+
+/// Asks a counter object.
+///
+/// # Errors
+/// Why it can't be told what it answered, which was nothing but 200.
+pub async fn ask(env: &Env, object: &str, path: &str, body: &[u8]) -> Result<String, String> {
+    outcome(js_ask(env, object, path, Uint8Array::from(body))).await
+}
+
+/// Hands a message to the overflow queue, as a JSON text: objects would arrive empty (workers-rs
+/// #1013).
+///
+/// # Errors
+/// Why the queue didn't take it.
+pub async fn enqueue(env: &Env, message: &str) -> Result<(), String> {
+    outcome(js_enqueue(env, message)).await.map(drop)
+}
+
+/// What is at an address, followed nowhere else.
+///
+/// # Errors
+/// Why there is nothing, or nothing in time.
+pub async fn look(url: &str, most_ms: u32) -> Result<String, String> {
+    outcome(js_look(url, most_ms)).await
+}
+
+/// A text from the data centre's cache.
+pub async fn cached(url: &str) -> Option<String> {
+    outcome(js_cached(url)).await.ok()
+}
+
+/// Keeps a text in the data centre's cache, if there is one.
+pub async fn cache(url: &str, text: &str, seconds: u32) {
+    let _ = outcome(js_cache(url, text, seconds)).await;
+}
+
+/// Drops a text from the data centre's cache.
+pub async fn uncache(url: &str) {
+    let _ = outcome(js_uncache(url)).await;
+}
+
+/// Waits.
+pub async fn sleep(ms: u32) {
+    let _ = outcome(js_sleep(ms)).await;
+}
+
+/// The time that the object's alarm is set to.
+pub async fn alarm(state: &State) -> Option<i64> {
+    outcome(js_alarm(state.as_raw())).await.ok()?.parse().ok()
+}
+
+/// Sets the object's alarm to so many milliseconds from now.
+///
+/// # Errors
+/// Why it isn't set.
+pub async fn arm(state: &State, in_ms: u32) -> Result<(), String> {
+    outcome(js_arm(state.as_raw(), in_ms)).await.map(drop)
+}
+
+/// Runs a statement in the object's SQLite: the texts of its column `row`.
+///
+/// # Errors
+/// What SQLite says.
+pub fn exec(state: &JsValue, sql: &str, input: Option<&str>) -> Result<Vec<String>, String> {
+    js_exec(state, sql, input)
+        .map_err(|error| error.dyn_ref().map_or_else(String::new, |e: &Error| e.message().into()))
+}
