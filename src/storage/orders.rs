@@ -3,10 +3,12 @@
 //! Load is one statement, commit one batch of at most four: two calls of D1 for an attributed
 //! order, one for a repeat.
 
-use serde::Deserialize;
 use serde_json::json;
 
-use super::{Database, DbError, Page, Param, Rows, Statement, bind, statements};
+use super::{
+    Database, DbError, Freshness, Page, Param, Reading, Rows, Statement, bind, json_list, row,
+    statements,
+};
 use crate::domain::attribution::{Decision, Known, KnownCode, KnownLink, code_key};
 use crate::domain::brand::{AttributionRules, EarningRules};
 use crate::domain::click::ClickKeys;
@@ -142,31 +144,33 @@ FROM json_each(?2) j CROSS JOIN deal_days t ON t.brand_id = ?1 AND t.deal_id = j
 WHERE t.day BETWEEN ?3 AND ?4 GROUP BY t.deal_id, t.currency ORDER BY t.deal_id, t.currency";
 }
 
-/// An order as the API shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct OrderRow {
-    /// Its id.
-    pub id: OrderId,
-    /// Its store.
-    pub store_id: StoreId,
-    /// The platform's id.
-    pub external_id: String,
-    /// `#1001`.
-    pub name: String,
-    /// When it was placed, once known.
-    pub placed_at_ms: Option<Millis>,
-    /// Where it stands.
-    pub state: String,
-    /// Its currency, once known.
-    pub currency: Option<Currency>,
-    /// Base after refunds.
-    pub base_minor: i64,
-    /// Commission posted.
-    pub commission_minor: i64,
-    /// Its deal.
-    pub deal_id: Option<DealId>,
-    /// The decision as JSON; only [`find`] reads it.
-    pub decision: Option<String>,
+row! {
+    /// An order as the API shows it.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct OrderRow {
+        /// Its id.
+        pub id: OrderId,
+        /// Its store.
+        pub store_id: StoreId,
+        /// The platform's id.
+        pub external_id: String,
+        /// `#1001`.
+        pub name: String,
+        /// When it was placed, once known.
+        pub placed_at_ms: Option<Millis>,
+        /// Where it stands.
+        pub state: String,
+        /// Its currency, once known.
+        pub currency: Option<Currency>,
+        /// Base after refunds.
+        pub base_minor: i64,
+        /// Commission posted.
+        pub commission_minor: i64,
+        /// Its deal.
+        pub deal_id: Option<DealId>,
+        /// The decision as JSON; only [`find`] reads it.
+        pub decision: Option<String>,
+    }
 }
 
 impl OrderRow {
@@ -179,29 +183,30 @@ impl OrderRow {
     }
 }
 
-#[derive(Deserialize)]
-struct LoadedRow {
-    revision: Option<i64>,
-    facts: Option<String>,
-    decision: Option<String>,
-    deal_id: Option<DealId>,
-    creator_id: Option<CreatorId>,
-    available_day: Option<i64>,
-    currency: Option<Currency>,
-    base_minor: Option<i64>,
-    commission_minor: Option<i64>,
-    state: Option<String>,
-    placed_at_ms: Option<Millis>,
-    timezone: String,
-    hold_days: u16,
-    earn_on: crate::domain::brand::EarnOn,
-    count_test_orders: i64,
-    rules: Option<String>,
-    codes: Option<String>,
-    links: Option<String>,
-    pending_minor: Option<i64>,
-    available_minor: Option<i64>,
-    clawback_minor: Option<i64>,
+row! {
+    struct LoadedRow {
+        revision: Option<i64>,
+        facts: Option<String>,
+        decision: Option<String>,
+        deal_id: Option<DealId>,
+        creator_id: Option<CreatorId>,
+        available_day: Option<i64>,
+        currency: Option<Currency>,
+        base_minor: Option<i64>,
+        commission_minor: Option<i64>,
+        state: Option<String>,
+        placed_at_ms: Option<Millis>,
+        timezone: String,
+        hold_days: u16,
+        earn_on: crate::domain::brand::EarnOn,
+        count_test_orders: i64,
+        rules: Option<String>,
+        codes: Option<String>,
+        links: Option<String>,
+        pending_minor: Option<i64>,
+        available_minor: Option<i64>,
+        clawback_minor: Option<i64>,
+    }
 }
 
 fn parse_json<T: serde::de::DeserializeOwned>(text: Option<&str>) -> Result<Option<T>, DbError> {
@@ -228,8 +233,8 @@ pub fn load(brand: BrandId, store: StoreId, delivery: &Delivery, keys: &ClickKey
         brand,
         order_id(store, &delivery.external_id),
         placed_at_ms,
-        json!(codes).to_string(),
-        json!(links).to_string(),
+        json_list(&codes),
+        json_list(&links),
         slug,
     )
 }
@@ -379,21 +384,17 @@ fn order_statement(
 /// One order with its decision.
 ///
 /// # Errors
-/// [`DbError`].
-pub async fn find(
-    db: &dyn Database,
-    brand: BrandId,
-    id: OrderId,
-) -> Result<Option<OrderRow>, DbError> {
-    db.first(bind!(FIND, brand, id)).await
+/// [`super::DbError`].
+pub fn find(db: &dyn Database, brand: BrandId, id: OrderId) -> Reading<'_, Option<OrderRow>> {
+    db.first(bind!(FIND, brand, id))
 }
 
 /// Whether the brand has any order.
 ///
 /// # Errors
-/// [`DbError`].
-pub async fn any(db: &dyn Database, brand: BrandId) -> Result<bool, DbError> {
-    Ok(!db.all::<serde_json::Value>(bind!(HAS_ANY, brand)).await?.is_empty())
+/// [`super::DbError`].
+pub fn any(db: &dyn Database, brand: BrandId) -> Reading<'_, bool> {
+    db.ask(Freshness::Primary, bind!(HAS_ANY, brand), |rows| Ok(!rows.is_empty()))
 }
 
 /// What a list of orders is narrowed to.
@@ -412,13 +413,13 @@ pub struct Filter {
 /// A page of orders, latest first. The page's key is `<placed_at_ms>/<id>`.
 ///
 /// # Errors
-/// [`DbError`].
-pub async fn list(
-    db: &dyn Database,
+/// [`super::DbError`].
+pub fn list<'a>(
+    db: &'a dyn Database,
     brand: BrandId,
     filter: &Filter,
     page: &Page,
-) -> Result<Vec<OrderRow>, DbError> {
+) -> Reading<'a, Vec<OrderRow>> {
     let (before_ms, before_id) = match page.after.split_once('/') {
         Some((ms, id)) => (ms.parse::<i64>().unwrap_or(0), id.to_owned()),
         None => (filter.to_ms, String::new()),
@@ -436,44 +437,46 @@ pub async fn list(
         None => Statement { sql: LIST, params: common },
         Some(deals) => {
             let mut params = common;
-            params.push(json!(deals).to_string().into());
+            params.push(json_list(deals).into());
             Statement { sql: LIST_OF_DEALS, params }
         }
     };
-    db.all(statement).await
+    db.all(statement)
 }
 
 /// The orders with these ids.
 ///
 /// # Errors
-/// [`DbError`].
-pub async fn list_by_ids(
-    db: &dyn Database,
+/// [`super::DbError`].
+pub fn list_by_ids<'a>(
+    db: &'a dyn Database,
     brand: BrandId,
     ids: &[OrderId],
-) -> Result<Vec<OrderRow>, DbError> {
-    db.all(bind!(LIST_BY_IDS, brand, json!(ids).to_string())).await
+) -> Reading<'a, Vec<OrderRow>> {
+    db.all(bind!(LIST_BY_IDS, brand, json_list(ids)))
 }
 
-/// What a deal's orders come to in one currency.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct DealTotals {
-    /// Whose.
-    pub deal_id: DealId,
-    /// In which currency.
-    pub currency: Currency,
-    /// Orders that aren't cancelled.
-    pub orders: i64,
-    /// Base after refunds.
-    pub base_minor: i64,
-    /// Commission.
-    pub commission_minor: i64,
+row! {
+    /// What a deal's orders come to in one currency.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct DealTotals {
+        /// Whose.
+        pub deal_id: DealId,
+        /// In which currency.
+        pub currency: Currency,
+        /// Orders that aren't cancelled.
+        pub orders: i64,
+        /// Base after refunds.
+        pub base_minor: i64,
+        /// Commission.
+        pub commission_minor: i64,
+    }
 }
 
 /// The totals of deals over days, both ends included.
 #[must_use]
 pub fn performance(brand: BrandId, deals: &[DealId], from: Day, to: Day) -> Statement {
-    bind!(PERFORMANCE, brand, json!(deals).to_string(), from.0, to.0)
+    bind!(PERFORMANCE, brand, json_list(deals), from.0, to.0)
 }
 
 /// The same statement without its guard: for the known-bad build only.

@@ -1,7 +1,6 @@
 //! D1 behind the database port: one crossing in, one out, whatever the batch.
 
-use serde_json::json;
-use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use worker::send::{SendFuture, SendWrapper};
 use worker::wasm_bindgen::JsValue;
 
@@ -26,16 +25,16 @@ impl Database for D1 {
     ) -> Pending<'_, Result<Vec<Rows>, DbError>> {
         Box::pin(SendFuture::new(async move {
             let batch: Vec<_> = statements.iter().map(|s| json!([s.sql, bound(s)])).collect();
-            let batch = serde_json::Value::Array(batch).to_string();
+            let batch = Value::Array(batch).to_string();
             let nearest = freshness == Freshness::Nearest;
             read(&run_batch(&self.0, nearest, &batch).await)
         }))
     }
 }
 
-fn bound(statement: &Statement) -> Vec<serde_json::Value> {
+fn bound(statement: &Statement) -> Vec<Value> {
     let value = |param: &Param| match param {
-        Param::Null => serde_json::Value::Null,
+        Param::Null => Value::Null,
         Param::Int(n) => (*n).into(),
         Param::Text(text) => text.as_str().into(),
     };
@@ -47,7 +46,7 @@ fn read(answer: &str) -> Result<Vec<Rows>, DbError> {
         return Err(DbError::classify(error.to_owned()));
     }
     let rows = answer.strip_prefix('R').unwrap_or_default();
-    let rows: Vec<&RawValue> =
+    let results: Vec<Vec<Value>> =
         serde_json::from_str(rows).map_err(|e| DbError::Failed(format!("rows: {e}")))?;
-    Ok(rows.into_iter().map(|raw| Rows(raw.get().to_owned())).collect())
+    Ok(results.into_iter().map(Rows).collect())
 }
