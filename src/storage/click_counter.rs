@@ -7,7 +7,7 @@
 //! Every statement takes at most one parameter, a JSON text, and gives at most one column of JSON
 //! text: numbers bound to the object's SQL would arrive as floats, JSON integers don't.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -154,12 +154,20 @@ impl Held {
     }
 }
 
+/// The key of one UTC day in memory.
+struct HeldKey {
+    day: u32,
+    key: DailyKey,
+    made_at: Millis,
+}
+
 /// One counter object.
 pub struct Counter<S> {
     sql: S,
     shard: u32,
     days: HashMap<(LinkId, Day), Held>,
-    keys: BTreeMap<u32, (DailyKey, Millis)>,
+    /// The keys of two or three UTC days.
+    keys: Vec<HeldKey>,
     /// What D1 has, see the table `pushes`, and what was handed out to be pushed since.
     through: Millis,
     taken: Millis,
@@ -182,11 +190,11 @@ impl<S: SyncSql> Counter<S> {
         sql.exec(SCHEMA, None)?;
         let select = "SELECT json_object('day', day, 'key', key, 'made_at', made_at) AS row
            FROM daily_keys";
-        let mut keys = BTreeMap::new();
+        let mut keys = Vec::new();
         for KeyRow { day, key, made_at } in rows(&sql.exec(select, None)?)? {
             let key = STANDARD_NO_PAD.decode(key).ok().and_then(|key| key.try_into().ok());
             let key = key.ok_or_else(|| SqlError("a stored key can't be read".into()))?;
-            keys.insert(day, (DailyKey::new(&key), made_at));
+            keys.push(HeldKey { day, key: DailyKey::new(&key), made_at });
         }
         let select = "SELECT json_array(through) AS row FROM pushes";
         let pushes: Vec<Vec<Millis>> = rows(&sql.exec(select, None)?)?;
@@ -229,7 +237,7 @@ impl<S: SyncSql> Counter<S> {
                 written_at: 0,
                 dirty: false,
             });
-            held.counts.absorb(part, |day| keys.get(&day).map(|(key, _)| key));
+            held.counts.absorb(part, |day| keys.iter().find(|k| k.day == day).map(|k| &k.key));
             held.dirty = true;
         }
         self.changed |= !batch.parts.is_empty();
@@ -293,7 +301,7 @@ impl<S: SyncSql> Counter<S> {
     /// as a written row. Call it last and set the alarm that it gives.
     pub fn arm(&mut self, now_ms: Millis) -> Option<Millis> {
         let write = self.days.values().any(|held| held.dirty).then_some(now_ms + WRITE_MS);
-        let expiry = self.keys.values().map(|(_, made_at)| made_at + KEY_MS).min();
+        let expiry = self.keys.iter().map(|key| key.made_at + KEY_MS).min();
         let next = [write, self.push_at, expiry].into_iter().flatten().min()?;
         // One that should have gone off long ago was given up by the platform.
         if self.armed_at.is_some_and(|at| at <= next && at > now_ms - PUSH_MS) {
@@ -303,7 +311,8 @@ impl<S: SyncSql> Counter<S> {
         self.armed_at
     }
 
-    /// The numbers of these links on the days `from` to `to`, both included, up to this moment.
+    /// The numbers of these links on the days `from` to `to`, both included, up to this moment,
+    /// by link and day.
     /// Days older than [`KEPT_DAYS`] may be missing: D1 has them.
     ///
     /// # Errors
@@ -315,13 +324,16 @@ impl<S: SyncSql> Counter<S> {
                AND d.day BETWEEN (?1 ->> '$.from') AND (?1 ->> '$.to')"
         );
         let links: HashSet<&LinkId> = links.iter().collect();
-        let stored = self.totals_of(&select, &json!({ "links": links, "from": from, "to": to }))?;
-        let live = self.days.values().map(|held| self.totals_held(&held.counts));
-        let live = live.filter(|row| links.contains(&row.link_id));
-        let live = live.filter(|row| (from..=to).contains(&row.day));
+        let mut rows =
+            self.totals_of(&select, &json!({ "links": links, "from": from, "to": to }))?;
         // What memory holds is at least as new as what is stored.
-        let rows = stored.into_iter().chain(live).map(|row| ((row.link_id, row.day), row));
-        Ok(rows.collect::<BTreeMap<_, _>>().into_values().collect())
+        rows.retain(|row| !self.days.contains_key(&(row.link_id, row.day)));
+        let live = self.days.values().map(|held| &held.counts);
+        let live = live.filter(|c| links.contains(&c.link));
+        let live = live.filter(|c| (from..=to).contains(&c.day));
+        rows.extend(live.map(|counts| self.totals_held(counts)));
+        rows.sort_unstable_by_key(|row| (row.link_id, row.day));
+        Ok(rows)
     }
 
     /// Brings the days that the batch is about into memory.
@@ -434,8 +446,10 @@ impl<S: SyncSql> Counter<S> {
     ) -> Result<(), SqlError> {
         self.expire_keys(now_ms)?;
         let visitors = batch.parts.iter().flat_map(|part| &part.visitors);
-        let days: HashSet<u32> = visitors.map(|visitor| visitor.hour / 24).collect();
-        for day in days.into_iter().filter(|day| !self.keys.contains_key(day)).collect::<Vec<_>>() {
+        for day in visitors.map(|visitor| visitor.hour / 24) {
+            if self.keys.iter().any(|key| key.day == day) {
+                continue;
+            }
             // A batch about midnight may need two keys from one drawing.
             let hash = Sha256::new().chain_update(random).chain_update(day.to_le_bytes());
             let key: [u8; 32] = hash.finalize().into();
@@ -444,7 +458,7 @@ impl<S: SyncSql> Counter<S> {
                  SELECT ?1 ->> 0, ?1 ->> 1, ?1 ->> 2",
                 Some(&json!([day, STANDARD_NO_PAD.encode(key), now_ms]).to_string()),
             )?;
-            self.keys.insert(day, (DailyKey::new(&key), now_ms));
+            self.keys.push(HeldKey { day, key: DailyKey::new(&key), made_at: now_ms });
         }
         Ok(())
     }
@@ -452,10 +466,10 @@ impl<S: SyncSql> Counter<S> {
     /// Deletes the keys whose 48 hours are over.
     fn expire_keys(&mut self, now_ms: Millis) -> Result<(), SqlError> {
         let last = now_ms - KEY_MS;
-        if self.keys.values().any(|(_, made_at)| *made_at <= last) {
+        if self.keys.iter().any(|key| key.made_at <= last) {
             let input = json!([last]).to_string();
             self.sql.exec("DELETE FROM daily_keys WHERE made_at <= ?1 ->> 0", Some(&input))?;
-            self.keys.retain(|_, (_, made_at)| *made_at > last);
+            self.keys.retain(|key| key.made_at > last);
         }
         Ok(())
     }
