@@ -355,7 +355,7 @@ CREATE TABLE job_runs (
 -- SQLite looks up single rows; what belongs to a row is a subquery.
 CREATE VIEW brand_facts AS SELECT b.id, json_object(
     'timezone', b.timezone, 'hold_days', b.hold_days, 'earn_on', b.earn_on,
-    'count_test_orders', json(iif(b.count_test_orders, 'true', 'false')), 'version', b.version,
+    'count_test_orders', b.count_test_orders, 'version', b.version,
     'rules', json((SELECT json_group_array(json_object('starts_at_ms', r.starts_at_ms,
         'window_days', r.window_days, 'precedence', r.precedence, 'clicks', r.clicks) ORDER BY r.starts_at_ms)
       FROM attribution_rules r WHERE r.brand_id = b.id))) AS facts
@@ -376,7 +376,7 @@ CREATE VIEW link_facts AS SELECT l.brand_id, l.id, l.slug_key, json_object('link
 CREATE VIEW order_books AS SELECT o.brand_id, o.id, o.revision, o.facts, o.decision, json_object(
     'deal', o.deal_id, 'creator', o.creator_id, 'available_day', o.available_day,
     'placed_day', o.placed_day, 'currency', o.currency, 'base_minor', o.base_minor,
-    'commission_minor', o.commission_minor, 'counts', json(iif(o.state = 'cancelled', 'false', 'true')),
+    'commission_minor', o.commission_minor, 'counts', o.state <> 'cancelled',
     'pending_minor', (SELECT amount_minor FROM balances WHERE brand_id = o.brand_id
       AND creator_id = o.creator_id AND currency = o.currency AND account = 'pending' AND day = o.available_day),
     'available_minor', (SELECT amount_minor FROM balances WHERE brand_id = o.brand_id

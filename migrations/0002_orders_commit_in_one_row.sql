@@ -27,7 +27,7 @@ CREATE TRIGGER orders_insert_posts AFTER INSERT ON orders WHEN NEW.postings IS N
 CREATE TRIGGER orders_update_posts AFTER UPDATE OF postings ON orders WHEN NEW.postings IS NOT NULL BEGIN INSERT INTO entries (brand_id, sequence, txn, account, creator_id, day, currency, amount_minor, cause, cause_id, posted_at_ms) SELECT NEW.brand_id, h.head + 1 + j.key, h.head + 1 + (j.value ->> 't'), j.value ->> 'a', j.value ->> 'c', j.value ->> 'd', j.value ->> 'u', j.value ->> 'm', 'order', NEW.id, NEW.changed_at_ms FROM (SELECT coalesce(max(sequence), 0) AS head FROM entries WHERE brand_id = NEW.brand_id) h, json_each(NEW.postings) j ORDER BY j.key; END;
 CREATE VIEW brand_facts AS SELECT b.id, json_object(
     'timezone', b.timezone, 'hold_days', b.hold_days, 'earn_on', b.earn_on,
-    'count_test_orders', json(iif(b.count_test_orders, 'true', 'false')), 'version', b.version,
+    'count_test_orders', b.count_test_orders, 'version', b.version,
     'rules', json((SELECT json_group_array(json_object('starts_at_ms', r.starts_at_ms,
         'window_days', r.window_days, 'precedence', r.precedence, 'clicks', r.clicks) ORDER BY r.starts_at_ms)
       FROM attribution_rules r WHERE r.brand_id = b.id))) AS facts
@@ -48,7 +48,7 @@ CREATE VIEW link_facts AS SELECT l.brand_id, l.id, l.slug_key, json_object('link
 CREATE VIEW order_books AS SELECT o.brand_id, o.id, o.revision, o.facts, o.decision, json_object(
     'deal', o.deal_id, 'creator', o.creator_id, 'available_day', o.available_day,
     'placed_day', o.placed_day, 'currency', o.currency, 'base_minor', o.base_minor,
-    'commission_minor', o.commission_minor, 'counts', json(iif(o.state = 'cancelled', 'false', 'true')),
+    'commission_minor', o.commission_minor, 'counts', o.state <> 'cancelled',
     'pending_minor', (SELECT amount_minor FROM balances WHERE brand_id = o.brand_id
       AND creator_id = o.creator_id AND currency = o.currency AND account = 'pending' AND day = o.available_day),
     'available_minor', (SELECT amount_minor FROM balances WHERE brand_id = o.brand_id

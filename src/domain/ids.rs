@@ -80,22 +80,29 @@ impl<K: Kind> fmt::Debug for Id<K> {
 }
 impl<K: Kind> fmt::Display for Id<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match DynamicType::new(K::PREFIX) {
-            Ok(prefix) => write!(f, "{}", TypeSafeId::from_type_and_uuid(prefix, self.0)),
-            Err(_) => Err(fmt::Error),
-        }
+        write(K::PREFIX, self.0, f)
     }
 }
 impl<K: Kind> str::FromStr for Id<K> {
     type Err = NotAnId;
     fn from_str(text: &str) -> Result<Self, NotAnId> {
-        let parsed: TypeSafeId<DynamicType> = text.parse().map_err(|_| NotAnId)?;
-        if parsed.type_prefix() != K::PREFIX {
-            return Err(NotAnId);
-        }
-        Ok(Self(parsed.uuid(), PhantomData))
+        read(K::PREFIX, text).map(|uuid| Self(uuid, PhantomData))
     }
 }
+
+// Once for all kinds, not once for each.
+#[inline(never)]
+fn write(prefix: &str, uuid: Uuid, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let prefix = DynamicType::new(prefix).map_err(|_| fmt::Error)?;
+    write!(f, "{}", TypeSafeId::from_type_and_uuid(prefix, uuid))
+}
+
+#[inline(never)]
+fn read(prefix: &str, text: &str) -> Result<Uuid, NotAnId> {
+    let parsed: TypeSafeId<DynamicType> = text.parse().map_err(|_| NotAnId)?;
+    if parsed.type_prefix() == prefix { Ok(parsed.uuid()) } else { Err(NotAnId) }
+}
+
 impl<K: Kind> Serialize for Id<K> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)

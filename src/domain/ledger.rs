@@ -29,6 +29,16 @@ pub enum Account {
 }
 
 impl Account {
+    /// Each of them.
+    pub const ALL: [Self; 6] = [
+        Self::Commission,
+        Self::Pending,
+        Self::Available,
+        Self::InPayout,
+        Self::Paid,
+        Self::Clawback,
+    ];
+
     /// The name in storage and in the API.
     #[must_use]
     pub fn as_str(self) -> &'static str {

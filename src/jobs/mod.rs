@@ -10,7 +10,7 @@ pub mod seal;
 
 use serde_json::json;
 
-use crate::app::App;
+use crate::app::{App, Pending};
 use crate::domain::ids::BrandId;
 use crate::domain::time::Millis;
 use crate::error::Result;
@@ -26,29 +26,29 @@ const QUARANTINE_BODY_MS: Millis = 14 * 24 * 3_600_000;
 pub async fn run_due(app: &App, scheduled_ms: Millis) {
     let minute = scheduled_ms.div_euclid(60_000);
     if minute % 5 == 0 {
-        recorded(app, "seal_ledger", seal::seal_all(app)).await;
+        recorded(app, "seal_ledger", Box::pin(seal::seal_all(app))).await;
     }
     match minute % 60 {
-        1 => recorded(app, "release_holds", release::release_all(app)).await,
-        2 => recorded(app, "expire_quarantine", expire_quarantine(app)).await,
+        1 => recorded(app, "release_holds", Box::pin(release::release_all(app))).await,
+        2 => recorded(app, "expire_quarantine", Box::pin(expire_quarantine(app))).await,
         _ => (),
     }
-    recorded(app, "verify_domains", domains::verify_pending(app)).await;
+    recorded(app, "verify_domains", Box::pin(domains::verify_pending(app))).await;
 }
 
 /// Runs every job now, whatever the time: local runs and tests call it.
 pub async fn run_all(app: &App) {
-    recorded(app, "release_holds", release::release_all(app)).await;
-    recorded(app, "seal_ledger", seal::seal_all(app)).await;
-    recorded(app, "expire_quarantine", expire_quarantine(app)).await;
-    recorded(app, "verify_domains", domains::verify_pending(app)).await;
+    recorded(app, "release_holds", Box::pin(release::release_all(app))).await;
+    recorded(app, "seal_ledger", Box::pin(seal::seal_all(app))).await;
+    recorded(app, "expire_quarantine", Box::pin(expire_quarantine(app))).await;
+    recorded(app, "verify_domains", Box::pin(domains::verify_pending(app))).await;
 }
 
 /// Does something for every brand. What fails for one is logged and doesn't keep it from the next;
 /// the job then counts as failed.
 async fn for_every_brand(
     app: &App,
-    job: impl AsyncFn(&App, BrandId) -> Result<i64>,
+    job: for<'a> fn(&'a App, BrandId) -> Pending<'a, Result<i64>>,
 ) -> Result<i64> {
     let mut handled = 0;
     let mut failed = None;
@@ -67,7 +67,7 @@ async fn for_every_brand(
 }
 
 /// Runs a job and stores how it went. A job that fails is logged and tried again at its next time.
-async fn recorded(app: &App, name: &str, job: impl Future<Output = Result<i64>>) {
+async fn recorded(app: &App, name: &str, job: Pending<'_, Result<i64>>) {
     let started_at_ms = app.now_ms();
     let outcome = job.await;
     let (succeeded, handled, detail) = match &outcome {
@@ -86,10 +86,12 @@ async fn recorded(app: &App, name: &str, job: impl Future<Output = Result<i64>>)
 }
 
 async fn expire_quarantine(app: &App) -> Result<i64> {
-    let before_ms = app.now_ms() - QUARANTINE_BODY_MS;
-    for_every_brand(app, async |app, brand| {
-        app.db().run(vec![quarantine::expire(brand, before_ms)]).await?;
-        Ok(1)
+    for_every_brand(app, |app, brand| {
+        Box::pin(async move {
+            let before_ms = app.now_ms() - QUARANTINE_BODY_MS;
+            app.db().run(vec![quarantine::expire(brand, before_ms)]).await?;
+            Ok(1)
+        })
     })
     .await
 }

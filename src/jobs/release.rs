@@ -17,7 +17,7 @@ const PAGE: i64 = 500;
 /// # Errors
 /// [`Error`] if D1 was away: what was released stays released, the next run goes on.
 pub async fn release_all(app: &App) -> Result<i64> {
-    super::for_every_brand(app, release_brand).await
+    super::for_every_brand(app, |app, brand| Box::pin(release_brand(app, brand))).await
 }
 
 async fn release_brand(app: &App, brand: BrandId) -> Result<i64> {

@@ -1,8 +1,6 @@
 //! API keys, invitations and creators' tokens, by the hash of their text.
 
-use serde::Deserialize;
-
-use super::{Database, DbError, Statement, bind, statements};
+use super::{Database, Freshness, Reading, Statement, bind, row, statements};
 use crate::domain::ids::{BrandId, CreatorId, DealId, InvitationId, KeyId, TokenId};
 use crate::domain::time::Millis;
 
@@ -45,16 +43,11 @@ pub fn insert_key(brand: BrandId, id: KeyId, secret_hash: &str, now_ms: Millis) 
 /// The brand that a key opens.
 ///
 /// # Errors
-/// [`DbError`].
-pub async fn brand_of_key(
-    db: &dyn Database,
-    secret_hash: &str,
-) -> Result<Option<BrandId>, DbError> {
-    #[derive(Deserialize)]
-    struct Row {
-        brand_id: BrandId,
-    }
-    Ok(db.first::<Row>(bind!(FIND_KEY, secret_hash)).await?.map(|r| r.brand_id))
+/// [`super::DbError`].
+pub fn brand_of_key<'a>(db: &'a dyn Database, secret_hash: &str) -> Reading<'a, Option<BrandId>> {
+    db.ask(Freshness::Primary, bind!(FIND_KEY, secret_hash), |rows| {
+        Ok(rows.column("brand_id")?.pop())
+    })
 }
 
 /// Revokes a key.
@@ -93,30 +86,32 @@ pub fn insert_invitation(brand: BrandId, secret_hash: &str, new: &NewInvitation)
     )
 }
 
-/// An invitation.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct InvitationRow {
-    /// Whose brand.
-    pub brand_id: BrandId,
-    /// Who is invited.
-    pub creator_id: CreatorId,
-    /// Until when.
-    pub expires_at_ms: Millis,
-    /// When it was accepted, if it was.
-    pub accepted_at_ms: Option<Millis>,
-    /// The creator's name.
-    pub name: String,
+row! {
+    /// An invitation.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct InvitationRow {
+        /// Whose brand.
+        pub brand_id: BrandId,
+        /// Who is invited.
+        pub creator_id: CreatorId,
+        /// Until when.
+        pub expires_at_ms: Millis,
+        /// When it was accepted, if it was.
+        pub accepted_at_ms: Option<Millis>,
+        /// The creator's name.
+        pub name: String,
+    }
 }
 
 /// The invitation with this hash.
 ///
 /// # Errors
-/// [`DbError`].
-pub async fn invitation(
-    db: &dyn Database,
+/// [`super::DbError`].
+pub fn invitation<'a>(
+    db: &'a dyn Database,
     secret_hash: &str,
-) -> Result<Option<InvitationRow>, DbError> {
-    db.first(bind!(FIND_INVITATION, secret_hash)).await
+) -> Reading<'a, Option<InvitationRow>> {
+    db.first(bind!(FIND_INVITATION, secret_hash))
 }
 
 /// A creator's token to be stored.
@@ -152,21 +147,23 @@ pub fn accept(
     ]
 }
 
-/// A creator's token.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct TokenRow {
-    /// Whose brand.
-    pub brand_id: BrandId,
-    /// Whose.
-    pub creator_id: CreatorId,
-    /// Until when.
-    pub expires_at_ms: Millis,
+row! {
+    /// A creator's token.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct TokenRow {
+        /// Whose brand.
+        pub brand_id: BrandId,
+        /// Whose.
+        pub creator_id: CreatorId,
+        /// Until when.
+        pub expires_at_ms: Millis,
+    }
 }
 
 /// The token with this hash.
 ///
 /// # Errors
-/// [`DbError`].
-pub async fn token(db: &dyn Database, secret_hash: &str) -> Result<Option<TokenRow>, DbError> {
-    db.first(bind!(FIND_TOKEN, secret_hash)).await
+/// [`super::DbError`].
+pub fn token<'a>(db: &'a dyn Database, secret_hash: &str) -> Reading<'a, Option<TokenRow>> {
+    db.first(bind!(FIND_TOKEN, secret_hash))
 }

@@ -1,11 +1,14 @@
 //! Brands, the versions of their attribution rules, and their link hosts.
 
-use serde::Deserialize;
+use serde_json::Value;
 
-use super::{Database, DbError, Statement, bind, statements};
+use super::{
+    Database, Freshness, FromRow, Reading, Statement, Unfit, bind, column, row, spelling,
+    statements,
+};
 use crate::domain::brand::{AttributionRules, Brand, ClickOrder, EarnOn, EarningRules, Precedence};
 use crate::domain::ids::BrandId;
-use crate::domain::money::{Currency, Money};
+use crate::domain::money::Money;
 use crate::domain::time::{Millis, Zone};
 
 statements! {
@@ -53,7 +56,7 @@ ON CONFLICT (host) DO UPDATE SET
 
     ACTIVATE_HOST = "UPDATE hosts SET state = 'active' WHERE host = ?2 AND brand_id = ?1";
 
-    FIND_HOST = "SELECT brand_id, state FROM hosts WHERE host = ?1";
+    FIND_HOST = "SELECT host, brand_id, state FROM hosts WHERE host = ?1";
 
     PENDING_HOSTS = "
 SELECT host, brand_id, state FROM hosts WHERE state = 'pending' ORDER BY random() LIMIT 20";
@@ -71,26 +74,12 @@ UPDATE links SET host = ?2 WHERE brand_id = ?1 AND host <> ?2
   AND EXISTS (SELECT 1 FROM slugs s WHERE s.host = ?2 AND s.slug_key = links.slug_key
     AND s.brand_id = ?1 AND s.link_id = links.id)";
 
-    ALL_IDS = "SELECT id AS brand_id FROM brands ORDER BY id";
+    ALL_IDS = "SELECT id FROM brands ORDER BY id";
 }
 
-#[derive(Deserialize)]
-struct Row {
-    id: BrandId,
-    name: String,
-    currency: Currency,
-    timezone: String,
-    homepage_url: String,
-    link_host: String,
-    hold_days: u16,
-    earn_on: EarnOn,
-    count_test_orders: i64,
-    payout_minimum_minor: Option<i64>,
-    window_days: u16,
-    precedence: Precedence,
-    clicks: ClickOrder,
-    pending_host: Option<String>,
-}
+spelling!(EarnOn { Paid = "paid", Placed = "placed" });
+spelling!(Precedence { CodeFirst = "code_first", LinkFirst = "link_first" });
+spelling!(ClickOrder { Last = "last", First = "first" });
 
 /// A brand and the link host that waits to be verified.
 #[derive(Debug, Clone)]
@@ -101,36 +90,44 @@ pub struct StoredBrand {
     pub pending_host: Option<String>,
 }
 
-impl From<Row> for StoredBrand {
-    fn from(row: Row) -> Self {
-        let brand = Brand {
-            id: row.id,
-            name: row.name,
-            currency: row.currency,
-            timezone: Zone::named(&row.timezone).unwrap_or_else(Zone::utc),
-            homepage_url: row.homepage_url,
-            link_domain: Some(row.link_host).filter(|host| !host.is_empty()),
-            attribution: AttributionRules {
-                window_days: row.window_days,
-                precedence: row.precedence,
-                clicks: row.clicks,
-            },
-            earning: EarningRules {
-                earn_on: row.earn_on,
-                count_test_orders: row.count_test_orders != 0,
-                hold_days: row.hold_days,
-            },
-            payout_minimum: row.payout_minimum_minor.map(|minor| Money::new(minor, row.currency)),
-        };
-        Self { brand, pending_host: row.pending_host }
+impl FromRow for AttributionRules {
+    fn from_row(row: &Value) -> Result<Self, Unfit> {
+        Ok(Self {
+            window_days: column(row, "window_days")?,
+            precedence: column(row, "precedence")?,
+            clicks: column(row, "clicks")?,
+        })
     }
 }
 
-/// The name of a setting as storage spells it.
-fn earn_on(value: EarnOn) -> &'static str {
-    match value {
-        EarnOn::Paid => "paid",
-        EarnOn::Placed => "placed",
+impl FromRow for EarningRules {
+    fn from_row(row: &Value) -> Result<Self, Unfit> {
+        Ok(Self {
+            earn_on: column(row, "earn_on")?,
+            count_test_orders: column(row, "count_test_orders")?,
+            hold_days: column(row, "hold_days")?,
+        })
+    }
+}
+
+impl FromRow for StoredBrand {
+    fn from_row(row: &Value) -> Result<Self, Unfit> {
+        let currency = column(row, "currency")?;
+        let timezone: String = column(row, "timezone")?;
+        let link_host: String = column(row, "link_host")?;
+        let minimum: Option<i64> = column(row, "payout_minimum_minor")?;
+        let brand = Brand {
+            id: column(row, "id")?,
+            name: column(row, "name")?,
+            currency,
+            timezone: Zone::named(&timezone).unwrap_or_else(Zone::utc),
+            homepage_url: column(row, "homepage_url")?,
+            link_domain: Some(link_host).filter(|host| !host.is_empty()),
+            attribution: AttributionRules::from_row(row)?,
+            earning: EarningRules::from_row(row)?,
+            payout_minimum: minimum.map(|minor| Money::new(minor, currency)),
+        };
+        Ok(Self { brand, pending_host: column(row, "pending_host")? })
     }
 }
 
@@ -147,7 +144,7 @@ pub fn insert(brand: &Brand, owner_email: &str, now_ms: Millis) -> Vec<Statement
             &brand.homepage_url,
             owner_email,
             brand.earning.hold_days,
-            earn_on(brand.earning.earn_on),
+            brand.earning.earn_on,
             brand.earning.count_test_orders,
             brand.payout_minimum.map(|m| m.minor),
             now_ms,
@@ -159,15 +156,7 @@ pub fn insert(brand: &Brand, owner_email: &str, now_ms: Millis) -> Vec<Statement
 /// A new version of the attribution rules.
 #[must_use]
 pub fn rules(brand: BrandId, rules: &AttributionRules, starts_at_ms: Millis) -> Statement {
-    let precedence = match rules.precedence {
-        Precedence::CodeFirst => "code_first",
-        Precedence::LinkFirst => "link_first",
-    };
-    let clicks = match rules.clicks {
-        ClickOrder::Last => "last",
-        ClickOrder::First => "first",
-    };
-    bind!(INSERT_RULES, brand, starts_at_ms, rules.window_days, precedence, clicks)
+    bind!(INSERT_RULES, brand, starts_at_ms, rules.window_days, rules.precedence, rules.clicks)
 }
 
 /// Settings to change; what is `None` stays. `link_domain` and the attribution rules have their
@@ -200,7 +189,7 @@ pub fn update(brand: BrandId, update: &BrandUpdate) -> Statement {
         update.timezone.as_ref().map(Zone::name),
         update.homepage_url.as_ref(),
         update.hold_days,
-        update.earn_on.map(earn_on),
+        update.earn_on,
         update.count_test_orders,
         update.payout_minimum.is_some(),
         update.payout_minimum.flatten().map(|m| m.minor),
@@ -210,37 +199,30 @@ pub fn update(brand: BrandId, update: &BrandUpdate) -> Statement {
 /// The brand, with the attribution rules in force now.
 ///
 /// # Errors
-/// [`DbError`].
-pub async fn find(
-    db: &dyn Database,
-    brand: BrandId,
-    now_ms: Millis,
-) -> Result<Option<StoredBrand>, DbError> {
-    Ok(db.first::<Row>(bind!(FIND, brand, now_ms)).await?.map(StoredBrand::from))
+/// [`super::DbError`].
+pub fn find(db: &dyn Database, brand: BrandId, now_ms: Millis) -> Reading<'_, Option<StoredBrand>> {
+    db.first(bind!(FIND, brand, now_ms))
 }
 
 /// Every brand's id, for jobs that walk them one by one.
 ///
 /// # Errors
-/// [`DbError`].
-pub async fn all_ids(db: &dyn Database) -> Result<Vec<BrandId>, DbError> {
-    #[derive(Deserialize)]
-    struct Row {
-        brand_id: BrandId,
-    }
-    Ok(db.all::<Row>(bind!(ALL_IDS)).await?.into_iter().map(|r| r.brand_id).collect())
+/// [`super::DbError`].
+pub fn all_ids(db: &dyn Database) -> Reading<'_, Vec<BrandId>> {
+    db.ask(Freshness::Primary, bind!(ALL_IDS), |rows| rows.column("id"))
 }
 
-/// A link host.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct HostRow {
-    /// The host, where it was asked for.
-    #[serde(default)]
-    pub host: String,
-    /// Whose.
-    pub brand_id: BrandId,
-    /// `pending` or `active`.
-    pub state: String,
+row! {
+    /// A link host.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct HostRow {
+        /// The host.
+        pub host: String,
+        /// Whose.
+        pub brand_id: BrandId,
+        /// `pending` or `active`.
+        pub state: String,
+    }
 }
 
 /// Claims a host for a brand; a host of another brand aborts the batch.
@@ -277,15 +259,15 @@ pub fn use_host(brand: BrandId, host: &str) -> Vec<Statement> {
 /// The host, if a brand has it.
 ///
 /// # Errors
-/// [`DbError`].
-pub async fn host(db: &dyn Database, host: &str) -> Result<Option<HostRow>, DbError> {
-    db.first(bind!(FIND_HOST, host)).await
+/// [`super::DbError`].
+pub fn host<'a>(db: &'a dyn Database, host: &str) -> Reading<'a, Option<HostRow>> {
+    db.first(bind!(FIND_HOST, host))
 }
 
 /// Hosts that wait to be verified.
 ///
 /// # Errors
-/// [`DbError`].
-pub async fn pending_hosts(db: &dyn Database) -> Result<Vec<HostRow>, DbError> {
-    db.all(bind!(PENDING_HOSTS)).await
+/// [`super::DbError`].
+pub fn pending_hosts(db: &dyn Database) -> Reading<'_, Vec<HostRow>> {
+    db.all(bind!(PENDING_HOSTS))
 }

@@ -7,14 +7,16 @@
 //! Every statement takes at most one parameter, a JSON text, and gives at most one column of JSON
 //! text: numbers bound to the object's SQL would arrive as floats, JSON integers don't.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use super::rows::from_json;
+use super::{FromColumn, row};
 use crate::domain::click::Batch;
 use crate::domain::counter::{DailyKey, LinkDay, Sketch};
 use crate::domain::ids::{BrandId, DealId, LinkId};
@@ -74,30 +76,54 @@ pub trait SyncSql {
 #[error("click counter: {0}")]
 pub struct SqlError(pub String);
 
-/// The absolute numbers of one link's day, as D1 gets them: writing them twice changes nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DayTotals {
-    /// The tenant.
-    pub brand_id: BrandId,
-    /// The deal that the link belongs to.
-    pub deal_id: DealId,
-    /// The link.
-    pub link_id: LinkId,
-    /// The day in the brand's calendar.
-    pub day: Day,
-    /// Which counter object says so; part of the key in D1, in case the number of objects changes.
-    #[serde(default)]
-    pub shard: u32,
-    /// Visits by shoppers.
-    pub total: u64,
-    /// Shoppers, each once an hour.
-    pub uniques: u64,
-    /// Visits by bots.
-    pub bot: u64,
-    /// Visits by browsers that looked ahead.
-    pub prefetch: u64,
-    /// `HEAD` requests.
-    pub head: u64,
+row! {
+    /// The absolute numbers of one link's day, as D1 gets them: writing them twice changes nothing.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+    pub struct DayTotals {
+        /// The tenant.
+        pub brand_id: BrandId,
+        /// The deal that the link belongs to.
+        pub deal_id: DealId,
+        /// The link.
+        pub link_id: LinkId,
+        /// The day in the brand's calendar.
+        pub day: Day,
+        /// Which counter object says so; part of the key in D1, in case the number of objects changes.
+        pub shard: u32,
+        /// Visits by shoppers.
+        pub total: u64,
+        /// Shoppers, each once an hour.
+        pub uniques: u64,
+        /// Visits by bots.
+        pub bot: u64,
+        /// Visits by browsers that looked ahead.
+        pub prefetch: u64,
+        /// `HEAD` requests.
+        pub head: u64,
+    }
+}
+
+row! {
+    /// A daily key as it is stored.
+    struct KeyRow {
+        day: u32,
+        key: String,
+        made_at: Millis,
+    }
+
+    /// A link's day as it is stored.
+    struct DayRow {
+        brand_id: BrandId,
+        deal_id: DealId,
+        link_id: LinkId,
+        day: Day,
+        total: u64,
+        bot: u64,
+        prefetch: u64,
+        head: u64,
+        visitors: String,
+        written_at: Millis,
+    }
 }
 
 /// Totals on their way to D1.
@@ -118,10 +144,21 @@ struct Held {
 }
 
 impl Held {
+    fn waits(&self, _: Millis) -> bool {
+        self.dirty
+    }
+
     fn is_due(&self, now_ms: Millis) -> bool {
         // A time in the future is a clock that was turned back.
         self.dirty && !(0..WRITE_MS).contains(&(now_ms - self.written_at))
     }
+}
+
+/// The key of one UTC day in memory.
+struct HeldKey {
+    day: u32,
+    key: DailyKey,
+    made_at: Millis,
 }
 
 /// One counter object.
@@ -129,7 +166,8 @@ pub struct Counter<S> {
     sql: S,
     shard: u32,
     days: HashMap<(LinkId, Day), Held>,
-    keys: BTreeMap<u32, (DailyKey, Millis)>,
+    /// The keys of two or three UTC days.
+    keys: Vec<HeldKey>,
     /// What D1 has, see the table `pushes`, and what was handed out to be pushed since.
     through: Millis,
     taken: Millis,
@@ -150,16 +188,17 @@ impl<S: SyncSql> Counter<S> {
     /// The storage fails.
     pub fn open(sql: S, shard: u32, armed_at: Option<Millis>) -> Result<Self, SqlError> {
         sql.exec(SCHEMA, None)?;
-        let select = "SELECT json_array(day, key, made_at) AS row FROM daily_keys";
-        let mut keys = BTreeMap::new();
-        for (day, key, made_at) in rows::<(u32, String, Millis)>(&sql.exec(select, None)?)? {
+        let select = "SELECT json_object('day', day, 'key', key, 'made_at', made_at) AS row
+           FROM daily_keys";
+        let mut keys = Vec::new();
+        for KeyRow { day, key, made_at } in rows(&sql.exec(select, None)?)? {
             let key = STANDARD_NO_PAD.decode(key).ok().and_then(|key| key.try_into().ok());
             let key = key.ok_or_else(|| SqlError("a stored key can't be read".into()))?;
-            keys.insert(day, (DailyKey::new(&key), made_at));
+            keys.push(HeldKey { day, key: DailyKey::new(&key), made_at });
         }
         let select = "SELECT json_array(through) AS row FROM pushes";
-        let pushes = rows::<(Millis,)>(&sql.exec(select, None)?)?;
-        let through = pushes.first().map_or(0, |(through,)| *through);
+        let pushes: Vec<Vec<Millis>> = rows(&sql.exec(select, None)?)?;
+        let through = pushes.into_iter().flatten().next().unwrap_or(0);
         let (days, taken, changed) = (HashMap::new(), through, false);
         let (push_at, looked, pruned) = (armed_at, false, Day::default());
         Ok(Self {
@@ -198,14 +237,14 @@ impl<S: SyncSql> Counter<S> {
                 written_at: 0,
                 dirty: false,
             });
-            held.counts.absorb(part, |day| keys.get(&day).map(|(key, _)| key));
+            held.counts.absorb(part, |day| keys.iter().find(|k| k.day == day).map(|k| &k.key));
             held.dirty = true;
         }
         self.changed |= !batch.parts.is_empty();
         if self.changed {
             self.push_at.get_or_insert(now_ms + PUSH_MS);
         }
-        self.write(now_ms, |held| held.is_due(now_ms))?;
+        self.write(now_ms, Held::is_due)?;
         self.shrink(now_ms)
     }
 
@@ -217,7 +256,7 @@ impl<S: SyncSql> Counter<S> {
     /// The storage fails; nothing is lost and a later alarm does the work.
     pub fn alarm(&mut self, now_ms: Millis) -> Result<Option<Push>, SqlError> {
         self.armed_at = None;
-        self.write(now_ms, |held| held.dirty)?;
+        self.write(now_ms, Held::waits)?;
         self.expire_keys(now_ms)?;
         self.prune(now_ms)?;
         self.shrink(now_ms)?;
@@ -262,7 +301,7 @@ impl<S: SyncSql> Counter<S> {
     /// as a written row. Call it last and set the alarm that it gives.
     pub fn arm(&mut self, now_ms: Millis) -> Option<Millis> {
         let write = self.days.values().any(|held| held.dirty).then_some(now_ms + WRITE_MS);
-        let expiry = self.keys.values().map(|(_, made_at)| made_at + KEY_MS).min();
+        let expiry = self.keys.iter().map(|key| key.made_at + KEY_MS).min();
         let next = [write, self.push_at, expiry].into_iter().flatten().min()?;
         // One that should have gone off long ago was given up by the platform.
         if self.armed_at.is_some_and(|at| at <= next && at > now_ms - PUSH_MS) {
@@ -272,7 +311,8 @@ impl<S: SyncSql> Counter<S> {
         self.armed_at
     }
 
-    /// The numbers of these links on the days `from` to `to`, both included, up to this moment.
+    /// The numbers of these links on the days `from` to `to`, both included, up to this moment,
+    /// by link and day.
     /// Days older than [`KEPT_DAYS`] may be missing: D1 has them.
     ///
     /// # Errors
@@ -284,13 +324,16 @@ impl<S: SyncSql> Counter<S> {
                AND d.day BETWEEN (?1 ->> '$.from') AND (?1 ->> '$.to')"
         );
         let links: HashSet<&LinkId> = links.iter().collect();
-        let stored = self.totals_of(&select, &json!({ "links": links, "from": from, "to": to }))?;
-        let live = self.days.values().map(|held| self.totals_held(&held.counts));
-        let live = live.filter(|row| links.contains(&row.link_id));
-        let live = live.filter(|row| (from..=to).contains(&row.day));
+        let mut rows =
+            self.totals_of(&select, &json!({ "links": links, "from": from, "to": to }))?;
         // What memory holds is at least as new as what is stored.
-        let rows = stored.into_iter().chain(live).map(|row| ((row.link_id, row.day), row));
-        Ok(rows.collect::<BTreeMap<_, _>>().into_values().collect())
+        rows.retain(|row| !self.days.contains_key(&(row.link_id, row.day)));
+        let live = self.days.values().map(|held| &held.counts);
+        let live = live.filter(|c| links.contains(&c.link));
+        let live = live.filter(|c| (from..=to).contains(&c.day));
+        rows.extend(live.map(|counts| self.totals_held(counts)));
+        rows.sort_unstable_by_key(|row| (row.link_id, row.day));
+        Ok(rows)
     }
 
     /// Brings the days that the batch is about into memory.
@@ -301,30 +344,40 @@ impl<S: SyncSql> Counter<S> {
             return Ok(());
         }
         let found = self.sql.exec(
-            "SELECT json_array(d.brand_id, d.deal_id, d.link_id, d.day, d.total, d.bot,
-               d.prefetch, d.head, d.visitors, d.written_at) AS row
+            "SELECT json_object('brand_id', d.brand_id, 'deal_id', d.deal_id, 'link_id', d.link_id,
+               'day', d.day, 'total', d.total, 'bot', d.bot, 'prefetch', d.prefetch,
+               'head', d.head, 'visitors', d.visitors, 'written_at', d.written_at) AS row
              FROM json_each(?1) AS k
              CROSS JOIN link_days AS d ON d.link_id = k.value ->> 0 AND d.day = k.value ->> 1",
             Some(&json!(missing).to_string()),
         )?;
-        type Row = (BrandId, DealId, LinkId, Day, u64, u64, u64, u64, String, Millis);
-        for row in rows::<Row>(&found)? {
-            let (brand, deal, link, day, total, bot, prefetch, head, sketch, written_at) = row;
+        for row in rows::<DayRow>(&found)? {
             // One of a later version, after a rollback: uniques start anew and are too few, but
             // the clicks of the whole shard go on counting.
-            let sketch = STANDARD_NO_PAD.decode(sketch).ok();
+            let sketch = STANDARD_NO_PAD.decode(row.visitors).ok();
             let visitors = sketch.and_then(|bytes| Sketch::from_bytes(&bytes)).unwrap_or_default();
-            let counts = LinkDay { brand, deal, link, day, total, bot, prefetch, head, visitors };
-            self.days.insert((link, day), Held { counts, written_at, dirty: false });
+            let counts = LinkDay {
+                brand: row.brand_id,
+                deal: row.deal_id,
+                link: row.link_id,
+                day: row.day,
+                total: row.total,
+                bot: row.bot,
+                prefetch: row.prefetch,
+                head: row.head,
+                visitors,
+            };
+            let held = Held { counts, written_at: row.written_at, dirty: false };
+            self.days.insert((row.link_id, row.day), held);
         }
         Ok(())
     }
 
     /// Writes the days that `which` picks, in one statement.
-    fn write(&mut self, now_ms: Millis, which: impl Fn(&Held) -> bool) -> Result<(), SqlError> {
+    fn write(&mut self, now_ms: Millis, which: fn(&Held, Millis) -> bool) -> Result<(), SqlError> {
         // Above everything that was pushed or is on its way, whatever the clock says.
         let written_at = now_ms.max(self.taken + 1);
-        let picked: Vec<_> = self.days.values().filter(|held| which(held)).collect();
+        let picked: Vec<_> = self.days.values().filter(|held| which(held, now_ms)).collect();
         if picked.is_empty() {
             return Ok(());
         }
@@ -360,7 +413,7 @@ impl<S: SyncSql> Counter<S> {
                visitors = excluded.visitors",
             Some(&input),
         )?;
-        for held in self.days.values_mut().filter(|held| which(held)) {
+        for held in self.days.values_mut().filter(|held| which(held, now_ms)) {
             held.written_at = written_at;
             held.dirty = false;
         }
@@ -376,7 +429,7 @@ impl<S: SyncSql> Counter<S> {
         if too_much(&self.days) {
             self.days.retain(|_, held| held.dirty);
             if too_much(&self.days) {
-                self.write(now_ms, |held| held.dirty)?;
+                self.write(now_ms, Held::waits)?;
                 self.days.clear();
             }
             self.days.shrink_to_fit();
@@ -393,8 +446,10 @@ impl<S: SyncSql> Counter<S> {
     ) -> Result<(), SqlError> {
         self.expire_keys(now_ms)?;
         let visitors = batch.parts.iter().flat_map(|part| &part.visitors);
-        let days: HashSet<u32> = visitors.map(|visitor| visitor.hour / 24).collect();
-        for day in days.into_iter().filter(|day| !self.keys.contains_key(day)).collect::<Vec<_>>() {
+        for day in visitors.map(|visitor| visitor.hour / 24) {
+            if self.keys.iter().any(|key| key.day == day) {
+                continue;
+            }
             // A batch about midnight may need two keys from one drawing.
             let hash = Sha256::new().chain_update(random).chain_update(day.to_le_bytes());
             let key: [u8; 32] = hash.finalize().into();
@@ -403,7 +458,7 @@ impl<S: SyncSql> Counter<S> {
                  SELECT ?1 ->> 0, ?1 ->> 1, ?1 ->> 2",
                 Some(&json!([day, STANDARD_NO_PAD.encode(key), now_ms]).to_string()),
             )?;
-            self.keys.insert(day, (DailyKey::new(&key), now_ms));
+            self.keys.push(HeldKey { day, key: DailyKey::new(&key), made_at: now_ms });
         }
         Ok(())
     }
@@ -411,10 +466,10 @@ impl<S: SyncSql> Counter<S> {
     /// Deletes the keys whose 48 hours are over.
     fn expire_keys(&mut self, now_ms: Millis) -> Result<(), SqlError> {
         let last = now_ms - KEY_MS;
-        if self.keys.values().any(|(_, made_at)| *made_at <= last) {
+        if self.keys.iter().any(|key| key.made_at <= last) {
             let input = json!([last]).to_string();
             self.sql.exec("DELETE FROM daily_keys WHERE made_at <= ?1 ->> 0", Some(&input))?;
-            self.keys.retain(|_, (_, made_at)| *made_at > last);
+            self.keys.retain(|key| key.made_at > last);
         }
         Ok(())
     }
@@ -465,11 +520,11 @@ impl<S: SyncSql> Counter<S> {
 /// A row of `link_days AS d` as [`DayTotals`].
 const TOTALS: &str = "json_object('brand_id', d.brand_id, 'deal_id', d.deal_id,
   'link_id', d.link_id, 'day', d.day, 'total', d.total, 'uniques', d.uniques, 'bot', d.bot,
-  'prefetch', d.prefetch, 'head', d.head)";
+  'prefetch', d.prefetch, 'head', d.head, 'shard', 0)";
 
-fn rows<T: for<'de> Deserialize<'de>>(texts: &[String]) -> Result<Vec<T>, SqlError> {
-    let parse = |text: &String| serde_json::from_str(text).map_err(|e| SqlError(e.to_string()));
-    texts.iter().map(parse).collect()
+fn rows<T: FromColumn>(texts: &[String]) -> Result<Vec<T>, SqlError> {
+    let unfit = || SqlError("a stored row has another form".to_owned());
+    texts.iter().map(|text| from_json(text).ok_or_else(unfit)).collect()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::click_counter::DayTotals;
-use super::{Statement, bind, statements};
+use super::{Statement, bind, json_list, statements};
 use crate::domain::ids::{BrandId, DealId};
 use crate::domain::time::Day;
 
@@ -42,5 +42,5 @@ pub fn push(totals: &[DayTotals]) -> Statement {
 /// The stored totals of deals' links over days, both ends included.
 #[must_use]
 pub fn of_deals(brand: BrandId, deals: &[DealId], from: Day, to: Day) -> Statement {
-    bind!(OF_DEALS, brand, json!(deals).to_string(), from.0, to.0)
+    bind!(OF_DEALS, brand, json_list(deals), from.0, to.0)
 }

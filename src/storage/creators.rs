@@ -1,8 +1,6 @@
 //! Creators and campaigns.
 
-use serde::Deserialize;
-
-use super::{Database, DbError, Page, Statement, bind, statements};
+use super::{Database, Page, Reading, Statement, bind, row, statements};
 use crate::domain::ids::{BrandId, CampaignId, CreatorId};
 use crate::domain::time::Millis;
 
@@ -28,25 +26,27 @@ INSERT INTO campaigns (brand_id, id, name, stages, created_at_ms) VALUES (?1, ?2
 SELECT id, name, stages FROM campaigns WHERE brand_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
 }
 
-/// A creator.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct CreatorRow {
-    /// Her id.
-    pub id: CreatorId,
-    /// Her name.
-    pub name: String,
-    /// Her handle.
-    pub handle: String,
-    /// Her address.
-    pub email: Option<String>,
-    /// What she is about.
-    pub niche: Option<String>,
-    /// How many follow her.
-    pub followers: Option<i64>,
-    /// Her engagement rate in basis points.
-    pub engagement_bp: Option<u16>,
-    /// Tags, a JSON list.
-    pub tags: String,
+row! {
+    /// A creator.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct CreatorRow {
+        /// Her id.
+        pub id: CreatorId,
+        /// Her name.
+        pub name: String,
+        /// Her handle.
+        pub handle: String,
+        /// Her address.
+        pub email: Option<String>,
+        /// What she is about.
+        pub niche: Option<String>,
+        /// How many follow her.
+        pub followers: Option<i64>,
+        /// Her engagement rate in basis points.
+        pub engagement_bp: Option<u16>,
+        /// Tags, a JSON list.
+        pub tags: String,
+    }
 }
 
 /// Stores a creator.
@@ -76,36 +76,30 @@ pub fn insert(
 /// One creator.
 ///
 /// # Errors
-/// [`DbError`].
-pub async fn find(
-    db: &dyn Database,
-    brand: BrandId,
-    id: CreatorId,
-) -> Result<Option<CreatorRow>, DbError> {
-    db.first(bind!(FIND, brand, id)).await
+/// [`super::DbError`].
+pub fn find(db: &dyn Database, brand: BrandId, id: CreatorId) -> Reading<'_, Option<CreatorRow>> {
+    db.first(bind!(FIND, brand, id))
 }
 
 /// A page of creators.
 ///
 /// # Errors
-/// [`DbError`].
-pub async fn list(
-    db: &dyn Database,
-    brand: BrandId,
-    page: &Page,
-) -> Result<Vec<CreatorRow>, DbError> {
-    db.all(bind!(LIST, brand, &page.after, page.limit)).await
+/// [`super::DbError`].
+pub fn list<'a>(db: &'a dyn Database, brand: BrandId, page: &Page) -> Reading<'a, Vec<CreatorRow>> {
+    db.all(bind!(LIST, brand, &page.after, page.limit))
 }
 
-/// A campaign.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct CampaignRow {
-    /// Its id.
-    pub id: CampaignId,
-    /// Its name.
-    pub name: String,
-    /// Its stages in order, a JSON list.
-    pub stages: String,
+row! {
+    /// A campaign.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct CampaignRow {
+        /// Its id.
+        pub id: CampaignId,
+        /// Its name.
+        pub name: String,
+        /// Its stages in order, a JSON list.
+        pub stages: String,
+    }
 }
 
 /// Stores a campaign.
@@ -117,23 +111,23 @@ pub fn insert_campaign(brand: BrandId, campaign: &CampaignRow, now_ms: Millis) -
 /// One campaign.
 ///
 /// # Errors
-/// [`DbError`].
-pub async fn campaign(
+/// [`super::DbError`].
+pub fn campaign(
     db: &dyn Database,
     brand: BrandId,
     id: CampaignId,
-) -> Result<Option<CampaignRow>, DbError> {
-    db.first(bind!(FIND_CAMPAIGN, brand, id)).await
+) -> Reading<'_, Option<CampaignRow>> {
+    db.first(bind!(FIND_CAMPAIGN, brand, id))
 }
 
 /// A page of campaigns.
 ///
 /// # Errors
-/// [`DbError`].
-pub async fn campaigns(
-    db: &dyn Database,
+/// [`super::DbError`].
+pub fn campaigns<'a>(
+    db: &'a dyn Database,
     brand: BrandId,
     page: &Page,
-) -> Result<Vec<CampaignRow>, DbError> {
-    db.all(bind!(LIST_CAMPAIGNS, brand, &page.after, page.limit)).await
+) -> Reading<'a, Vec<CampaignRow>> {
+    db.all(bind!(LIST_CAMPAIGNS, brand, &page.after, page.limit))
 }

@@ -1,9 +1,6 @@
 //! Deals and the versions of their terms.
 
-use serde::Deserialize;
-use serde_json::json;
-
-use super::{Database, DbError, Page, Statement, bind, statements};
+use super::{Database, Freshness, Page, Reading, Statement, bind, json_list, row, statements};
 use crate::domain::deal::Terms;
 use crate::domain::ids::{BrandId, CampaignId, CodeId, CreatorId, DealId, LinkId, TermsId};
 use crate::domain::money::BasisPoints;
@@ -49,101 +46,75 @@ CROSS JOIN campaigns c ON c.brand_id = ?1 AND c.id = d.campaign_id ORDER BY d.id
     IDS_OF_CREATOR = "SELECT id FROM deals WHERE brand_id = ?1 AND creator_id = ?2 ORDER BY id";
 }
 
-/// A deal with its present terms, links and codes.
-#[derive(Debug, Clone)]
-pub struct DealRow {
-    /// Its id.
-    pub id: DealId,
-    /// Whose.
-    pub creator_id: CreatorId,
-    /// In which campaign.
-    pub campaign_id: CampaignId,
-    /// The campaign's name.
-    pub campaign: String,
-    /// Its stage.
-    pub stage: String,
-    /// Its tags.
-    pub tags: Vec<String>,
-    /// When it was closed, if it is.
-    pub closed_at_ms: Option<Millis>,
-    /// The terms in force.
-    pub terms: Option<TermsRow>,
-    /// The terms that come next.
-    pub next_terms: Option<TermsRow>,
-    /// Its links.
-    pub links: Vec<DealLink>,
-    /// Its codes.
-    pub codes: Vec<DealCode>,
+row! {
+    /// A deal with its present terms, links and codes.
+    #[derive(Debug, Clone)]
+    pub struct DealRow {
+        /// Its id.
+        pub id: DealId,
+        /// Whose.
+        pub creator_id: CreatorId,
+        /// In which campaign.
+        pub campaign_id: CampaignId,
+        /// The campaign's name.
+        pub campaign: String,
+        /// Its stage.
+        pub stage: String,
+        /// Its tags.
+        pub tags: Vec<String>,
+        /// When it was closed, if it is.
+        pub closed_at_ms: Option<Millis>,
+        /// The terms in force.
+        pub terms: Option<TermsRow>,
+        /// The terms that come next.
+        pub next_terms: Option<TermsRow>,
+        /// Its links.
+        pub links: Vec<DealLink>,
+        /// Its codes.
+        pub codes: Vec<DealCode>,
+    }
 }
 
-/// A version of terms.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct TermsRow {
-    /// Its id.
-    pub id: TermsId,
-    /// Its rate.
-    pub rate_bp: BasisPoints,
-    /// Since when.
-    pub starts_at_ms: Millis,
+row! {
+    /// A version of terms.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct TermsRow {
+        /// Its id.
+        pub id: TermsId,
+        /// Its rate.
+        pub rate_bp: BasisPoints,
+        /// Since when.
+        pub starts_at_ms: Millis,
+    }
 }
 
-/// A link of a deal.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct DealLink {
-    /// Its id.
-    pub id: LinkId,
-    /// Its slug.
-    pub slug: String,
-    /// Where it leads.
-    pub target: String,
-    /// The host it is handed out on; empty for the product's own.
-    pub host: String,
-    /// When it was closed, if it is.
-    pub closed_at_ms: Option<Millis>,
+row! {
+    /// A link of a deal.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct DealLink {
+        /// Its id.
+        pub id: LinkId,
+        /// Its slug.
+        pub slug: String,
+        /// Where it leads.
+        pub target: String,
+        /// The host it is handed out on; empty for the product's own.
+        pub host: String,
+        /// When it was closed, if it is.
+        pub closed_at_ms: Option<Millis>,
+    }
 }
 
-/// A code of a deal.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct DealCode {
-    /// Its id.
-    pub id: CodeId,
-    /// The code.
-    pub code: String,
-    /// `active`
-    pub state: String,
-}
-
-#[derive(Deserialize)]
-struct Raw {
-    id: DealId,
-    creator_id: CreatorId,
-    campaign_id: CampaignId,
-    campaign: String,
-    stage: String,
-    tags: String,
-    closed_at_ms: Option<Millis>,
-    terms: Option<String>,
-    next_terms: Option<String>,
-    links: String,
-    codes: String,
-}
-
-impl TryFrom<Raw> for DealRow {
-    type Error = serde_json::Error;
-    fn try_from(raw: Raw) -> Result<Self, Self::Error> {
-        Ok(Self {
-            id: raw.id,
-            creator_id: raw.creator_id,
-            campaign_id: raw.campaign_id,
-            campaign: raw.campaign,
-            stage: raw.stage,
-            tags: serde_json::from_str(&raw.tags)?,
-            closed_at_ms: raw.closed_at_ms,
-            terms: raw.terms.as_deref().map(serde_json::from_str).transpose()?,
-            next_terms: raw.next_terms.as_deref().map(serde_json::from_str).transpose()?,
-            links: serde_json::from_str(&raw.links)?,
-            codes: serde_json::from_str(&raw.codes)?,
-        })
+row! {
+    /// A code of a deal.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct DealCode {
+        /// Its id.
+        pub id: CodeId,
+        /// The code.
+        pub code: String,
+        /// `active`
+        pub state: String,
     }
 }
 
@@ -180,7 +151,7 @@ pub struct DealUpdate {
 /// Changes what is given of a deal.
 #[must_use]
 pub fn update(brand: BrandId, id: DealId, update: &DealUpdate, now_ms: Millis) -> Statement {
-    let tags = update.tags.as_ref().map(|tags| json!(tags).to_string());
+    let tags = update.tags.as_ref().map(|tags| json_list(tags));
     bind!(UPDATE, brand, id, update.stage.as_ref(), tags, update.closed, now_ms)
 }
 
@@ -211,56 +182,47 @@ pub fn insert_terms(brand: BrandId, terms: &Terms, start: Start, now_ms: Millis)
 /// The deals with these ids, with the terms in force now.
 ///
 /// # Errors
-/// [`DbError`].
-pub async fn by_ids(
-    db: &dyn Database,
+/// [`super::DbError`].
+pub fn by_ids<'a>(
+    db: &'a dyn Database,
     brand: BrandId,
     ids: &[DealId],
     now_ms: Millis,
-) -> Result<Vec<DealRow>, DbError> {
-    let rows: Vec<Raw> = db.all(bind!(BY_IDS, brand, json!(ids).to_string(), now_ms)).await?;
-    rows.into_iter()
-        .map(DealRow::try_from)
-        .collect::<Result<_, _>>()
-        .map_err(|e| DbError::Failed(format!("deal: {e}")))
+) -> Reading<'a, Vec<DealRow>> {
+    db.all(bind!(BY_IDS, brand, json_list(ids), now_ms))
 }
 
 /// One deal.
 ///
 /// # Errors
-/// [`DbError`].
-pub async fn find(
+/// [`super::DbError`].
+pub fn find(
     db: &dyn Database,
     brand: BrandId,
     id: DealId,
     now_ms: Millis,
-) -> Result<Option<DealRow>, DbError> {
-    Ok(by_ids(db, brand, &[id], now_ms).await?.into_iter().next())
-}
-
-#[derive(Deserialize)]
-struct IdRow {
-    id: DealId,
+) -> Reading<'_, Option<DealRow>> {
+    db.first(bind!(BY_IDS, brand, json_list(&[id]), now_ms))
 }
 
 /// The ids of a page of deals.
 ///
 /// # Errors
-/// [`DbError`].
-pub async fn ids(db: &dyn Database, brand: BrandId, page: &Page) -> Result<Vec<DealId>, DbError> {
-    let rows: Vec<IdRow> = db.all(bind!(IDS, brand, &page.after, page.limit)).await?;
-    Ok(rows.into_iter().map(|r| r.id).collect())
+/// [`super::DbError`].
+pub fn ids<'a>(db: &'a dyn Database, brand: BrandId, page: &Page) -> Reading<'a, Vec<DealId>> {
+    let statement = bind!(IDS, brand, &page.after, page.limit);
+    db.ask(Freshness::Primary, statement, |rows| rows.column("id"))
 }
 
 /// The ids of a creator's deals.
 ///
 /// # Errors
-/// [`DbError`].
-pub async fn ids_of_creator(
+/// [`super::DbError`].
+pub fn ids_of_creator(
     db: &dyn Database,
     brand: BrandId,
     creator: CreatorId,
-) -> Result<Vec<DealId>, DbError> {
-    let rows: Vec<IdRow> = db.all(bind!(IDS_OF_CREATOR, brand, creator)).await?;
-    Ok(rows.into_iter().map(|r| r.id).collect())
+) -> Reading<'_, Vec<DealId>> {
+    let statement = bind!(IDS_OF_CREATOR, brand, creator);
+    db.ask(Freshness::Primary, statement, |rows| rows.column("id"))
 }

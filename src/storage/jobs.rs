@@ -1,8 +1,6 @@
 //! The last run of every job.
 
-use serde::Deserialize;
-
-use super::{Database, DbError, Statement, bind, statements};
+use super::{Database, Reading, Statement, bind, row, statements};
 use crate::domain::time::Millis;
 
 statements! {
@@ -16,21 +14,23 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (name) DO UPDATE SET
 SELECT name, started_at_ms, finished_at_ms, succeeded, handled, detail FROM job_runs ORDER BY name";
 }
 
-/// A run of a job.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct JobRun {
-    /// Which job.
-    pub name: String,
-    /// When it began.
-    pub started_at_ms: Millis,
-    /// When it ended.
-    pub finished_at_ms: Millis,
-    /// 1 if it did what it should.
-    pub succeeded: i64,
-    /// How many things it handled.
-    pub handled: i64,
-    /// What went wrong, if something did.
-    pub detail: String,
+row! {
+    /// A run of a job.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct JobRun {
+        /// Which job.
+        pub name: String,
+        /// When it began.
+        pub started_at_ms: Millis,
+        /// When it ended.
+        pub finished_at_ms: Millis,
+        /// 1 if it did what it should.
+        pub succeeded: i64,
+        /// How many things it handled.
+        pub handled: i64,
+        /// What went wrong, if something did.
+        pub detail: String,
+    }
 }
 
 /// Stores a run in place of the one before.
@@ -50,7 +50,7 @@ pub fn record(run: &JobRun) -> Statement {
 /// The last run of every job.
 ///
 /// # Errors
-/// [`DbError`].
-pub async fn list(db: &dyn Database) -> Result<Vec<JobRun>, DbError> {
-    db.all(bind!(LIST)).await
+/// [`super::DbError`].
+pub fn list(db: &dyn Database) -> Reading<'_, Vec<JobRun>> {
+    db.all(bind!(LIST))
 }

@@ -1,9 +1,8 @@
 //! The ledger: posting, balances, releases, sealing and verification.
 
-use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Database, DbError, Statement, bind, statements};
+use super::{Database, DbError, Freshness, FromColumn, Reading, Statement, bind, row, statements};
 use crate::domain::ids::{BrandId, CreatorId};
 use crate::domain::ledger::{Account, Transaction};
 use crate::domain::merkle::Frontier;
@@ -105,9 +104,10 @@ pub fn post(brand: BrandId, transactions: &[Transaction], now_ms: Millis) -> Sta
     bind!(POST, brand, postings(transactions), now_ms)
 }
 
-/// What one account of a creator holds.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct BalanceRow {
+row! {
+    /// What one account of a creator holds.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct BalanceRow {
     /// In which currency.
     pub currency: Currency,
     /// On which account.
@@ -116,6 +116,14 @@ pub struct BalanceRow {
     pub day: Day,
     /// How much.
     pub amount_minor: i64,
+    }
+}
+
+impl FromColumn for Account {
+    fn from_column(value: &Value) -> Option<Self> {
+        let name = value.as_str()?;
+        Self::ALL.into_iter().find(|account| account.as_str() == name)
+    }
 }
 
 /// The rows of a creator's balances.
@@ -124,9 +132,10 @@ pub fn balances(brand: BrandId, creator: CreatorId) -> Statement {
     bind!(BALANCES, brand, creator)
 }
 
-/// A pending amount whose day has come.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct DueRow {
+row! {
+    /// A pending amount whose day has come.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct DueRow {
     /// Whose.
     pub creator_id: CreatorId,
     /// In which currency.
@@ -137,20 +146,21 @@ pub struct DueRow {
     pub amount_minor: i64,
     /// The creator's claw-back in that currency, zero or negative.
     pub clawback_minor: i64,
+    }
 }
 
 /// Amounts due on or before `today` of creators after `after`.
 ///
 /// # Errors
-/// [`DbError`].
-pub async fn due(
-    db: &dyn Database,
+/// [`super::DbError`].
+pub fn due<'a>(
+    db: &'a dyn Database,
     brand: BrandId,
     today: Day,
     after: &str,
     limit: i64,
-) -> Result<Vec<DueRow>, DbError> {
-    db.all(bind!(DUE, brand, today.0, after, limit)).await
+) -> Reading<'a, Vec<DueRow>> {
+    db.all(bind!(DUE, brand, today.0, after, limit))
 }
 
 /// Removes a creator's emptied days.
@@ -159,9 +169,10 @@ pub fn sweep(brand: BrandId, creator: CreatorId, today: Day) -> Statement {
     bind!(SWEEP, brand, creator, today.0)
 }
 
-/// The head of a brand's Merkle tree.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct HeadRow {
+row! {
+    /// The head of a brand's Merkle tree.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct HeadRow {
     /// Entries sealed.
     pub size: i64,
     /// The root, in hex.
@@ -170,6 +181,7 @@ pub struct HeadRow {
     pub frontier: String,
     /// When it was sealed.
     pub sealed_at_ms: Millis,
+    }
 }
 
 impl HeadRow {
@@ -185,14 +197,15 @@ impl HeadRow {
 /// The latest head.
 ///
 /// # Errors
-/// [`DbError`].
-pub async fn head(db: &dyn Database, brand: BrandId) -> Result<Option<HeadRow>, DbError> {
-    db.first(bind!(HEAD, brand)).await
+/// [`super::DbError`].
+pub fn head(db: &dyn Database, brand: BrandId) -> Reading<'_, Option<HeadRow>> {
+    db.first(bind!(HEAD, brand))
 }
 
-/// An entry as it is sealed: every column, in a fixed order.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct EntryRow {
+row! {
+    /// An entry as it is sealed: every column, in a fixed order.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct EntryRow {
     /// Its place.
     pub sequence: i64,
     /// Its transaction.
@@ -213,6 +226,7 @@ pub struct EntryRow {
     pub cause_id: String,
     /// When it was posted.
     pub posted_at_ms: Millis,
+    }
 }
 
 impl EntryRow {
@@ -241,15 +255,15 @@ impl EntryRow {
 /// Entries after one sequence up to another.
 ///
 /// # Errors
-/// [`DbError`].
-pub async fn entries(
+/// [`super::DbError`].
+pub fn entries(
     db: &dyn Database,
     brand: BrandId,
     after: i64,
     up_to: i64,
     limit: i64,
-) -> Result<Vec<EntryRow>, DbError> {
-    db.all(bind!(ENTRIES, brand, after, up_to, limit)).await
+) -> Reading<'_, Vec<EntryRow>> {
+    db.all(bind!(ENTRIES, brand, after, up_to, limit))
 }
 
 /// Stores a head. Two sealers that meet collide on its size.
@@ -266,9 +280,10 @@ pub fn seal(brand: BrandId, frontier: &Frontier, now_ms: Millis) -> Statement {
     )
 }
 
-/// Sums of a brand's entries in one currency.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct SumRow {
+row! {
+    /// Sums of a brand's entries in one currency.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct SumRow {
     /// The currency.
     pub currency: Currency,
     /// How many entries.
@@ -279,6 +294,7 @@ pub struct SumRow {
     pub sum_minor: i64,
     /// The last sequence.
     pub last: i64,
+    }
 }
 
 /// The checks of a brand's books in one batch: sums, an unbalanced transaction, a balance that is
@@ -291,11 +307,9 @@ pub fn checks(brand: BrandId) -> Vec<Statement> {
 /// When the oldest entry was posted that is not sealed yet.
 ///
 /// # Errors
-/// [`DbError`].
-pub async fn oldest_unsealed(db: &dyn Database, brand: BrandId) -> Result<Option<Millis>, DbError> {
-    #[derive(Deserialize)]
-    struct Row {
-        oldest_ms: Option<Millis>,
-    }
-    Ok(db.first::<Row>(bind!(UNSEALED, brand)).await?.and_then(|r| r.oldest_ms))
+/// [`super::DbError`].
+pub fn oldest_unsealed(db: &dyn Database, brand: BrandId) -> Reading<'_, Option<Millis>> {
+    db.ask(Freshness::Primary, bind!(UNSEALED, brand), |rows| {
+        Ok(rows.column("oldest_ms")?.pop().flatten())
+    })
 }

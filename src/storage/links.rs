@@ -1,8 +1,6 @@
 //! Links, the slugs they are served under, and codes.
 
-use serde::Deserialize;
-
-use super::{Database, DbError, Freshness, Statement, bind, statements};
+use super::{Database, Freshness, Reading, Statement, bind, row, statements};
 use crate::domain::ids::{BrandId, CodeId, DealId, LinkId, StoreId};
 use crate::domain::time::Millis;
 
@@ -79,33 +77,31 @@ pub fn insert(brand: BrandId, link: &NewLink<'_>, now_ms: Millis) -> Vec<Stateme
     ]
 }
 
-/// A link.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct LinkRow {
-    /// Its id.
-    pub id: LinkId,
-    /// Whose.
-    pub deal_id: DealId,
-    /// Its slug.
-    pub slug: String,
-    /// Where it leads.
-    pub target: String,
-    /// The host it is handed out on.
-    pub host: String,
-    /// When it was closed, if it is.
-    pub closed_at_ms: Option<Millis>,
+row! {
+    /// A link.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct LinkRow {
+        /// Its id.
+        pub id: LinkId,
+        /// Whose.
+        pub deal_id: DealId,
+        /// Its slug.
+        pub slug: String,
+        /// Where it leads.
+        pub target: String,
+        /// The host it is handed out on.
+        pub host: String,
+        /// When it was closed, if it is.
+        pub closed_at_ms: Option<Millis>,
+    }
 }
 
 /// One link.
 ///
 /// # Errors
-/// [`DbError`].
-pub async fn find(
-    db: &dyn Database,
-    brand: BrandId,
-    id: LinkId,
-) -> Result<Option<LinkRow>, DbError> {
-    db.first(bind!(FIND, brand, id)).await
+/// [`super::DbError`].
+pub fn find(db: &dyn Database, brand: BrandId, id: LinkId) -> Reading<'_, Option<LinkRow>> {
+    db.first(bind!(FIND, brand, id))
 }
 
 /// Changes what is given of a link: its target, and whether it is closed.
@@ -120,38 +116,39 @@ pub fn update(
     bind!(UPDATE, brand, id, target, closed, now_ms)
 }
 
-/// What a redirect needs to know.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, serde::Serialize)]
-pub struct Resolved {
-    /// Whose link.
-    pub brand_id: BrandId,
-    /// Which link.
-    pub id: LinkId,
-    /// Which deal.
-    pub deal_id: DealId,
-    /// The slug as typed.
-    pub slug: String,
-    /// Where on the storefront.
-    pub target: String,
-    /// When it was closed, if it is.
-    pub closed_at_ms: Option<Millis>,
-    /// Which storefront.
-    pub storefront_url: String,
-    /// The brand's calendar.
-    pub timezone: String,
+row! {
+    /// What a redirect needs to know.
+    #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+    pub struct Resolved {
+        /// Whose link.
+        pub brand_id: BrandId,
+        /// Which link.
+        pub id: LinkId,
+        /// Which deal.
+        pub deal_id: DealId,
+        /// The slug as typed.
+        pub slug: String,
+        /// Where on the storefront.
+        pub target: String,
+        /// When it was closed, if it is.
+        pub closed_at_ms: Option<Millis>,
+        /// Which storefront.
+        pub storefront_url: String,
+        /// The brand's calendar.
+        pub timezone: String,
+    }
 }
 
 /// The link that `host` serves under a slug; a replica may answer.
 ///
 /// # Errors
-/// [`DbError`].
-pub async fn resolve(
-    db: &dyn Database,
+/// [`super::DbError`].
+pub fn resolve<'a>(
+    db: &'a dyn Database,
     host: &str,
     slug_key: &str,
-) -> Result<Option<Resolved>, DbError> {
-    let mut rows = db.run_on(Freshness::Nearest, vec![bind!(RESOLVE, host, slug_key)]).await?;
-    rows.pop().unwrap_or_default().first()
+) -> Reading<'a, Option<Resolved>> {
+    db.ask(Freshness::Nearest, bind!(RESOLVE, host, slug_key), |rows| rows.first())
 }
 
 /// Stores a code; one that another deal has aborts.
@@ -169,16 +166,7 @@ pub fn insert_code(
 /// The hosts that serve a link.
 ///
 /// # Errors
-/// [`DbError`].
-pub async fn hosts_of(
-    db: &dyn Database,
-    brand: BrandId,
-    link: LinkId,
-) -> Result<Vec<String>, DbError> {
-    #[derive(Deserialize)]
-    struct Row {
-        host: String,
-    }
-    let rows: Vec<Row> = db.all(bind!(HOSTS_OF, brand, link)).await?;
-    Ok(rows.into_iter().map(|r| r.host).collect())
+/// [`super::DbError`].
+pub fn hosts_of(db: &dyn Database, brand: BrandId, link: LinkId) -> Reading<'_, Vec<String>> {
+    db.ask(Freshness::Primary, bind!(HOSTS_OF, brand, link), |rows| rows.column("host"))
 }

@@ -18,9 +18,12 @@ pub mod links;
 pub mod order_facts;
 pub mod orders;
 pub mod quarantine;
+pub mod rows;
 pub mod stores;
 
-use serde::de::DeserializeOwned;
+pub(crate) use rows::{FromColumn, FromRow, Reading, Unfit, column, row, spelling};
+
+pub use rows::Rows;
 
 use crate::app::Pending;
 
@@ -178,28 +181,6 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
     ]
 }
 
-/// The rows that one statement returned, as a JSON array of objects.
-#[derive(Debug, Clone, Default)]
-pub struct Rows(pub String);
-
-impl Rows {
-    /// All rows.
-    ///
-    /// # Errors
-    /// [`DbError::Failed`] if a row doesn't have the form that the code expects.
-    pub fn all<T: DeserializeOwned>(&self) -> Result<Vec<T>, DbError> {
-        serde_json::from_str(&self.0).map_err(|e| DbError::Failed(format!("row: {e}")))
-    }
-
-    /// The first row, if there is one.
-    ///
-    /// # Errors
-    /// As [`Self::all`].
-    pub fn first<T: DeserializeOwned>(&self) -> Result<Option<T>, DbError> {
-        Ok(self.all()?.into_iter().next())
-    }
-}
-
 /// Why the database did not do what it was asked. In every case nothing was changed, except that
 /// an `Unavailable` may hide a commit: whoever repeats must be able to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -284,37 +265,52 @@ impl dyn Database + '_ {
     ///
     /// # Errors
     /// As [`Database::run_on`].
-    pub async fn run(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, DbError> {
-        self.run_on(Freshness::Primary, statements).await
+    pub fn run(&self, statements: Vec<Statement>) -> Pending<'_, Result<Vec<Rows>, DbError>> {
+        self.run_on(Freshness::Primary, statements)
+    }
+
+    /// What `read` makes of the rows of one statement.
+    ///
+    /// # Errors
+    /// As [`Database::run_on`], and what `read` refuses.
+    pub fn ask<T>(
+        &self,
+        freshness: Freshness,
+        statement: Statement,
+        read: fn(Rows) -> Result<T, DbError>,
+    ) -> Reading<'_, T> {
+        Reading { running: self.run_on(freshness, vec![statement]), read }
     }
 
     /// The rows of one statement.
     ///
     /// # Errors
     /// As [`Database::run_on`].
-    pub async fn rows(&self, statement: Statement) -> Result<Rows, DbError> {
-        let mut results = self.run(vec![statement]).await?;
-        Ok(results.pop().unwrap_or_else(|| Rows("[]".to_owned())))
+    pub fn rows(&self, statement: Statement) -> Reading<'_, Rows> {
+        self.ask(Freshness::Primary, statement, Ok)
     }
 
     /// All rows of one statement.
     ///
     /// # Errors
-    /// As [`Database::run_on`].
-    pub async fn all<T: DeserializeOwned>(&self, statement: Statement) -> Result<Vec<T>, DbError> {
-        self.rows(statement).await?.all()
+    /// As [`Database::run_on`]; a row of another form.
+    pub fn all<T: FromRow>(&self, statement: Statement) -> Reading<'_, Vec<T>> {
+        self.ask(Freshness::Primary, statement, |rows| rows.all())
     }
 
     /// The first row of one statement.
     ///
     /// # Errors
-    /// As [`Database::run_on`].
-    pub async fn first<T: DeserializeOwned>(
-        &self,
-        statement: Statement,
-    ) -> Result<Option<T>, DbError> {
-        self.rows(statement).await?.first()
+    /// As [`Database::run_on`]; a row of another form.
+    pub fn first<T: FromRow>(&self, statement: Statement) -> Reading<'_, Option<T>> {
+        self.ask(Freshness::Primary, statement, |rows| rows.first())
     }
+}
+
+/// A list as JSON, for `json_each`.
+fn json_list<T: ToString>(items: &[T]) -> String {
+    let texts = items.iter().map(|item| serde_json::Value::String(item.to_string()));
+    serde_json::Value::Array(texts.collect()).to_string()
 }
 
 /// A page of a list: how many rows to ask for, after which key.

@@ -7,13 +7,10 @@
 
 use std::collections::HashMap;
 
-use serde::Deserialize;
-use serde_json::json;
-
 use super::orders::parse_json;
-use super::{DbError, Rows, Statement, bind, statements};
+use super::{DbError, Rows, Statement, bind, json_list, row, statements};
 use crate::domain::attribution::{DealFacts, Known, KnownCode, KnownLink, code_key};
-use crate::domain::brand::{AttributionRules, EarningRules};
+use crate::domain::brand::{AttributionRules, ClickOrder, EarnOn, EarningRules, Precedence};
 use crate::domain::click::ClickKeys;
 use crate::domain::deal::{CitedTerms, in_force};
 use crate::domain::ids::{BrandId, CreatorId, DealId, LinkId, OrderId, TermsId};
@@ -78,83 +75,71 @@ pub fn snapshot(delivery: &Delivery) -> Option<&Snapshot> {
 /// The statement that loads all that a decision about an order depends on.
 #[must_use]
 pub fn load(brand: BrandId, order: OrderId, named: &Named) -> Statement {
-    let codes = json!(named.codes).to_string();
-    let links = json!(named.links).to_string();
+    let (codes, links) = (json_list(&named.codes), json_list(&named.links));
     bind!(LOAD, brand, order, codes, links, named.slug.as_deref())
 }
 
-/// The row of [`LOAD`]: JSON of the views.
-#[derive(Deserialize)]
-struct LoadedRow {
-    brand: String,
-    revision: Option<i64>,
-    facts: Option<String>,
-    decision: Option<String>,
-    books: Option<String>,
-    codes: String,
-    links: String,
-    named: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct StoredBrand {
-    version: i64,
-    timezone: String,
-    #[serde(flatten)]
-    earning: EarningRules,
-    rules: Vec<StoredRules>,
-}
-
-#[derive(Deserialize)]
-struct StoredRules {
-    starts_at_ms: Millis,
-    #[serde(flatten)]
-    rules: AttributionRules,
-}
-
-#[derive(Deserialize)]
-struct StoredDeal {
-    deal: DealId,
-    creator: CreatorId,
-    email_hash: Option<String>,
-    closed_at_ms: Option<Millis>,
-    terms: Vec<StoredTerms>,
-}
-
-#[derive(Deserialize)]
-struct StoredTerms {
-    id: TermsId,
-    starts_at_ms: Millis,
-    rate: BasisPoints,
-}
-
-#[derive(Deserialize)]
-struct StoredCode {
-    code_key: String,
-    deal: StoredDeal,
-}
-
-#[derive(Deserialize)]
-struct StoredLink {
-    link: LinkId,
-    slug_key: String,
-    deal: StoredDeal,
-}
-
-/// What stands in the books for an order, and what the creator holds on its day.
-#[derive(Deserialize)]
-struct StoredBooks {
-    deal: Option<DealId>,
-    creator: Option<CreatorId>,
-    available_day: Option<i64>,
-    placed_day: Option<i64>,
-    currency: Option<Currency>,
-    base_minor: i64,
-    commission_minor: i64,
-    counts: bool,
-    pending_minor: Option<i64>,
-    available_minor: Option<i64>,
-    clawback_minor: Option<i64>,
+row! {
+    /// The row of [`LOAD`]: JSON of the views.
+    struct LoadedRow {
+        brand: StoredBrand,
+        revision: Option<i64>,
+        facts: Option<String>,
+        decision: Option<String>,
+        books: Option<StoredBooks>,
+        codes: Vec<StoredCode>,
+        links: Vec<StoredLink>,
+        named: Option<StoredLink>,
+    }
+    struct StoredBrand {
+        version: i64,
+        timezone: String,
+        hold_days: u16,
+        earn_on: EarnOn,
+        count_test_orders: bool,
+        rules: Vec<StoredRules>,
+    }
+    struct StoredRules {
+        starts_at_ms: Millis,
+        window_days: u16,
+        precedence: Precedence,
+        clicks: ClickOrder,
+    }
+    struct StoredDeal {
+        deal: DealId,
+        creator: CreatorId,
+        email_hash: Option<String>,
+        closed_at_ms: Option<Millis>,
+        terms: Vec<StoredTerms>,
+    }
+    struct StoredTerms {
+        id: TermsId,
+        starts_at_ms: Millis,
+        rate: BasisPoints,
+    }
+    struct StoredCode {
+        code_key: String,
+        deal: StoredDeal,
+    }
+    struct StoredLink {
+        link: LinkId,
+        slug_key: String,
+        deal: StoredDeal,
+    }
+    /// What stands in the books for an order, and what the creator holds on its day.
+    struct StoredBooks {
+        deal: Option<DealId>,
+        creator: Option<CreatorId>,
+        available_day: Option<Day>,
+        placed_day: Option<Day>,
+        currency: Option<Currency>,
+        base_minor: i64,
+        commission_minor: i64,
+        counts: bool,
+        pending_minor: Option<i64>,
+        available_minor: Option<i64>,
+        clawback_minor: Option<i64>,
+    }
 }
 
 /// What one version of a brand says about orders, as far as it was asked.
@@ -169,12 +154,26 @@ pub struct Remembered {
     slugs: HashMap<String, Option<LinkId>>,
 }
 
+impl StoredRules {
+    fn rules(&self) -> AttributionRules {
+        AttributionRules {
+            window_days: self.window_days,
+            precedence: self.precedence,
+            clicks: self.clicks,
+        }
+    }
+}
+
 impl Remembered {
     fn of(brand: StoredBrand) -> Self {
         Self {
             version: brand.version,
             zone: Zone::named(&brand.timezone).unwrap_or_else(Zone::utc),
-            earning: brand.earning,
+            earning: EarningRules {
+                earn_on: brand.earn_on,
+                count_test_orders: brand.count_test_orders,
+                hold_days: brand.hold_days,
+            },
             rules: brand.rules,
             codes: HashMap::new(),
             links: HashMap::new(),
@@ -234,7 +233,7 @@ impl Remembered {
         Some(Loaded {
             version: self.version,
             order: None,
-            rules: rules.map(|version| version.rules).unwrap_or_default(),
+            rules: rules.map(StoredRules::rules).unwrap_or_default(),
             earning: self.earning,
             zone: self.zone.clone(),
             known,
@@ -260,47 +259,43 @@ fn deal_facts(deal: &StoredDeal, placed_at_ms: Millis) -> DealFacts {
 /// [`DbError::Failed`] if a row doesn't have the form that the code expects.
 pub fn loaded(rows: &Rows, named: &Named) -> Result<Option<(Loaded, Remembered)>, DbError> {
     let Some(row) = rows.first::<LoadedRow>()? else { return Ok(None) };
-    let mut remembered = Remembered::of(parse_json(&row.brand)?);
+    let order = stored_order(&row)?;
+    let mut remembered = Remembered::of(row.brand);
     remembered.codes = named.codes.iter().map(|key| (key.clone(), None)).collect();
-    for code in parse_json::<Vec<StoredCode>>(&row.codes)? {
+    for code in row.codes {
         remembered.codes.insert(code.code_key, Some(code.deal));
     }
     remembered.links = named.links.iter().map(|id| (*id, None)).collect();
-    let named_link: Option<StoredLink> = row.named.as_deref().map(parse_json).transpose()?;
     if let Some(slug) = &named.slug {
-        remembered.slugs.insert(slug.clone(), named_link.as_ref().map(|l| l.link));
+        remembered.slugs.insert(slug.clone(), row.named.as_ref().map(|l| l.link));
     }
-    for link in parse_json::<Vec<StoredLink>>(&row.links)?.into_iter().chain(named_link) {
+    for link in row.links.into_iter().chain(row.named) {
         remembered.links.insert(link.link, Some(link));
     }
     let Some(mut loaded) = remembered.loaded(named) else {
         return Err(DbError::Failed("an answer that was just read is missing".to_owned()));
     };
-    let books: Option<StoredBooks> = row.books.as_deref().map(parse_json).transpose()?;
-    if let Some(books) = &books {
+    if let Some(books) = &row.books {
         loaded.holdings = Holdings {
             pending_minor: books.pending_minor.unwrap_or(0),
             available_minor: books.available_minor.unwrap_or(0),
             clawback_minor: books.clawback_minor.unwrap_or(0),
         };
     }
-    loaded.order = stored_order(&row, books.as_ref())?;
+    loaded.order = order;
     Ok(Some((loaded, remembered)))
 }
 
-fn stored_order(
-    row: &LoadedRow,
-    books: Option<&StoredBooks>,
-) -> Result<Option<StoredOrder>, DbError> {
+fn stored_order(row: &LoadedRow) -> Result<Option<StoredOrder>, DbError> {
     let (Some(revision), Some(facts)) = (row.revision, row.facts.as_deref()) else {
         return Ok(None);
     };
-    let standing = books.and_then(|books| {
+    let standing = row.books.as_ref().and_then(|books| {
         Some(Standing {
             deal: books.deal?,
             creator: books.creator?,
-            available_day: Day(books.available_day?),
-            placed_day: Day(books.placed_day?),
+            available_day: books.available_day?,
+            placed_day: books.placed_day?,
             currency: books.currency?,
             base_minor: books.base_minor,
             commission_minor: books.commission_minor,

@@ -2,10 +2,9 @@
 //!
 //! A commit is one row, whose triggers do the rest. [`super::order_facts`] loads what is decided from.
 
-use serde::Deserialize;
-use serde_json::json;
-
-use super::{Database, DbError, Page, Param, Statement, bind, statements};
+use super::{
+    Database, DbError, Freshness, Page, Param, Reading, Statement, bind, json_list, row, statements,
+};
 use crate::domain::attribution::Decision;
 use crate::domain::ids::{BrandId, DealId, OrderId, StoreId};
 use crate::domain::ingest::{Change, StoredOrder};
@@ -74,9 +73,10 @@ FROM json_each(?2) j CROSS JOIN deal_days t ON t.brand_id = ?1 AND t.deal_id = j
 WHERE t.day BETWEEN ?3 AND ?4 GROUP BY t.deal_id, t.currency ORDER BY t.deal_id, t.currency";
 }
 
-/// An order as the API shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct OrderRow {
+row! {
+    /// An order as the API shows it.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct OrderRow {
     /// Its id.
     pub id: OrderId,
     /// Its store.
@@ -99,6 +99,7 @@ pub struct OrderRow {
     pub deal_id: Option<DealId>,
     /// The decision as JSON; only [`find`] reads it.
     pub decision: Option<String>,
+    }
 }
 
 impl OrderRow {
@@ -192,21 +193,17 @@ fn is_in_place(change: &Change, before: &StoredOrder) -> bool {
 /// One order with its decision.
 ///
 /// # Errors
-/// [`DbError`].
-pub async fn find(
-    db: &dyn Database,
-    brand: BrandId,
-    id: OrderId,
-) -> Result<Option<OrderRow>, DbError> {
-    db.first(bind!(FIND, brand, id)).await
+/// [`super::DbError`].
+pub fn find(db: &dyn Database, brand: BrandId, id: OrderId) -> Reading<'_, Option<OrderRow>> {
+    db.first(bind!(FIND, brand, id))
 }
 
 /// Whether the brand has any order.
 ///
 /// # Errors
-/// [`DbError`].
-pub async fn any(db: &dyn Database, brand: BrandId) -> Result<bool, DbError> {
-    Ok(!db.all::<serde_json::Value>(bind!(HAS_ANY, brand)).await?.is_empty())
+/// [`super::DbError`].
+pub fn any(db: &dyn Database, brand: BrandId) -> Reading<'_, bool> {
+    db.ask(Freshness::Primary, bind!(HAS_ANY, brand), |rows| Ok(!rows.is_empty()))
 }
 
 /// What a list of orders is narrowed to.
@@ -225,13 +222,13 @@ pub struct Filter {
 /// A page of orders, latest first. The page's key is `<placed_at_ms>/<id>`.
 ///
 /// # Errors
-/// [`DbError`].
-pub async fn list(
-    db: &dyn Database,
+/// [`super::DbError`].
+pub fn list<'a>(
+    db: &'a dyn Database,
     brand: BrandId,
     filter: &Filter,
     page: &Page,
-) -> Result<Vec<OrderRow>, DbError> {
+) -> Reading<'a, Vec<OrderRow>> {
     let (before_ms, before_id) = match page.after.split_once('/') {
         Some((ms, id)) => (ms.parse::<i64>().unwrap_or(0), id.to_owned()),
         None => (filter.to_ms, String::new()),
@@ -249,28 +246,29 @@ pub async fn list(
         None => Statement { sql: LIST, params: common },
         Some(deals) => {
             let mut params = common;
-            params.push(json!(deals).to_string().into());
+            params.push(json_list(deals).into());
             Statement { sql: LIST_OF_DEALS, params }
         }
     };
-    db.all(statement).await
+    db.all(statement)
 }
 
 /// The orders with these ids.
 ///
 /// # Errors
-/// [`DbError`].
-pub async fn list_by_ids(
-    db: &dyn Database,
+/// [`super::DbError`].
+pub fn list_by_ids<'a>(
+    db: &'a dyn Database,
     brand: BrandId,
     ids: &[OrderId],
-) -> Result<Vec<OrderRow>, DbError> {
-    db.all(bind!(LIST_BY_IDS, brand, json!(ids).to_string())).await
+) -> Reading<'a, Vec<OrderRow>> {
+    db.all(bind!(LIST_BY_IDS, brand, json_list(ids)))
 }
 
-/// What a deal's orders come to in one currency.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct DealTotals {
+row! {
+    /// What a deal's orders come to in one currency.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct DealTotals {
     /// Whose.
     pub deal_id: DealId,
     /// In which currency.
@@ -281,12 +279,13 @@ pub struct DealTotals {
     pub base_minor: i64,
     /// Commission.
     pub commission_minor: i64,
+    }
 }
 
 /// The totals of deals over days, both ends included.
 #[must_use]
 pub fn performance(brand: BrandId, deals: &[DealId], from: Day, to: Day) -> Statement {
-    bind!(PERFORMANCE, brand, json!(deals).to_string(), from.0, to.0)
+    bind!(PERFORMANCE, brand, json_list(deals), from.0, to.0)
 }
 
 /// The same statement without its guard: for the known-bad build only.

@@ -1,8 +1,6 @@
 //! Deliveries that were authentic but unusable.
 
-use serde::Deserialize;
-
-use super::{Database, DbError, Page, Statement, bind, statements};
+use super::{Database, Page, Reading, Statement, bind, row, statements};
 use crate::domain::ids::{BrandId, QuarantineId, StoreId};
 use crate::domain::time::Millis;
 
@@ -50,62 +48,66 @@ pub fn insert(brand: BrandId, new: &NewQuarantined<'_>, now_ms: Millis) -> State
     bind!(INSERT, brand, new.id, new.store, new.reason, new.body_hash, new.body, now_ms)
 }
 
-/// A quarantined delivery in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct QuarantinedRow {
-    /// Its id.
-    pub id: QuarantineId,
-    /// Which store sent it.
-    pub store_id: StoreId,
-    /// Why it is unusable.
-    pub reason: String,
-    /// When it came.
-    pub received_at_ms: Millis,
-    /// When it was replayed, if it was.
-    pub replayed_at_ms: Option<Millis>,
-    /// Its body is still there.
-    pub replayable: i64,
+row! {
+    /// A quarantined delivery in a list.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct QuarantinedRow {
+        /// Its id.
+        pub id: QuarantineId,
+        /// Which store sent it.
+        pub store_id: StoreId,
+        /// Why it is unusable.
+        pub reason: String,
+        /// When it came.
+        pub received_at_ms: Millis,
+        /// When it was replayed, if it was.
+        pub replayed_at_ms: Option<Millis>,
+        /// Its body is still there.
+        pub replayable: i64,
+    }
 }
 
 /// A page of quarantined deliveries.
 ///
 /// # Errors
-/// [`DbError`].
-pub async fn list(
-    db: &dyn Database,
+/// [`super::DbError`].
+pub fn list<'a>(
+    db: &'a dyn Database,
     brand: BrandId,
     page: &Page,
-) -> Result<Vec<QuarantinedRow>, DbError> {
-    db.all(bind!(LIST, brand, &page.after, page.limit)).await
+) -> Reading<'a, Vec<QuarantinedRow>> {
+    db.all(bind!(LIST, brand, &page.after, page.limit))
 }
 
-/// A quarantined delivery with its sealed body.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct StoredQuarantined {
-    /// Its id.
-    pub id: QuarantineId,
-    /// Which store sent it.
-    pub store_id: StoreId,
-    /// Why it is unusable.
-    pub reason: String,
-    /// The sealed body, while it is kept.
-    pub body: Option<String>,
-    /// When it came.
-    pub received_at_ms: Millis,
-    /// When it was replayed, if it was.
-    pub replayed_at_ms: Option<Millis>,
+row! {
+    /// A quarantined delivery with its sealed body.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct StoredQuarantined {
+        /// Its id.
+        pub id: QuarantineId,
+        /// Which store sent it.
+        pub store_id: StoreId,
+        /// Why it is unusable.
+        pub reason: String,
+        /// The sealed body, while it is kept.
+        pub body: Option<String>,
+        /// When it came.
+        pub received_at_ms: Millis,
+        /// When it was replayed, if it was.
+        pub replayed_at_ms: Option<Millis>,
+    }
 }
 
 /// One quarantined delivery.
 ///
 /// # Errors
-/// [`DbError`].
-pub async fn find(
+/// [`super::DbError`].
+pub fn find(
     db: &dyn Database,
     brand: BrandId,
     id: QuarantineId,
-) -> Result<Option<StoredQuarantined>, DbError> {
-    db.first(bind!(FIND, brand, id)).await
+) -> Reading<'_, Option<StoredQuarantined>> {
+    db.first(bind!(FIND, brand, id))
 }
 
 /// Marks a delivery as replayed and lets its body go.

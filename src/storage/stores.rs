@@ -1,8 +1,7 @@
 //! Connected shops and their sealed secrets.
 
-use serde::Deserialize;
-
-use super::{Database, DbError, Page, Statement, bind, statements};
+use super::rows::from_json;
+use super::{Database, Page, Reading, Statement, bind, row, statements};
 use crate::domain::ids::{BrandId, StoreId};
 use crate::domain::time::Millis;
 
@@ -31,17 +30,19 @@ SELECT id, platform, shop_domain, storefront_url FROM stores WHERE brand_id = ?1
 SELECT brand_id, secret_sealed, previous_secrets FROM stores WHERE id = ?1";
 }
 
-/// A store without its secrets.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct StoreRow {
-    /// Its id.
-    pub id: StoreId,
-    /// `shopify`
-    pub platform: String,
-    /// `shop.myshopify.com`
-    pub shop_domain: String,
-    /// `https://shop.example`
-    pub storefront_url: String,
+row! {
+    /// A store without its secrets.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct StoreRow {
+        /// Its id.
+        pub id: StoreId,
+        /// `shopify`
+        pub platform: String,
+        /// `shop.myshopify.com`
+        pub shop_domain: String,
+        /// `https://shop.example`
+        pub storefront_url: String,
+    }
 }
 
 /// A store to be stored.
@@ -89,58 +90,54 @@ pub fn rotate(
 /// A page of the brand's stores.
 ///
 /// # Errors
-/// [`DbError`].
-pub async fn list(
-    db: &dyn Database,
-    brand: BrandId,
-    page: &Page,
-) -> Result<Vec<StoreRow>, DbError> {
-    db.all(bind!(LIST, brand, &page.after, page.limit)).await
+/// [`super::DbError`].
+pub fn list<'a>(db: &'a dyn Database, brand: BrandId, page: &Page) -> Reading<'a, Vec<StoreRow>> {
+    db.all(bind!(LIST, brand, &page.after, page.limit))
 }
 
 /// One store.
 ///
 /// # Errors
-/// [`DbError`].
-pub async fn find(
-    db: &dyn Database,
-    brand: BrandId,
-    id: StoreId,
-) -> Result<Option<StoreRow>, DbError> {
-    db.first(bind!(FIND, brand, id)).await
+/// [`super::DbError`].
+pub fn find(db: &dyn Database, brand: BrandId, id: StoreId) -> Reading<'_, Option<StoreRow>> {
+    db.first(bind!(FIND, brand, id))
 }
 
-/// What verifying a delivery needs.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct SecretsRow {
-    /// Whose store.
-    pub brand_id: BrandId,
-    /// The secret, sealed.
-    pub secret_sealed: String,
-    previous_secrets: String,
+row! {
+    /// What verifying a delivery needs.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct SecretsRow {
+        /// Whose store.
+        pub brand_id: BrandId,
+        /// The secret, sealed.
+        pub secret_sealed: String,
+        previous_secrets: String,
+    }
 }
 
-/// A secret that was replaced.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct PreviousSecret {
-    /// The secret, sealed.
-    pub sealed: String,
-    /// Until when it is accepted.
-    pub until_ms: Millis,
+row! {
+    /// A secret that was replaced.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct PreviousSecret {
+        /// The secret, sealed.
+        pub sealed: String,
+        /// Until when it is accepted.
+        pub until_ms: Millis,
+    }
 }
 
 impl SecretsRow {
     /// The secrets before the present one.
     #[must_use]
     pub fn previous(&self) -> Vec<PreviousSecret> {
-        serde_json::from_str(&self.previous_secrets).unwrap_or_default()
+        from_json(&self.previous_secrets).unwrap_or_default()
     }
 }
 
 /// The sealed secrets of a store.
 ///
 /// # Errors
-/// [`DbError`].
-pub async fn secrets(db: &dyn Database, id: StoreId) -> Result<Option<SecretsRow>, DbError> {
-    db.first(bind!(SECRETS, id)).await
+/// [`super::DbError`].
+pub fn secrets(db: &dyn Database, id: StoreId) -> Reading<'_, Option<SecretsRow>> {
+    db.first(bind!(SECRETS, id))
 }

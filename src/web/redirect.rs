@@ -14,6 +14,7 @@ use crate::domain::link::{Target, is_slug, location, parse_origin};
 use crate::domain::time::{Day, Millis, Zone};
 use crate::error::Error;
 use crate::storage::links::{self, Resolved};
+use crate::storage::rows::from_json;
 use crate::web::MAX_URI;
 use crate::web::memory::{Memory, Remembered};
 
@@ -179,7 +180,7 @@ fn answer(
 /// Asks the data centre's cache, then D1, and remembers what they said.
 async fn look_up(app: &App, key: &str, now_ms: Millis) -> Result<Option<Arc<Destination>>, Error> {
     let cached = app.cache.get(key).await;
-    let cached = cached.and_then(|text| serde_json::from_str::<Option<Resolved>>(&text).ok());
+    let cached = cached.and_then(|text| from_json::<Option<Resolved>>(&text));
     let resolved = match cached {
         Some(resolved) => resolved,
         None => {

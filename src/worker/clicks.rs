@@ -15,6 +15,7 @@ use crate::domain::click::{
 use crate::domain::ids::LinkId;
 use crate::domain::time::Day;
 use crate::storage::click_counter::DayTotals;
+use crate::storage::rows::from_json;
 use crate::web::redirect::Destination;
 
 /// The leader carries what has gathered this often: clicks appear within ten seconds, and more of
@@ -105,8 +106,8 @@ impl Clicks for Counters {
                 let question = json!([links, from, to]).to_string();
                 let object = object_name(shard);
                 let text = bindings::ask(&self.0, &object, "totals", question.as_bytes()).await?;
-                let rows: Vec<DayTotals> =
-                    serde_json::from_str(&text).map_err(|e| e.to_string())?;
+                let rows: Option<Vec<DayTotals>> = from_json(&text);
+                let rows = rows.ok_or("the counter's answer can't be read")?;
                 all.extend(rows);
             }
             Ok(all)

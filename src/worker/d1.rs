@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use serde_json::value::RawValue;
+use serde_json::Value;
+
 use worker::send::{SendFuture, SendWrapper};
 use worker::wasm_bindgen::JsValue;
 
@@ -62,7 +63,7 @@ fn read(answer: &str) -> Result<Vec<Rows>, DbError> {
         return Err(DbError::classify(error.to_owned()));
     }
     let rows = answer.strip_prefix('R').unwrap_or_default();
-    let rows: Vec<&RawValue> =
+    let results: Vec<Vec<Value>> =
         serde_json::from_str(rows).map_err(|e| DbError::Failed(format!("rows: {e}")))?;
-    Ok(rows.into_iter().map(|raw| Rows(raw.get().to_owned())).collect())
+    Ok(results.into_iter().map(Rows).collect())
 }

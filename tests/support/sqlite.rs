@@ -192,7 +192,7 @@ impl Sqlite {
         let mut results = Vec::new();
         for statement in statements {
             match run_one(&transaction, statement.sql, &statement.params) {
-                Ok(rows) => results.push(Rows(Value::Array(rows).to_string())),
+                Ok(rows) => results.push(Rows(rows)),
                 Err(error) => return Err(DbError::classify(error.to_string())),
             }
         }

@@ -86,7 +86,7 @@ pub fn batches(clicks: Vec<WaitingClick>, shards: u32) -> Vec<(u32, Batch)> {
     }
     let mut batches: Vec<(u32, Batch)> = Vec::new();
     let mut sorted: Vec<Part> = parts.into_values().collect();
-    sorted.sort_by_key(|part| (shard_of(part.link, shards), part.link, part.day));
+    sorted.sort_unstable_by_key(|part| (shard_of(part.link, shards), part.link, part.day));
     for mut part in sorted {
         part.visitors.sort_unstable();
         part.visitors.dedup();
