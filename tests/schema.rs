@@ -97,6 +97,7 @@ const UNSCOPED: &[(&str, &str)] = &[
     ("jobs", "RECORD"),
     ("jobs", "LIST"),
     ("links", "RESOLVE"),
+    ("links", "RESOLVE_ALL"),
     ("stores", "SECRETS"),
 ];
 
@@ -128,6 +129,7 @@ const HOT: &[(&str, &str)] = &[
     ("ledger", "BALANCES"),
     ("ledger", "POST"),
     ("links", "RESOLVE"),
+    ("links", "RESOLVE_ALL"),
     ("order_facts", "LOAD"),
     ("orders", "INSERT"),
     ("orders", "UPDATE"),

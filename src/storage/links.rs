@@ -1,6 +1,6 @@
 //! Links, the slugs they are served under, and codes.
 
-use super::{Database, Freshness, Reading, Statement, bind, row, statements};
+use super::{Database, Freshness, Reading, Statement, bind, json_list, row, statements};
 use crate::domain::ids::{BrandId, CodeId, DealId, LinkId, StoreId};
 use crate::domain::time::Millis;
 
@@ -27,6 +27,17 @@ FROM slugs s JOIN links l ON l.brand_id = s.brand_id AND l.id = s.link_id
 JOIN stores t ON t.brand_id = l.brand_id AND t.id = l.store_id
 JOIN brands b ON b.id = l.brand_id
 WHERE s.host = ?1 AND s.slug_key = ?2";
+
+    /// ?1 a list of `<host>/<slug>`: as [`RESOLVE`], of many.
+    RESOLVE_ALL = "
+SELECT j.value AS key, l.brand_id, l.id, l.deal_id, l.slug, l.target,
+  l.closed_at_ms, t.storefront_url, b.timezone
+FROM json_each(?1) j
+CROSS JOIN slugs s ON s.host = substr(j.value, 1, instr(j.value, '/') - 1)
+  AND s.slug_key = substr(j.value, instr(j.value, '/') + 1)
+CROSS JOIN links l ON l.brand_id = s.brand_id AND l.id = s.link_id
+CROSS JOIN stores t ON t.brand_id = l.brand_id AND t.id = l.store_id
+CROSS JOIN brands b ON b.id = l.brand_id";
 
     HOSTS_OF = "
 SELECT s.host FROM links l JOIN hosts h ON h.brand_id = ?1
@@ -149,6 +160,20 @@ pub fn resolve<'a>(
     slug_key: &str,
 ) -> Reading<'a, Option<Resolved>> {
     db.ask(Freshness::Nearest, bind!(RESOLVE, host, slug_key), |rows| rows.first())
+}
+
+/// The links under many keys, `<host>/<slug>` each, of those there are; a replica may answer.
+///
+/// # Errors
+/// [`super::DbError`].
+pub fn resolve_all<'a>(
+    db: &'a dyn Database,
+    keys: &[String],
+) -> Reading<'a, Vec<(String, Resolved)>> {
+    db.ask(Freshness::Nearest, bind!(RESOLVE_ALL, json_list(keys)), |rows| {
+        let keys = rows.column("key")?;
+        Ok(keys.into_iter().zip(rows.all()?).collect())
+    })
 }
 
 /// Stores a code; one that another deal has aborts.

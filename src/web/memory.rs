@@ -37,6 +37,8 @@ const MAX_SEEN: usize = 40_000;
 #[derive(Default)]
 pub struct Memory {
     links: Mutex<Aging<String, Option<Arc<Destination>>>>,
+    /// Stale links to be asked again, and since when somebody is about to.
+    noted: Mutex<(Vec<String>, Millis)>,
     secrets: Mutex<Aging<StoreId, Option<Arc<StoreSecrets>>>>,
     facts: Mutex<HashMap<BrandId, order_facts::Remembered>>,
     seen: Mutex<HashSet<OrderId>>,
@@ -126,11 +128,28 @@ impl Memory {
         }
     }
 
-    /// Takes a stale link as fresh for a moment, while somebody asks for it again.
-    pub fn postpone_link(&self, key: &str, now_ms: Millis) {
+    /// Notes that a stale link is to be asked again; it counts as fresh for a moment. Whoever is
+    /// told so has to ask for all that is noted.
+    #[must_use]
+    pub fn note_stale(&self, key: &str, now_ms: Millis) -> bool {
         if let Some((_, at)) = lock(&self.links).0.get_mut(key) {
             *at = now_ms - LINK_FRESH_MS + REFRESH_MS;
         }
+        let mut noted = lock(&self.noted);
+        let (keys, since_ms) = &mut *noted;
+        keys.push(key.to_owned());
+        // The one who was told before may have been stopped.
+        let told = keys.len() == 1 || now_ms - *since_ms >= REFRESH_MS;
+        if told {
+            *since_ms = now_ms;
+        }
+        told
+    }
+
+    /// The stale links noted so far.
+    #[must_use]
+    pub fn take_stale(&self) -> Vec<String> {
+        std::mem::take(&mut lock(&self.noted).0)
     }
 
     /// Remembers a link, or that there is none.
@@ -219,6 +238,16 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_asks_for_all_stale_links() {
+        let memory = Memory::default();
+        assert!(memory.note_stale("/a", 0));
+        assert!(!memory.note_stale("/b", 1));
+        assert!(memory.note_stale("/c", REFRESH_MS), "the first was stopped");
+        assert_eq!(memory.take_stale(), ["/a", "/b", "/c"]);
+        assert!(memory.note_stale("/a", REFRESH_MS + 1));
+    }
 
     #[test]
     fn what_is_old_is_stale_and_the_oldest_half_goes_first() {

@@ -4,6 +4,7 @@
 //! replica; what is known is served stale while D1 is away. The click is counted after the answer
 //! (DESIGN.md, "Redirect"); no cookie is read or set.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -20,6 +21,8 @@ use crate::web::memory::{Memory, Remembered};
 
 /// More query parameters than this are no shopper's.
 const MAX_PARAMETERS: usize = 100;
+/// So many links are asked again in one call.
+const MAX_REFRESHED: usize = 500;
 /// How long the data centre's cache keeps a link, in seconds.
 const CACHE_SECONDS: u32 = 30;
 
@@ -88,8 +91,8 @@ pub enum Redirected {
         location: String,
         /// What to count, if the visit is to be counted.
         counted: Option<Arc<Destination>>,
-        /// The key of a link to [`refresh`] once this is answered.
-        refresh: Option<String>,
+        /// Links were served stale: once this is answered, and a moment after, [`refresh`].
+        refresh: bool,
     },
     /// Anything else.
     Refused(Error),
@@ -111,15 +114,24 @@ pub async fn redirect(app: &App, host: &str, slug: &str, query: &str, nonce: u64
         }
     };
     match found {
-        Ok(found) => answer(app, found, query, now_ms, nonce, None),
+        Ok(found) => answer(app, found, query, now_ms, nonce, false),
         Err(error) => Redirected::Refused(error),
     }
 }
 
-/// Asks for a link again that was served stale.
-pub async fn refresh(app: &App, key: &str) {
-    // Whatever goes wrong, the next visit after a few seconds asks again.
-    let _ = look_up(app, key, app.now_ms()).await;
+/// Asks again for the links that were served stale: many that were read together turn stale
+/// together, and one call of D1 brings them all.
+pub async fn refresh(app: &App) {
+    let keys = app.memory.take_stale();
+    for some in keys.chunks(MAX_REFRESHED) {
+        // Whatever goes wrong, the next visit after a few seconds asks again.
+        let Ok(found) = links::resolve_all(app.db(), some).await else { return };
+        let now_ms = app.now_ms();
+        let mut found: HashMap<String, Resolved> = found.into_iter().collect();
+        for key in some {
+            remember(app, key, found.remove(key), now_ms);
+        }
+    }
 }
 
 /// Answers a visit if nothing has to be asked for it: nearly always.
@@ -137,11 +149,11 @@ pub fn redirect_known(
     let key = Memory::link_key(host, &slug.to_ascii_lowercase());
     let now_ms = app.now_ms();
     match app.memory.link(&key, now_ms) {
-        Remembered::Fresh(found) => Some(answer(app, found, query, now_ms, nonce, None)),
+        Remembered::Fresh(found) => Some(answer(app, found, query, now_ms, nonce, false)),
         // No shopper waits for what is known: it is asked again after the answer.
         Remembered::Stale(Some(found)) => {
-            app.memory.postpone_link(&key, now_ms);
-            Some(answer(app, Some(found), query, now_ms, nonce, Some(key)))
+            let refresh = app.memory.note_stale(&key, now_ms);
+            Some(answer(app, Some(found), query, now_ms, nonce, refresh))
         }
         Remembered::Stale(None) | Remembered::Old(_) | Remembered::Unknown => None,
     }
@@ -166,7 +178,7 @@ fn answer(
     query: &str,
     now_ms: Millis,
     nonce: u64,
-    refresh: Option<String>,
+    refresh: bool,
 ) -> Redirected {
     let Some(d) = found else { return Redirected::Refused(Error::NotFound) };
     if d.closed {
@@ -193,6 +205,16 @@ async fn look_up(app: &App, key: &str, now_ms: Millis) -> Result<Option<Arc<Dest
             resolved
         }
     };
+    Ok(remember(app, key, resolved, now_ms))
+}
+
+/// Checks what is stored of a link and remembers it.
+fn remember(
+    app: &App,
+    key: &str,
+    resolved: Option<Resolved>,
+    now_ms: Millis,
+) -> Option<Arc<Destination>> {
     let destination = resolved.and_then(|resolved| {
         let link = resolved.id;
         let (target, local) = (resolved.target.clone(), app.config.local);
@@ -203,7 +225,7 @@ async fn look_up(app: &App, key: &str, now_ms: Millis) -> Result<Option<Arc<Dest
         checked.map(Arc::new)
     });
     app.memory.remember_link(key.to_owned(), destination.clone(), now_ms);
-    Ok(destination)
+    destination
 }
 
 /// Forgets a link that was made or changed, here and in the data centre's cache.

@@ -26,6 +26,9 @@ use crate::web::redirect::{Destination, Redirected, redirect, redirect_known, re
 use crate::web::{self, Entry};
 use glue::{Facts, MoreFacts};
 
+/// Stale links are asked again together, after this long.
+const GATHER_STALE_MS: u32 = 250;
+
 thread_local! {
     static APP: OnceCell<App> = const { OnceCell::new() };
     /// Makes click ids of one millisecond differ: random per isolate, then counted.
@@ -127,19 +130,16 @@ async fn visit(
 }
 
 /// What follows an answered visit: counting it, and asking for a stale link again.
-fn after(
-    app: &App,
-    ctx: &Context,
-    facts: &Facts,
-    counted: Option<Arc<Destination>>,
-    stale: Option<String>,
-) {
+fn after(app: &App, ctx: &Context, facts: &Facts, counted: Option<Arc<Destination>>, stale: bool) {
     if let Some(destination) = counted {
         clicks::record(app, ctx, &destination, facts);
     }
-    if let Some(key) = stale {
+    if stale {
         let app = app.clone();
-        afterwards(ctx, async move { refresh(&app, &key).await });
+        afterwards(ctx, async move {
+            bindings::sleep(GATHER_STALE_MS).await;
+            refresh(&app).await;
+        });
     }
 }
 

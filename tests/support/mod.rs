@@ -243,8 +243,8 @@ impl Product {
         let nonce = NONCE.fetch_add(1, Ordering::SeqCst);
         match redirect(&self.app, host, slug, query, nonce).await {
             Redirected::To { location, counted, refresh: stale } => {
-                if let Some(key) = stale {
-                    tributary::web::redirect::refresh(&self.app, &key).await;
+                if stale {
+                    tributary::web::redirect::refresh(&self.app).await;
                 }
                 if let Some(destination) = counted {
                     let at_ms = self.app.now_ms();

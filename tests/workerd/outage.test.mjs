@@ -106,13 +106,15 @@ test('every call of a delivery may fail before or after it is done: one effect i
   const q = await programme(server);
   const kinds = {
     order: (id) => [paid({ id })],
+    // What it names was never asked: load and commit.
+    unknown: (id) => [workedExample({ id, codes: [[`NOBODYS-${id}`, '15.00']] })],
     refund: (id) => [paid({ id }), refund({ orderId: id, lines: [{ line: 2, subtotal: '22.50' }] })],
     cancelled: (id) => [
       paid({ id }),
       paid({ id, updatedAt: Date.now() + 1000, cancelledAt: Date.now() + 1000 }),
     ],
   };
-  const ends = { order: 1350n, refund: 1125n, cancelled: 0n };
+  const ends = { order: 1350n, unknown: 0n, refund: 1125n, cancelled: 0n };
   await q.store.send(order({ codes: [[q.code, '1.00']] }));
   const expected = new Map();
   for (const [kind, tell] of Object.entries(kinds)) {
