@@ -23,7 +23,7 @@ CREATE TABLE brands (
   created_at_ms INTEGER NOT NULL,
   version INTEGER NOT NULL DEFAULT 1
 ) STRICT, WITHOUT ROWID;
-CREATE TRIGGER brands_version AFTER UPDATE OF timezone, hold_days, earn_on, count_test_orders ON brands BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.id; END;
+CREATE TRIGGER brands_version AFTER UPDATE OF timezone, hold_days, earn_on, count_test_orders ON brands WHEN NEW.timezone <> OLD.timezone OR NEW.hold_days <> OLD.hold_days OR NEW.earn_on <> OLD.earn_on OR NEW.count_test_orders <> OLD.count_test_orders BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.id; END;
 
 -- Versions of a brand's attribution rules; an order uses those in force when it was placed. The
 -- first starts at 0. Append-only but for the version that starts at the same millisecond.
@@ -37,6 +37,7 @@ CREATE TABLE attribution_rules (
 ) STRICT, WITHOUT ROWID;
 CREATE TRIGGER attribution_rules_insert_version AFTER INSERT ON attribution_rules BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; END;
 CREATE TRIGGER attribution_rules_update_version AFTER UPDATE ON attribution_rules BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; END;
+CREATE TRIGGER attribution_rules_delete_version AFTER DELETE ON attribution_rules BEGIN UPDATE brands SET version = version + 1 WHERE id = OLD.brand_id; END;
 
 -- Hosts that brands serve links on. A host belongs to one brand; old ones stay, so that links
 -- that were handed out keep working.
@@ -89,7 +90,7 @@ CREATE TABLE creators (
   created_at_ms INTEGER NOT NULL,
   PRIMARY KEY (brand_id, id)
 ) STRICT, WITHOUT ROWID;
-CREATE TRIGGER creators_version AFTER UPDATE OF email_hash ON creators BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; END;
+CREATE TRIGGER creators_version AFTER UPDATE OF email_hash ON creators WHEN NEW.email_hash IS NOT OLD.email_hash BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; END;
 
 -- Boards. `stages` is the JSON list of their names in order.
 CREATE TABLE campaigns (
@@ -116,7 +117,7 @@ CREATE TABLE deals (
   FOREIGN KEY (brand_id, campaign_id) REFERENCES campaigns (brand_id, id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX deals_by_creator ON deals (brand_id, creator_id);
-CREATE TRIGGER deals_version AFTER UPDATE OF creator_id, closed_at_ms ON deals BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; END;
+CREATE TRIGGER deals_version AFTER UPDATE OF creator_id, closed_at_ms ON deals WHEN NEW.creator_id <> OLD.creator_id OR NEW.closed_at_ms IS NOT OLD.closed_at_ms BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; END;
 
 -- Versions of a deal's terms: in force is the one that started last before the order was placed,
 -- of two that start together the later version.
@@ -133,6 +134,8 @@ CREATE TABLE terms (
 ) STRICT, WITHOUT ROWID;
 CREATE TRIGGER terms_never_before_decided_orders BEFORE INSERT ON terms WHEN NEW.version > 1 AND EXISTS (SELECT 1 FROM orders WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND placed_at_ms >= NEW.starts_at_ms) BEGIN SELECT RAISE(ABORT, 'terms_before_decided_order'); END;
 CREATE TRIGGER terms_version AFTER INSERT ON terms BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; END;
+CREATE TRIGGER terms_never_change BEFORE UPDATE ON terms BEGIN SELECT RAISE(ABORT, 'terms are append-only'); END;
+CREATE TRIGGER terms_never_go BEFORE DELETE ON terms BEGIN SELECT RAISE(ABORT, 'terms are append-only'); END;
 
 -- Personal links of deals. `host` is where the link is handed out; `slugs` says where it works.
 CREATE TABLE links (
@@ -154,6 +157,7 @@ CREATE UNIQUE INDEX links_by_slug ON links (brand_id, slug_key);
 CREATE INDEX links_by_deal ON links (brand_id, deal_id);
 CREATE TRIGGER links_insert_version AFTER INSERT ON links BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; END;
 CREATE TRIGGER links_update_version AFTER UPDATE OF deal_id, slug_key ON links BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; END;
+CREATE TRIGGER links_delete_version AFTER DELETE ON links BEGIN UPDATE brands SET version = version + 1 WHERE id = OLD.brand_id; END;
 
 -- Which link a host serves under a slug; host '' is the product's own /go.
 CREATE TABLE slugs (
@@ -258,7 +262,7 @@ CREATE TRIGGER entries_insert_once BEFORE INSERT ON entries WHEN EXISTS (SELECT 
 CREATE TRIGGER entries_never_change BEFORE UPDATE ON entries BEGIN SELECT RAISE(ABORT, 'entries are append-only'); END;
 CREATE TRIGGER entries_never_go BEFORE DELETE ON entries BEGIN SELECT RAISE(ABORT, 'entries are append-only'); END;
 CREATE TRIGGER orders_insert_posts AFTER INSERT ON orders WHEN NEW.postings IS NOT NULL BEGIN INSERT INTO entries (brand_id, sequence, txn, account, creator_id, day, currency, amount_minor, cause, cause_id, posted_at_ms) SELECT NEW.brand_id, h.head + 1 + j.key, h.head + 1 + (j.value ->> 't'), j.value ->> 'a', j.value ->> 'c', j.value ->> 'd', j.value ->> 'u', j.value ->> 'm', 'order', NEW.id, NEW.changed_at_ms FROM (SELECT coalesce(max(sequence), 0) AS head FROM entries WHERE brand_id = NEW.brand_id) h, json_each(NEW.postings) j ORDER BY j.key; END;
-CREATE TRIGGER orders_update_posts AFTER UPDATE OF postings ON orders WHEN NEW.postings IS NOT NULL BEGIN INSERT INTO entries (brand_id, sequence, txn, account, creator_id, day, currency, amount_minor, cause, cause_id, posted_at_ms) SELECT NEW.brand_id, h.head + 1 + j.key, h.head + 1 + (j.value ->> 't'), j.value ->> 'a', j.value ->> 'c', j.value ->> 'd', j.value ->> 'u', j.value ->> 'm', 'order', NEW.id, NEW.changed_at_ms FROM (SELECT coalesce(max(sequence), 0) AS head FROM entries WHERE brand_id = NEW.brand_id) h, json_each(NEW.postings) j ORDER BY j.key; END;
+CREATE TRIGGER orders_update_posts AFTER UPDATE OF postings ON orders WHEN NEW.postings IS NOT NULL AND NEW.revision <> OLD.revision BEGIN INSERT INTO entries (brand_id, sequence, txn, account, creator_id, day, currency, amount_minor, cause, cause_id, posted_at_ms) SELECT NEW.brand_id, h.head + 1 + j.key, h.head + 1 + (j.value ->> 't'), j.value ->> 'a', j.value ->> 'c', j.value ->> 'd', j.value ->> 'u', j.value ->> 'm', 'order', NEW.id, NEW.changed_at_ms FROM (SELECT coalesce(max(sequence), 0) AS head FROM entries WHERE brand_id = NEW.brand_id) h, json_each(NEW.postings) j ORDER BY j.key; END;
 
 -- What creators' accounts hold: the fold of their entries, made by the trigger below and nothing
 -- else. A claw-back is negative, everything else never is, so a stale decision aborts. (CHECKs

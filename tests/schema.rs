@@ -52,6 +52,78 @@ fn migrations_add_up_to_the_schema() {
     assert_eq!(shape(&migrations), shape(&[schema]));
 }
 
+/// Orders that were there before a migration go on as if they had been made after it.
+#[test]
+fn migrations_keep_what_is_there() {
+    let connection = Connection::open_in_memory().unwrap();
+    let migration = |name: &str| std::fs::read_to_string(format!("migrations/{name}")).unwrap();
+    connection.execute_batch(&migration("0001_initial.sql")).unwrap();
+    connection
+        .execute_batch(
+            r#"INSERT INTO orders (brand_id, id, store_id, external_id, revision, name, placed_at_ms,
+  state, currency, base_minor, commission_minor, deal_id, creator_id, available_day, facts, decision)
+VALUES ('b', 'void', 's', '1', 1, '#1', 5, 'cancelled', 'EUR', 0, 0, 'd', 'c', 20030, '{}',
+  '{"earning":{"hold_days":30}}'),
+('b', 'refund', 's', '2', 1, '', NULL, 'unpaid', NULL, 0, 0, NULL, NULL, NULL, '{}', NULL);"#,
+        )
+        .unwrap();
+    connection.execute_batch(&migration("0002_orders_commit_in_one_row.sql")).unwrap();
+    let day = |id: &str| -> Option<i64> {
+        let sql = "SELECT placed_day FROM orders WHERE id = ?1";
+        connection.query_row(sql, [id], |row| row.get(0)).unwrap()
+    };
+    assert_eq!((day("void"), day("refund")), (Some(20_000), None));
+    // It had no totals, because it came to nothing; then it is paid after all.
+    connection
+        .execute_batch(
+            "UPDATE orders SET state = 'paid', base_minor = 1000, commission_minor = 100,
+             revision = 2, postings = NULL WHERE id = 'void'",
+        )
+        .unwrap();
+    let sql = "SELECT orders || ' ' || base_minor || ' ' || commission_minor FROM deal_days";
+    let totals: String = connection.query_row(sql, [], |row| row.get(0)).unwrap();
+    assert_eq!(totals, "1 1000 100");
+}
+
+/// What decides orders counts the brand's version up; what doesn't leaves it, so that isolates may
+/// go on with what they remember.
+#[test]
+fn only_what_decides_orders_is_a_new_version() {
+    let db = Sqlite::new();
+    let run = |sql: &str| db.execute(sql).unwrap();
+    run("INSERT INTO brands (id, name, currency, timezone, homepage_url, owner_email, hold_days,
+           earn_on, count_test_orders, created_at_ms)
+         VALUES ('b', 'B', 'EUR', 'UTC', '', '', 30, 'paid', 0, 0)");
+    run("INSERT INTO creators (brand_id, id, name, handle, tags, created_at_ms)
+         VALUES ('b', 'c', 'C', 'c', '[]', 0)");
+    run(
+        "INSERT INTO campaigns (brand_id, id, name, stages, created_at_ms) VALUES ('b', 'k', '', '[]', 0)",
+    );
+    run("INSERT INTO deals (brand_id, id, creator_id, campaign_id, stage, tags, created_at_ms)
+         VALUES ('b', 'd', 'c', 'k', 'Posted', '[]', 0)");
+    let version = || db.rows("SELECT version FROM brands")[0]["version"].as_i64().unwrap();
+    for (sql, counts) in [
+        ("INSERT INTO terms VALUES ('b', 'd', 0, 1, 't', 1000, 0)", true),
+        ("INSERT INTO codes VALUES ('b', 'x', 'x', 'd', 'X', 'active', 0)", true),
+        ("DELETE FROM codes", true),
+        ("INSERT INTO attribution_rules VALUES ('b', 0, 30, 'code_first', 'last')", true),
+        ("UPDATE attribution_rules SET window_days = 7", true),
+        ("UPDATE brands SET hold_days = 7", true),
+        ("UPDATE brands SET hold_days = 7, name = 'Casa'", false),
+        ("UPDATE deals SET closed_at_ms = 5", true),
+        ("UPDATE deals SET closed_at_ms = 5, stage = 'Lost'", false),
+        ("UPDATE creators SET email_hash = 'h'", true),
+        ("UPDATE creators SET email_hash = 'h', name = 'D'", false),
+    ] {
+        let before = version();
+        run(sql);
+        assert_eq!(version() - before, i64::from(counts), "{sql}");
+    }
+    for sql in ["UPDATE terms SET rate_bp = 1", "DELETE FROM terms"] {
+        assert!(db.execute(sql).is_err(), "{sql}");
+    }
+}
+
 #[test]
 fn tables_are_strict_and_triggers_stand_on_one_line() {
     let schema = std::fs::read_to_string("schema.sql").unwrap();

@@ -54,21 +54,23 @@ pub async fn ingest(
     let order = order_id(store, &delivery.external_id);
     let named = Named::by(delivery, &app.config.click_keys);
     if let Some(loaded) = from_memory(app, brand, order, delivery, &named)
-        && let Some(done) = decide_and_commit(app, brand, store, delivery, &loaded).await?
+        && let Attempt::Done(done) = attempt(app, brand, store, delivery, &loaded).await?
     {
         return Ok(done);
     }
+    let mut refused = String::new();
     for _ in 0..ATTEMPTS {
         let rows = app.db().rows(order_facts::load(brand, order, &named)).await?;
         let Some((loaded, remembered)) = order_facts::loaded(&rows, &named)? else {
             return Ok(Ingested::Unusable("the brand does not exist any more".to_owned()));
         };
         app.memory.remember_facts(brand, remembered);
-        if let Some(done) = decide_and_commit(app, brand, store, delivery, &loaded).await? {
-            return Ok(done);
+        match attempt(app, brand, store, delivery, &loaded).await? {
+            Attempt::Done(done) => return Ok(done),
+            Attempt::Refused(why) => refused = why,
         }
     }
-    Err(DbError::Constraint("the order is too contended".to_owned()))
+    Err(DbError::Constraint(refused))
 }
 
 /// What a first delivery is decided from, if this isolate remembers all of it. That it is the first
@@ -86,29 +88,38 @@ fn from_memory(
     (age_ms <= FIRST_WITHIN_MS).then(|| app.memory.facts_of_first(brand, order, named)).flatten()
 }
 
-/// One attempt; `None` if somebody else changed what it was decided from.
-async fn decide_and_commit(
+/// What became of an attempt.
+enum Attempt {
+    /// It is over.
+    Done(Ingested),
+    /// The database refused it, usually because somebody changed what it was decided from.
+    Refused(String),
+}
+
+/// Decides and commits, once.
+async fn attempt(
     app: &App,
     brand: BrandId,
     store: StoreId,
     delivery: &Delivery,
     loaded: &Loaded,
-) -> Result<Option<Ingested>, DbError> {
+) -> Result<Attempt, DbError> {
     let now_ms = app.now_ms();
     let change = match ingest::decide(store, delivery, loaded, &app.config.click_keys, now_ms) {
-        Ok(Outcome::Unchanged) => return Ok(Some(Ingested::Unchanged)),
+        Ok(Outcome::Unchanged) => return Ok(Attempt::Done(Ingested::Unchanged)),
         Ok(Outcome::Changed(change)) => change,
-        Err(unusable) => return Ok(Some(Ingested::Unusable(unusable.to_string()))),
+        Err(unusable) => return Ok(Attempt::Done(Ingested::Unusable(unusable.to_string()))),
     };
     let commit = orders::commit(brand, &change, loaded.order.as_ref(), now_ms)?;
     if is_too_large(&commit) {
-        return Ok(Some(Ingested::Unusable("the order is too large to keep".to_owned())));
+        let why = "the order is too large to keep".to_owned();
+        return Ok(Attempt::Done(Ingested::Unusable(why)));
     }
     #[cfg(feature = "canary")]
     let commit = without_guard(app, commit);
     match app.db().run(vec![commit]).await {
-        Ok(_) => Ok(Some(committed(loaded.order.as_ref(), &change))),
-        Err(DbError::Constraint(_)) => Ok(None),
+        Ok(_) => Ok(Attempt::Done(committed(loaded.order.as_ref(), &change))),
+        Err(DbError::Constraint(why)) => Ok(Attempt::Refused(why)),
         Err(error) => Err(error),
     }
 }

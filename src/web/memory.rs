@@ -28,7 +28,7 @@ pub const SECRETS_FRESH_MS: Millis = 60_000;
 const MAX_LINKS: usize = 50_000;
 /// At most so many stores.
 const MAX_STORES: usize = 10_000;
-/// At most so many brands whose facts are remembered, so many facts of each, and orders seen.
+/// At most so many brands whose facts are remembered, so many facts in all, and orders seen.
 const MAX_BRANDS: usize = 200;
 const MAX_FACTS: usize = 40_000;
 const MAX_SEEN: usize = 40_000;
@@ -146,10 +146,13 @@ impl Memory {
         told
     }
 
-    /// The stale links noted so far.
+    /// The stale links noted so far, each once.
     #[must_use]
     pub fn take_stale(&self) -> Vec<String> {
-        std::mem::take(&mut lock(&self.noted).0)
+        let mut keys = std::mem::take(&mut lock(&self.noted).0);
+        keys.sort_unstable();
+        keys.dedup();
+        keys
     }
 
     /// Remembers a link, or that there is none.
@@ -220,7 +223,8 @@ impl Memory {
     /// Remembers what a load found out. Never stale: the brand's version guards its use.
     pub fn remember_facts(&self, brand: BrandId, found: order_facts::Remembered) {
         let mut facts = lock(&self.facts);
-        if facts.len() >= MAX_BRANDS || facts.get(&brand).is_some_and(|b| b.len() >= MAX_FACTS) {
+        let all: usize = facts.values().map(order_facts::Remembered::len).sum();
+        if facts.len() >= MAX_BRANDS || all + found.len() > MAX_FACTS {
             facts.clear();
         }
         match facts.entry(brand) {
@@ -244,8 +248,8 @@ mod tests {
         let memory = Memory::default();
         assert!(memory.note_stale("/a", 0));
         assert!(!memory.note_stale("/b", 1));
-        assert!(memory.note_stale("/c", REFRESH_MS), "the first was stopped");
-        assert_eq!(memory.take_stale(), ["/a", "/b", "/c"]);
+        assert!(memory.note_stale("/a", REFRESH_MS), "the first was stopped");
+        assert_eq!(memory.take_stale(), ["/a", "/b"]);
         assert!(memory.note_stale("/a", REFRESH_MS + 1));
     }
 

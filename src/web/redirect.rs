@@ -124,8 +124,14 @@ pub async fn redirect(app: &App, host: &str, slug: &str, query: &str, nonce: u64
 pub async fn refresh(app: &App) {
     let keys = app.memory.take_stale();
     for some in keys.chunks(MAX_REFRESHED) {
-        // Whatever goes wrong, the next visit after a few seconds asks again.
-        let Ok(found) = links::resolve_all(app.db(), some).await else { return };
+        let found = match links::resolve_all(app.db(), some).await {
+            Ok(found) => found,
+            // The next visit after a few seconds asks again.
+            Err(error) => {
+                app.log.write(&json!({ "event": "links_unread", "detail": error.to_string() }));
+                continue;
+            }
+        };
         let now_ms = app.now_ms();
         let mut found: HashMap<String, Resolved> = found.into_iter().collect();
         for key in some {

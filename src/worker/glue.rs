@@ -32,7 +32,10 @@ export function answer(status, headers, body) {
 export async function read(request, most) {
   if (!request.body) return new Uint8Array(0);
   const told = request.headers.get('content-length');
-  if (told !== null && Number(told) <= most) return new Uint8Array(await request.arrayBuffer());
+  if (told && Number(told) <= most) {
+    const whole = new Uint8Array(await request.arrayBuffer());
+    return whole.length > most ? null : whole;
+  }
   const chunks = [];
   let size = 0;
   for await (const chunk of request.body) {
@@ -231,17 +234,17 @@ pub async fn body(request: &web_sys::Request, most: usize) -> Option<Vec<u8>> {
 
 thread_local! {
     /// The statements that JavaScript has, by the address of their text.
-    static KEPT: RefCell<Vec<(*const u8, u32)>> = const { RefCell::new(Vec::new()) };
+    static KEPT: RefCell<Vec<(&'static str, u32)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The number under which JavaScript keeps a statement: its text crosses once per isolate.
 pub fn kept(sql: &'static str) -> u32 {
     KEPT.with_borrow_mut(|kept| {
-        if let Some((_, number)) = kept.iter().find(|(text, _)| *text == sql.as_ptr()) {
+        if let Some((_, number)) = kept.iter().find(|(text, _)| std::ptr::eq(*text, sql)) {
             return *number;
         }
         let number = keep(sql);
-        kept.push((sql.as_ptr(), number));
+        kept.push((sql, number));
         number
     })
 }
