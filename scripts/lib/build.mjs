@@ -1,5 +1,7 @@
 // Builds the worker into build/<variant>/.
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import {
   cargoEnv,
@@ -49,7 +51,9 @@ export async function build(variant) {
   const { workerBuild, env } = tools();
   const out = buildDir(variant);
   const stamp = join(out, '.fingerprint');
-  const wanted = fingerprint(INPUTS, [options, workerBuild, env.WASM_BINDGEN_BIN, lockedVersions()]);
+  const flags = rustFlags();
+  const inputs = [options, flags, workerBuild, env.WASM_BINDGEN_BIN, lockedVersions()];
+  const wanted = fingerprint(INPUTS, inputs);
   if (readIfThere(stamp) === wanted) return out;
 
   // The compiled module has one place in the target folder, whatever its features and clone.
@@ -60,12 +64,22 @@ export async function build(variant) {
     // worker-build starts wasm-opt, which is a Node program.
     const PATH = `${dirname(node22())}${delimiter}${process.env.PATH}`;
     await run(workerBuild, ['--release', '--out-dir', `build/${variant}`, ...options], {
-      env: { ...cargoEnv, ...env, PATH },
+      env: { ...cargoEnv, ...env, PATH, CARGO_ENCODED_RUSTFLAGS: flags },
     });
     await bundle(out, env.ESBUILD_BIN);
     writeFileSync(stamp, wanted);
   });
   return out;
+}
+
+/** Short names for the places that panics tell: smaller, and nobody learns where this was built. */
+function rustFlags() {
+  const cargo = process.env.CARGO_HOME ?? join(homedir(), '.cargo');
+  const rust = execFileSync('rustc', ['--print', 'sysroot'], { cwd: root, encoding: 'utf8' }).trim();
+  const sources = join(rust, 'lib/rustlib/src/rust/library');
+  const places = { [root]: '', [join(cargo, 'registry/src')]: 'crates', [sources]: 'std' };
+  const flags = Object.entries(places).map(([from, to]) => `--remap-path-prefix=${from}=${to}`);
+  return flags.join('\x1f');
 }
 
 /** Puts our entry around the shim that worker-build made. */

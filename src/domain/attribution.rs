@@ -3,7 +3,7 @@
 //! Exactly one winner or none (DESIGN.md, "Attribution"). Every candidate is kept with its outcome
 //! and reason, so that anyone can ask why and the decision can be recomputed from what was stored.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::brand::{AttributionRules, ClickOrder, EarningRules, Precedence};
 use super::click::ClickKeys;
@@ -16,7 +16,7 @@ use super::time::{DAY_MS, Millis, latest_meant};
 pub const CLOCK_SKEW_MS: Millis = 5 * 60 * 1000;
 
 /// A deal as attribution needs to know it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DealFacts {
     /// Which deal.
     pub deal: DealId,
@@ -31,7 +31,7 @@ pub struct DealFacts {
 }
 
 /// A code that belongs to a deal.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownCode {
     /// As compared: without case.
     pub code_key: String,
@@ -40,7 +40,7 @@ pub struct KnownCode {
 }
 
 /// A link of the brand.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownLink {
     /// Which link.
     pub link: LinkId,
@@ -60,7 +60,7 @@ pub struct Known {
 }
 
 /// How a candidate names its deal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
     /// A discount code.
@@ -70,7 +70,7 @@ pub enum Method {
 }
 
 /// Why a candidate won or lost, or why an order has no deal (CONTRACT.md lists them).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// It is the one.
@@ -104,7 +104,7 @@ pub enum Reason {
 }
 
 /// What became of a candidate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The order is its deal's.
@@ -114,7 +114,7 @@ pub enum Outcome {
 }
 
 /// One thing in an order that may say whose it is, and what became of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Candidate {
     /// The deal it names, if it names one of this brand.
     pub deal_id: Option<DealId>,
@@ -131,7 +131,7 @@ pub struct Candidate {
 }
 
 /// The deal that won, with what its commission needs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Winner {
     /// Which deal.
     pub deal: DealId,
@@ -144,7 +144,7 @@ pub struct Winner {
 }
 
 /// The decision kept with an order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Decision {
     /// The deal, or none.
     pub winner: Option<Winner>,

@@ -1,6 +1,6 @@
 //! A brand's settings and the rules that decide its orders.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::ids::BrandId;
 use super::money::{Currency, Money};
@@ -31,7 +31,7 @@ pub struct Brand {
 
 /// How an order finds its deal. Versions with a start time: an order uses those in force when it
 /// was placed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct AttributionRules {
     /// How long a click counts, 1 to 365 days.
     pub window_days: u16,
@@ -48,7 +48,7 @@ impl Default for AttributionRules {
 }
 
 /// What wins when both a code and a click name a deal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Precedence {
     /// A code beats a link.
@@ -58,7 +58,7 @@ pub enum Precedence {
 }
 
 /// Which of several valid clicks wins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ClickOrder {
     /// The latest.
@@ -69,7 +69,7 @@ pub enum ClickOrder {
 
 /// How an order earns. Frozen with the order when it is first decided, so that a changed setting
 /// never changes a past order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct EarningRules {
     /// What makes an order earn.
     pub earn_on: EarnOn,
@@ -86,7 +86,7 @@ impl Default for EarningRules {
 }
 
 /// What makes an order earn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EarnOn {
     /// Payment in full.

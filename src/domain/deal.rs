@@ -1,6 +1,6 @@
 //! Deals and the versions of their terms.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::ids::{DealId, TermsId};
 use super::money::BasisPoints;
@@ -25,7 +25,7 @@ pub struct Terms {
 }
 
 /// The part of a terms version that an order keeps.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CitedTerms {
     /// Which version.
     pub id: TermsId,

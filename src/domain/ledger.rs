@@ -4,14 +4,14 @@
 //! is the brand's expense, so it is negative by as much. A claw-back is what she owes, so it is
 //! negative or zero. Entries are never changed: a correction is a new transaction.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::ids::{CreatorId, OrderId};
 use super::money::Currency;
 use super::time::Day;
 
 /// What an entry is booked on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Account {
     /// The brand's commission expense; no creator.

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::decimal::Decimal;
@@ -15,7 +15,7 @@ use super::money::{Currency, MAX_MINOR};
 use super::time::Millis;
 
 /// One authentic message of a store about one order, reduced to what the product keeps.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Delivery {
     /// The platform's order id as decimal text: exact beyond 2^53.
     pub external_id: String,
@@ -24,7 +24,7 @@ pub struct Delivery {
 }
 
 /// What a [`Delivery`] says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Report {
     /// The whole order as it was at one moment, with the refunds known then.
@@ -38,7 +38,7 @@ pub enum Report {
 }
 
 /// An order as it was at one moment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Snapshot {
     /// When the store last changed it; the first part of the merge key.
     pub updated_at_ms: Millis,
@@ -63,7 +63,7 @@ pub struct Snapshot {
 }
 
 /// How far payment got, in the order of an order's life: later ones win a tie in time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Payment {
     /// Nothing was paid yet (pending, authorized, expired).
@@ -89,17 +89,17 @@ impl Payment {
 }
 
 /// One line of an order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Line {
     /// The platform's line id.
     pub id: u64,
     /// The platform's product id, if the product still exists.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub product_id: Option<u64>,
     /// Units bought.
     pub quantity: i64,
     /// Units left after refunds and edits, where the platform says so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub current_quantity: Option<i64>,
     /// Price of one unit, minor units, before discounts.
     pub price_minor: i64,
@@ -112,19 +112,19 @@ pub struct Line {
 }
 
 /// What an order carries that may say whose it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
 pub struct Evidence {
     /// Codes used, in the order of their applications.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub codes: Vec<UsedCode>,
     /// Click ids as they came, from order attributes first, then the landing page; not verified.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub clicks: Vec<String>,
     /// `ref=` of a landing page that carries no click id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub bare_ref: Option<String>,
     /// Keyed hash of the buyer's e-mail address.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub email_hash: Option<String>,
 }
 
@@ -137,7 +137,7 @@ impl Evidence {
 }
 
 /// A code as an order used it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct UsedCode {
     /// As typed, at most 255 characters.
     pub code: String,
@@ -149,18 +149,17 @@ pub struct UsedCode {
 }
 
 /// Money given back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Refund {
     /// The platform's refund id as decimal text.
     pub id: String,
     /// The currency it was reported in, where it said one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub currency: Option<Currency>,
     /// Lines refunded; empty for a refund without lines.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<RefundLine>,
     /// What was paid back without naming lines, shipping left out; ignored where there are lines.
-    #[serde(default)]
     pub amount: Decimal,
 }
 
@@ -173,7 +172,7 @@ impl Refund {
 }
 
 /// A refunded part of a line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RefundLine {
     /// The order's line.
     pub line_id: u64,
@@ -186,7 +185,7 @@ pub struct RefundLine {
 }
 
 /// Units added to or removed from lines after the order was placed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Edit {
     /// The platform's id of the edit as decimal text.
     pub id: String,
@@ -195,29 +194,28 @@ pub struct Edit {
 }
 
 /// Everything known of one order. The default value knows nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
 pub struct Facts {
     /// The snapshot with the greatest key, its evidence moved to `evidence`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<Snapshot>,
     /// The evidence of the *earliest* snapshot that carried any, with that snapshot's key: a
     /// later edit of an order never moves it to another deal by itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub evidence: Option<(SnapshotKey, Evidence)>,
     /// Refunds by id.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub refunds: BTreeMap<String, Refund>,
     /// Some report said it was cancelled or deleted.
-    #[serde(default)]
     pub cancelled: bool,
     /// Edits by id; they move no money, the snapshot that follows them does.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub edits: BTreeMap<String, Edit>,
 }
 
 /// What orders snapshots: time of change, rank in the order's life, hash of the facts.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct SnapshotKey(Millis, Payment, String);
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct SnapshotKey(pub(crate) Millis, pub(crate) Payment, pub(crate) String);
 
 /// A report contradicts what is known, so that it can't be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -1,7 +1,7 @@
 //! The one function that takes an order's delivery: load → decide → commit, called by webhooks,
 //! by the overflow queue's consumer and by replays.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
 
 use crate::app::App;
@@ -10,7 +10,8 @@ use crate::domain::ingest::{self, Change, Loaded, Outcome, StoredOrder};
 use crate::domain::merkle::hex;
 use crate::domain::order::{Delivery, order_id};
 use crate::storage::order_facts::{self, Named};
-use crate::storage::{DbError, Param, Statement, orders, quarantine};
+use crate::storage::rows::from_json;
+use crate::storage::{DbError, Param, Statement, orders, quarantine, row};
 
 /// A loser of the guard loads and decides again so often.
 const ATTEMPTS: u32 = 5;
@@ -30,15 +31,17 @@ pub enum Ingested {
     Unusable(String),
 }
 
-/// A delivery on its way through the overflow queue: extracted facts, no personal data.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Overflow {
-    /// Whose.
-    pub brand: BrandId,
-    /// Which store sent it.
-    pub store: StoreId,
-    /// What it said.
-    pub delivery: Delivery,
+row! {
+    /// A delivery on its way through the overflow queue: extracted facts, no personal data.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+    pub struct Overflow {
+        /// Whose.
+        pub brand: BrandId,
+        /// Which store sent it.
+        pub store: StoreId,
+        /// What it said.
+        pub delivery: Delivery,
+    }
 }
 
 /// Takes a delivery. Safe to call twice, in any order, and at the same time.
@@ -169,9 +172,9 @@ pub async fn consume(app: &App, message: &str) -> Result<(), String> {
 
 /// A message that can't be read is left to a later version, or to the one that wrote it.
 fn read(app: &App, message: &str) -> Result<Overflow, String> {
-    serde_json::from_str(message).map_err(|error| {
+    from_json(message).ok_or_else(|| {
         app.log.write(&json!({ "event": "overflow_unreadable" }));
-        error.to_string()
+        "the message has another form".to_owned()
     })
 }
 

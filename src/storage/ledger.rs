@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::kept::kept;
 use super::{Database, DbError, Freshness, FromColumn, Reading, Statement, bind, row, statements};
 use crate::domain::ids::{BrandId, CreatorId};
 use crate::domain::ledger::{Account, Transaction};
@@ -190,7 +191,7 @@ impl HeadRow {
     /// # Errors
     /// [`DbError::Failed`] if it is damaged.
     pub fn frontier(&self) -> Result<Frontier, DbError> {
-        serde_json::from_str(&self.frontier).map_err(|e| DbError::Failed(format!("frontier: {e}")))
+        kept(&self.frontier)
     }
 }
 

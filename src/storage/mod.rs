@@ -13,6 +13,7 @@ pub mod clicks;
 pub mod creators;
 pub mod deals;
 pub mod jobs;
+mod kept;
 pub mod ledger;
 pub mod links;
 pub mod order_facts;

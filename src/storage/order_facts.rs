@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use super::orders::parse_json;
+use super::kept::kept;
 use super::{DbError, Rows, Statement, bind, json_list, row, statements};
 use crate::domain::attribution::{DealFacts, Known, KnownCode, KnownLink, code_key};
 use crate::domain::brand::{AttributionRules, ClickOrder, EarnOn, EarningRules, Precedence};
@@ -302,6 +302,6 @@ fn stored_order(row: &LoadedRow) -> Result<Option<StoredOrder>, DbError> {
             counts: books.counts,
         })
     });
-    let decision = row.decision.as_deref().map(parse_json).transpose()?;
-    Ok(Some(StoredOrder { revision, facts: parse_json(facts)?, decision, standing }))
+    let decision = row.decision.as_deref().map(kept).transpose()?;
+    Ok(Some(StoredOrder { revision, facts: kept(facts)?, decision, standing }))
 }

@@ -10,6 +10,7 @@ use crate::domain::ids::{BrandId, DealId, OrderId, StoreId};
 use crate::domain::ingest::{Change, StoredOrder};
 use crate::domain::money::Currency;
 use crate::domain::time::{Day, Millis};
+use crate::storage::kept::kept;
 use crate::storage::ledger;
 
 statements! {
@@ -108,12 +109,8 @@ impl OrderRow {
     /// # Errors
     /// [`DbError::Failed`] if it doesn't parse.
     pub fn decision(&self) -> Result<Option<Decision>, DbError> {
-        self.decision.as_deref().map(parse_json).transpose()
+        self.decision.as_deref().map(kept).transpose()
     }
-}
-
-pub(super) fn parse_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, DbError> {
-    serde_json::from_str(text).map_err(|e| DbError::Failed(format!("stored JSON: {e}")))
 }
 
 /// The statement that commits a change: the order's row, whole or not at all.

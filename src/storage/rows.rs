@@ -10,7 +10,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
+use serde_json::map::Entry;
 
 use super::DbError;
 use crate::app::Pending;
@@ -98,21 +100,92 @@ pub fn column<T: FromColumn>(row: &Value, name: &'static str) -> Result<T, Unfit
     row.get(name).and_then(T::from_column).ok_or(Unfit(name))
 }
 
+/// Reads one field that isn't there where it would be the default.
+///
+/// # Errors
+/// It is of another form.
+#[inline(never)]
+pub fn or_default<T: FromColumn + Default>(row: &Value, name: &'static str) -> Result<T, Unfit> {
+    if row.get(name).is_none() { Ok(T::default()) } else { column(row, name) }
+}
+
 /// The value that a JSON text holds, if it has the form for it.
 #[must_use]
 pub fn from_json<T: FromColumn>(text: &str) -> Option<T> {
-    T::from_column(&parse(text)?)
+    T::from_column(&parse(text).ok()?)
 }
 
+/// Parses any JSON, but refuses objects that say a key twice: the one such parser in the module.
+///
+/// # Errors
+/// It is no JSON, or a key is there twice.
 #[inline(never)]
-fn parse(text: &str) -> Option<Value> {
-    serde_json::from_str(text).ok()
+pub fn parse(text: &str) -> serde_json::Result<Value> {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let value = Strict.deserialize(&mut reader)?;
+    reader.end()?;
+    Ok(value)
+}
+
+/// Reads any JSON value but refuses objects that say a key twice.
+struct Strict;
+
+impl<'de> DeserializeSeed<'de> for Strict {
+    type Value = Value;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict {
+    type Value = Value;
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a JSON value")
+    }
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element_seed(Self)? {
+            list.push(item);
+        }
+        Ok(Value::Array(list))
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut object = serde_json::Map::new();
+        while let Some(key) = entries.next_key::<String>()? {
+            match object.entry(key) {
+                Entry::Vacant(place) => _ = place.insert(entries.next_value_seed(Self)?),
+                Entry::Occupied(place) => {
+                    let text = format!("`{}` stands there twice", place.key());
+                    return Err(serde::de::Error::custom(text));
+                }
+            }
+        }
+        Ok(Value::Object(object))
+    }
 }
 
 /// JSON in a column comes as text; within that, as itself.
 fn json(value: &Value) -> Option<Cow<'_, Value>> {
     match value {
-        Value::String(text) => parse(text).map(Cow::Owned),
+        Value::String(text) => parse(text).ok().map(Cow::Owned),
         _ => Some(Cow::Borrowed(value)),
     }
 }
@@ -137,9 +210,10 @@ impl FromColumn for u16 {
         value.as_u64()?.try_into().ok()
     }
 }
+/// SQLite's 0 and 1, or JSON's own.
 impl FromColumn for bool {
     fn from_column(value: &Value) -> Option<Self> {
-        value.as_u64().map(|flag| flag != 0)
+        value.as_bool().or_else(|| value.as_u64().map(|flag| flag != 0))
     }
 }
 impl FromColumn for String {
@@ -177,6 +251,20 @@ impl<T: FromColumn> FromColumn for Option<T> {
 impl<T: FromColumn> FromColumn for Vec<T> {
     fn from_column(value: &Value) -> Option<Self> {
         json(value)?.as_array()?.iter().map(T::from_column).collect()
+    }
+}
+/// A JSON list of two.
+impl<A: FromColumn, B: FromColumn> FromColumn for (A, B) {
+    fn from_column(value: &Value) -> Option<Self> {
+        let [a, b] = value.as_array()?.as_slice() else { return None };
+        Some((A::from_column(a)?, B::from_column(b)?))
+    }
+}
+/// A JSON list of three.
+impl<A: FromColumn, B: FromColumn, C: FromColumn> FromColumn for (A, B, C) {
+    fn from_column(value: &Value) -> Option<Self> {
+        let [a, b, c] = value.as_array()?.as_slice() else { return None };
+        Some((A::from_column(a)?, B::from_column(b)?, C::from_column(c)?))
     }
 }
 /// A JSON object.

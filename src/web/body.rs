@@ -4,10 +4,11 @@
 //! else. Reading one is a call per field of a function per type, which is why bodies don't use
 //! serde's derive: that makes a machine per body.
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Unexpected, Visitor};
+use serde::de::Unexpected;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, FieldError, Result};
+use crate::storage::rows::parse as json;
 use crate::web::MAX_API_BODY;
 
 /// What can be read from a JSON value that isn't to be trusted.
@@ -213,9 +214,7 @@ fn parse(bytes: &[u8]) -> Result<Value> {
     let malformed = |text: String| Error::Malformed(format!("the body is no JSON: {text}"));
     // As text, which is how everything else is parsed: one parser less in the module.
     let text = std::str::from_utf8(bytes).map_err(|e| malformed(e.to_string()))?;
-    let mut reader = serde_json::Deserializer::from_str(text);
-    let value = Strict.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
-    match value {
+    match json(text) {
         Ok(value @ Value::Object(_)) => Ok(value),
         Ok(_) => Err(Error::Malformed("the body must be a JSON object".to_owned())),
         Err(error) => {
@@ -224,58 +223,6 @@ fn parse(bytes: &[u8]) -> Result<Value> {
             let too_large = text.contains("number out of range");
             Err(if too_large { Error::invalid("", text) } else { malformed(text) })
         }
-    }
-}
-
-/// Reads any JSON value but refuses objects that say a key twice.
-struct Strict;
-
-impl<'de> DeserializeSeed<'de> for Strict {
-    type Value = Value;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Strict {
-    type Value = Value;
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a JSON value")
-    }
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
-    }
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(value.into())
-    }
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(Self)? {
-            list.push(item);
-        }
-        Ok(Value::Array(list))
-    }
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-        let mut object = serde_json::Map::new();
-        while let Some(key) = entries.next_key::<String>()? {
-            let value = entries.next_value_seed(Self)?;
-            if object.insert(key.clone(), value).is_some() {
-                return Err(serde::de::Error::custom(format!("`{key}` stands there twice")));
-            }
-        }
-        Ok(Value::Object(object))
     }
 }
 

@@ -15,6 +15,7 @@ use crate::domain::click::{Batch, SHARDS, object_name};
 use crate::domain::ids::LinkId;
 use crate::domain::time::Day;
 use crate::storage::click_counter::{Counter, Push, SqlError, SyncSql};
+use crate::storage::rows::from_json;
 use crate::storage::{Database, clicks};
 
 /// So many rows travel to D1 in one statement.
@@ -110,7 +111,8 @@ impl ClickCounter {
     }
 
     fn totals(&self, body: &[u8]) -> Result<Response> {
-        let Ok((links, from, to)) = serde_json::from_slice::<(Vec<LinkId>, Day, Day)>(body) else {
+        let question = std::str::from_utf8(body).ok().and_then(from_json);
+        let Some((links, from, to)): Option<(Vec<LinkId>, Day, Day)> = question else {
             return Response::error("no question", 400);
         };
         match self.counter.borrow().as_ref().map(|counter| counter.totals(&links, from, to)) {

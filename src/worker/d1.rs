@@ -9,6 +9,7 @@ use worker::wasm_bindgen::JsValue;
 
 use super::glue::{kept, run_batch};
 use crate::app::Pending;
+use crate::storage::rows::parse;
 use crate::storage::{Database, DbError, Freshness, Param, Rows, Statement};
 
 /// The D1 binding.
@@ -63,7 +64,12 @@ fn read(answer: &str) -> Result<Vec<Rows>, DbError> {
         return Err(DbError::classify(error.to_owned()));
     }
     let rows = answer.strip_prefix('R').unwrap_or_default();
-    let results: Vec<Vec<Value>> =
-        serde_json::from_str(rows).map_err(|e| DbError::Failed(format!("rows: {e}")))?;
-    Ok(results.into_iter().map(Rows).collect())
+    let results = parse(rows).map_err(|e| DbError::Failed(format!("rows: {e}")))?;
+    let form = || DbError::Failed("rows: they have another form".to_owned());
+    let Value::Array(results) = results else { return Err(form()) };
+    let rows = |result| match result {
+        Value::Array(rows) => Ok(Rows(rows)),
+        _ => Err(form()),
+    };
+    results.into_iter().map(rows).collect()
 }

@@ -7,6 +7,7 @@
 
 mod amount;
 mod evidence;
+mod objects;
 mod order;
 mod payload;
 mod refund;

@@ -5,13 +5,13 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::marker::PhantomData;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::Unusable;
+use super::objects::{List, object};
 
 /// What a body is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,91 +51,72 @@ impl Signs {
     }
 }
 
-/// Any body, with the fields of all kinds: which kind it is shows only after reading it.
-#[derive(Deserialize)]
-#[expect(dead_code, reason = "totals are named so that a repetition of them is noticed")]
-pub(super) struct Body<'a> {
-    #[serde(borrow)]
-    pub id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub order_id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub order_number: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub name: Option<Scalar<'a>>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    pub currency: Option<Scalar<'a>>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    pub created_at: Option<Scalar<'a>>,
-    #[serde(borrow)]
-    pub updated_at: Option<Scalar<'a>>,
-    #[serde(borrow)]
-    pub cancelled_at: Option<Scalar<'a>>,
-    #[serde(default, deserialize_with = "present")]
-    completed_at: Option<IgnoredAny>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    pub financial_status: Option<Scalar<'a>>,
-    pub taxes_included: Option<bool>,
-    pub test: Option<bool>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    pub line_items: Option<List<OrderLine<'a>, 1000>>,
-    #[serde(borrow)]
-    pub refunds: Option<List<RefundBody<'a>, 250>>,
+object! {
+    /// Any body, with the fields of all kinds: which kind it is shows only after reading it.
+    pub(super) struct Body<'a> {
+        pub id: Option<&'a RawValue>,
+        pub order_id: Option<&'a RawValue>,
+        pub order_number: Option<&'a RawValue>,
+        pub name: Option<Scalar<'a>>,
+        #[present]
+        pub currency: Option<Scalar<'a>>,
+        #[present]
+        pub created_at: Option<Scalar<'a>>,
+        pub updated_at: Option<Scalar<'a>>,
+        pub cancelled_at: Option<Scalar<'a>>,
+        #[present]
+        completed_at: Option<IgnoredAny>,
+        #[present]
+        pub financial_status: Option<Scalar<'a>>,
+        pub taxes_included: Option<bool>,
+        pub test: Option<bool>,
+        #[present]
+        pub line_items: Option<List<OrderLine<'a>, 1000>>,
+        pub refunds: Option<List<RefundBody<'a>, 250>>,
 
-    #[serde(borrow)]
-    pub discount_applications: Option<List<Application<'a>, 250>>,
-    #[serde(borrow)]
-    pub discount_codes: Option<List<DiscountCode<'a>, 250>>,
-    #[serde(borrow)]
-    pub note_attributes: Option<List<NoteAttribute<'a>, 250>>,
-    #[serde(borrow)]
-    pub landing_site: Option<Scalar<'a>>,
-    #[serde(borrow)]
-    pub email: Option<Scalar<'a>>,
-    #[serde(borrow)]
-    pub contact_email: Option<Scalar<'a>>,
-    #[serde(borrow)]
-    pub customer: Option<Customer<'a>>,
+        pub discount_applications: Option<List<Application<'a>, 250>>,
+        pub discount_codes: Option<List<DiscountCode<'a>, 250>>,
+        pub note_attributes: Option<List<NoteAttribute<'a>, 250>>,
+        pub landing_site: Option<Scalar<'a>>,
+        pub email: Option<Scalar<'a>>,
+        pub contact_email: Option<Scalar<'a>>,
+        pub customer: Option<Customer<'a>>,
 
-    #[serde(borrow, default, deserialize_with = "present")]
-    refund_line_items: Option<List<RefundLine<'a>, 1000>>,
-    #[serde(borrow)]
-    refund_shipping_lines: Option<List<RefundShipping<'a>, 250>>,
-    #[serde(borrow)]
-    order_adjustments: Option<List<Adjustment<'a>, 250>>,
-    #[serde(borrow)]
-    transactions: Option<List<Transaction<'a>, 250>>,
-    #[serde(borrow)]
-    total_duties_set: Option<MoneySet<'a>>,
-    #[serde(borrow)]
-    total_additional_fees_set: Option<MoneySet<'a>>,
+        #[present]
+        refund_line_items: Option<List<RefundLine<'a>, 1000>>,
+        refund_shipping_lines: Option<List<RefundShipping<'a>, 250>>,
+        order_adjustments: Option<List<Adjustment<'a>, 250>>,
+        transactions: Option<List<Transaction<'a>, 250>>,
+        total_duties_set: Option<MoneySet<'a>>,
+        total_additional_fees_set: Option<MoneySet<'a>>,
 
-    #[serde(borrow, default, deserialize_with = "present")]
-    pub order_edit: Option<OrderEdit<'a>>,
+        #[present]
+        pub order_edit: Option<OrderEdit<'a>>,
 
-    current_subtotal_price: Option<IgnoredAny>,
-    current_subtotal_price_set: Option<IgnoredAny>,
-    current_total_discounts: Option<IgnoredAny>,
-    current_total_discounts_set: Option<IgnoredAny>,
-    current_total_price: Option<IgnoredAny>,
-    current_total_price_set: Option<IgnoredAny>,
-    current_total_tax: Option<IgnoredAny>,
-    current_total_tax_set: Option<IgnoredAny>,
-    presentment_currency: Option<IgnoredAny>,
-    processed_at: Option<IgnoredAny>,
-    subtotal_price: Option<IgnoredAny>,
-    subtotal_price_set: Option<IgnoredAny>,
-    total_discounts: Option<IgnoredAny>,
-    total_discounts_set: Option<IgnoredAny>,
-    total_line_items_price: Option<IgnoredAny>,
-    total_line_items_price_set: Option<IgnoredAny>,
-    total_outstanding: Option<IgnoredAny>,
-    total_price: Option<IgnoredAny>,
-    total_price_set: Option<IgnoredAny>,
-    total_shipping_price_set: Option<IgnoredAny>,
-    total_tax: Option<IgnoredAny>,
-    total_tax_set: Option<IgnoredAny>,
-    total_tip_received: Option<IgnoredAny>,
+        current_subtotal_price: Option<IgnoredAny>,
+        current_subtotal_price_set: Option<IgnoredAny>,
+        current_total_discounts: Option<IgnoredAny>,
+        current_total_discounts_set: Option<IgnoredAny>,
+        current_total_price: Option<IgnoredAny>,
+        current_total_price_set: Option<IgnoredAny>,
+        current_total_tax: Option<IgnoredAny>,
+        current_total_tax_set: Option<IgnoredAny>,
+        presentment_currency: Option<IgnoredAny>,
+        processed_at: Option<IgnoredAny>,
+        subtotal_price: Option<IgnoredAny>,
+        subtotal_price_set: Option<IgnoredAny>,
+        total_discounts: Option<IgnoredAny>,
+        total_discounts_set: Option<IgnoredAny>,
+        total_line_items_price: Option<IgnoredAny>,
+        total_line_items_price_set: Option<IgnoredAny>,
+        total_outstanding: Option<IgnoredAny>,
+        total_price: Option<IgnoredAny>,
+        total_price_set: Option<IgnoredAny>,
+        total_shipping_price_set: Option<IgnoredAny>,
+        total_tax: Option<IgnoredAny>,
+        total_tax_set: Option<IgnoredAny>,
+        total_tip_received: Option<IgnoredAny>,
+    }
 }
 
 impl<'a> Body<'a> {
@@ -166,26 +147,26 @@ impl<'a> Body<'a> {
     }
 }
 
-/// The same object with every type accepted, to see what a body was meant to be.
-#[derive(Deserialize)]
-#[expect(dead_code, reason = "ids are named so that a repetition of them is noticed")]
-pub(super) struct Shape {
-    id: Option<IgnoredAny>,
-    order_id: Option<IgnoredAny>,
-    #[serde(default, deserialize_with = "present")]
-    financial_status: Option<IgnoredAny>,
-    #[serde(default, deserialize_with = "present")]
-    line_items: Option<IgnoredAny>,
-    #[serde(default, deserialize_with = "present")]
-    currency: Option<IgnoredAny>,
-    #[serde(default, deserialize_with = "present")]
-    created_at: Option<IgnoredAny>,
-    #[serde(default, deserialize_with = "present")]
-    completed_at: Option<IgnoredAny>,
-    #[serde(default, deserialize_with = "present")]
-    refund_line_items: Option<IgnoredAny>,
-    #[serde(default, deserialize_with = "present")]
-    order_edit: Option<IgnoredAny>,
+object! {
+    /// The same object with every type accepted, to see what a body was meant to be.
+    pub(super) struct Shape {
+        id: Option<IgnoredAny>,
+        order_id: Option<IgnoredAny>,
+        #[present]
+        financial_status: Option<IgnoredAny>,
+        #[present]
+        line_items: Option<IgnoredAny>,
+        #[present]
+        currency: Option<IgnoredAny>,
+        #[present]
+        created_at: Option<IgnoredAny>,
+        #[present]
+        completed_at: Option<IgnoredAny>,
+        #[present]
+        refund_line_items: Option<IgnoredAny>,
+        #[present]
+        order_edit: Option<IgnoredAny>,
+    }
 }
 
 impl Shape {
@@ -202,226 +183,144 @@ impl Shape {
     }
 }
 
-/// The body of a deletion: an id and nothing else.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct OnlyId<'a> {
-    #[serde(borrow)]
-    pub id: &'a RawValue,
-}
+object! {
+    pub(super) struct OrderLine<'a> {
+        pub id: Option<&'a RawValue>,
+        pub product_id: Option<&'a RawValue>,
+        pub quantity: Option<&'a RawValue>,
+        pub current_quantity: Option<&'a RawValue>,
+        #[present]
+        pub price: Option<&'a RawValue>,
+        pub price_set: Option<MoneySet<'a>>,
+        pub discount_allocations: Option<List<Allocation<'a>, 250>>,
+        pub tax_lines: Option<List<TaxLine<'a>, 250>>,
+        pub gift_card: Option<bool>,
+        pub title: Option<Scalar<'a>>,
+        pub name: Option<Scalar<'a>>,
+        pub tip: Option<IgnoredAny>,
+        pub tip_payment_gateway: Option<IgnoredAny>,
+        pub tip_payment_method: Option<IgnoredAny>,
+        total_discount: Option<IgnoredAny>,
+        total_discount_set: Option<IgnoredAny>,
+    }
 
-#[derive(Deserialize)]
-#[expect(dead_code, reason = "totals are named so that a repetition of them is noticed")]
-pub(super) struct OrderLine<'a> {
-    #[serde(borrow)]
-    pub id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub product_id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub quantity: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub current_quantity: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    pub price: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub price_set: Option<MoneySet<'a>>,
-    #[serde(borrow)]
-    pub discount_allocations: Option<List<Allocation<'a>, 250>>,
-    #[serde(borrow)]
-    pub tax_lines: Option<List<TaxLine<'a>, 250>>,
-    pub gift_card: Option<bool>,
-    #[serde(borrow)]
-    pub title: Option<Scalar<'a>>,
-    #[serde(borrow)]
-    pub name: Option<Scalar<'a>>,
-    pub tip: Option<IgnoredAny>,
-    pub tip_payment_gateway: Option<IgnoredAny>,
-    pub tip_payment_method: Option<IgnoredAny>,
-    total_discount: Option<IgnoredAny>,
-    total_discount_set: Option<IgnoredAny>,
-}
+    pub(super) struct Allocation<'a> {
+        #[present]
+        pub amount: Option<&'a RawValue>,
+        pub amount_set: Option<MoneySet<'a>>,
+    }
 
-#[derive(Deserialize)]
-pub(super) struct Allocation<'a> {
-    #[serde(borrow, default, deserialize_with = "present")]
-    pub amount: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub amount_set: Option<MoneySet<'a>>,
-}
+    pub(super) struct TaxLine<'a> {
+        #[present]
+        pub price: Option<&'a RawValue>,
+        pub price_set: Option<MoneySet<'a>>,
+    }
 
-#[derive(Deserialize)]
-pub(super) struct TaxLine<'a> {
-    #[serde(borrow, default, deserialize_with = "present")]
-    pub price: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub price_set: Option<MoneySet<'a>>,
-}
+    /// An amount in the shop's currency; the customer's (`presentment_money`) is never read.
+    pub(super) struct MoneySet<'a> {
+        pub shop_money: Option<ShopMoney<'a>>,
+    }
 
-/// An amount in the shop's currency; the customer's (`presentment_money`) is never read.
-#[derive(Deserialize)]
-pub(super) struct MoneySet<'a> {
-    #[serde(borrow)]
-    pub shop_money: Option<ShopMoney<'a>>,
-}
+    pub(super) struct ShopMoney<'a> {
+        #[present]
+        pub amount: Option<&'a RawValue>,
+        pub currency_code: Option<&'a str>,
+    }
 
-#[derive(Deserialize)]
-pub(super) struct ShopMoney<'a> {
-    #[serde(borrow, default, deserialize_with = "present")]
-    pub amount: Option<&'a RawValue>,
-    pub currency_code: Option<&'a str>,
-}
+    pub(super) struct Application<'a> {
+        pub kind: Option<Scalar<'a>> = "type",
+        pub code: Option<Scalar<'a>>,
+    }
 
-#[derive(Deserialize)]
-pub(super) struct Application<'a> {
-    #[serde(borrow, rename = "type")]
-    pub kind: Option<Scalar<'a>>,
-    #[serde(borrow)]
-    pub code: Option<Scalar<'a>>,
-}
+    pub(super) struct DiscountCode<'a> {
+        pub code: Option<Scalar<'a>>,
+        #[present]
+        pub amount: Option<&'a RawValue>,
+    }
 
-#[derive(Deserialize)]
-pub(super) struct DiscountCode<'a> {
-    #[serde(borrow)]
-    pub code: Option<Scalar<'a>>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    pub amount: Option<&'a RawValue>,
-}
+    pub(super) struct NoteAttribute<'a> {
+        pub name: Option<Scalar<'a>>,
+        pub value: Option<Scalar<'a>>,
+    }
 
-#[derive(Deserialize)]
-pub(super) struct NoteAttribute<'a> {
-    #[serde(borrow)]
-    pub name: Option<Scalar<'a>>,
-    #[serde(borrow)]
-    pub value: Option<Scalar<'a>>,
-}
+    pub(super) struct Customer<'a> {
+        pub email: Option<Scalar<'a>>,
+    }
 
-#[derive(Deserialize)]
-pub(super) struct Customer<'a> {
-    #[serde(borrow)]
-    pub email: Option<Scalar<'a>>,
-}
+    pub(super) struct RefundBody<'a> {
+        pub id: Option<&'a RawValue>,
+        pub order_id: Option<&'a RawValue>,
+        #[present]
+        pub refund_line_items: Option<List<RefundLine<'a>, 1000>>,
+        pub refund_shipping_lines: Option<List<RefundShipping<'a>, 250>>,
+        pub order_adjustments: Option<List<Adjustment<'a>, 250>>,
+        pub transactions: Option<List<Transaction<'a>, 250>>,
+        pub total_duties_set: Option<MoneySet<'a>>,
+        pub total_additional_fees_set: Option<MoneySet<'a>>,
+    }
 
-#[derive(Deserialize)]
-pub(super) struct RefundBody<'a> {
-    #[serde(borrow)]
-    pub id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub order_id: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    pub refund_line_items: Option<List<RefundLine<'a>, 1000>>,
-    #[serde(borrow)]
-    pub refund_shipping_lines: Option<List<RefundShipping<'a>, 250>>,
-    #[serde(borrow)]
-    pub order_adjustments: Option<List<Adjustment<'a>, 250>>,
-    #[serde(borrow)]
-    pub transactions: Option<List<Transaction<'a>, 250>>,
-    #[serde(borrow)]
-    pub total_duties_set: Option<MoneySet<'a>>,
-    #[serde(borrow)]
-    pub total_additional_fees_set: Option<MoneySet<'a>>,
-}
+    pub(super) struct RefundLine<'a> {
+        pub line_item_id: Option<&'a RawValue>,
+        pub quantity: Option<&'a RawValue>,
+        #[present]
+        pub subtotal: Option<&'a RawValue>,
+        pub subtotal_set: Option<MoneySet<'a>>,
+        #[present]
+        pub total_tax: Option<&'a RawValue>,
+        pub total_tax_set: Option<MoneySet<'a>>,
+        pub line_item: Option<RefundedItem<'a>>,
+    }
 
-#[derive(Deserialize)]
-pub(super) struct RefundLine<'a> {
-    #[serde(borrow)]
-    pub line_item_id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub quantity: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    pub subtotal: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub subtotal_set: Option<MoneySet<'a>>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    pub total_tax: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub total_tax_set: Option<MoneySet<'a>>,
-    #[serde(borrow)]
-    pub line_item: Option<RefundedItem<'a>>,
-}
+    /// The order's line inside a refunded one: what bodies without a `subtotal` are reckoned from.
+    pub(super) struct RefundedItem<'a> {
+        pub id: Option<&'a RawValue>,
+        pub quantity: Option<&'a RawValue>,
+        pub price: Option<&'a RawValue>,
+        pub discount_allocations: Option<List<Allocation<'a>, 250>>,
+        pub tax_lines: Option<List<TaxLine<'a>, 250>>,
+    }
 
-/// The order's line inside a refunded one: what bodies without a `subtotal` are reckoned from.
-#[derive(Deserialize)]
-pub(super) struct RefundedItem<'a> {
-    #[serde(borrow)]
-    pub id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub quantity: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub price: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub discount_allocations: Option<List<Allocation<'a>, 250>>,
-    #[serde(borrow)]
-    pub tax_lines: Option<List<TaxLine<'a>, 250>>,
-}
+    pub(super) struct RefundShipping<'a> {
+        pub subtotal_amount_set: Option<MoneySet<'a>>,
+        pub tax_amount_set: Option<MoneySet<'a>>,
+        pub shipping_line: Option<ShippingLine<'a>>,
+    }
 
-#[derive(Deserialize)]
-pub(super) struct RefundShipping<'a> {
-    #[serde(borrow)]
-    pub subtotal_amount_set: Option<MoneySet<'a>>,
-    #[serde(borrow)]
-    pub tax_amount_set: Option<MoneySet<'a>>,
-    #[serde(borrow)]
-    pub shipping_line: Option<ShippingLine<'a>>,
-}
+    pub(super) struct ShippingLine<'a> {
+        pub tax_lines: Option<List<TaxLine<'a>, 250>>,
+    }
 
-#[derive(Deserialize)]
-pub(super) struct ShippingLine<'a> {
-    #[serde(borrow)]
-    pub tax_lines: Option<List<TaxLine<'a>, 250>>,
-}
+    pub(super) struct Adjustment<'a> {
+        pub kind: Option<Scalar<'a>>,
+        pub reason: Option<Scalar<'a>>,
+        pub amount: Option<&'a RawValue>,
+        pub amount_set: Option<MoneySet<'a>>,
+        pub tax_amount: Option<&'a RawValue>,
+        pub tax_amount_set: Option<MoneySet<'a>>,
+    }
 
-#[derive(Deserialize)]
-pub(super) struct Adjustment<'a> {
-    #[serde(borrow)]
-    pub kind: Option<Scalar<'a>>,
-    #[serde(borrow)]
-    pub reason: Option<Scalar<'a>>,
-    #[serde(borrow)]
-    pub amount: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub amount_set: Option<MoneySet<'a>>,
-    #[serde(borrow)]
-    pub tax_amount: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub tax_amount_set: Option<MoneySet<'a>>,
-}
+    pub(super) struct Transaction<'a> {
+        pub kind: Option<Scalar<'a>>,
+        pub status: Option<Scalar<'a>>,
+        pub amount: Option<&'a RawValue>,
+        pub currency: Option<Scalar<'a>>,
+    }
 
-#[derive(Deserialize)]
-pub(super) struct Transaction<'a> {
-    #[serde(borrow)]
-    pub kind: Option<Scalar<'a>>,
-    #[serde(borrow)]
-    pub status: Option<Scalar<'a>>,
-    #[serde(borrow)]
-    pub amount: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub currency: Option<Scalar<'a>>,
-}
+    pub(super) struct OrderEdit<'a> {
+        pub id: Option<&'a RawValue>,
+        pub order_id: Option<&'a RawValue>,
+        pub line_items: Option<EditedLines<'a>>,
+    }
 
-#[derive(Deserialize)]
-pub(super) struct OrderEdit<'a> {
-    #[serde(borrow)]
-    pub id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub order_id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub line_items: Option<EditedLines<'a>>,
-}
+    pub(super) struct EditedLines<'a> {
+        pub additions: Option<List<EditedLine<'a>, 1000>>,
+        pub removals: Option<List<EditedLine<'a>, 1000>>,
+    }
 
-#[derive(Deserialize)]
-pub(super) struct EditedLines<'a> {
-    #[serde(borrow)]
-    pub additions: Option<List<EditedLine<'a>, 1000>>,
-    #[serde(borrow)]
-    pub removals: Option<List<EditedLine<'a>, 1000>>,
-}
-
-#[derive(Deserialize)]
-pub(super) struct EditedLine<'a> {
-    #[serde(borrow)]
-    pub id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub delta: Option<&'a RawValue>,
+    pub(super) struct EditedLine<'a> {
+        pub id: Option<&'a RawValue>,
+        pub delta: Option<&'a RawValue>,
+    }
 }
 
 /// A text where there is one; anything else is remembered as that only.
@@ -480,13 +379,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for Scalar<'a> {
     }
 }
 
-/// The first `MAX` elements of a list; what comes after is passed over, so that no body can fill
-/// the memory.
-pub(super) struct List<T, const MAX: usize> {
-    elements: Vec<T>,
-    complete: bool,
-}
-
 /// All elements of a list that money depends on; an absent list is empty.
 ///
 /// # Errors
@@ -501,38 +393,4 @@ pub(super) fn all<T, const MAX: usize>(list: &Option<List<T, MAX>>) -> Result<&[
 /// The elements of a list that were kept, where the rest doesn't matter.
 pub(super) fn first<T, const MAX: usize>(list: &Option<List<T, MAX>>) -> &[T] {
     list.as_ref().map_or(&[], |list| &list.elements)
-}
-
-impl<'de, T: Deserialize<'de>, const MAX: usize> Deserialize<'de> for List<T, MAX> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Elements<T, const MAX: usize>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>, const MAX: usize> Visitor<'de> for Elements<T, MAX> {
-            type Value = List<T, MAX>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list")
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-                let mut elements = Vec::new();
-                while elements.len() < MAX {
-                    match list.next_element()? {
-                        Some(element) => elements.push(element),
-                        None => return Ok(List { elements, complete: true }),
-                    }
-                }
-                let mut complete = true;
-                while list.next_element::<IgnoredAny>()?.is_some() {
-                    complete = false;
-                }
-                Ok(List { elements, complete })
-            }
-        }
-        deserializer.deserialize_seq(Elements(PhantomData))
-    }
-}
-
-/// A field that is there, though it be null; `Option` alone takes null for absence.
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
 }

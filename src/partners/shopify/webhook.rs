@@ -5,7 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::payload::{Body, Kind, OnlyId, Shape, all};
+use super::objects::read;
+use super::payload::{Body, Kind, Shape, all};
 use super::{amount, order, refund};
 use crate::domain::order::{Delivery, Edit, Report};
 use crate::domain::time::Millis;
@@ -118,26 +119,24 @@ pub fn parse(
     if may_hold && body.iter().filter(|byte| **byte == b'{').count() > MAX_OBJECTS {
         return Err(Unusable::TooMany);
     }
-    // The derived readers would take a list for an object with its fields in order.
     if !text.trim_ascii_start().starts_with('{') {
         let json = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
         return Err(if json { Unusable::NotAnObject } else { Unusable::NotJson });
     }
-    let body = match serde_json::from_str::<Body<'_>>(text) {
-        Ok(body) => body,
+    let mut body = Body::default();
+    let seen = match read(text, &mut body) {
+        Ok(seen) => seen,
         Err(error) => return misfit(text, &error),
     };
     let delivery = match body.signs().kind() {
         Kind::Order => order::delivery(&body, now_ms, hash_email)?,
         Kind::Refund => refund::delivery(body)?,
         Kind::Edit => edit(&body)?,
-        Kind::Other => match serde_json::from_str::<OnlyId<'_>>(text) {
-            Ok(only) => Delivery {
-                external_id: amount::id(Some(only.id))?.to_string(),
-                report: Report::Deleted,
-            },
-            Err(_) => return Ok(Parsed::Irrelevant),
-        },
+        // A deletion tells an id and nothing else.
+        Kind::Other if seen.only_the_first() => {
+            Delivery { external_id: amount::id(body.id)?.to_string(), report: Report::Deleted }
+        }
+        Kind::Other => return Ok(Parsed::Irrelevant),
     };
     Ok(Parsed::Delivery(delivery))
 }
@@ -145,7 +144,8 @@ pub fn parse(
 /// A body that doesn't fit our types: another topic may well use the same names for other things,
 /// so only what looks like one of ours is complained about.
 fn misfit(text: &str, error: &serde_json::Error) -> Result<Parsed, Unusable> {
-    let shape = serde_json::from_str::<Shape>(text).map_err(|error| {
+    let mut shape = Shape::default();
+    read(text, &mut shape).map_err(|error| {
         // Of a shape that takes everything, only a repetition is wrong with the data.
         if error.is_data() { Unusable::DoubledField } else { Unusable::NotJson }
     })?;

@@ -9,6 +9,7 @@ use crate::domain::deal::DEFAULT_STAGES;
 use crate::domain::ids::{Campaign, CampaignId, Creator, CreatorId};
 use crate::error::{Error, Result};
 use crate::storage::creators::{self as rows, CampaignRow, CreatorRow};
+use crate::storage::rows::from_json;
 use crate::web::body::body;
 use crate::web::extract::{Body, Caller, Checks, Params, PathId, checked};
 use crate::web::handler::{Json, State};
@@ -48,7 +49,7 @@ impl From<CreatorRow> for CreatorView {
                 .engagement_bp
                 .and_then(crate::domain::money::BasisPoints::new)
                 .map(Percent),
-            tags: serde_json::from_str(&row.tags).unwrap_or_default(),
+            tags: from_json(&row.tags).unwrap_or_default(),
         }
     }
 }
@@ -155,7 +156,7 @@ view! {
 
 impl From<CampaignRow> for CampaignView {
     fn from(row: CampaignRow) -> Self {
-        let stages = serde_json::from_str(&row.stages).unwrap_or_default();
+        let stages = from_json(&row.stages).unwrap_or_default();
         Self { id: row.id, name: row.name, stages }
     }
 }

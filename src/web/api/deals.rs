@@ -17,6 +17,7 @@ use crate::domain::time::Millis;
 use crate::error::{Error, Result};
 use crate::storage::deals::{self as rows, DealRow, DealUpdate, NewDeal, Start, TermsRow};
 use crate::storage::links::{self, LinkRow, NewLink};
+use crate::storage::rows::from_json;
 use crate::storage::{DbError, Page, access, creators, stores};
 use crate::web::body::{body, words};
 use crate::web::extract::{Body, Caller, Checks, Params, PathId, checked};
@@ -224,7 +225,7 @@ fn check_start(checks: &mut Checks, starts_at: Option<Time>) {
 
 /// A stage of the campaign; the first one where none is asked for.
 fn stage_of(stages: &str, wanted: Option<&str>) -> Result<String> {
-    let stages: Vec<String> = serde_json::from_str(stages).unwrap_or_default();
+    let stages: Vec<String> = from_json(stages).unwrap_or_default();
     let found = match wanted {
         None => stages.into_iter().next(),
         Some(wanted) => stages.into_iter().find(|stage| stage == wanted),

@@ -14,6 +14,7 @@ use crate::jobs::order::{self, Ingested, Overflow};
 use crate::partners::shopify::{Parsed, parse};
 use crate::storage::brands;
 use crate::storage::quarantine::{self, QuarantinedRow, StoredQuarantined};
+use crate::storage::rows::from_json;
 use crate::storage::stores::{self as rows, NewStore, StoreRow};
 use crate::web::body::{body, words};
 use crate::web::extract::{Body, Caller, Checks, Params, PathId, checked};
@@ -282,7 +283,7 @@ pub async fn replay(
             let facts = key.open(&order::facts_context(row.id), sealed).ok_or_else(gone)?;
             // As text, which is how everything else reads them: one parser less in the module.
             let facts = String::from_utf8(facts).map_err(|_| gone())?;
-            let overflow: Overflow = serde_json::from_str(&facts).map_err(|_| gone())?;
+            let overflow: Overflow = from_json(&facts).ok_or_else(gone)?;
             ingest(&app, caller.brand, row.store_id, &overflow.delivery).await?
         }
     };

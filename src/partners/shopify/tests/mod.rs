@@ -27,7 +27,11 @@ fn read(body: &Value) -> Result<Parsed, Unusable> {
 fn delivery(body: &Value) -> Delivery {
     let Ok(Parsed::Delivery(delivery)) = read(body) else { panic!("{:?}: {body}", read(body)) };
     let stored = serde_json::to_string(&delivery).unwrap();
-    assert_eq!(serde_json::from_str::<Delivery>(&stored).unwrap(), delivery, "the overflow queue");
+    assert_eq!(
+        crate::storage::rows::from_json::<Delivery>(&stored).unwrap(),
+        delivery,
+        "the overflow queue"
+    );
     delivery
 }
 

@@ -1,0 +1,135 @@
+//! Facts, decisions and deliveries out of the JSON in which they are kept and queued: what their
+//! `Serialize` wrote, read as rows are.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::DbError;
+use super::rows::{FromColumn, FromRow, Unfit, column, from_json, or_default, spelling};
+use crate::domain::attribution::{Candidate, Decision, Method, Outcome, Reason, Winner};
+use crate::domain::deal::CitedTerms;
+use crate::domain::decimal::Decimal;
+use crate::domain::merkle::Frontier;
+use crate::domain::order::{
+    Delivery, Edit, Evidence, Facts, Line, Payment, Refund, RefundLine, Report, Snapshot,
+    SnapshotKey, UsedCode,
+};
+
+/// Reads what was kept as JSON.
+///
+/// # Errors
+/// [`DbError::Failed`] if it doesn't have the form that the code expects.
+pub(super) fn kept<T: FromColumn>(text: &str) -> Result<T, DbError> {
+    from_json(text).ok_or_else(|| DbError::Failed("stored JSON has another form".to_owned()))
+}
+
+/// Reads structs of the core. Fields that are left out where they have their default are `= default`.
+macro_rules! reads {
+    ($($name:ident { $($field:ident $(= $how:ident)?),* $(,)? })+) => {$(
+        impl FromRow for $name {
+            fn from_row(row: &Value) -> Result<Self, Unfit> {
+                Ok(Self { $($field: reads!(@by $($how)?)(row, stringify!($field))?),* })
+            }
+        }
+    )+};
+    (@by default) => { or_default };
+    (@by) => { column };
+}
+
+reads! {
+    Facts {
+        snapshot = default, evidence = default, refunds = default, cancelled = default,
+        edits = default,
+    }
+    Snapshot {
+        updated_at_ms, placed_at_ms, name, currency, payment, cancelled, test, taxes_included,
+        lines, evidence,
+    }
+    Line {
+        id, product_id = default, quantity, current_quantity = default, price_minor,
+        discount_minor, tax_minor, earns,
+    }
+    Evidence { codes = default, clicks = default, bare_ref = default, email_hash = default }
+    UsedCode { code, discount_minor, is_code }
+    Refund { id, currency = default, lines = default, amount = default }
+    RefundLine { line_id, quantity, subtotal, tax }
+    Edit { id, deltas }
+    Delivery { external_id, report }
+    Decision { winner, reason, candidates, rules, earning, decided_at_ms }
+    Winner { deal, creator, method, terms }
+    Candidate { deal_id, method, evidence, at_ms, outcome, reason }
+    CitedTerms { id, rate }
+}
+
+spelling!(Payment {
+    Unpaid = "unpaid",
+    PartiallyPaid = "partially_paid",
+    Paid = "paid",
+    PartiallyRefunded = "partially_refunded",
+    Refunded = "refunded",
+    Voided = "voided",
+});
+spelling!(Method { Code = "code", Link = "link" });
+spelling!(Outcome { Won = "won", Lost = "lost" });
+spelling!(Reason {
+    Won = "won",
+    LowerPrecedence = "lower_precedence",
+    OlderClick = "older_click",
+    SmallerDiscount = "smaller_discount",
+    OutsideWindow = "outside_window",
+    BadSignature = "bad_signature",
+    NotACodeApplication = "not_a_code_application",
+    DealClosed = "deal_closed",
+    SelfPurchase = "self_purchase",
+    TestOrder = "test_order",
+    UnknownCode = "unknown_code",
+    BeforeTerms = "before_terms",
+    UnknownLink = "unknown_link",
+    NoCandidate = "no_candidate",
+});
+
+impl FromColumn for Report {
+    fn from_column(value: &Value) -> Option<Self> {
+        if value == "deleted" {
+            return Some(Self::Deleted);
+        }
+        let (kind, value) = value.as_object()?.iter().next()?;
+        match kind.as_str() {
+            "snapshot" => {
+                let (snapshot, refunds) = FromColumn::from_column(value)?;
+                Some(Self::Snapshot(Box::new(snapshot), refunds))
+            }
+            "refund" => Refund::from_column(value).map(Self::Refund),
+            "edited" => Edit::from_column(value).map(Self::Edited),
+            _ => None,
+        }
+    }
+}
+impl FromColumn for SnapshotKey {
+    fn from_column(value: &Value) -> Option<Self> {
+        let (at_ms, payment, hash) = FromColumn::from_column(value)?;
+        Some(Self(at_ms, payment, hash))
+    }
+}
+impl FromColumn for Decimal {
+    fn from_column(value: &Value) -> Option<Self> {
+        value.as_str()?.parse().ok()
+    }
+}
+impl FromRow for Frontier {
+    fn from_row(row: &Value) -> Result<Self, Unfit> {
+        let roots: Vec<String> = column(row, "roots")?;
+        Self::of(column(row, "size")?, &roots).ok_or(Unfit("roots"))
+    }
+}
+impl<T: FromColumn> FromColumn for BTreeMap<String, T> {
+    fn from_column(value: &Value) -> Option<Self> {
+        // `collect` would sort first: 5 kB for each type.
+        let mut map = Self::new();
+        for (key, value) in value.as_object()? {
+            map.insert(key.clone(), T::from_column(value)?);
+        }
+        Some(map)
+    }
+}
