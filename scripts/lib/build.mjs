@@ -1,6 +1,6 @@
 // Builds the worker into build/<variant>/.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import {
@@ -77,8 +77,12 @@ function rustFlags() {
   const cargo = process.env.CARGO_HOME ?? join(homedir(), '.cargo');
   const rust = execFileSync('rustc', ['--print', 'sysroot'], { cwd: root, encoding: 'utf8' }).trim();
   const sources = join(rust, 'lib/rustlib/src/rust/library');
-  const places = { [root]: '', [join(cargo, 'registry/src')]: 'crates', [sources]: 'std' };
-  const flags = Object.entries(places).map(([from, to]) => `--remap-path-prefix=${from}=${to}`);
+  const registry = join(cargo, 'registry/src');
+  const mirrors = existsSync(registry) ? readdirSync(registry) : [];
+  // Of prefixes that fit, the last one counts.
+  const places = [[root, ''], [sources, 'std'], [registry, 'crates']];
+  for (const name of mirrors) places.push([join(registry, name), 'crates']);
+  const flags = places.map(([from, to]) => `--remap-path-prefix=${from}=${to}`);
   return flags.join('\x1f');
 }
 

@@ -182,6 +182,21 @@ mod tests {
     use crate::domain::decimal::Decimal;
     use crate::domain::order::{Evidence, RefundLine, Report};
 
+    #[test]
+    fn states_have_the_names_of_the_contract() {
+        let names = [
+            (OrderState::Unpaid, "unpaid"),
+            (OrderState::Paid, "paid"),
+            (OrderState::PartiallyRefunded, "partially_refunded"),
+            (OrderState::Refunded, "refunded"),
+            (OrderState::Cancelled, "cancelled"),
+            (OrderState::Disputed, "disputed"),
+        ];
+        for (state, name) in names {
+            assert_eq!(state.as_str(), name);
+        }
+    }
+
     fn line(id: u64, quantity: i64, price_minor: i64, discount_minor: i64) -> Line {
         Line {
             id,

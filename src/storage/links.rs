@@ -37,7 +37,7 @@ CROSS JOIN slugs s ON s.host = substr(j.value, 1, instr(j.value, '/') - 1)
   AND s.slug_key = substr(j.value, instr(j.value, '/') + 1)
 CROSS JOIN links l ON l.brand_id = s.brand_id AND l.id = s.link_id
 CROSS JOIN stores t ON t.brand_id = l.brand_id AND t.id = l.store_id
-CROSS JOIN brands b ON b.id = l.brand_id";
+CROSS JOIN brands b ON b.id = l.brand_id ORDER BY j.key";
 
     HOSTS_OF = "
 SELECT s.host FROM links l JOIN hosts h ON h.brand_id = ?1
@@ -162,7 +162,8 @@ pub fn resolve<'a>(
     db.ask(Freshness::Nearest, bind!(RESOLVE, host, slug_key), |rows| rows.first())
 }
 
-/// The links under many keys, `<host>/<slug>` each, of those there are; a replica may answer.
+/// The links under many keys, `<host>/<slug>` each, of those there are and in their order; a replica
+/// may answer.
 ///
 /// # Errors
 /// [`super::DbError`].

@@ -148,10 +148,24 @@ pub struct Remembered {
     zone: Zone,
     earning: EarningRules,
     rules: Vec<StoredRules>,
-    // `None`: known to be nobody's.
-    codes: HashMap<String, Option<StoredDeal>>,
-    links: HashMap<LinkId, Option<StoredLink>>,
-    slugs: HashMap<String, Option<LinkId>>,
+    answers: HashMap<Asked, Answer>,
+}
+
+/// Something that evidence can name.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Asked {
+    Code(String),
+    Link(LinkId),
+    Slug(String),
+}
+
+/// What was found under it.
+enum Answer {
+    Nothing,
+    Deal(StoredDeal),
+    Link(StoredLink),
+    /// Look under the link.
+    Named(LinkId),
 }
 
 impl StoredRules {
@@ -175,16 +189,14 @@ impl Remembered {
                 hold_days: brand.hold_days,
             },
             rules: brand.rules,
-            codes: HashMap::new(),
-            links: HashMap::new(),
-            slugs: HashMap::new(),
+            answers: HashMap::new(),
         }
     }
 
     /// How many answers it holds.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.codes.len() + self.links.len() + self.slugs.len()
+        self.answers.len()
     }
 
     /// Whether it holds none.
@@ -201,9 +213,7 @@ impl Remembered {
             }
             return;
         }
-        self.codes.extend(other.codes);
-        self.links.extend(other.links);
-        self.slugs.extend(other.slugs);
+        self.answers.extend(other.answers);
     }
 
     /// What a decision about an order that nothing is known of is made from; `None` if something
@@ -213,18 +223,20 @@ impl Remembered {
         let at_ms = named.placed_at_ms;
         let mut known = Known::default();
         for key in &named.codes {
-            if let Some(deal) = self.codes.get(key)? {
+            if let Answer::Deal(deal) = self.answers.get(&Asked::Code(key.clone()))? {
                 known
                     .codes
                     .push(KnownCode { code_key: key.clone(), deal: deal_facts(deal, at_ms) });
             }
         }
         let mut links = named.links.clone();
-        if let Some(slug) = &named.slug {
-            links.extend(*self.slugs.get(slug)?);
+        if let Some(slug) = &named.slug
+            && let Answer::Named(link) = self.answers.get(&Asked::Slug(slug.clone()))?
+        {
+            links.push(*link);
         }
         for id in links {
-            if let Some(l) = self.links.get(&id)? {
+            if let Answer::Link(l) = self.answers.get(&Asked::Link(id))? {
                 let (slug_key, deal) = (l.slug_key.clone(), deal_facts(&l.deal, at_ms));
                 known.links.push(KnownLink { link: l.link, slug_key, deal });
             }
@@ -261,16 +273,22 @@ pub fn loaded(rows: &Rows, named: &Named) -> Result<Option<(Loaded, Remembered)>
     let Some(row) = rows.first::<LoadedRow>()? else { return Ok(None) };
     let order = stored_order(&row)?;
     let mut remembered = Remembered::of(row.brand);
-    remembered.codes = named.codes.iter().map(|key| (key.clone(), None)).collect();
-    for code in row.codes {
-        remembered.codes.insert(code.code_key, Some(code.deal));
+    let answers = &mut remembered.answers;
+    for key in &named.codes {
+        answers.insert(Asked::Code(key.clone()), Answer::Nothing);
     }
-    remembered.links = named.links.iter().map(|id| (*id, None)).collect();
+    for id in &named.links {
+        answers.insert(Asked::Link(*id), Answer::Nothing);
+    }
     if let Some(slug) = &named.slug {
-        remembered.slugs.insert(slug.clone(), row.named.as_ref().map(|l| l.link));
+        let answer = row.named.as_ref().map_or(Answer::Nothing, |l| Answer::Named(l.link));
+        answers.insert(Asked::Slug(slug.clone()), answer);
+    }
+    for code in row.codes {
+        answers.insert(Asked::Code(code.code_key), Answer::Deal(code.deal));
     }
     for link in row.links.into_iter().chain(row.named) {
-        remembered.links.insert(link.link, Some(link));
+        answers.insert(Asked::Link(link.link), Answer::Link(link));
     }
     let Some(mut loaded) = remembered.loaded(named) else {
         return Err(DbError::Failed("an answer that was just read is missing".to_owned()));

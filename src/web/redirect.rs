@@ -4,7 +4,6 @@
 //! replica; what is known is served stale while D1 is away. The click is counted after the answer
 //! (DESIGN.md, "Redirect"); no cookie is read or set.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -133,9 +132,11 @@ pub async fn refresh(app: &App) {
             }
         };
         let now_ms = app.now_ms();
-        let mut found: HashMap<String, Resolved> = found.into_iter().collect();
+        // They come in the order they were asked for; those that are no more are left out.
+        let mut found = found.into_iter().peekable();
         for key in some {
-            remember(app, key, found.remove(key), now_ms);
+            let resolved = found.next_if(|(found, _)| found == key).map(|(_, resolved)| resolved);
+            remember(app, key, resolved, now_ms);
         }
     }
 }
