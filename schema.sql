@@ -49,14 +49,21 @@ CREATE TABLE hosts (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX hosts_by_brand ON hosts (brand_id);
 
--- API keys by the SHA-256 of their text.
+-- API keys by the SHA-256 of their text. `scopes` are names between spaces. When a key was last
+-- used is noted at most once an hour. `revocations` refuses what would lock the brand out.
 CREATE TABLE api_keys (
   secret_hash TEXT NOT NULL PRIMARY KEY CHECK (length(secret_hash) = 64),
   brand_id TEXT NOT NULL,
   id TEXT NOT NULL,
   created_at_ms INTEGER NOT NULL,
-  revoked_at_ms INTEGER
+  revoked_at_ms INTEGER,
+  name TEXT NOT NULL DEFAULT 'first key',
+  scopes TEXT NOT NULL DEFAULT 'read deals money admin',
+  expires_at_ms INTEGER,
+  last_used_at_ms INTEGER,
+  revocations INTEGER NOT NULL DEFAULT 0 CHECK (revocations IN (0, 1))
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX api_keys_by_brand ON api_keys (brand_id, id);
 
 -- Connected shops. Secrets are sealed to the store's id; those before, a JSON list of `sealed` and
 -- `until_ms`, are accepted for an hour.
@@ -353,6 +360,27 @@ CREATE TABLE job_runs (
   handled INTEGER NOT NULL,
   detail TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Who changed what, when and by which request, with what was before and after (JSON). Written in
+-- the batch of the change itself; append-only. What stores report and what jobs post is told by
+-- the orders and the ledger.
+CREATE TABLE audit (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  at_ms INTEGER NOT NULL,
+  actor_kind TEXT NOT NULL CHECK (actor_kind IN ('operator', 'key', 'creator', 'member', 'job')),
+  actor_id TEXT NOT NULL,
+  action TEXT NOT NULL,
+  subject_id TEXT NOT NULL,
+  request_id TEXT NOT NULL,
+  before TEXT CHECK (json_valid(before)),
+  after TEXT CHECK (json_valid(after)),
+  PRIMARY KEY (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX audit_by_subject ON audit (brand_id, subject_id, id);
+CREATE TRIGGER audit_insert_once BEFORE INSERT ON audit WHEN EXISTS (SELECT 1 FROM audit WHERE brand_id = NEW.brand_id AND id = NEW.id) BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
+CREATE TRIGGER audit_never_changes BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
+CREATE TRIGGER audit_never_goes BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
 
 -- What a decision about an order loads, as JSON: a short statement over views costs less than a
 -- long one, which is sent, scanned and hashed with every order. Each is over one table, so that

@@ -11,6 +11,7 @@
 mod support;
 
 mod api {
+    mod access;
     mod bad_input;
     mod failures;
     mod main_job;

@@ -1,7 +1,9 @@
-//! Bearer tokens: how they look and what they are.
+//! Bearer tokens, how they look and what they are; scopes, what a key may do; actors, who did it.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::ids::{CreatorId, KeyId};
 
 /// What a bearer token opens. Each is `prefix` and 43 characters of 256 random bits; only a hash
 /// of it is stored.
@@ -44,6 +46,118 @@ impl TokenKind {
     }
 }
 
+/// What an API key may do. Each is asked for on its own: none includes another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Look at everything of the brand.
+    Read,
+    /// Change creators, campaigns, deals, links and codes.
+    Deals,
+    /// Move money.
+    Money,
+    /// Change settings, stores and keys.
+    Admin,
+}
+
+impl Scope {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Read, Self::Deals, Self::Money, Self::Admin];
+
+    /// Its name in storage and in the API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Deals => "deals",
+            Self::Money => "money",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// A set of scopes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Scopes(u8);
+
+impl Scopes {
+    /// Every scope.
+    #[must_use]
+    pub fn all() -> Self {
+        Self::of(&Scope::ALL)
+    }
+
+    /// These.
+    #[must_use]
+    pub fn of(scopes: &[Scope]) -> Self {
+        Self(scopes.iter().fold(0, |bits, scope| bits | 1 << *scope as u8))
+    }
+
+    /// Whether this one is among them.
+    #[must_use]
+    pub fn has(self, scope: Scope) -> bool {
+        self.0 & 1 << scope as u8 != 0
+    }
+
+    /// Whether all of `other` are among them.
+    #[must_use]
+    pub fn include(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Them, in their usual order.
+    #[must_use]
+    pub fn list(self) -> Vec<Scope> {
+        Scope::ALL.into_iter().filter(|scope| self.has(*scope)).collect()
+    }
+
+    /// The text that storage keeps: names between spaces.
+    #[must_use]
+    pub fn to_text(self) -> String {
+        self.list().into_iter().map(Scope::as_str).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The set that such a text names. A name that isn't known opens nothing.
+    #[must_use]
+    pub fn from_text(text: &str) -> Self {
+        let named = |scope: &Scope| text.split(' ').any(|name| name == scope.as_str());
+        Self::of(&Scope::ALL.into_iter().filter(named).collect::<Vec<_>>())
+    }
+}
+
+/// Who does something, for the audit trail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Actor {
+    /// Who runs the deployment.
+    Operator,
+    /// Whoever has this API key.
+    Key(KeyId),
+    /// A creator, by her own token.
+    Creator(CreatorId),
+}
+
+impl Actor {
+    /// Its kind in storage.
+    #[must_use]
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Operator => "operator",
+            Self::Key(_) => "key",
+            Self::Creator(_) => "creator",
+        }
+    }
+
+    /// Its id in storage, empty for the operator.
+    #[must_use]
+    pub fn id(self) -> String {
+        match self {
+            Self::Operator => String::new(),
+            Self::Key(id) => id.to_string(),
+            Self::Creator(id) => id.to_string(),
+        }
+    }
+}
+
 /// The first API key in a query string, which must never carry one: it is refused and revoked.
 #[must_use]
 pub fn api_key_in_query(query: &str) -> Option<String> {
@@ -73,5 +187,19 @@ mod tests {
         assert_eq!(api_key_in_query(&format!("a=1&key={key}")), Some(key.clone()));
         assert_eq!(api_key_in_query(&format!("a=1&key=%74{}", &key[1..])), Some(key));
         assert_eq!(api_key_in_query("a=1&key=x"), None);
+    }
+
+    #[test]
+    fn scopes_are_sets_and_survive_their_text() {
+        for bits in 0..16_u8 {
+            let scopes = Scopes(bits);
+            assert_eq!(Scopes::from_text(&scopes.to_text()), scopes);
+            assert_eq!(Scopes::of(&scopes.list()), scopes);
+            assert!(Scopes::all().include(scopes));
+            assert_eq!(scopes.include(Scopes::all()), bits == 15);
+        }
+        let some = Scopes::from_text("read money sudo Admin");
+        assert_eq!(some.list(), [Scope::Read, Scope::Money]);
+        assert!(!some.include(Scopes::of(&[Scope::Read, Scope::Admin])));
     }
 }

@@ -154,6 +154,8 @@ kinds! {
     Token, TokenId, "token";
     /// A delivery that was authentic but unusable.
     Quarantined, QuarantineId, "quarantine";
+    /// A row of the audit trail.
+    Audit, AuditId, "audit";
 }
 
 #[cfg(test)]

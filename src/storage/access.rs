@@ -1,14 +1,37 @@
 //! API keys, invitations and creators' tokens, by the hash of their text.
 
-use super::{Database, Freshness, Reading, Statement, bind, row, statements};
+use super::{Database, Page, Reading, Statement, bind, row, statements};
+use crate::domain::auth::Scopes;
 use crate::domain::ids::{BrandId, CreatorId, DealId, InvitationId, KeyId, TokenId};
 use crate::domain::time::Millis;
 
 statements! {
     INSERT_KEY = "
-INSERT INTO api_keys (secret_hash, brand_id, id, created_at_ms) VALUES (?1, ?2, ?3, ?4)";
+INSERT INTO api_keys (secret_hash, brand_id, id, created_at_ms, name, scopes, expires_at_ms)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
-    FIND_KEY = "SELECT brand_id FROM api_keys WHERE secret_hash = ?1 AND revoked_at_ms IS NULL";
+    FIND_KEY = "
+SELECT brand_id, id, scopes, expires_at_ms, last_used_at_ms FROM api_keys
+WHERE secret_hash = ?1 AND revoked_at_ms IS NULL";
+
+    USE_KEY = "
+UPDATE api_keys SET last_used_at_ms = ?3 WHERE brand_id = ?1 AND secret_hash = ?2";
+
+    LIST_KEYS = "
+SELECT id, name, scopes, created_at_ms, expires_at_ms, revoked_at_ms, last_used_at_ms
+FROM api_keys WHERE brand_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+
+    SHOW_KEY = "
+SELECT id, name, scopes, created_at_ms, expires_at_ms, revoked_at_ms, last_used_at_ms
+FROM api_keys WHERE brand_id = ?1 AND id = ?2";
+
+    /// ?3 now. The last key that may make others can't go: revocations becomes 2, which its CHECK
+    /// refuses.
+    END_KEY = "
+UPDATE api_keys SET revoked_at_ms = ?3, revocations = iif(EXISTS (SELECT 1 FROM api_keys o
+    WHERE o.brand_id = ?1 AND o.id <> ?2 AND o.revoked_at_ms IS NULL
+      AND coalesce(o.expires_at_ms > ?3, 1) AND ' ' || o.scopes || ' ' LIKE '% admin %'), 1, 2)
+WHERE brand_id = ?1 AND id = ?2 AND revoked_at_ms IS NULL";
 
     REVOKE_KEY = "
 UPDATE api_keys SET revoked_at_ms = ?2 WHERE secret_hash = ?1 AND revoked_at_ms IS NULL";
@@ -34,23 +57,106 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 SELECT brand_id, creator_id, expires_at_ms FROM creator_tokens WHERE secret_hash = ?1";
 }
 
-/// Stores an API key's hash.
-#[must_use]
-pub fn insert_key(brand: BrandId, id: KeyId, secret_hash: &str, now_ms: Millis) -> Statement {
-    bind!(INSERT_KEY, secret_hash, brand, id, now_ms)
+/// An API key to be stored.
+#[derive(Debug, Clone, Copy)]
+pub struct NewKey<'a> {
+    /// Its id.
+    pub id: KeyId,
+    /// What people call it.
+    pub name: &'a str,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// Until when it holds, if not for ever.
+    pub expires_at_ms: Option<Millis>,
 }
 
-/// The brand that a key opens.
+/// Stores an API key's hash.
+#[must_use]
+pub fn insert_key(
+    brand: BrandId,
+    secret_hash: &str,
+    key: &NewKey<'_>,
+    now_ms: Millis,
+) -> Statement {
+    let scopes = key.scopes.to_text();
+    bind!(INSERT_KEY, secret_hash, brand, key.id, now_ms, key.name, scopes, key.expires_at_ms)
+}
+
+row! {
+    /// What a key opens.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct OpenKey {
+        /// Which brand.
+        pub brand_id: BrandId,
+        /// The key's id.
+        pub id: KeyId,
+        /// What it may do, as storage writes it.
+        pub scopes: String,
+        /// Until when.
+        pub expires_at_ms: Option<Millis>,
+        /// When its last use was noted.
+        pub last_used_at_ms: Option<Millis>,
+    }
+}
+
+/// What the key with this hash opens, unless it was revoked; it may have expired.
 ///
 /// # Errors
 /// [`super::DbError`].
-pub fn brand_of_key<'a>(db: &'a dyn Database, secret_hash: &str) -> Reading<'a, Option<BrandId>> {
-    db.ask(Freshness::Primary, bind!(FIND_KEY, secret_hash), |rows| {
-        Ok(rows.column("brand_id")?.pop())
-    })
+pub fn key<'a>(db: &'a dyn Database, secret_hash: &str) -> Reading<'a, Option<OpenKey>> {
+    db.first(bind!(FIND_KEY, secret_hash))
 }
 
-/// Revokes a key.
+/// Notes that a key was used.
+#[must_use]
+pub fn use_key(brand: BrandId, secret_hash: &str, now_ms: Millis) -> Statement {
+    bind!(USE_KEY, brand, secret_hash, now_ms)
+}
+
+row! {
+    /// A key as the brand sees it.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct KeyRow {
+        /// Its id.
+        pub id: KeyId,
+        /// What people call it.
+        pub name: String,
+        /// What it may do, as storage writes it.
+        pub scopes: String,
+        /// When it was made.
+        pub created_at_ms: Millis,
+        /// Until when it holds.
+        pub expires_at_ms: Option<Millis>,
+        /// When it was revoked.
+        pub revoked_at_ms: Option<Millis>,
+        /// When it was last used, to the hour.
+        pub last_used_at_ms: Option<Millis>,
+    }
+}
+
+/// A page of the brand's keys.
+///
+/// # Errors
+/// [`super::DbError`].
+pub fn keys<'a>(db: &'a dyn Database, brand: BrandId, page: &Page) -> Reading<'a, Vec<KeyRow>> {
+    db.all(bind!(LIST_KEYS, brand, &page.after, page.limit))
+}
+
+/// One key of the brand.
+///
+/// # Errors
+/// [`super::DbError`].
+pub fn key_row<'a>(db: &'a dyn Database, brand: BrandId, id: KeyId) -> Reading<'a, Option<KeyRow>> {
+    db.first(bind!(SHOW_KEY, brand, id))
+}
+
+/// Revokes a key at its brand's wish; the last one that may make others aborts the batch.
+#[must_use]
+pub fn end_key(brand: BrandId, id: KeyId, now_ms: Millis) -> Statement {
+    bind!(END_KEY, brand, id, now_ms)
+}
+
+/// Revokes a key that leaked, by its hash, whatever else it was good for.
 #[must_use]
 pub fn revoke_key(secret_hash: &str, now_ms: Millis) -> Statement {
     bind!(REVOKE_KEY, secret_hash, now_ms)

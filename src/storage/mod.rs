@@ -7,6 +7,7 @@
 //! multiplies a bound parameter, and STRICT tables turn them back.
 
 pub mod access;
+pub mod audit;
 pub mod brands;
 pub mod click_counter;
 pub mod clicks;
@@ -168,6 +169,7 @@ const fn squeeze(sql: &[u8], out: &mut [u8]) -> usize {
 pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static str)])> {
     vec![
         ("access", access::STATEMENTS),
+        ("audit", audit::STATEMENTS),
         ("brands", brands::STATEMENTS),
         ("clicks", clicks::STATEMENTS),
         ("creators", creators::STATEMENTS),

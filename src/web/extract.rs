@@ -1,16 +1,21 @@
 //! What handlers take out of requests: who is calling, the body, the query, ids in the path.
 
+use std::marker::PhantomData;
+
 use crate::app::{App, Pending};
-use crate::domain::auth::{TokenKind, api_key_in_query};
-use crate::domain::ids::{BrandId, CreatorId, Id, Kind};
+use crate::domain::auth::{Actor, Scope, Scopes, TokenKind, api_key_in_query};
+use crate::domain::ids::{BrandId, CreatorId, Id, KeyId, Kind};
 use crate::domain::link::percent_decode;
 use crate::domain::secret::{same_secret, token_hash};
 use crate::domain::time::{Day, Millis, Zone, parse_rfc3339};
 use crate::error::{Error, FieldError, Result};
-use crate::storage::{Page, access};
+use crate::storage::{Page, Statement, access, audit};
 use crate::web::body::{FromJson, parse_body};
 use crate::web::handler::{Call, Extract};
 use crate::web::message::Request;
+
+/// A key's use is noted at most this often.
+const NOTE_USE_AFTER_MS: Millis = 3_600_000;
 
 /// Whose token a request brings.
 #[derive(Clone, Copy)]
@@ -19,8 +24,8 @@ pub enum Identity {
     Nobody,
     /// The operator's.
     Operator,
-    /// A key of this brand.
-    Brand(BrandId),
+    /// A key of this brand, and what it may do.
+    Key(BrandId, KeyId, Scopes),
     /// A token of this brand's creator.
     Creator(BrandId, CreatorId),
 }
@@ -43,10 +48,7 @@ pub fn identify<'a>(app: &'a App, request: &'a Request<'a>) -> Pending<'a, Resul
             return Ok(Identity::Operator);
         }
         let known = match TokenKind::of(token) {
-            Some(TokenKind::ApiKey) => {
-                let brand = access::brand_of_key(app.db(), &token_hash(token)).await?;
-                brand.map(Identity::Brand)
-            }
+            Some(TokenKind::ApiKey) => key(app, &token_hash(token)).await?,
             Some(TokenKind::CreatorToken) => {
                 let row = access::token(app.db(), &token_hash(token)).await?;
                 row.filter(|row| row.expires_at_ms > app.now_ms())
@@ -56,6 +58,20 @@ pub fn identify<'a>(app: &'a App, request: &'a Request<'a>) -> Pending<'a, Resul
         };
         Ok(known.unwrap_or(Identity::Nobody))
     })
+}
+
+/// The brand's key with this hash, unless it was revoked or has expired.
+async fn key(app: &App, hash: &str) -> Result<Option<Identity>> {
+    let now_ms = app.now_ms();
+    let found = access::key(app.db(), hash).await?;
+    let Some(key) = found.filter(|key| key.expires_at_ms.is_none_or(|end| end > now_ms)) else {
+        return Ok(None);
+    };
+    if key.last_used_at_ms.is_none_or(|last| now_ms - last >= NOTE_USE_AFTER_MS) {
+        // A note that fails is made with the next use.
+        let _ = app.db().run(vec![access::use_key(key.brand_id, hash, now_ms)]).await;
+    }
+    Ok(Some(Identity::Key(key.brand_id, key.id, Scopes::from_text(&key.scopes))))
 }
 
 fn bearer<'a>(request: &Request<'a>) -> Option<&'a str> {
@@ -71,26 +87,133 @@ impl Extract for Operator {
     fn extract(call: &Call<'_>) -> Result<Self> {
         match call.identity {
             Identity::Operator => Ok(Self),
-            Identity::Brand(_) => Err(Error::Forbidden("only the operator may do this")),
+            Identity::Key(..) => Err(Error::Forbidden("only the operator may do this")),
             _ => Err(Error::Unauthenticated),
         }
     }
 }
 
-/// Someone with a key of this brand.
-pub struct Caller {
-    /// Whose key.
-    pub brand: BrandId,
+/// Scopes as types, for [`Caller`].
+pub mod may {
+    use super::Scope;
+
+    /// A scope that a handler asks for.
+    pub trait May {
+        /// Which.
+        const SCOPE: Scope;
+    }
+    macro_rules! scopes {
+        ($($(#[$doc:meta])* $name:ident;)*) => {$(
+            $(#[$doc])*
+            pub enum $name {}
+            impl May for $name {
+                const SCOPE: Scope = Scope::$name;
+            }
+        )*};
+    }
+    scopes! {
+        /// May look.
+        Read;
+        /// May change deals and what belongs to them.
+        Deals;
+        /// May move money.
+        Money;
+        /// May change settings, stores and keys.
+        Admin;
+    }
 }
 
-impl Extract for Caller {
+/// Someone who acts for this brand and may do what `S` says.
+pub struct Caller<S = may::Read> {
+    /// Whose key.
+    pub brand: BrandId,
+    /// Who, for the audit trail.
+    pub actor: Actor,
+    /// All that the caller may do.
+    pub scopes: Scopes,
+    request_id: String,
+    scope: PhantomData<S>,
+}
+
+impl<S: may::May> Extract for Caller<S> {
     const IDENTIFIES: bool = true;
     fn extract(call: &Call<'_>) -> Result<Self> {
-        match call.identity {
-            Identity::Brand(brand) => Ok(Self { brand }),
-            Identity::Creator(..) => Err(Error::Forbidden("this is for the brand")),
-            _ => Err(Error::Unauthenticated),
+        let (brand, actor, scopes) = brands_caller(call, S::SCOPE)?;
+        let request_id = call.request.id.to_owned();
+        Ok(Self { brand, actor, scopes, request_id, scope: PhantomData })
+    }
+}
+
+fn brands_caller(call: &Call<'_>, scope: Scope) -> Result<(BrandId, Actor, Scopes)> {
+    match call.identity {
+        Identity::Key(brand, key, scopes) if scopes.has(scope) => {
+            Ok((brand, Actor::Key(key), scopes))
         }
+        Identity::Key(..) => Err(Error::Forbidden(match scope {
+            Scope::Read => "this key has no scope `read`",
+            Scope::Deals => "this key has no scope `deals`",
+            Scope::Money => "this key has no scope `money`",
+            Scope::Admin => "this key has no scope `admin`",
+        })),
+        Identity::Creator(..) => Err(Error::Forbidden("this is for the brand")),
+        _ => Err(Error::Unauthenticated),
+    }
+}
+
+impl<S> Caller<S> {
+    /// Notes what the caller does, for the batch that does it. `before` and `after` are JSON: what
+    /// the API shows of the subject, or what was changed of it; never a secret.
+    #[must_use]
+    pub fn note(
+        &self,
+        app: &App,
+        action: &'static str,
+        subject: impl ToString,
+        before: Option<String>,
+        after: Option<String>,
+    ) -> Statement {
+        let by = By { actor: self.actor, request_id: &self.request_id };
+        note(app, self.brand, &by, action, &subject.to_string(), before, after)
+    }
+}
+
+/// Who does something, by which request.
+pub struct By<'a> {
+    /// Who.
+    pub actor: Actor,
+    /// By which request.
+    pub request_id: &'a str,
+}
+
+/// Notes what somebody does to a brand: see [`Caller::note`].
+#[must_use]
+pub fn note(
+    app: &App,
+    brand: BrandId,
+    by: &By<'_>,
+    action: &'static str,
+    subject: &str,
+    before: Option<String>,
+    after: Option<String>,
+) -> Statement {
+    let done = audit::Done {
+        id: app.new_id(),
+        actor: by.actor,
+        action,
+        subject,
+        request_id: by.request_id,
+        before,
+        after,
+    };
+    audit::note(brand, &done, app.now_ms())
+}
+
+/// The id of the request, for what is noted without a [`Caller`].
+pub struct RequestId(pub String);
+
+impl Extract for RequestId {
+    fn extract(call: &Call<'_>) -> Result<Self> {
+        Ok(Self(call.request.id.to_owned()))
     }
 }
 
@@ -107,7 +230,7 @@ impl Extract for Me {
     fn extract(call: &Call<'_>) -> Result<Self> {
         match call.identity {
             Identity::Creator(brand, creator) => Ok(Self { brand, creator }),
-            Identity::Brand(_) => Err(Error::Forbidden("this is for creators")),
+            Identity::Key(..) => Err(Error::Forbidden("this is for creators")),
             _ => Err(Error::Unauthenticated),
         }
     }

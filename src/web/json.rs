@@ -12,6 +12,14 @@ pub trait ToJson {
     fn write(&self, out: &mut Vec<u8>);
 }
 
+/// The text of a view.
+#[must_use]
+pub fn text(view: &dyn ToJson) -> String {
+    let mut out = Vec::new();
+    view.write(&mut out);
+    String::from_utf8(out).unwrap_or_default()
+}
+
 /// Declares a view: a struct that is written as an object of its fields, in their order.
 macro_rules! view {
     (

@@ -9,6 +9,8 @@ use http::StatusCode;
 
 /// A request to the API.
 pub struct Request<'a> {
+    /// What it is called in logs, in its answer and in the audit trail.
+    pub id: &'a str,
     /// `GET`
     pub method: &'a str,
     /// Path and query.

@@ -72,7 +72,7 @@ pub fn normal_host(host: &str) -> String {
 
 /// Answers a request to the API: handler, request id, logs.
 pub async fn serve_api(app: &App, request: Request<'_>) -> Response {
-    let request_id = hex(&app.random::<8>());
+    let request_id = request.id.to_owned();
     let started_ms = app.now_ms();
     let answered = if request.uri.len() > MAX_URI {
         Err(Error::UriTooLong)
@@ -96,6 +96,12 @@ pub async fn serve_api(app: &App, request: Request<'_>) -> Response {
     response.set("x-content-type-options", "nosniff");
     response.set("cache-control", "no-store");
     response
+}
+
+/// A new name for a request.
+#[must_use]
+pub fn request_id(app: &App) -> String {
+    hex(&app.random::<8>())
 }
 
 /// One request in 256 is logged although nothing went wrong: logs cost more than requests.

@@ -192,7 +192,9 @@ async fn api(
     };
     let more = MoreFacts::of(&request);
     let headers = more.api_headers().collect();
-    let request = Request { method: facts.method(), uri: facts.uri(), headers, body: &body };
+    let id = web::request_id(app);
+    let (method, uri) = (facts.method(), facts.uri());
+    let request = Request { id: &id, method, uri, headers, body: &body };
     Ok(glue::response(&web::serve_api(app, request).await))
 }
 

@@ -200,7 +200,9 @@ impl Product {
         let (parts, body) = request.into_parts();
         let uri = parts.uri.to_string();
         let headers = parts.headers.iter().map(|(n, v)| (n.as_str(), v.to_str().unwrap()));
+        let id = tributary::web::request_id(&self.app);
         let request = tributary::web::message::Request {
+            id: &id,
             method: parts.method.as_str(),
             uri: &uri,
             headers: headers.collect(),

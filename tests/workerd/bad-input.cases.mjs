@@ -991,6 +991,28 @@ const api = [
     refused(403),
   ],
   [
+    'A3',
+    'a key without the scope',
+    (w) => [
+      w.reader.call('PATCH', '/v1/brand', { name: 'x' }),
+      w.reader.call('POST', '/v1/creators', { name: 'x', handle: 'x' }),
+      w.reader.call('POST', `/v1/deals/${w.a.deal.id}/terms`, { commission_percent: '90' }),
+      w.reader.call('POST', '/v1/keys', { name: 'x', scopes: ['admin'] }),
+      w.reader.call('GET', '/v1/keys'),
+      w.reader.call('GET', '/v1/audit'),
+    ],
+    refused(403),
+  ],
+  [
+    'A1',
+    'an expired key',
+    async (w) => {
+      await new Promise((resolve) => setTimeout(resolve, 1600));
+      return w.a.client.as(w.expired).call('GET', '/v1/brand');
+    },
+    refused(401),
+  ],
+  [
     'A4',
     'another brand’s things',
     (w) =>
@@ -1462,7 +1484,6 @@ export const elsewhere = {
   W24: 'outage.test.mjs and kill.test.mjs',
 };
 export const waiting = {
-  'A3, scopes': 'keys with scopes',
   'A9, fees and adjustments': 'fees; the payout minimum stands in',
   A10: 'payouts',
   A11: 'calls with an Idempotency-Key',

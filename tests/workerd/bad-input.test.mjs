@@ -21,7 +21,7 @@ const TABLES = [
     'terms',
   ],
   ...['links', 'slugs', 'codes', 'orders', 'deal_days', 'entries', 'balances', 'ledger_seals'],
-  ...['invitations', 'creator_tokens'],
+  ...['invitations', 'creator_tokens', 'audit'],
 ];
 
 let server;
@@ -77,6 +77,9 @@ async function world() {
   made.expiredToken = await invite();
   await server.sql('UPDATE creator_tokens SET expires_at_ms = 1');
   made.me = a.client.as(await invite());
+  const keyWith = async (body) => (await a.client.post('/v1/keys', { name: 'k', ...body })).api_key;
+  made.reader = a.client.as(await keyWith({ scopes: ['read'] }));
+  made.expired = await keyWith({ scopes: ['read'], expires_at: new Date(Date.now() + 1500).toISOString() });
   const keyOf = async () => (await programme(server)).key;
   [made.leaked, made.revoked] = [await keyOf(), await keyOf()];
   const hash = createHash('sha256').update(made.revoked).digest('hex');

@@ -3,7 +3,7 @@
 use http::StatusCode;
 
 use crate::app::{App, Pending};
-use crate::domain::auth::TokenKind;
+use crate::domain::auth::{Actor, Scopes, TokenKind};
 use crate::domain::brand::{AttributionRules, Brand, ClickOrder, EarnOn, EarningRules, Precedence};
 use crate::domain::creator::is_email;
 use crate::domain::ids::BrandId;
@@ -15,9 +15,9 @@ use crate::error::{Error, Result};
 use crate::storage::brands::{BrandUpdate, StoredBrand};
 use crate::storage::{DbError, access, brands, stores};
 use crate::web::body::{body, words};
-use crate::web::extract::{Body, Caller, Checks, Operator, checked};
+use crate::web::extract::{Body, By, Caller, Checks, Operator, RequestId, checked, may, note};
 use crate::web::handler::{Json, State};
-use crate::web::json::{by_serde, view};
+use crate::web::json::{self, by_serde, view};
 use crate::web::normal_host;
 
 view! {
@@ -102,6 +102,7 @@ view! {
 pub async fn create(
     State(app): State<App>,
     _: Operator,
+    RequestId(request_id): RequestId,
     Body(new): Body<NewBrand>,
 ) -> Result<(StatusCode, Json<CreatedBrand>)> {
     let mut checks = Checks::default();
@@ -128,9 +129,19 @@ pub async fn create(
     let api_key = TokenKind::ApiKey.token(app.random());
     let now_ms = app.now_ms();
     let mut batch = brands::insert(&brand, owner, now_ms);
-    batch.push(access::insert_key(brand.id, app.new_id(), &token_hash(&api_key), now_ms));
+    let key = access::NewKey {
+        id: app.new_id(),
+        name: "first key",
+        scopes: Scopes::all(),
+        expires_at_ms: None,
+    };
+    batch.push(access::insert_key(brand.id, &token_hash(&api_key), &key, now_ms));
+    let id = brand.id;
+    let brand: BrandView = StoredBrand { brand, pending_host: None }.into();
+    let by = By { actor: Actor::Operator, request_id: &request_id };
+    let made = Some(json::text(&brand));
+    batch.push(note(&app, id, &by, "brand.create", &id.to_string(), None, made));
     app.db().run(batch).await?;
-    let brand = StoredBrand { brand, pending_host: None }.into();
     Ok((StatusCode::CREATED, Json(CreatedBrand { brand, api_key })))
 }
 
@@ -152,7 +163,7 @@ fn homepage(url: &str, local: bool) -> Result<String, &'static str> {
 }
 
 /// The brand of the key.
-#[utoipa::path(get, path = "/v1/brand", tag = "brand", security(("api_key" = [])),
+#[utoipa::path(get, path = "/v1/brand", tag = "brand", security(("api_key" = ["read"])),
     responses((status = 200, body = BrandView)))]
 pub async fn show(State(app): State<App>, caller: Caller) -> Result<Json<BrandView>> {
     Ok(Json(find(&app, caller.brand).await?.into()))
@@ -199,21 +210,27 @@ words!(ClickOrder { "last" => Last, "first" => First });
 
 /// Changes settings.
 #[utoipa::path(patch, path = "/v1/brand", tag = "brand", request_body = BrandChanges,
-    security(("api_key" = [])), responses((status = 200, body = BrandView),
+    security(("api_key" = ["admin"])), responses((status = 200, body = BrandView),
     (status = 409, description = "The domain is taken, or the time zone is fixed by orders")))]
 pub async fn update(
     State(app): State<App>,
-    caller: Caller,
+    caller: Caller<may::Admin>,
     Body(changes): Body<BrandChanges>,
 ) -> Result<Json<BrandView>> {
-    let brand = find(&app, caller.brand).await?.brand;
+    let stored = find(&app, caller.brand).await?;
+    let brand = stored.brand.clone();
+    let before = json::text(&BrandView::from(stored));
     let host = changes
         .link_domain
         .as_ref()
         .map(|domain| domain.as_deref().map(|host| normal_host(host.trim())).unwrap_or_default());
     let rules = attribution(brand.attribution, changes.attribution.as_ref());
     let update = check(&app, &brand, &rules, changes)?;
-    let mut batch = vec![brands::update(brand.id, &update)];
+    let changed = changed(&update, &rules, host.as_deref());
+    let mut batch = vec![
+        brands::update(brand.id, &update),
+        caller.note(&app, "brand.update", brand.id, Some(before), Some(changed)),
+    ];
     if rules != brand.attribution {
         batch.push(brands::rules(brand.id, &rules, app.now_ms()));
     }
@@ -232,6 +249,24 @@ pub async fn update(
         app.memory.forget_host(host);
     }
     Ok(Json(find(&app, brand.id).await?.into()))
+}
+
+/// What a change of settings asks for, for the audit trail.
+fn changed(update: &BrandUpdate, rules: &AttributionRules, host: Option<&str>) -> String {
+    serde_json::json!({
+        "name": update.name,
+        "timezone": update.timezone.as_ref().map(Zone::name),
+        "homepage_url": update.homepage_url,
+        "link_domain": host,
+        "window_days": rules.window_days,
+        "precedence": rules.precedence,
+        "clicks": rules.clicks,
+        "hold_days": update.hold_days,
+        "earn_on": update.earn_on,
+        "count_test_orders": update.count_test_orders,
+        "payout_minimum": update.payout_minimum.map(|minimum| minimum.map(|m| m.to_decimal())),
+    })
+    .to_string()
 }
 
 fn host_taken() -> Error {

@@ -11,9 +11,9 @@ use crate::error::{Error, Result};
 use crate::storage::creators::{self as rows, CampaignRow, CreatorRow};
 use crate::storage::rows::from_json;
 use crate::web::body::body;
-use crate::web::extract::{Body, Caller, Checks, Params, PathId, checked};
+use crate::web::extract::{Body, Caller, Checks, Params, PathId, checked, may};
 use crate::web::handler::{Json, State};
-use crate::web::json::view;
+use crate::web::json::{self, view};
 
 use super::view::{List, Percent};
 
@@ -69,10 +69,10 @@ body! {
 
 /// Signs up a creator.
 #[utoipa::path(post, path = "/v1/creators", tag = "creators", request_body = NewCreator,
-    security(("api_key" = [])), responses((status = 201, body = CreatorView)))]
+    security(("api_key" = ["deals"])), responses((status = 201, body = CreatorView)))]
 pub async fn create(
     State(app): State<App>,
-    caller: Caller,
+    caller: Caller<may::Deals>,
     Body(new): Body<NewCreator>,
 ) -> Result<(StatusCode, Json<CreatorView>)> {
     let mut checks = Checks::default();
@@ -101,8 +101,11 @@ pub async fn create(
     };
     let key = &app.config.data_key;
     let hash = creator.email.as_deref().map(|e| key.email_hash(caller.brand, &normal_email(e)));
-    app.db().run(vec![rows::insert(caller.brand, &creator, hash, app.now_ms())]).await?;
-    Ok((StatusCode::CREATED, Json(creator.into())))
+    let insert = rows::insert(caller.brand, &creator, hash, app.now_ms());
+    let view = CreatorView::from(creator);
+    let note = caller.note(&app, "creator.create", view.id, None, Some(json::text(&view)));
+    app.db().run(vec![insert, note]).await?;
+    Ok((StatusCode::CREATED, Json(view)))
 }
 
 /// Tags: short texts, each once, at most 50.
@@ -119,7 +122,7 @@ pub fn tags(checks: &mut Checks, tags: Vec<String>) -> Vec<String> {
 }
 
 /// The brand's creators.
-#[utoipa::path(get, path = "/v1/creators", tag = "creators", security(("api_key" = [])),
+#[utoipa::path(get, path = "/v1/creators", tag = "creators", security(("api_key" = ["read"])),
     params(("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query)),
     responses((status = 200, body = List<CreatorView>)))]
 pub async fn list(
@@ -133,7 +136,7 @@ pub async fn list(
 }
 
 /// One creator.
-#[utoipa::path(get, path = "/v1/creators/{id}", tag = "creators", security(("api_key" = [])),
+#[utoipa::path(get, path = "/v1/creators/{id}", tag = "creators", security(("api_key" = ["read"])),
     params(("id" = CreatorId, Path)), responses((status = 200, body = CreatorView)))]
 pub async fn show(
     State(app): State<App>,
@@ -171,10 +174,10 @@ body! {
 
 /// Makes a campaign.
 #[utoipa::path(post, path = "/v1/campaigns", tag = "campaigns", request_body = NewCampaign,
-    security(("api_key" = [])), responses((status = 201, body = CampaignView)))]
+    security(("api_key" = ["deals"])), responses((status = 201, body = CampaignView)))]
 pub async fn create_campaign(
     State(app): State<App>,
-    caller: Caller,
+    caller: Caller<may::Deals>,
     Body(new): Body<NewCampaign>,
 ) -> Result<(StatusCode, Json<CampaignView>)> {
     let mut checks = Checks::default();
@@ -186,8 +189,11 @@ pub async fn create_campaign(
     checks.done()?;
     let campaign =
         CampaignRow { id: app.new_id(), name: checked(name)?, stages: json!(stages).to_string() };
-    app.db().run(vec![rows::insert_campaign(caller.brand, &campaign, app.now_ms())]).await?;
-    Ok((StatusCode::CREATED, Json(campaign.into())))
+    let insert = rows::insert_campaign(caller.brand, &campaign, app.now_ms());
+    let view = CampaignView::from(campaign);
+    let note = caller.note(&app, "campaign.create", view.id, None, Some(json::text(&view)));
+    app.db().run(vec![insert, note]).await?;
+    Ok((StatusCode::CREATED, Json(view)))
 }
 
 fn stages_of(checks: &mut Checks, stages: &[String]) -> Vec<String> {
@@ -208,7 +214,7 @@ fn stages_of(checks: &mut Checks, stages: &[String]) -> Vec<String> {
 }
 
 /// The brand's campaigns.
-#[utoipa::path(get, path = "/v1/campaigns", tag = "campaigns", security(("api_key" = [])),
+#[utoipa::path(get, path = "/v1/campaigns", tag = "campaigns", security(("api_key" = ["read"])),
     params(("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query)),
     responses((status = 200, body = List<CampaignView>)))]
 pub async fn list_campaigns(
@@ -222,7 +228,7 @@ pub async fn list_campaigns(
 }
 
 /// One campaign.
-#[utoipa::path(get, path = "/v1/campaigns/{id}", tag = "campaigns", security(("api_key" = [])),
+#[utoipa::path(get, path = "/v1/campaigns/{id}", tag = "campaigns", security(("api_key" = ["read"])),
     params(("id" = CampaignId, Path)), responses((status = 200, body = CampaignView)))]
 pub async fn show_campaign(
     State(app): State<App>,

@@ -2,35 +2,30 @@
 
 use http::StatusCode;
 use serde::Serialize;
+use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::app::{App, Pending};
 use crate::domain::auth::TokenKind;
 use crate::domain::deal::Terms;
 use crate::domain::ids::{
-    BrandId, CampaignId, CodeId, CreatorId, Deal, DealId, InvitationId, Link, LinkId, StoreId,
-    TermsId,
+    BrandId, CampaignId, CodeId, CreatorId, Deal, DealId, InvitationId, LinkId, TermsId,
 };
-use crate::domain::link::{Slug, SlugError, Target};
 use crate::domain::secret::token_hash;
-use crate::domain::time::Millis;
+use crate::domain::time::{Millis, to_rfc3339};
 use crate::error::{Error, Result};
 use crate::storage::deals::{self as rows, DealRow, DealUpdate, NewDeal, Start, TermsRow};
-use crate::storage::links::{self, LinkRow, NewLink};
 use crate::storage::rows::from_json;
-use crate::storage::{DbError, Page, access, creators, stores};
+use crate::storage::{DbError, access, creators};
 use crate::web::body::{body, words};
-use crate::web::extract::{Body, Caller, Checks, Params, PathId, checked};
+use crate::web::extract::{Body, Caller, Checks, Params, PathId, checked, may};
 use crate::web::handler::{Json, State};
-use crate::web::json::{by_serde, view};
-use crate::web::redirect;
+use crate::web::json::{self, by_serde, view};
 
 use super::view::{List, Percent, Time};
 
 /// An invitation holds for a week.
 const INVITATION_MS: Millis = 7 * 24 * 3_600_000;
-/// A slug from a handle tries so many suffixes in turn, and as many at random.
-const SLUG_ATTEMPTS: u32 = 8;
 /// No terms start before this: 2000-01-01.
 const EARLIEST_START_MS: Millis = 946_684_800_000;
 
@@ -67,11 +62,11 @@ by_serde!(LinkState);
 words!(LinkState { "open" => Open, "closed" => Closed });
 
 impl LinkState {
-    fn of(closed_at_ms: Option<Millis>) -> Self {
+    pub(super) fn of(closed_at_ms: Option<Millis>) -> Self {
         if closed_at_ms.is_some() { Self::Closed } else { Self::Open }
     }
 
-    fn closed(self) -> bool {
+    pub(super) fn closed(self) -> bool {
         self == Self::Closed
     }
 }
@@ -100,12 +95,12 @@ view! {
     /// A personal link.
     #[schema(as = Link)]
     pub struct LinkView {
-        id: LinkId,
-        slug: String,
-        target: String,
+        pub(super) id: LinkId,
+        pub(super) slug: String,
+        pub(super) target: String,
         /// The address to hand out.
-        url: String,
-        state: LinkState,
+        pub(super) url: String,
+        pub(super) state: LinkState,
     }
 }
 
@@ -113,9 +108,9 @@ view! {
     /// A discount code.
     #[schema(as = Code)]
     pub struct CodeView {
-        id: CodeId,
-        code: String,
-        state: String,
+        pub(super) id: CodeId,
+        pub(super) code: String,
+        pub(super) state: String,
     }
 }
 
@@ -180,11 +175,11 @@ body! {
 
 /// Makes a deal, with its first terms if a rate is given.
 #[utoipa::path(post, path = "/v1/deals", tag = "deals", request_body = NewDealBody,
-    security(("api_key" = [])), responses((status = 201, body = DealView),
+    security(("api_key" = ["deals"])), responses((status = 201, body = DealView),
     (status = 404, description = "No such creator or campaign")))]
 pub async fn create(
     State(app): State<App>,
-    caller: Caller,
+    caller: Caller<may::Deals>,
     Body(new): Body<NewDealBody>,
 ) -> Result<(StatusCode, Json<DealView>)> {
     let mut checks = Checks::default();
@@ -208,12 +203,15 @@ pub async fn create(
         let terms = Terms { id: app.new_id(), deal: id, starts_at_ms, rate };
         batch.push(rows::insert_terms(caller.brand, &terms, Start::Exactly, now_ms));
     }
+    let made = json!({ "creator_id": creator, "campaign_id": campaign_id, "stage": stage,
+        "rate_bp": new.commission_percent.map(|percent| percent.0.points()) });
+    batch.push(caller.note(&app, "deal.create", id, None, Some(made.to_string())));
     app.db().run(batch).await.map_err(missing_parent)?;
     Ok((StatusCode::CREATED, Json(view(&app, find(&app, caller.brand, id).await?))))
 }
 
 /// A reference to what isn't there, or is another brand's, is a 404.
-fn missing_parent(error: DbError) -> Error {
+pub(super) fn missing_parent(error: DbError) -> Error {
     if error.is_constraint("FOREIGN KEY") { Error::NotFound } else { error.into() }
 }
 
@@ -234,7 +232,7 @@ fn stage_of(stages: &str, wanted: Option<&str>) -> Result<String> {
 }
 
 /// The brand's deals.
-#[utoipa::path(get, path = "/v1/deals", tag = "deals", security(("api_key" = [])),
+#[utoipa::path(get, path = "/v1/deals", tag = "deals", security(("api_key" = ["read"])),
     params(("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query)),
     responses((status = 200, body = List<DealView>)))]
 pub async fn list(
@@ -249,7 +247,7 @@ pub async fn list(
 }
 
 /// One deal.
-#[utoipa::path(get, path = "/v1/deals/{id}", tag = "deals", security(("api_key" = [])),
+#[utoipa::path(get, path = "/v1/deals/{id}", tag = "deals", security(("api_key" = ["read"])),
     params(("id" = DealId, Path)), responses((status = 200, body = DealView)))]
 pub async fn show(
     State(app): State<App>,
@@ -270,11 +268,11 @@ body! {
 
 /// Changes a deal.
 #[utoipa::path(patch, path = "/v1/deals/{id}", tag = "deals", request_body = DealChanges,
-    security(("api_key" = [])), params(("id" = DealId, Path)),
+    security(("api_key" = ["deals"])), params(("id" = DealId, Path)),
     responses((status = 200, body = DealView)))]
 pub async fn update(
     State(app): State<App>,
-    caller: Caller,
+    caller: Caller<may::Deals>,
     id: PathId<Deal>,
     Body(changes): Body<DealChanges>,
 ) -> Result<Json<DealView>> {
@@ -287,8 +285,13 @@ pub async fn update(
         let campaign = creators::campaign(app.db(), caller.brand, deal.campaign_id).await?;
         update.stage = Some(stage_of(&campaign.ok_or(Error::NotFound)?.stages, Some(stage))?);
     }
-    app.db().run(vec![rows::update(caller.brand, deal.id, &update, app.now_ms())]).await?;
-    Ok(Json(view(&app, find(&app, caller.brand, deal.id).await?)))
+    let id = deal.id;
+    let changed = json!({ "stage": update.stage, "tags": update.tags, "closed": update.closed });
+    let command = rows::update(caller.brand, id, &update, app.now_ms());
+    let before = json::text(&view(&app, deal));
+    let note = caller.note(&app, "deal.update", id, Some(before), Some(changed.to_string()));
+    app.db().run(vec![command, note]).await?;
+    Ok(Json(view(&app, find(&app, caller.brand, id).await?)))
 }
 
 body! {
@@ -302,11 +305,11 @@ body! {
 /// Adds a version of terms. Past orders never change: one that would start before an order that
 /// is already decided is refused.
 #[utoipa::path(post, path = "/v1/deals/{id}/terms", tag = "deals", request_body = NewTerms,
-    security(("api_key" = [])), params(("id" = DealId, Path)),
+    security(("api_key" = ["deals"])), params(("id" = DealId, Path)),
     responses((status = 201, body = TermsView)))]
 pub async fn add_terms(
     State(app): State<App>,
-    caller: Caller,
+    caller: Caller<may::Deals>,
     id: PathId<Deal>,
     Body(new): Body<NewTerms>,
 ) -> Result<(StatusCode, Json<TermsView>)> {
@@ -323,7 +326,10 @@ pub async fn add_terms(
     };
     let start = if new.starts_at.is_some() { Start::Exactly } else { Start::Soonest };
     let insert = rows::insert_terms(caller.brand, &terms, start, now_ms);
-    app.db().run(vec![insert]).await.map_err(|error| match error {
+    let made = json!({ "id": terms.id, "rate_bp": terms.rate.points(),
+        "starts_at": new.starts_at.map(|at| to_rfc3339(at.0)) });
+    let note = caller.note(&app, "terms.create", id.0, None, Some(made.to_string()));
+    app.db().run(vec![insert, note]).await.map_err(|error| match error {
         error if error.is_constraint("terms_before_decided_order") => Error::invalid(
             "starts_at",
             "an order placed after it is already decided; past orders never change",
@@ -343,207 +349,6 @@ pub async fn add_terms(
     Ok((StatusCode::CREATED, Json(view)))
 }
 
-body! {
-    /// A new link.
-    pub struct NewLinkBody {
-        slug: Option<String>,
-        target: Option<String>,
-        store_id: Option<String>,
-    }
-}
-
-/// Makes a link; without a slug one is made from the creator's handle.
-#[utoipa::path(post, path = "/v1/deals/{id}/links", tag = "links", request_body = NewLinkBody,
-    security(("api_key" = [])), params(("id" = DealId, Path)),
-    responses((status = 201, body = LinkView),
-    (status = 409, description = "The slug is taken or reserved, or there is no store yet")))]
-pub async fn add_link(
-    State(app): State<App>,
-    caller: Caller,
-    id: PathId<Deal>,
-    Body(new): Body<NewLinkBody>,
-) -> Result<(StatusCode, Json<LinkView>)> {
-    let deal = find(&app, caller.brand, id.0).await?;
-    let mut checks = Checks::default();
-    let target =
-        checks.field("target", new.target.as_deref().map_or(Ok(Target::home()), Target::parse));
-    let slug = match new.slug.as_deref().map(Slug::parse) {
-        Some(Err(SlugError::Reserved)) => return Err(slug_taken()),
-        Some(Err(error)) => checks.field("slug", Err(error)),
-        Some(Ok(slug)) => Some(slug),
-        None => None,
-    };
-    checks.done()?;
-    let store = store_of(&app, caller.brand, new.store_id.as_deref()).await?;
-    let target = checked(target)?;
-    let host = super::brand::find(&app, caller.brand).await?.brand.link_domain.unwrap_or_default();
-    let wanted = Wanted { brand: caller.brand, deal: deal.id, store, host: &host, target: &target };
-    let link = match slug {
-        Some(slug) => insert_link(&app, &wanted, &slug).await?.ok_or_else(slug_taken)?,
-        None => link_from_handle(&app, &wanted, deal.creator_id).await?,
-    };
-    redirect::forget(&app, &host, &link.slug).await;
-    Ok((StatusCode::CREATED, Json(link)))
-}
-
-fn slug_taken() -> Error {
-    Error::refused("slug-taken", "this slug is taken or reserved")
-}
-
-/// The store that a link leads to: the one named, else the brand's first.
-async fn store_of(app: &App, brand: BrandId, wanted: Option<&str>) -> Result<StoreId> {
-    if let Some(text) = wanted {
-        let id = text.parse().map_err(|e| Error::invalid("store_id", e))?;
-        return Ok(stores::find(app.db(), brand, id).await?.ok_or(Error::NotFound)?.id);
-    }
-    let first = Page { limit: 1, after: String::new() };
-    let found = stores::list(app.db(), brand, &first).await?;
-    found.into_iter().next().map(|s| s.id).ok_or_else(|| {
-        Error::refused("no-store", "connect a store first: a link leads to its storefront")
-    })
-}
-
-struct Wanted<'a> {
-    brand: BrandId,
-    deal: DealId,
-    store: StoreId,
-    host: &'a str,
-    target: &'a Target,
-}
-
-/// The link with this slug, or `None` if somebody has the slug.
-async fn insert_link(app: &App, wanted: &Wanted<'_>, slug: &Slug) -> Result<Option<LinkView>> {
-    let id: LinkId = app.new_id();
-    let key = slug.key();
-    let link = NewLink {
-        id,
-        deal: wanted.deal,
-        store: wanted.store,
-        slug: slug.as_str(),
-        slug_key: &key,
-        host: wanted.host,
-        target: wanted.target.as_str(),
-    };
-    match app.db().run(links::insert(wanted.brand, &link, app.now_ms())).await {
-        Ok(_) => Ok(Some(LinkView {
-            id,
-            slug: slug.as_str().to_owned(),
-            target: wanted.target.as_str().to_owned(),
-            url: link_url(app, wanted.host, slug.as_str()),
-            state: LinkState::Open,
-        })),
-        Err(error) if error.is_constraint("slug_key") => Ok(None),
-        Err(error) => Err(missing_parent(error)),
-    }
-}
-
-async fn link_from_handle(app: &App, wanted: &Wanted<'_>, creator: CreatorId) -> Result<LinkView> {
-    let creator = creators::find(app.db(), wanted.brand, creator).await?.ok_or(Error::NotFound)?;
-    for attempt in 0..2 * SLUG_ATTEMPTS {
-        // Slugs on /go are shared by all brands: a handle that everyone has isn't counted up.
-        let number = match attempt.checked_sub(SLUG_ATTEMPTS) {
-            None => attempt,
-            Some(_) => u32::from_be_bytes(app.random()) % 1_000_000,
-        };
-        let slug = Slug::suggested(&creator.handle, number);
-        if let Some(link) = insert_link(app, wanted, &slug).await? {
-            return Ok(link);
-        }
-    }
-    Err(slug_taken())
-}
-
-fn link_view(app: &App, link: LinkRow) -> LinkView {
-    LinkView {
-        url: link_url(app, &link.host, &link.slug),
-        id: link.id,
-        slug: link.slug,
-        target: link.target,
-        state: LinkState::of(link.closed_at_ms),
-    }
-}
-
-/// One link.
-#[utoipa::path(get, path = "/v1/links/{id}", tag = "links", security(("api_key" = [])),
-    params(("id" = LinkId, Path)), responses((status = 200, body = LinkView)))]
-pub async fn show_link(
-    State(app): State<App>,
-    caller: Caller,
-    id: PathId<Link>,
-) -> Result<Json<LinkView>> {
-    let link = links::find(app.db(), caller.brand, id.0).await?.ok_or(Error::NotFound)?;
-    Ok(Json(link_view(&app, link)))
-}
-
-body! {
-    /// What to change of a link; what is absent stays.
-    pub struct LinkChanges {
-        target: Option<String>,
-        state: Option<LinkState>,
-    }
-}
-
-/// Leads a link elsewhere on the storefront, closes it or opens it again.
-#[utoipa::path(patch, path = "/v1/links/{id}", tag = "links", request_body = LinkChanges,
-    security(("api_key" = [])), params(("id" = LinkId, Path)),
-    responses((status = 200, body = LinkView)))]
-pub async fn update_link(
-    State(app): State<App>,
-    caller: Caller,
-    id: PathId<Link>,
-    Body(changes): Body<LinkChanges>,
-) -> Result<Json<LinkView>> {
-    let target = changes.target.as_deref().map(Target::parse).transpose();
-    let target = target.map_err(|e| Error::invalid("target", e))?;
-    let closed = changes.state.map(LinkState::closed);
-    let target = target.as_ref().map(Target::as_str);
-    let update = links::update(caller.brand, id.0, target, closed, app.now_ms());
-    app.db().run(vec![update]).await?;
-    let link = links::find(app.db(), caller.brand, id.0).await?.ok_or(Error::NotFound)?;
-    for host in links::hosts_of(app.db(), caller.brand, link.id).await? {
-        redirect::forget(&app, &host, &link.slug).await;
-    }
-    Ok(Json(link_view(&app, link)))
-}
-
-body! {
-    /// An existing code to take over.
-    pub struct NewCode {
-        code: String,
-        /// Must be false: the code exists in the store already.
-        create_in_store: bool,
-    }
-}
-
-/// Takes over a code that exists in the store.
-#[utoipa::path(post, path = "/v1/deals/{id}/codes", tag = "codes", request_body = NewCode,
-    security(("api_key" = [])), params(("id" = DealId, Path)),
-    responses((status = 201, body = CodeView),
-    (status = 409, description = "Another deal has the code")))]
-pub async fn add_code(
-    State(app): State<App>,
-    caller: Caller,
-    id: PathId<Deal>,
-    Body(new): Body<NewCode>,
-) -> Result<(StatusCode, Json<CodeView>)> {
-    let deal = find(&app, caller.brand, id.0).await?;
-    let mut checks = Checks::default();
-    let code = checks.text("code", &new.code, 255);
-    if new.create_in_store {
-        checks.refuse("create_in_store", "must be false: only existing codes can be taken over");
-    }
-    checks.done()?;
-    let (id, code): (CodeId, String) = (app.new_id(), checked(code)?);
-    let insert = links::insert_code(caller.brand, id, deal.id, &code, app.now_ms());
-    app.db().run(vec![insert]).await.map_err(|error| match error {
-        error if error.is_constraint("codes.code_key") => {
-            Error::refused("code-taken", "a deal of this brand has the code already")
-        }
-        error => missing_parent(error),
-    })?;
-    Ok((StatusCode::CREATED, Json(CodeView { id, code, state: "active".to_owned() })))
-}
-
 view! {
     /// An invitation to hand over; its address is shown only here.
     pub struct Invitation {
@@ -555,11 +360,11 @@ view! {
 
 /// Invites the deal's creator.
 #[utoipa::path(post, path = "/v1/deals/{id}/invitation", tag = "deals",
-    security(("api_key" = [])), params(("id" = DealId, Path)),
+    security(("api_key" = ["deals"])), params(("id" = DealId, Path)),
     responses((status = 201, body = Invitation)))]
 pub async fn invite(
     State(app): State<App>,
-    caller: Caller,
+    caller: Caller<may::Deals>,
     id: PathId<Deal>,
 ) -> Result<(StatusCode, Json<Invitation>)> {
     let deal = find(&app, caller.brand, id.0).await?;
@@ -574,7 +379,9 @@ pub async fn invite(
         expires_at_ms: now_ms + INVITATION_MS,
     };
     let insert = access::insert_invitation(caller.brand, &token_hash(&token), &new);
-    app.db().run(vec![insert]).await?;
+    let made = json!({ "creator_id": new.creator, "expires_at": to_rfc3339(new.expires_at_ms) });
+    let note = caller.note(&app, "deal.invite", deal.id, None, Some(made.to_string()));
+    app.db().run(vec![insert, note]).await?;
     let url = format!("{}/invitation#{token}", app.config.public_origin);
     let view = Invitation { url, expires_at: Time(new.expires_at_ms) };
     Ok((StatusCode::CREATED, Json(view)))

@@ -24,11 +24,12 @@ const TEXT: &str = include_str!(concat!(env!("OUT_DIR"), "/openapi.json"));
 /// Makes the document from the annotations of the handlers.
 #[cfg(not(target_arch = "wasm32"))]
 #[must_use]
+#[expect(clippy::too_many_lines, reason = "the list of all routes")]
 pub fn generate() -> String {
     use utoipa::OpenApi;
     use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
-    use super::{brand, creators, deals, me, money, operate, orders, stores};
+    use super::{audit, brand, creators, deals, keys, links, me, money, operate, orders, stores};
 
     #[derive(OpenApi)]
     #[openapi(
@@ -43,6 +44,12 @@ pub fn generate() -> String {
             operate::status,
             document,
             brand::create,
+            keys::create_for_brand,
+            keys::create,
+            keys::list,
+            keys::show,
+            keys::revoke,
+            audit::list,
             brand::show,
             brand::update,
             stores::create,
@@ -62,10 +69,10 @@ pub fn generate() -> String {
             deals::show,
             deals::update,
             deals::add_terms,
-            deals::add_link,
-            deals::show_link,
-            deals::update_link,
-            deals::add_code,
+            links::add_link,
+            links::show_link,
+            links::update_link,
+            links::add_code,
             deals::invite,
             orders::list,
             orders::show,

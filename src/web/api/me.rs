@@ -3,7 +3,7 @@
 use http::StatusCode;
 
 use crate::app::App;
-use crate::domain::auth::TokenKind;
+use crate::domain::auth::{Actor, TokenKind};
 use crate::domain::ids::{CreatorId, DealId};
 use crate::domain::money::Money;
 use crate::domain::secret::token_hash;
@@ -13,7 +13,7 @@ use crate::storage::deals::{self, DealRow};
 use crate::storage::orders::{self, Filter};
 use crate::storage::{DbError, access};
 use crate::web::body::body;
-use crate::web::extract::{Body, Me, Params};
+use crate::web::extract::{Body, By, Me, Params, RequestId, note};
 use crate::web::handler::{Json, State};
 use crate::web::json::view;
 
@@ -57,6 +57,7 @@ view! {
     (status = 409, description = "Accepted before, or expired")))]
 pub async fn accept(
     State(app): State<App>,
+    RequestId(request_id): RequestId,
     Body(acceptance): Body<Acceptance>,
 ) -> Result<(StatusCode, Json<Accepted>)> {
     if TokenKind::of(&acceptance.token) != Some(TokenKind::Invitation) {
@@ -77,7 +78,11 @@ pub async fn accept(
         secret_hash: token_hash(&access_token),
         expires_at_ms: now_ms + TOKEN_MS,
     };
-    match app.db().run(access::accept(&hash, &invitation, &token, now_ms)).await {
+    let by = By { actor: Actor::Creator(invitation.creator_id), request_id: &request_id };
+    let (brand, who) = (invitation.brand_id, invitation.creator_id.to_string());
+    let mut batch = access::accept(&hash, &invitation, &token, now_ms);
+    batch.push(note(&app, brand, &by, "invitation.accept", &who, None, None));
+    match app.db().run(batch).await {
         Ok(_) => Ok((
             StatusCode::CREATED,
             Json(Accepted {

@@ -1,9 +1,12 @@
 //! The JSON API of CONTRACT.md: the whole URL table, and a file per resource.
 
+pub mod audit;
 pub mod brand;
 pub mod creators;
 pub mod deals;
 pub mod docs;
+pub mod keys;
+pub mod links;
 pub mod me;
 pub mod money;
 pub mod operate;
@@ -39,6 +42,9 @@ macro_rules! verb {
     (patch) => {
         "PATCH"
     };
+    (delete) => {
+        "DELETE"
+    };
 }
 
 routes! {
@@ -46,7 +52,11 @@ routes! {
     "/openapi.json" => { get: docs::document }
     "/v1/status" => { get: operate::status }
     "/v1/brands" => { post: brand::create }
+    "/v1/brands/{id}/keys" => { post: keys::create_for_brand }
     "/v1/brand" => { get: brand::show, patch: brand::update }
+    "/v1/keys" => { get: keys::list, post: keys::create }
+    "/v1/keys/{id}" => { get: keys::show, delete: keys::revoke }
+    "/v1/audit" => { get: audit::list }
     "/v1/stores" => { get: stores::list, post: stores::create }
     "/v1/stores/{id}" => { get: stores::show, patch: stores::update }
     "/v1/quarantine" => { get: stores::quarantine }
@@ -59,11 +69,11 @@ routes! {
     "/v1/deals" => { get: deals::list, post: deals::create }
     "/v1/deals/{id}" => { get: deals::show, patch: deals::update }
     "/v1/deals/{id}/terms" => { post: deals::add_terms }
-    "/v1/deals/{id}/links" => { post: deals::add_link }
-    "/v1/deals/{id}/codes" => { post: deals::add_code }
+    "/v1/deals/{id}/links" => { post: links::add_link }
+    "/v1/deals/{id}/codes" => { post: links::add_code }
     "/v1/deals/{id}/invitation" => { post: deals::invite }
     "/v1/deals/{id}/performance" => { get: money::performance }
-    "/v1/links/{id}" => { get: deals::show_link, patch: deals::update_link }
+    "/v1/links/{id}" => { get: links::show_link, patch: links::update_link }
     "/v1/orders" => { get: orders::list }
     "/v1/orders/{id}" => { get: orders::show }
     "/v1/orders/{id}/attribution" => { get: orders::attribution }

@@ -47,7 +47,7 @@ view! {
 
 /// A creator's balances.
 #[utoipa::path(get, path = "/v1/creators/{id}/balances", tag = "money",
-    security(("api_key" = [])), params(("id" = CreatorId, Path)),
+    security(("api_key" = ["read"])), params(("id" = CreatorId, Path)),
     responses((status = 200, body = BalanceList)))]
 pub async fn balances(
     State(app): State<App>,
@@ -138,7 +138,7 @@ pub struct Performance {
 
 /// A deal's performance.
 #[utoipa::path(get, path = "/v1/deals/{id}/performance", tag = "money",
-    security(("api_key" = [])), params(("id" = DealId, Path),
+    security(("api_key" = ["read"])), params(("id" = DealId, Path),
     ("from" = Option<String>, Query), ("to" = Option<String>, Query)),
     responses((status = 200, body = PerformanceView)))]
 pub async fn performance(
@@ -243,7 +243,7 @@ by_serde!(BTreeMap<String, String>, Head);
 
 /// Recomputes sums, balances and the Merkle tree.
 #[utoipa::path(get, path = "/v1/ledger/verification", tag = "money",
-    security(("api_key" = [])), responses((status = 200, body = VerificationView)))]
+    security(("api_key" = ["read"])), responses((status = 200, body = VerificationView)))]
 pub async fn verification(
     State(app): State<App>,
     caller: Caller,

@@ -62,7 +62,7 @@ pub fn page_key(row: &OrderRow) -> String {
 }
 
 /// The brand's orders, latest first.
-#[utoipa::path(get, path = "/v1/orders", tag = "orders", security(("api_key" = [])),
+#[utoipa::path(get, path = "/v1/orders", tag = "orders", security(("api_key" = ["read"])),
     params(("deal_id" = Option<DealId>, Query), ("creator_id" = Option<String>, Query),
     ("store_id" = Option<StoreId>, Query), ("external_id" = Option<String>, Query),
     ("from" = Option<String>, Query), ("to" = Option<String>, Query),
@@ -155,7 +155,7 @@ async fn by_external_id(
 }
 
 /// One order.
-#[utoipa::path(get, path = "/v1/orders/{id}", tag = "orders", security(("api_key" = [])),
+#[utoipa::path(get, path = "/v1/orders/{id}", tag = "orders", security(("api_key" = ["read"])),
     params(("id" = OrderId, Path)), responses((status = 200, body = OrderView)))]
 pub async fn show(
     State(app): State<App>,
@@ -231,7 +231,7 @@ view! {
 
 /// Why this order.
 #[utoipa::path(get, path = "/v1/orders/{id}/attribution", tag = "orders",
-    security(("api_key" = [])), params(("id" = OrderId, Path)),
+    security(("api_key" = ["read"])), params(("id" = OrderId, Path)),
     responses((status = 200, body = AttributionView)))]
 pub async fn attribution(
     State(app): State<App>,

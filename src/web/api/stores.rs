@@ -1,6 +1,7 @@
 //! Stores and the deliveries of theirs that could not be used.
 
 use http::StatusCode;
+use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::app::App;
@@ -17,9 +18,9 @@ use crate::storage::quarantine::{self, QuarantinedRow, StoredQuarantined};
 use crate::storage::rows::from_json;
 use crate::storage::stores::{self as rows, NewStore, StoreRow};
 use crate::web::body::{body, words};
-use crate::web::extract::{Body, Caller, Checks, Params, PathId, checked};
+use crate::web::extract::{Body, Caller, Checks, Params, PathId, checked, may};
 use crate::web::handler::{Json, State};
-use crate::web::json::view;
+use crate::web::json::{self, view};
 use crate::web::normal_host;
 
 use super::view::{List, Time};
@@ -76,11 +77,11 @@ words!(Platform { "shopify" => Shopify });
 
 /// Connects a shop.
 #[utoipa::path(post, path = "/v1/stores", tag = "stores", request_body = NewStoreBody,
-    security(("api_key" = [])), responses((status = 201, body = StoreView),
+    security(("api_key" = ["admin"])), responses((status = 201, body = StoreView),
     (status = 409, description = "The brand has this shop already")))]
 pub async fn create(
     State(app): State<App>,
-    caller: Caller,
+    caller: Caller<may::Admin>,
     Body(new): Body<NewStoreBody>,
 ) -> Result<(StatusCode, Json<StoreView>)> {
     let Platform::Shopify = new.platform;
@@ -112,15 +113,22 @@ pub async fn create(
         secret_sealed: &sealed,
     };
     let insert = rows::insert(caller.brand, &store, app.now_ms());
-    app.db().run(vec![insert]).await.map_err(|error| match error {
+    let row = StoreRow {
+        id,
+        platform: "shopify".to_owned(),
+        shop_domain: shop_domain.clone(),
+        storefront_url: storefront_url.clone(),
+    };
+    let view = view(&app, row);
+    let note = caller.note(&app, "store.create", id, None, Some(json::text(&view)));
+    app.db().run(vec![insert, note]).await.map_err(|error| match error {
         error if error.is_constraint("stores.shop_domain") => {
             Error::refused("store-exists", "this shop is connected already")
         }
         error => error.into(),
     })?;
     app.memory.forget_secrets(id);
-    let row = StoreRow { id, platform: "shopify".to_owned(), shop_domain, storefront_url };
-    Ok((StatusCode::CREATED, Json(view(&app, row))))
+    Ok((StatusCode::CREATED, Json(view)))
 }
 
 /// `shop.myshopify.com` in small letters (reference: shopify-goaffpro.md section 4).
@@ -143,7 +151,7 @@ fn seal(app: &App, id: StoreId, secret: &str) -> Result<String> {
 }
 
 /// The brand's stores.
-#[utoipa::path(get, path = "/v1/stores", tag = "stores", security(("api_key" = [])),
+#[utoipa::path(get, path = "/v1/stores", tag = "stores", security(("api_key" = ["read"])),
     params(("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query)),
     responses((status = 200, body = List<StoreView>)))]
 pub async fn list(
@@ -157,7 +165,7 @@ pub async fn list(
 }
 
 /// One store.
-#[utoipa::path(get, path = "/v1/stores/{id}", tag = "stores", security(("api_key" = [])),
+#[utoipa::path(get, path = "/v1/stores/{id}", tag = "stores", security(("api_key" = ["read"])),
     params(("id" = StoreId, Path)), responses((status = 200, body = StoreView)))]
 pub async fn show(
     State(app): State<App>,
@@ -180,11 +188,11 @@ body! {
 
 /// Changes the secret; the old one is accepted for another hour.
 #[utoipa::path(patch, path = "/v1/stores/{id}", tag = "stores", request_body = StoreChanges,
-    security(("api_key" = [])), params(("id" = StoreId, Path)),
+    security(("api_key" = ["admin"])), params(("id" = StoreId, Path)),
     responses((status = 200, body = StoreView)))]
 pub async fn update(
     State(app): State<App>,
-    caller: Caller,
+    caller: Caller<may::Admin>,
     id: PathId<Store>,
     Body(changes): Body<StoreChanges>,
 ) -> Result<Json<StoreView>> {
@@ -200,7 +208,9 @@ pub async fn update(
         let sealed = seal(&app, row.id, &secret)?;
         let now_ms = app.now_ms();
         let until_ms = now_ms + OLD_SECRET_MS;
-        app.db().run(vec![rows::rotate(caller.brand, row.id, &sealed, until_ms, now_ms)]).await?;
+        let rotate = rows::rotate(caller.brand, row.id, &sealed, until_ms, now_ms);
+        let note = caller.note(&app, "store.rotate_secret", row.id, None, None);
+        app.db().run(vec![rotate, note]).await?;
     }
     app.memory.forget_secrets(row.id);
     Ok(Json(view(&app, row)))
@@ -236,7 +246,7 @@ impl From<QuarantinedRow> for QuarantinedView {
 }
 
 /// Deliveries that were authentic but unusable.
-#[utoipa::path(get, path = "/v1/quarantine", tag = "stores", security(("api_key" = [])),
+#[utoipa::path(get, path = "/v1/quarantine", tag = "stores", security(("api_key" = ["read"])),
     params(("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query)),
     responses((status = 200, body = List<QuarantinedView>)))]
 pub async fn quarantine(
@@ -263,12 +273,12 @@ view! {
 
 /// Takes a quarantined delivery once more, as if it came now.
 #[utoipa::path(post, path = "/v1/quarantine/{id}/replay", tag = "stores",
-    security(("api_key" = [])), params(("id" = QuarantineId, Path)),
+    security(("api_key" = ["admin"])), params(("id" = QuarantineId, Path)),
     responses((status = 200, body = Replayed),
     (status = 409, description = "Replayed before, or its body is gone")))]
 pub async fn replay(
     State(app): State<App>,
-    caller: Caller,
+    caller: Caller<may::Admin>,
     id: PathId<Quarantined>,
 ) -> Result<Json<Replayed>> {
     let found = quarantine::find(app.db(), caller.brand, id.0).await?;
@@ -289,7 +299,9 @@ pub async fn replay(
     };
     if reason.is_none() {
         let mark = quarantine::mark_replayed(caller.brand, row.id, app.now_ms());
-        app.db().run(vec![mark]).await?;
+        let done = json!({ "outcome": outcome }).to_string();
+        let note = caller.note(&app, "quarantine.replay", row.id, None, Some(done));
+        app.db().run(vec![mark, note]).await?;
     }
     Ok(Json(Replayed { id: row.id, outcome, reason }))
 }

@@ -1,0 +1,133 @@
+//! The audit trail: who changed what, when, by which request, from what to what.
+//!
+//! A row is written in the batch of its change, so that there is no change without one.
+
+use super::{Database, Page, Reading, Statement, bind, row, statements};
+use crate::domain::auth::Actor;
+use crate::domain::ids::{AuditId, BrandId};
+use crate::domain::time::Millis;
+
+statements! {
+    INSERT = "
+INSERT INTO audit (brand_id, id, at_ms, actor_kind, actor_id, action, subject_id, request_id,
+  before, after) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+
+    /// ?1 brand, ?2 before id, ?3 limit, ?4 actor or NULL, ?5 action or NULL, ?6 from, ?7 to
+    /// (exclusive). Latest first.
+    LIST = "
+SELECT id, at_ms, actor_kind, actor_id, action, subject_id, request_id, before, after FROM audit
+WHERE brand_id = ?1 AND id < ?2 AND (?4 IS NULL OR actor_id = ?4) AND (?5 IS NULL OR action = ?5)
+  AND at_ms >= ?6 AND at_ms < ?7 ORDER BY id DESC LIMIT ?3";
+
+    /// As [`LIST`], of one subject: ?8.
+    LIST_OF = "
+SELECT id, at_ms, actor_kind, actor_id, action, subject_id, request_id, before, after FROM audit
+WHERE brand_id = ?1 AND subject_id = ?8 AND id < ?2 AND (?4 IS NULL OR actor_id = ?4)
+  AND (?5 IS NULL OR action = ?5) AND at_ms >= ?6 AND at_ms < ?7 ORDER BY id DESC LIMIT ?3";
+}
+
+/// Something that was done.
+#[derive(Debug, Clone)]
+pub struct Done<'a> {
+    /// The row's id, later than those before it.
+    pub id: AuditId,
+    /// Who did it.
+    pub actor: Actor,
+    /// What: `deal.update`.
+    pub action: &'static str,
+    /// To what, by its id.
+    pub subject: &'a str,
+    /// By which request.
+    pub request_id: &'a str,
+    /// What was there, as JSON.
+    pub before: Option<String>,
+    /// What is there now, as JSON; secrets never.
+    pub after: Option<String>,
+}
+
+/// Notes what was done, in the batch that does it.
+#[must_use]
+pub fn note(brand: BrandId, done: &Done<'_>, now_ms: Millis) -> Statement {
+    bind!(
+        INSERT,
+        brand,
+        done.id,
+        now_ms,
+        done.actor.kind(),
+        done.actor.id(),
+        done.action,
+        done.subject,
+        done.request_id,
+        done.before.as_deref(),
+        done.after.as_deref(),
+    )
+}
+
+row! {
+    /// A row of the trail.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct AuditRow {
+        /// Its id.
+        pub id: AuditId,
+        /// When.
+        pub at_ms: Millis,
+        /// `operator`, `key`, `creator`, `member` or `job`.
+        pub actor_kind: String,
+        /// Which; empty for the operator.
+        pub actor_id: String,
+        /// What was done.
+        pub action: String,
+        /// To what.
+        pub subject_id: String,
+        /// By which request.
+        pub request_id: String,
+        /// What was there, as JSON.
+        pub before: Option<String>,
+        /// What was there then, as JSON.
+        pub after: Option<String>,
+    }
+}
+
+/// What a list of the trail is narrowed to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filter {
+    /// Only by this actor, by its id.
+    pub actor: Option<String>,
+    /// Only this action.
+    pub action: Option<String>,
+    /// Only what was done to this.
+    pub subject: Option<String>,
+    /// At or after.
+    pub from_ms: Millis,
+    /// Before.
+    pub to_ms: Millis,
+}
+
+/// A page of the trail, latest first; the page's key is the id of its last row.
+///
+/// # Errors
+/// [`super::DbError`].
+pub fn list<'a>(
+    db: &'a dyn Database,
+    brand: BrandId,
+    filter: &Filter,
+    page: &Page,
+) -> Reading<'a, Vec<AuditRow>> {
+    // After all ids, whose alphabet ends with z.
+    let before = if page.after.is_empty() { "audit_~" } else { &page.after };
+    let mut statement = bind!(
+        LIST,
+        brand,
+        before,
+        page.limit,
+        filter.actor.as_deref(),
+        filter.action.as_deref(),
+        filter.from_ms,
+        filter.to_ms,
+    );
+    if let Some(subject) = &filter.subject {
+        statement.sql = LIST_OF;
+        statement.params.push(subject.into());
+    }
+    db.all(statement)
+}

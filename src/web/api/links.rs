@@ -1,0 +1,244 @@
+//! A deal's links and codes.
+
+use http::StatusCode;
+use serde_json::json;
+
+use crate::app::App;
+use crate::domain::ids::{BrandId, CodeId, CreatorId, Deal, DealId, Link, LinkId, StoreId};
+use crate::domain::link::{Slug, SlugError, Target};
+use crate::error::{Error, Result};
+use crate::storage::links::{self, LinkRow, NewLink};
+use crate::storage::{Page, creators, stores};
+use crate::web::body::body;
+use crate::web::extract::{Body, Caller, Checks, PathId, checked, may};
+use crate::web::handler::{Json, State};
+use crate::web::json::{self};
+use crate::web::redirect;
+
+use super::deals::{CodeView, LinkState, LinkView, find, link_url, missing_parent};
+
+/// A slug from a handle tries so many suffixes in turn, and as many at random.
+const SLUG_ATTEMPTS: u32 = 8;
+
+body! {
+    /// A new link.
+    pub struct NewLinkBody {
+        slug: Option<String>,
+        target: Option<String>,
+        store_id: Option<String>,
+    }
+}
+
+/// Makes a link; without a slug one is made from the creator's handle.
+#[utoipa::path(post, path = "/v1/deals/{id}/links", tag = "links", request_body = NewLinkBody,
+    security(("api_key" = ["deals"])), params(("id" = DealId, Path)),
+    responses((status = 201, body = LinkView),
+    (status = 409, description = "The slug is taken or reserved, or there is no store yet")))]
+pub async fn add_link(
+    State(app): State<App>,
+    caller: Caller<may::Deals>,
+    id: PathId<Deal>,
+    Body(new): Body<NewLinkBody>,
+) -> Result<(StatusCode, Json<LinkView>)> {
+    let deal = find(&app, caller.brand, id.0).await?;
+    let mut checks = Checks::default();
+    let target =
+        checks.field("target", new.target.as_deref().map_or(Ok(Target::home()), Target::parse));
+    let slug = match new.slug.as_deref().map(Slug::parse) {
+        Some(Err(SlugError::Reserved)) => return Err(slug_taken()),
+        Some(Err(error)) => checks.field("slug", Err(error)),
+        Some(Ok(slug)) => Some(slug),
+        None => None,
+    };
+    checks.done()?;
+    let store = store_of(&app, caller.brand, new.store_id.as_deref()).await?;
+    let target = checked(target)?;
+    let host = super::brand::find(&app, caller.brand).await?.brand.link_domain.unwrap_or_default();
+    let (brand, deal_id) = (caller.brand, deal.id);
+    let wanted = Wanted {
+        app: &app,
+        caller: &caller,
+        brand,
+        deal: deal_id,
+        store,
+        host: &host,
+        target: &target,
+    };
+    let link = match slug {
+        Some(slug) => insert_link(&wanted, &slug).await?.ok_or_else(slug_taken)?,
+        None => link_from_handle(&wanted, deal.creator_id).await?,
+    };
+    redirect::forget(&app, &host, &link.slug).await;
+    Ok((StatusCode::CREATED, Json(link)))
+}
+
+fn slug_taken() -> Error {
+    Error::refused("slug-taken", "this slug is taken or reserved")
+}
+
+/// The store that a link leads to: the one named, else the brand's first.
+async fn store_of(app: &App, brand: BrandId, wanted: Option<&str>) -> Result<StoreId> {
+    if let Some(text) = wanted {
+        let id = text.parse().map_err(|e| Error::invalid("store_id", e))?;
+        return Ok(stores::find(app.db(), brand, id).await?.ok_or(Error::NotFound)?.id);
+    }
+    let first = Page { limit: 1, after: String::new() };
+    let found = stores::list(app.db(), brand, &first).await?;
+    found.into_iter().next().map(|s| s.id).ok_or_else(|| {
+        Error::refused("no-store", "connect a store first: a link leads to its storefront")
+    })
+}
+
+struct Wanted<'a> {
+    app: &'a App,
+    caller: &'a Caller<may::Deals>,
+    brand: BrandId,
+    deal: DealId,
+    store: StoreId,
+    host: &'a str,
+    target: &'a Target,
+}
+
+/// The link with this slug, or `None` if somebody has the slug.
+async fn insert_link(wanted: &Wanted<'_>, slug: &Slug) -> Result<Option<LinkView>> {
+    let app = wanted.app;
+    let id: LinkId = app.new_id();
+    let key = slug.key();
+    let link = NewLink {
+        id,
+        deal: wanted.deal,
+        store: wanted.store,
+        slug: slug.as_str(),
+        slug_key: &key,
+        host: wanted.host,
+        target: wanted.target.as_str(),
+    };
+    let view = LinkView {
+        id,
+        slug: slug.as_str().to_owned(),
+        target: wanted.target.as_str().to_owned(),
+        url: link_url(app, wanted.host, slug.as_str()),
+        state: LinkState::Open,
+    };
+    let mut batch = links::insert(wanted.brand, &link, app.now_ms());
+    batch.push(wanted.caller.note(app, "link.create", id, None, Some(json::text(&view))));
+    match app.db().run(batch).await {
+        Ok(_) => Ok(Some(view)),
+        Err(error) if error.is_constraint("slug_key") => Ok(None),
+        Err(error) => Err(missing_parent(error)),
+    }
+}
+
+async fn link_from_handle(wanted: &Wanted<'_>, creator: CreatorId) -> Result<LinkView> {
+    let app = wanted.app;
+    let creator = creators::find(app.db(), wanted.brand, creator).await?.ok_or(Error::NotFound)?;
+    for attempt in 0..2 * SLUG_ATTEMPTS {
+        // Slugs on /go are shared by all brands: a handle that everyone has isn't counted up.
+        let number = match attempt.checked_sub(SLUG_ATTEMPTS) {
+            None => attempt,
+            Some(_) => u32::from_be_bytes(app.random()) % 1_000_000,
+        };
+        let slug = Slug::suggested(&creator.handle, number);
+        if let Some(link) = insert_link(wanted, &slug).await? {
+            return Ok(link);
+        }
+    }
+    Err(slug_taken())
+}
+
+fn link_view(app: &App, link: LinkRow) -> LinkView {
+    LinkView {
+        url: link_url(app, &link.host, &link.slug),
+        id: link.id,
+        slug: link.slug,
+        target: link.target,
+        state: LinkState::of(link.closed_at_ms),
+    }
+}
+
+/// One link.
+#[utoipa::path(get, path = "/v1/links/{id}", tag = "links", security(("api_key" = ["read"])),
+    params(("id" = LinkId, Path)), responses((status = 200, body = LinkView)))]
+pub async fn show_link(
+    State(app): State<App>,
+    caller: Caller,
+    id: PathId<Link>,
+) -> Result<Json<LinkView>> {
+    let link = links::find(app.db(), caller.brand, id.0).await?.ok_or(Error::NotFound)?;
+    Ok(Json(link_view(&app, link)))
+}
+
+body! {
+    /// What to change of a link; what is absent stays.
+    pub struct LinkChanges {
+        target: Option<String>,
+        state: Option<LinkState>,
+    }
+}
+
+/// Leads a link elsewhere on the storefront, closes it or opens it again.
+#[utoipa::path(patch, path = "/v1/links/{id}", tag = "links", request_body = LinkChanges,
+    security(("api_key" = ["deals"])), params(("id" = LinkId, Path)),
+    responses((status = 200, body = LinkView)))]
+pub async fn update_link(
+    State(app): State<App>,
+    caller: Caller<may::Deals>,
+    id: PathId<Link>,
+    Body(changes): Body<LinkChanges>,
+) -> Result<Json<LinkView>> {
+    let target = changes.target.as_deref().map(Target::parse).transpose();
+    let target = target.map_err(|e| Error::invalid("target", e))?;
+    let closed = changes.state.map(LinkState::closed);
+    let target = target.as_ref().map(Target::as_str);
+    let before = links::find(app.db(), caller.brand, id.0).await?.ok_or(Error::NotFound)?;
+    let before = json::text(&link_view(&app, before));
+    let update = links::update(caller.brand, id.0, target, closed, app.now_ms());
+    let changed = json!({ "target": target, "closed": closed }).to_string();
+    let note = caller.note(&app, "link.update", id.0, Some(before), Some(changed));
+    app.db().run(vec![update, note]).await?;
+    let link = links::find(app.db(), caller.brand, id.0).await?.ok_or(Error::NotFound)?;
+    for host in links::hosts_of(app.db(), caller.brand, link.id).await? {
+        redirect::forget(&app, &host, &link.slug).await;
+    }
+    Ok(Json(link_view(&app, link)))
+}
+
+body! {
+    /// An existing code to take over.
+    pub struct NewCode {
+        code: String,
+        /// Must be false: the code exists in the store already.
+        create_in_store: bool,
+    }
+}
+
+/// Takes over a code that exists in the store.
+#[utoipa::path(post, path = "/v1/deals/{id}/codes", tag = "codes", request_body = NewCode,
+    security(("api_key" = ["deals"])), params(("id" = DealId, Path)),
+    responses((status = 201, body = CodeView),
+    (status = 409, description = "Another deal has the code")))]
+pub async fn add_code(
+    State(app): State<App>,
+    caller: Caller<may::Deals>,
+    id: PathId<Deal>,
+    Body(new): Body<NewCode>,
+) -> Result<(StatusCode, Json<CodeView>)> {
+    let deal = find(&app, caller.brand, id.0).await?;
+    let mut checks = Checks::default();
+    let code = checks.text("code", &new.code, 255);
+    if new.create_in_store {
+        checks.refuse("create_in_store", "must be false: only existing codes can be taken over");
+    }
+    checks.done()?;
+    let (id, code): (CodeId, String) = (app.new_id(), checked(code)?);
+    let insert = links::insert_code(caller.brand, id, deal.id, &code, app.now_ms());
+    let made = json!({ "id": id, "deal_id": deal.id, "code": code }).to_string();
+    let note = caller.note(&app, "code.create", id, None, Some(made));
+    app.db().run(vec![insert, note]).await.map_err(|error| match error {
+        error if error.is_constraint("codes.code_key") => {
+            Error::refused("code-taken", "a deal of this brand has the code already")
+        }
+        error => missing_parent(error),
+    })?;
+    Ok((StatusCode::CREATED, Json(CodeView { id, code, state: "active".to_owned() })))
+}
