@@ -64,8 +64,14 @@ function open() {
     if (next) begin(socket, next);
     else idle.push(socket);
   });
-  socket.on('error', () => {
-    bad++;
+  // Servers close connections that were idle for some seconds: those are not to be used again, and
+  // what was sent to one at that very moment counts as unanswered.
+  socket.on('error', () => {});
+  socket.on('end', () => socket.destroy());
+  socket.on('close', () => {
+    const place = idle.indexOf(socket);
+    if (place < 0) bad++;
+    else idle.splice(place, 1);
     sockets--;
   });
   return socket;
