@@ -79,6 +79,8 @@ async function world() {
   made.me = a.client.as(await invite());
   const keyWith = async (body) => (await a.client.post('/v1/keys', { name: 'k', ...body })).api_key;
   made.reader = a.client.as(await keyWith({ scopes: ['read'] }));
+  // Its first use is noted.
+  await made.reader.get('/v1/brand');
   made.expired = await keyWith({ scopes: ['read'], expires_at: new Date(Date.now() + 1500).toISOString() });
   const keyOf = async () => (await programme(server)).key;
   [made.leaked, made.revoked] = [await keyOf(), await keyOf()];
