@@ -343,6 +343,33 @@ mod tests {
     }
 
     #[test]
+    fn units_are_taken_away_and_not_divided() {
+        let mut edited = order("USD", vec![line(1, 5, 1_000, 0)]);
+        edited.lines[0].current_quantity = Some(3);
+        assert_eq!(earned(&facts(edited), "10"), (3_000, 300));
+    }
+
+    #[test]
+    fn a_refund_of_prices_with_tax_takes_its_net_off() {
+        let mut taxed = order("EUR", vec![line(1, 2, 11_900, 0)]);
+        taxed.taxes_included = true;
+        taxed.lines[0].tax_minor = 3_800;
+        let mut back = refund("1", &[(1, 1, "119.00")], "0");
+        back.lines[0].tax = "19.00".parse().unwrap();
+        let facts = facts(taxed).merge(&Report::Refund(back)).unwrap();
+        assert_eq!(earned(&facts, "10"), (10_000, 1_000));
+    }
+
+    #[test]
+    fn what_never_had_a_base_is_not_all_given_back() {
+        let mut card = line(1, 1, 5_000, 0);
+        card.earns = false;
+        let facts = facts(order("USD", vec![card]));
+        let back = Report::Refund(refund("1", &[(1, 1, "50.00")], "0"));
+        assert_eq!(state(&facts.merge(&back).unwrap()), OrderState::PartiallyRefunded);
+    }
+
+    #[test]
     fn a_refund_beyond_the_order_ends_at_zero() {
         let back = worked_example().merge(&Report::Refund(refund("1", &[], "999.00"))).unwrap();
         assert_eq!(earned(&back, "10"), (0, 0));

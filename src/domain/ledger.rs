@@ -307,6 +307,38 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
+    #[test]
+    fn accounts_and_causes_have_the_names_that_storage_keeps() {
+        let names = ["commission", "pending", "available", "in_payout", "paid", "clawback"];
+        assert_eq!(Account::ALL.map(Account::as_str), names);
+        let order = Cause::Order(OrderId::from_bytes([1; 16]));
+        let release = Cause::Release(CreatorId::from_bytes([1; 16]));
+        assert_eq!((order.kind(), release.kind()), ("order", "release"));
+        assert!(order.id().starts_with("order_") && release.id().starts_with("creator_"));
+    }
+
+    #[test]
+    fn balances_are_what_the_rows_come_to() {
+        let rows = [
+            (Account::Pending, Day(11), 5),
+            (Account::Pending, Day(10), 7),
+            (Account::Available, Day(0), 20),
+            (Account::InPayout, Day(0), 30),
+            (Account::InPayout, Day(0), 1),
+            (Account::Paid, Day(0), 400),
+            (Account::Paid, Day(0), 2),
+            (Account::Clawback, Day(0), -3),
+            (Account::Commission, Day(0), -1_000),
+        ];
+        let held = Balances::of(rows, Day(10));
+        assert_eq!((held.pending_minor, held.available_minor, held.clawback_minor), (5, 24, 0));
+        assert_eq!((held.in_payout_minor, held.paid_minor), (31, 402));
+        assert_eq!(held.lifetime_minor(), 5 + 24 + 31 + 402);
+        let owing = Balances::of([(Account::Clawback, Day(0), -3)], Day(10));
+        assert_eq!((owing.available_minor, owing.clawback_minor), (0, 3));
+        assert_eq!(owing.lifetime_minor(), -3);
+    }
+
     fn usd() -> Currency {
         "USD".parse().unwrap()
     }

@@ -289,6 +289,12 @@ mod tests {
     }
 
     #[test]
+    fn a_currency_is_told_by_its_code() {
+        let yen: Currency = "JPY".parse().unwrap();
+        assert_eq!((format!("{yen}"), format!("{yen:?}")), ("JPY".into(), "JPY".into()));
+    }
+
+    #[test]
     fn amounts_are_read_exactly() {
         assert_eq!(usd("18.00"), Ok(1800));
         assert_eq!(usd("18"), Ok(1800));
