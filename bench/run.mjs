@@ -184,7 +184,7 @@ async function compare(contenders, { rate, warm, kind }) {
       count(name, result);
     }
   }
-  for (let round = 0; round < Math.min(rounds, 3); round++) {
+  for (let round = 0; round < Math.min(rounds, 7); round++) {
     for (const name of names) {
       const { server, load: requests } = contenders[name];
       // The heap is collected now and not in the middle of what is timed.
@@ -202,9 +202,11 @@ async function compare(contenders, { rate, warm, kind }) {
     const figures = { rps: of('rps'), cpu: of('cpu'), bad };
     for (const peer of names) if (peer !== name) figures[`to ${peer}`] = { rps: to(peer)('rps'), cpu: to(peer)('cpu') };
     for (const key of ['p50', 'p99', 'p999']) figures[key] = load.median(late[name].map((each) => each[key]));
+    figures.p99s = late[name].map((each) => each.p99);
     results[kind][name] = figures;
     say(`${kind} ${name}: ${fixed(figures.rps, 0)}/s, CPU ${fixed(figures.cpu, 0)} µs, bad ${bad}; ` +
-      `at ${rate}/s p50 ${fixed(figures.p50 / 1000)} p99 ${fixed(figures.p99 / 1000)} p99.9 ${fixed(figures.p999 / 1000)} ms`);
+      `at ${rate}/s p50 ${fixed(figures.p50 / 1000)} p99 ${fixed(figures.p99 / 1000)} p99.9 ${fixed(figures.p999 / 1000)} ms; ` +
+      `p99 of each window ${figures.p99s.map((p99) => fixed(p99 / 1000, 1)).join(', ')}`);
     for (const peer of names) {
       const ratios = figures[`to ${peer}`];
       if (ratios) say(`  to ${peer}: throughput ${range(ratios.rps)}, CPU ${range(ratios.cpu)}`);
@@ -257,7 +259,8 @@ async function webhook(built) {
   const reference = await peer('reference', built.webhook, { wrap, vars, schema });
   const contenders = {
     reference: { server: reference, load: load.orders(folder, '/webhook') },
-    tributary: { server, load: load.orders(folder, hook) },
+    // Warm means that every code was used.
+    tributary: { server, load: load.orders(folder, hook), least: LINKS },
   };
   await compare(contenders, { rate: 200, warm: 6, kind: 'webhook' });
   await books(server, key, contenders.tributary);
