@@ -12,6 +12,12 @@ statements! {
 INSERT INTO audit (brand_id, id, at_ms, actor_kind, actor_id, action, subject_id, request_id,
   before, after) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 
+    /// Before the key with the hash ?1 is revoked: it tells whose it is.
+    INSERT_LEAK = "
+INSERT INTO audit (brand_id, id, at_ms, actor_kind, actor_id, action, subject_id, request_id)
+SELECT brand_id, ?2, ?3, 'key', id, 'key.leak', id, ?4 FROM api_keys
+WHERE secret_hash = ?1 AND revoked_at_ms IS NULL";
+
     /// ?1 brand, ?2 before id, ?3 limit, ?4 actor or NULL, ?5 action or NULL, ?6 from, ?7 to
     /// (exclusive). Latest first.
     LIST = "
@@ -61,6 +67,12 @@ pub fn note(brand: BrandId, done: &Done<'_>, now_ms: Millis) -> Statement {
         done.before.as_deref(),
         done.after.as_deref(),
     )
+}
+
+/// Notes that a key stood in an address, in the batch that revokes it for that and before it.
+#[must_use]
+pub fn note_leak(secret_hash: &str, id: AuditId, request_id: &str, now_ms: Millis) -> Statement {
+    bind!(INSERT_LEAK, secret_hash, id, now_ms, request_id)
 }
 
 row! {

@@ -133,3 +133,35 @@ impl<T: FromColumn> FromColumn for BTreeMap<String, T> {
         Some(map)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What serde writes is what [`spelling!`] reads, for every variant.
+    fn survive<T: serde::Serialize + FromColumn + PartialEq + std::fmt::Debug>(all: &[T]) {
+        for one in all {
+            let written = serde_json::to_string(one).unwrap();
+            assert_eq!(from_json::<T>(&written).as_ref(), Some(one), "{written}");
+        }
+    }
+
+    #[test]
+    fn words_are_read_as_they_are_written() {
+        use Reason as R;
+        survive(&[
+            Payment::Unpaid,
+            Payment::PartiallyPaid,
+            Payment::Paid,
+            Payment::PartiallyRefunded,
+            Payment::Refunded,
+            Payment::Voided,
+        ]);
+        survive(&[Method::Code, Method::Link]);
+        survive(&[Outcome::Won, Outcome::Lost]);
+        survive(&[R::Won, R::LowerPrecedence, R::OlderClick, R::SmallerDiscount]);
+        survive(&[R::OutsideWindow, R::BadSignature, R::NotACodeApplication, R::DealClosed]);
+        survive(&[R::SelfPurchase, R::TestOrder, R::UnknownCode, R::BeforeTerms]);
+        survive(&[R::UnknownLink, R::NoCandidate]);
+    }
+}

@@ -38,7 +38,9 @@ pub enum Identity {
 pub fn identify<'a>(app: &'a App, request: &'a Request<'a>) -> Pending<'a, Result<Identity>> {
     Box::pin(async move {
         if let Some(key) = api_key_in_query(request.query()) {
-            app.db().run(vec![access::revoke_key(&token_hash(&key), app.now_ms())]).await?;
+            let (hash, now_ms) = (token_hash(&key), app.now_ms());
+            let note = audit::note_leak(&hash, app.new_id(), request.id, now_ms);
+            app.db().run(vec![note, access::revoke_key(&hash, now_ms)]).await?;
             let why = "an API key must never stand in an address; it was revoked";
             return Err(Error::Malformed(why.to_owned()));
         }

@@ -66,6 +66,10 @@ async fn keys_are_made_used_rotated_and_revoked() {
     // One that leaked goes all the same; the operator helps out.
     assert_eq!(get(&format!("/v1/brand?key={next}"), "").await.status, 400);
     assert_eq!(get("/v1/brand", &next).await.status, 401);
+    assert_eq!(get(&format!("/v1/brand?key={next}"), "").await.status, 400);
+    let leaks = product.db.rows("SELECT subject_id FROM audit WHERE action = 'key.leak'");
+    assert_eq!(leaks.len(), 1, "noted once");
+    assert_eq!(leaks[0]["subject_id"], next_id);
     let path = format!("/v1/brands/{}/keys", p.brand["id"].as_str().unwrap());
     let rescue = Some(json!({ "name": "Rescue" }));
     assert_eq!(product.call("POST", &path, rescue.clone(), &next).await.status, 401);
