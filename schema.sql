@@ -7,7 +7,8 @@
 
 -- A tenant and its settings. `link_host` is the host that its links are handed out on, '' for the
 -- product's own /go. `version` counts the changes of everything that decides orders (settings,
--- rules, deals, terms, codes, links): a decision names the version that it was made from.
+-- rules, deals, terms, codes, links): a decision names the version that it was made from. `money_keys`: whether API keys may move
+-- money, which members do with a passkey.
 CREATE TABLE brands (
   id TEXT NOT NULL PRIMARY KEY,
   name TEXT NOT NULL,
@@ -21,7 +22,8 @@ CREATE TABLE brands (
   count_test_orders INTEGER NOT NULL CHECK (count_test_orders IN (0, 1)),
   payout_minimum_minor INTEGER CHECK (payout_minimum_minor BETWEEN 0 AND 900000000000000),
   created_at_ms INTEGER NOT NULL,
-  version INTEGER NOT NULL DEFAULT 1
+  version INTEGER NOT NULL DEFAULT 1,
+  money_keys INTEGER NOT NULL DEFAULT 1 CHECK (money_keys IN (0, 1))
 ) STRICT, WITHOUT ROWID;
 CREATE TRIGGER brands_version AFTER UPDATE OF timezone, hold_days, earn_on, count_test_orders ON brands WHEN NEW.timezone <> OLD.timezone OR NEW.hold_days <> OLD.hold_days OR NEW.earn_on <> OLD.earn_on OR NEW.count_test_orders <> OLD.count_test_orders BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.id; END;
 
@@ -95,8 +97,10 @@ CREATE TABLE creators (
   engagement_bp INTEGER CHECK (engagement_bp BETWEEN 0 AND 10000),
   tags TEXT NOT NULL CHECK (json_valid(tags)),
   created_at_ms INTEGER NOT NULL,
+  person_id TEXT,
   PRIMARY KEY (brand_id, id)
 ) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX creators_by_person ON creators (person_id, brand_id) WHERE person_id IS NOT NULL;
 CREATE TRIGGER creators_version AFTER UPDATE OF email_hash ON creators WHEN NEW.email_hash IS NOT OLD.email_hash BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; END;
 
 -- Boards. `stages` is the JSON list of their names in order.
@@ -349,6 +353,90 @@ CREATE TABLE creator_tokens (
   creator_id TEXT NOT NULL,
   created_at_ms INTEGER NOT NULL,
   expires_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Who signs in, by e-mail address as it is compared. A person isn't a brand's: brands know their
+-- members and creators, and each only its own side of them.
+CREATE TABLE people (
+  id TEXT NOT NULL PRIMARY KEY,
+  email TEXT NOT NULL,
+  created_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX people_by_email ON people (email);
+
+-- The brand's team. A row without a person is an invitation, by the SHA-256 of its token; the last
+-- owner can be neither removed nor made less.
+CREATE TABLE members (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  email TEXT NOT NULL,
+  role TEXT NOT NULL CHECK (role IN ('owner', 'manager', 'viewer')),
+  person_id TEXT,
+  secret_hash TEXT CHECK (length(secret_hash) = 64),
+  invited_at_ms INTEGER NOT NULL,
+  expires_at_ms INTEGER NOT NULL,
+  joined_at_ms INTEGER,
+  CHECK ((person_id IS NULL) = (joined_at_ms IS NULL)),
+  PRIMARY KEY (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX members_by_email ON members (brand_id, email);
+CREATE UNIQUE INDEX members_by_person ON members (person_id, brand_id) WHERE person_id IS NOT NULL;
+CREATE UNIQUE INDEX members_by_secret ON members (secret_hash) WHERE secret_hash IS NOT NULL;
+CREATE TRIGGER members_keep_an_owner_on_update BEFORE UPDATE ON members WHEN OLD.role = 'owner' AND OLD.person_id IS NOT NULL AND (NEW.role <> 'owner' OR NEW.person_id IS NULL) AND NOT EXISTS (SELECT 1 FROM members WHERE brand_id = OLD.brand_id AND id <> OLD.id AND role = 'owner' AND person_id IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'last_owner: constraint failed'); END;
+CREATE TRIGGER members_keep_an_owner_on_delete BEFORE DELETE ON members WHEN OLD.role = 'owner' AND OLD.person_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM members WHERE brand_id = OLD.brand_id AND id <> OLD.id AND role = 'owner' AND person_id IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'last_owner: constraint failed'); END;
+
+-- Sign-ins that were begun: the hash of what the browser keeps, of the token in the mail's link, and
+-- the keyed hash of the code for other devices. Whether the address is anybody's isn't looked at.
+CREATE TABLE sign_ins (
+  browser_hash TEXT NOT NULL PRIMARY KEY CHECK (length(browser_hash) = 64),
+  token_hash TEXT NOT NULL CHECK (length(token_hash) = 64),
+  code_hash TEXT NOT NULL,
+  email TEXT NOT NULL,
+  invitation_hash TEXT,
+  created_at_ms INTEGER NOT NULL,
+  expires_at_ms INTEGER NOT NULL,
+  uses INTEGER NOT NULL DEFAULT 0 CHECK (uses IN (0, 1))
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX sign_ins_by_token ON sign_ins (token_hash);
+
+-- Sessions by the SHA-256 of what the cookie holds, which changes with every factor. `factors`: 1 the
+-- mail, 2 a passkey or a recovery code too. A challenge is answered once.
+CREATE TABLE sessions (
+  secret_hash TEXT NOT NULL PRIMARY KEY CHECK (length(secret_hash) = 64),
+  id TEXT NOT NULL,
+  person_id TEXT NOT NULL,
+  device TEXT NOT NULL,
+  created_at_ms INTEGER NOT NULL,
+  last_seen_at_ms INTEGER NOT NULL,
+  factors INTEGER NOT NULL CHECK (factors IN (1, 2)),
+  stepped_up_at_ms INTEGER,
+  challenge TEXT,
+  challenge_at_ms INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX sessions_by_person ON sessions (person_id, id);
+
+-- Passkeys: P-256 public keys (x and y) of people's authenticators.
+CREATE TABLE passkeys (
+  person_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  name TEXT NOT NULL,
+  credential_id TEXT NOT NULL,
+  public_key TEXT NOT NULL,
+  sign_count INTEGER NOT NULL CHECK (sign_count >= 0),
+  created_at_ms INTEGER NOT NULL,
+  last_used_at_ms INTEGER,
+  PRIMARY KEY (person_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX passkeys_by_credential ON passkeys (credential_id);
+
+-- Recovery codes by their keyed hash; each is used once.
+CREATE TABLE recovery_codes (
+  person_id TEXT NOT NULL,
+  code_hash TEXT NOT NULL,
+  created_at_ms INTEGER NOT NULL,
+  uses INTEGER NOT NULL DEFAULT 0 CHECK (uses IN (0, 1)),
+  used_at_ms INTEGER,
+  PRIMARY KEY (person_id, code_hash)
 ) STRICT, WITHOUT ROWID;
 
 -- The last run of every job, for GET /v1/status.

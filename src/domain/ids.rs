@@ -156,6 +156,14 @@ kinds! {
     Quarantined, QuarantineId, "quarantine";
     /// A row of the audit trail.
     Audit, AuditId, "audit";
+    /// Someone who signs in.
+    Person, PersonId, "person";
+    /// A person of a brand's team, invited or joined.
+    Member, MemberId, "member";
+    /// A session of a person who signed in.
+    Session, SessionId, "session";
+    /// A passkey of a person.
+    Passkey, PasskeyId, "passkey";
 }
 
 #[cfg(test)]
