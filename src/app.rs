@@ -74,6 +74,17 @@ pub trait HttpClient: Send + Sync {
     fn get<'a>(&'a self, url: &'a str) -> Pending<'a, Result<String, String>>;
 }
 
+/// Signatures by P-256 with SHA-256 (ES256), which every runtime can check.
+pub trait Signatures: Send + Sync {
+    /// Whether `signature` (r and s) of `message` was made with the key (x and y).
+    fn es256<'a>(
+        &'a self,
+        key: &'a [u8],
+        message: &'a [u8],
+        signature: &'a [u8; 64],
+    ) -> Pending<'a, bool>;
+}
+
 /// Live click totals, asked of the counter objects.
 pub trait Clicks: Send + Sync {
     /// The totals of these links per day, both ends included, as the objects know them now.
@@ -121,6 +132,8 @@ pub struct Ports {
     pub queue: Arc<dyn Queue>,
     /// Requests to other hosts.
     pub http: Arc<dyn HttpClient>,
+    /// Signatures of passkeys.
+    pub signatures: Arc<dyn Signatures>,
     /// Live click totals.
     pub clicks: Arc<dyn Clicks>,
     /// The data centre's cache.

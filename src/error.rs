@@ -24,6 +24,16 @@ pub enum Error {
     /// 403.
     #[error("{0}")]
     Forbidden(&'static str),
+    /// 400, 401 or 403 with a name: clients tell by it what to do next.
+    #[error("{detail}")]
+    Denied {
+        /// Which of them.
+        status: StatusCode,
+        /// `step-up`
+        rule: &'static str,
+        /// For people.
+        detail: &'static str,
+    },
     /// 404, also for another brand's things.
     #[error("there is no such thing here")]
     NotFound,
@@ -82,6 +92,12 @@ impl Error {
         Self::Invalid(vec![FieldError { field: field.into(), reason: reason.to_string() }])
     }
 
+    /// Something is missing that the caller can do something about.
+    #[must_use]
+    pub fn denied(status: StatusCode, rule: &'static str, detail: &'static str) -> Self {
+        Self::Denied { status, rule, detail }
+    }
+
     /// A rule said no.
     pub fn refused(rule: &'static str, detail: impl Into<String>) -> Self {
         Self::Refused { rule, detail: detail.into() }
@@ -98,6 +114,7 @@ impl Error {
             Self::Malformed(_) => (StatusCode::BAD_REQUEST, "malformed", "Malformed request"),
             Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated", "Not signed in"),
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden", "Not allowed"),
+            Self::Denied { status, rule, .. } => (*status, rule, "Not allowed yet"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "Not found"),
             Self::MethodNotAllowed => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed")

@@ -19,5 +19,7 @@ pub mod link;
 pub mod merkle;
 pub mod money;
 pub mod order;
+pub mod passkey;
 pub mod secret;
+pub mod session;
 pub mod time;

@@ -60,6 +60,19 @@ impl RootKey {
         URL_SAFE_NO_PAD.encode(hash.get(..16).unwrap_or_default())
     }
 
+    /// A keyed hash of these parts for one purpose, base64url.
+    #[must_use]
+    pub fn keyed_hash(&self, purpose: &str, parts: &[&str]) -> String {
+        let key = self.subkey(purpose, None);
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&key) else { return String::new() };
+        for part in parts {
+            // With its length, so that no two lists of parts say the same.
+            mac.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            mac.update(part.as_bytes());
+        }
+        URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
+    }
+
     /// Encrypts `text` so that only `context` (who and what it belongs to) can open it again.
     #[must_use]
     pub fn seal(&self, context: &str, text: &[u8], nonce: [u8; 24]) -> Option<String> {

@@ -17,10 +17,12 @@ pub mod jobs;
 mod kept;
 pub mod ledger;
 pub mod links;
+pub mod members;
 pub mod order_facts;
 pub mod orders;
 pub mod quarantine;
 pub mod rows;
+pub mod sessions;
 pub mod stores;
 
 pub(crate) use rows::{FromColumn, FromRow, Reading, Unfit, column, row, spelling};
@@ -177,9 +179,11 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("jobs", jobs::STATEMENTS),
         ("ledger", ledger::STATEMENTS),
         ("links", links::STATEMENTS),
+        ("members", members::STATEMENTS),
         ("order_facts", order_facts::STATEMENTS),
         ("orders", orders::STATEMENTS),
         ("quarantine", quarantine::STATEMENTS),
+        ("sessions", sessions::STATEMENTS),
         ("stores", stores::STATEMENTS),
     ]
 }

@@ -11,7 +11,7 @@ use http::StatusCode;
 
 use crate::app::{App, Pending};
 use crate::error::{Error, Result};
-use crate::web::extract::{Identity, identify};
+use crate::web::caller::{Identity, identify};
 use crate::web::json::ToJson;
 use crate::web::message::{Request, Response};
 
