@@ -156,6 +156,8 @@ kinds! {
     Quarantined, QuarantineId, "quarantine";
     /// A row of the audit trail.
     Audit, AuditId, "audit";
+    /// A mail.
+    Mail, MailId, "mail";
 }
 
 #[cfg(test)]

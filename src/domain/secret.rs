@@ -53,11 +53,13 @@ impl RootKey {
     /// The keyed hash of a normalised e-mail address: equal within a brand, useless outside it.
     #[must_use]
     pub fn email_hash(&self, brand: BrandId, normal_address: &str) -> String {
-        let key = self.subkey("email", Some(brand));
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&key) else { return String::new() };
-        mac.update(normal_address.as_bytes());
-        let hash = mac.finalize().into_bytes();
-        URL_SAFE_NO_PAD.encode(hash.get(..16).unwrap_or_default())
+        short_mac(&self.subkey("email", Some(brand)), normal_address)
+    }
+
+    /// A keyed hash for `purpose`, of what must not be told by a name.
+    #[must_use]
+    pub fn keyed_hash(&self, purpose: &str, text: &str) -> String {
+        short_mac(&self.subkey(purpose, None), text)
     }
 
     /// Encrypts `text` so that only `context` (who and what it belongs to) can open it again.
@@ -87,6 +89,14 @@ impl RootKey {
         let payload = Payload { msg: sealed, aad: context.as_bytes() };
         cipher.decrypt(&XNonce::from(*nonce), payload).ok()
     }
+}
+
+/// 128 bits of the HMAC of a text.
+fn short_mac(key: &[u8; 32], text: &str) -> String {
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return String::new() };
+    mac.update(text.as_bytes());
+    let hash = mac.finalize().into_bytes();
+    URL_SAFE_NO_PAD.encode(hash.get(..16).unwrap_or_default())
 }
 
 /// SHA-256 of a random token, in hex: what is stored of API keys and tokens. They carry 256
@@ -131,6 +141,7 @@ mod tests {
         let hash = |n| key(1).email_hash(BrandId::from_bytes([n; 16]), "ada@example.com");
         assert_ne!(hash(1), hash(2));
         assert_eq!(hash(1).len(), 22);
+        assert_ne!(key(1).keyed_hash("a", "x"), key(1).keyed_hash("b", "x"));
     }
 
     #[test]

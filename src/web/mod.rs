@@ -6,6 +6,7 @@ pub mod body;
 pub mod extract;
 pub mod handler;
 pub mod json;
+pub mod limits;
 pub mod memory;
 pub mod message;
 pub mod redirect;
@@ -72,6 +73,7 @@ pub fn normal_host(host: &str) -> String {
 
 /// Answers a request to the API: handler, request id, logs.
 pub async fn serve_api(app: &App, request: Request<'_>) -> Response {
+    let app = &app.for_request();
     let request_id = request.id.to_owned();
     let started_ms = app.now_ms();
     let answered = if request.uri.len() > MAX_URI {
