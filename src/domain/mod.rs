@@ -15,6 +15,7 @@ pub mod decimal;
 pub mod ids;
 pub mod ingest;
 pub mod ledger;
+pub mod letter;
 pub mod limit;
 pub mod link;
 pub mod merkle;

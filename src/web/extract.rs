@@ -76,7 +76,8 @@ async fn key(app: &App, hash: &str) -> Result<Option<Identity>> {
     Ok(Some(Identity::Key(key.brand_id, key.id, Scopes::from_text(&key.scopes))))
 }
 
-fn bearer<'a>(request: &Request<'a>) -> Option<&'a str> {
+/// The token that a request brings along.
+pub fn bearer<'a>(request: &Request<'a>) -> Option<&'a str> {
     let (scheme, token) = request.header("authorization")?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }

@@ -4,8 +4,31 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::domain::limit::seconds;
+use crate::domain::secret::token_hash;
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
+use crate::web::extract::bearer;
+use crate::web::message::Request;
+
+/// The cookie of a session.
+const SESSION: &str = "__Host-sid";
+
+/// How long a caller who asks too much is told to wait: the limiter counts by so many seconds.
+const PAUSE_SECONDS: u32 = 10;
+
+/// Refuses a caller who asks too much: who sends a token is counted by that, anyone else by the
+/// network they come from. The health check is free.
+///
+/// # Errors
+/// 429.
+pub async fn throttle(app: &App, request: &Request<'_>) -> Result<()> {
+    let token = bearer(request).or_else(|| request.cookie(SESSION)).map(token_hash);
+    let caller = token.as_deref().unwrap_or(request.network);
+    if caller.is_empty() || request.path() == "/healthz" || app.throttle.allow(caller).await {
+        return Ok(());
+    }
+    Err(Error::TooMany(PAUSE_SECONDS))
+}
 
 /// Counts an attempt of `subject` (`sign-in/<address>`: what is limited, and for whom).
 ///

@@ -7,6 +7,7 @@ pub mod extract;
 pub mod handler;
 pub mod json;
 pub mod limits;
+pub mod mail;
 pub mod memory;
 pub mod message;
 pub mod redirect;
@@ -17,7 +18,8 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::domain::merkle::hex;
-use crate::error::Error;
+use crate::error::{Error, Result};
+use crate::jobs;
 use message::{Request, Response};
 
 /// The largest body of an API call. Webhooks have their own limit.
@@ -79,9 +81,13 @@ pub async fn serve_api(app: &App, request: Request<'_>) -> Response {
     let answered = if request.uri.len() > MAX_URI {
         Err(Error::UriTooLong)
     } else {
-        handler::dispatch(api::TABLE, app, &request).await
+        answer(app, &request).await
     };
     let mut response = answered.unwrap_or_else(Response::from);
+    let mails = app.noted_mails();
+    if !mails.is_empty() {
+        response.after = Some(jobs::mail::send_noted(app.clone(), mails));
+    }
     let status = response.status;
     if response.internal.is_some() || status.is_server_error() || is_sampled(&request_id) {
         app.log.write(&json!({
@@ -98,6 +104,11 @@ pub async fn serve_api(app: &App, request: Request<'_>) -> Response {
     response.set("x-content-type-options", "nosniff");
     response.set("cache-control", "no-store");
     response
+}
+
+async fn answer(app: &App, request: &Request<'_>) -> Result<Response> {
+    limits::throttle(app, request).await?;
+    handler::dispatch(api::TABLE, app, request).await
 }
 
 /// A new name for a request.

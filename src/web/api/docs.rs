@@ -29,7 +29,9 @@ pub fn generate() -> String {
     use utoipa::OpenApi;
     use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
-    use super::{audit, brand, creators, deals, keys, links, me, money, operate, orders, stores};
+    use super::{
+        audit, brand, creators, deals, keys, links, mails, me, money, operate, orders, stores,
+    };
 
     #[derive(OpenApi)]
     #[openapi(
@@ -73,6 +75,7 @@ pub fn generate() -> String {
             links::show_link,
             links::update_link,
             links::add_code,
+            mails::list,
             deals::invite,
             orders::list,
             orders::show,

@@ -7,6 +7,7 @@ pub mod deals;
 pub mod docs;
 pub mod keys;
 pub mod links;
+pub mod mails;
 pub mod me;
 pub mod money;
 pub mod operate;
@@ -77,6 +78,7 @@ routes! {
     "/v1/orders" => { get: orders::list }
     "/v1/orders/{id}" => { get: orders::show }
     "/v1/orders/{id}/attribution" => { get: orders::attribution }
+    "/v1/mails" => { get: mails::list }
     "/v1/ledger/verification" => { get: money::verification }
     "/v1/invitations/acceptance" => { post: me::accept }
     "/v1/me/earnings" => { get: me::earnings }
