@@ -470,6 +470,28 @@ CREATE TRIGGER audit_insert_once BEFORE INSERT ON audit WHEN EXISTS (SELECT 1 FR
 CREATE TRIGGER audit_never_changes BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
 CREATE TRIGGER audit_never_goes BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
 
+-- Mails on their way and sent; brand_id is '' for those that are between the product and a person.
+-- A cause has one mail, whatever happens twice. `content` is sealed to the id, and goes once it isn't
+-- needed. A mail is claimed (`sending`) before it is handed over, and never again after that unless it
+-- surely wasn't taken; when `due_at_ms` passes it is time to try, or the outcome counts as unknown.
+CREATE TABLE mails (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  cause TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  recipient TEXT NOT NULL,
+  content TEXT,
+  state TEXT NOT NULL CHECK (state IN ('waiting', 'sending', 'sent', 'failed', 'unknown')),
+  error TEXT NOT NULL DEFAULT '',
+  tries INTEGER NOT NULL DEFAULT 0,
+  due_at_ms INTEGER,
+  created_at_ms INTEGER NOT NULL,
+  sent_at_ms INTEGER,
+  PRIMARY KEY (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX mails_by_cause ON mails (cause);
+CREATE INDEX mails_due ON mails (due_at_ms) WHERE due_at_ms IS NOT NULL;
+
 -- What a decision about an order loads, as JSON: a short statement over views costs less than a
 -- long one, which is sent, scanned and hashed with every order. Each is over one table, so that
 -- SQLite looks up single rows; what belongs to a row is a subquery.

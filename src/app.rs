@@ -5,10 +5,10 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::domain::click::ClickKeys;
-use crate::domain::ids::{Id, Kind, LinkId};
+use crate::domain::ids::{BrandId, Id, Kind, LinkId, MailId};
 use crate::domain::secret::RootKey;
 use crate::domain::time::{Day, Millis};
 use crate::storage::Database;
@@ -115,6 +115,87 @@ pub trait Log: Send + Sync {
     fn write(&self, line: &serde_json::Value);
 }
 
+/// A mail as it goes out: to one recipient.
+pub struct Outgoing {
+    /// The one address.
+    pub to: String,
+    /// One line.
+    pub subject: String,
+    /// For readers without HTML, and for those who prefer it.
+    pub text: String,
+    /// The same, laid out.
+    pub html: String,
+}
+
+/// Why a mail is not known to be on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotSent {
+    /// There is no mail service here.
+    NoService,
+    /// It was surely not taken, and may be later. In words for people.
+    Later(String),
+    /// It was surely not taken, and never will be.
+    Refused(String),
+    /// Nobody can tell.
+    Unknown(String),
+}
+
+impl NotSent {
+    /// What an error of the mail service (its code and its message) means.
+    #[must_use]
+    pub fn from_service(told: &str) -> Self {
+        let code = told.split(' ').next().unwrap_or_default();
+        let (later, words) = match code {
+            "NO_SERVICE" => return Self::NoService,
+            "E_RATE_LIMIT_EXCEEDED" => (true, "the mail service asks to send more slowly"),
+            "E_DAILY_LIMIT_EXCEEDED" => (true, "the mail service's daily limit is reached"),
+            "E_RECIPIENT_SUPPRESSED" => {
+                (false, "bounced: this address refused mails before, so nothing is sent to it")
+            }
+            "E_RECIPIENT_NOT_ALLOWED" => (false, "the mail service may not send to this address"),
+            "E_SENDER_NOT_VERIFIED" | "E_SENDER_DOMAIN_NOT_AVAILABLE" => {
+                (false, "the sender's domain is not set up with the mail service")
+            }
+            "E_VALIDATION_ERROR"
+            | "E_FIELD_MISSING"
+            | "E_TOO_MANY_RECIPIENTS"
+            | "E_CONTENT_TOO_LARGE" => (false, "the mail service refused the mail's form"),
+            _ => return Self::Unknown("the mail service gave no clear answer".to_owned()),
+        };
+        if later { Self::Later(words.to_owned()) } else { Self::Refused(words.to_owned()) }
+    }
+}
+
+/// Hands mails to the mail service.
+pub trait Mailer: Send + Sync {
+    /// Hands one over.
+    ///
+    /// # Errors
+    /// What is known of it if it isn't known to be on its way.
+    fn send<'a>(&'a self, mail: &'a Outgoing) -> Pending<'a, Result<(), NotSent>>;
+}
+
+/// Exact counts of attempts, whichever data centre they come to.
+pub trait Limits: Send + Sync {
+    /// Counts one attempt of `subject`, of which `limit` are allowed in the period that begins with
+    /// the first: `None`, or how long to wait if it isn't allowed and wasn't counted.
+    ///
+    /// # Errors
+    /// What went wrong; whoever asks should then not go on.
+    fn take<'a>(
+        &'a self,
+        subject: &'a str,
+        limit: u32,
+        period_ms: Millis,
+    ) -> Pending<'a, Result<Option<Millis>, String>>;
+}
+
+/// Roughly how much one caller may ask of the API, per data centre.
+pub trait Throttle: Send + Sync {
+    /// Counts a request of this caller; tells whether it may go on.
+    fn allow<'a>(&'a self, key: &'a str) -> Pending<'a, bool>;
+}
+
 /// The ports and the configuration.
 #[derive(Clone)]
 pub struct Ports {
@@ -140,16 +221,29 @@ pub struct Ports {
     pub cache: Arc<dyn EdgeCache>,
     /// Logs.
     pub log: Arc<dyn Log>,
+    /// The mail service.
+    pub mailer: Arc<dyn Mailer>,
+    /// Exact counts of attempts.
+    pub limits: Arc<dyn Limits>,
+    /// Roughly how much a caller may ask.
+    pub throttle: Arc<dyn Throttle>,
 }
 
 /// A handle to the [`Ports`], cheap to clone.
 #[derive(Clone)]
-pub struct App(Arc<Ports>);
+pub struct App {
+    ports: Arc<Ports>,
+    /// The mails that were composed through this handle: whoever answers sends them afterwards.
+    composed: Arc<Mutex<Vec<MailName>>>,
+}
+
+/// What names a mail: whose it is (nobody's but the recipient's, without a brand) and its id.
+pub type MailName = (Option<BrandId>, MailId);
 
 impl std::ops::Deref for App {
     type Target = Ports;
     fn deref(&self) -> &Ports {
-        &self.0
+        &self.ports
     }
 }
 
@@ -157,7 +251,24 @@ impl App {
     /// An application over these ports.
     #[must_use]
     pub fn new(ports: Ports) -> Self {
-        Self(Arc::new(ports))
+        Self { ports: Arc::new(ports), composed: Arc::default() }
+    }
+
+    /// The same application, for one request: it learns of its own mails only.
+    #[must_use]
+    pub fn for_request(&self) -> Self {
+        Self { ports: self.ports.clone(), composed: Arc::default() }
+    }
+
+    /// Notes that a mail was composed, so that it is sent after the answer.
+    pub fn note_mail(&self, name: MailName) {
+        self.composed.lock().unwrap_or_else(PoisonError::into_inner).push(name);
+    }
+
+    /// The mails that were noted since it was last asked.
+    #[must_use]
+    pub fn noted_mails(&self) -> Vec<MailName> {
+        std::mem::take(&mut *self.composed.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The same application at another time: laptop builds load the past through it.
@@ -170,7 +281,7 @@ impl App {
                 self.0
             }
         }
-        Self(Arc::new(Ports { clock: Arc::new(Fixed(now_ms)), ..(*self.0).clone() }))
+        Self::new(Ports { clock: Arc::new(Fixed(now_ms)), ..(*self.ports).clone() })
     }
 
     /// The time.

@@ -60,6 +60,9 @@ pub enum Error {
     /// 422: fields with what is wrong with each.
     #[error("some fields are invalid")]
     Invalid(Vec<FieldError>),
+    /// 429 with `Retry-After`: try again in so many seconds.
+    #[error("too many requests; try again in {0} s")]
+    TooMany(u32),
     /// 503 with `Retry-After`.
     #[error("{0}")]
     Unavailable(&'static str),
@@ -128,6 +131,9 @@ impl Error {
                 "Unsupported media type",
             ),
             Self::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Invalid fields"),
+            Self::TooMany(_) => {
+                (StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests")
+            }
             Self::Unavailable(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Try again soon")
             }
@@ -186,6 +192,7 @@ impl From<Error> for Response {
         match error {
             Error::Unauthenticated => response.set("www-authenticate", "Bearer"),
             Error::Unavailable(_) => response.set("retry-after", "5"),
+            Error::TooMany(seconds) => response.set("retry-after", seconds.to_string()),
             // The way in that has the request id logs it; see web::serve_api.
             Error::Internal(detail) => response.internal = Some(detail),
             _ => (),

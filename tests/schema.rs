@@ -170,6 +170,10 @@ const UNSCOPED: &[(&str, &str)] = &[
     ("jobs", "LIST"),
     ("links", "RESOLVE"),
     ("links", "RESOLVE_ALL"),
+    ("mails", "DUE"),
+    ("mails", "LOSE"),
+    ("mails", "EXPIRE"),
+    ("mails", "RECENT"),
     ("stores", "SECRETS"),
 ];
 
@@ -202,6 +206,9 @@ const HOT: &[(&str, &str)] = &[
     ("ledger", "POST"),
     ("links", "RESOLVE"),
     ("links", "RESOLVE_ALL"),
+    ("mails", "CLAIM"),
+    ("mails", "DUE"),
+    ("mails", "LOSE"),
     ("order_facts", "LOAD"),
     ("orders", "INSERT"),
     ("orders", "UPDATE"),

@@ -15,6 +15,8 @@ pub mod decimal;
 pub mod ids;
 pub mod ingest;
 pub mod ledger;
+pub mod letter;
+pub mod limit;
 pub mod link;
 pub mod merkle;
 pub mod money;

@@ -53,11 +53,7 @@ impl RootKey {
     /// The keyed hash of a normalised e-mail address: equal within a brand, useless outside it.
     #[must_use]
     pub fn email_hash(&self, brand: BrandId, normal_address: &str) -> String {
-        let key = self.subkey("email", Some(brand));
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&key) else { return String::new() };
-        mac.update(normal_address.as_bytes());
-        let hash = mac.finalize().into_bytes();
-        URL_SAFE_NO_PAD.encode(hash.get(..16).unwrap_or_default())
+        short_mac(&self.subkey("email", Some(brand)), normal_address)
     }
 
     /// A keyed hash of these parts for one purpose, base64url.
@@ -102,6 +98,14 @@ impl RootKey {
     }
 }
 
+/// 128 bits of the HMAC of a text.
+fn short_mac(key: &[u8; 32], text: &str) -> String {
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return String::new() };
+    mac.update(text.as_bytes());
+    let hash = mac.finalize().into_bytes();
+    URL_SAFE_NO_PAD.encode(hash.get(..16).unwrap_or_default())
+}
+
 /// SHA-256 of a random token, in hex: what is stored of API keys and tokens. They carry 256
 /// random bits, so that a plain hash is enough.
 #[must_use]
@@ -144,6 +148,8 @@ mod tests {
         let hash = |n| key(1).email_hash(BrandId::from_bytes([n; 16]), "ada@example.com");
         assert_ne!(hash(1), hash(2));
         assert_eq!(hash(1).len(), 22);
+        assert_ne!(key(1).keyed_hash("a", &["x"]), key(1).keyed_hash("b", &["x"]));
+        assert_ne!(key(1).keyed_hash("a", &["x", "y"]), key(1).keyed_hash("a", &["xy"]));
     }
 
     #[test]

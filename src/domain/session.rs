@@ -104,11 +104,8 @@ pub const LONGEST_SESSION_MS: Millis = 14 * 24 * HOUR_MS;
 /// in any case, creators' after a day and after fourteen.
 #[must_use]
 pub fn session_end(created_at_ms: Millis, last_seen_at_ms: Millis, is_member: bool) -> Millis {
-    let (idle, longest) = if is_member {
-        (30 * MINUTE_MS, 12 * HOUR_MS)
-    } else {
-        (24 * HOUR_MS, LONGEST_SESSION_MS)
-    };
+    let (idle, longest) =
+        if is_member { (30 * MINUTE_MS, 12 * HOUR_MS) } else { (24 * HOUR_MS, LONGEST_SESSION_MS) };
     (last_seen_at_ms + idle).min(created_at_ms + longest)
 }
 
@@ -122,14 +119,6 @@ pub const BROWSER_COOKIE: &str = "__Host-signin";
 pub fn set_cookie(name: &str, value: &str, max_age_seconds: Option<i64>) -> String {
     let age = max_age_seconds.map_or(String::new(), |age| format!("; Max-Age={age}"));
     format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax{age}")
-}
-
-/// The cookie of this name. One that stands there twice is none: who set the second?
-#[must_use]
-pub fn cookie<'a>(header: &'a str, name: &str) -> Option<&'a str> {
-    let pairs = header.split(';').filter_map(|pair| pair.trim().split_once('='));
-    let mut values = pairs.filter(|(key, _)| *key == name).map(|(_, value)| value);
-    values.next().filter(|_| values.next().is_none())
 }
 
 /// A secret from 256 random bits: 43 characters.
@@ -246,7 +235,9 @@ mod tests {
     #[test]
     fn roles_are_sets_of_scopes() {
         assert!(Role::Owner.scopes().has(Scope::Admin));
-        assert!(Role::Manager.scopes().has(Scope::Money) && !Role::Manager.scopes().has(Scope::Admin));
+        assert!(
+            Role::Manager.scopes().has(Scope::Money) && !Role::Manager.scopes().has(Scope::Admin)
+        );
         assert_eq!(Role::Viewer.scopes().list(), [Scope::Read]);
     }
 
@@ -259,10 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_counts_once() {
-        assert_eq!(cookie("a=1; __Host-sid=x; b=2", SESSION_COOKIE), Some("x"));
-        assert_eq!(cookie("__Host-sid=x;__Host-sid=y", SESSION_COOKIE), None);
-        assert_eq!(cookie("x__Host-sid=x; __Host-sid", SESSION_COOKIE), None);
+    fn cookies_are_for_this_host_and_not_for_scripts() {
         let set = set_cookie("n", "v", Some(0));
         assert_eq!(set, "n=v; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0");
     }
@@ -292,7 +280,8 @@ mod tests {
 
     #[test]
     fn browsers_have_short_names() {
-        let safari = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) Version/18.1 Safari/604.1";
+        let safari =
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) Version/18.1 Safari/604.1";
         assert_eq!(device(safari), "Safari, iPhone");
         let edge = "Mozilla/5.0 (Windows NT 10.0) Chrome/130.0 Safari/537.36 Edg/130.0";
         assert_eq!(device(edge), "Edge, Windows");

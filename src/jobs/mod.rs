@@ -4,6 +4,7 @@
 //! last run for `GET /v1/status`.
 
 pub mod domains;
+pub mod mail;
 pub mod order;
 pub mod release;
 pub mod seal;
@@ -21,8 +22,8 @@ use crate::storage::{brands, quarantine};
 const QUARANTINE_BODY_MS: Millis = 14 * 24 * 3_600_000;
 
 /// Runs what is due in the minute a trigger was meant for: sealing every five minutes, releases and
-/// expiry every hour (minutes apart, for each run has its own share of queries), domain checks,
-/// which may wait for other hosts, every minute and last.
+/// expiry every hour (minutes apart, for each run has its own share of queries), old mails once a day;
+/// mails that wait every minute, and domain checks, which may wait for other hosts, last.
 pub async fn run_due(app: &App, scheduled_ms: Millis) {
     let minute = scheduled_ms.div_euclid(60_000);
     if minute % 5 == 0 {
@@ -33,6 +34,10 @@ pub async fn run_due(app: &App, scheduled_ms: Millis) {
         2 => recorded(app, "expire_quarantine", Box::pin(expire_quarantine(app))).await,
         _ => (),
     }
+    if minute % 1440 == 3 {
+        recorded(app, "expire_mails", Box::pin(mail::expire(app))).await;
+    }
+    recorded(app, "send_mails", Box::pin(mail::send_waiting(app))).await;
     recorded(app, "verify_domains", Box::pin(domains::verify_pending(app))).await;
 }
 
@@ -41,6 +46,8 @@ pub async fn run_all(app: &App) {
     recorded(app, "release_holds", Box::pin(release::release_all(app))).await;
     recorded(app, "seal_ledger", Box::pin(seal::seal_all(app))).await;
     recorded(app, "expire_quarantine", Box::pin(expire_quarantine(app))).await;
+    recorded(app, "expire_mails", Box::pin(mail::expire(app))).await;
+    recorded(app, "send_mails", Box::pin(mail::send_waiting(app))).await;
     recorded(app, "verify_domains", Box::pin(domains::verify_pending(app))).await;
 }
 

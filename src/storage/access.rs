@@ -234,6 +234,12 @@ pub struct NewToken {
     pub expires_at_ms: Millis,
 }
 
+/// Spends an invitation; the batch aborts if it was spent.
+#[must_use]
+pub fn spend_invitation(brand: BrandId, secret_hash: &str, now_ms: Millis) -> Statement {
+    bind!(ACCEPT_INVITATION, secret_hash, brand, now_ms)
+}
+
 /// Spends an invitation and stores the token it gives, or fails as a whole.
 #[must_use]
 pub fn accept(
@@ -243,7 +249,7 @@ pub fn accept(
     now_ms: Millis,
 ) -> Vec<Statement> {
     vec![
-        bind!(ACCEPT_INVITATION, invitation_hash, invitation.brand_id, now_ms),
+        spend_invitation(invitation.brand_id, invitation_hash, now_ms),
         bind!(
             INSERT_TOKEN,
             &token.secret_hash,

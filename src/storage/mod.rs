@@ -17,6 +17,7 @@ pub mod jobs;
 mod kept;
 pub mod ledger;
 pub mod links;
+pub mod mails;
 pub mod members;
 pub mod order_facts;
 pub mod orders;
@@ -179,6 +180,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("jobs", jobs::STATEMENTS),
         ("ledger", ledger::STATEMENTS),
         ("links", links::STATEMENTS),
+        ("mails", mails::STATEMENTS),
         ("members", members::STATEMENTS),
         ("order_facts", order_facts::STATEMENTS),
         ("orders", orders::STATEMENTS),

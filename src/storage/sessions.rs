@@ -398,12 +398,7 @@ pub fn add_passkey(person: PersonId, new: &PasskeyRow) -> Statement {
 
 /// Notes that a passkey signed.
 #[must_use]
-pub fn use_passkey(
-    person: PersonId,
-    id: PasskeyId,
-    sign_count: u32,
-    now_ms: Millis,
-) -> Statement {
+pub fn use_passkey(person: PersonId, id: PasskeyId, sign_count: u32, now_ms: Millis) -> Statement {
     bind!(USE_PASSKEY, person, id, sign_count, now_ms)
 }
 

@@ -11,7 +11,7 @@ use crate::domain::auth::{Actor, Scope, Scopes, TokenKind, api_key_in_query};
 use crate::domain::ids::{BrandId, CreatorId, KeyId};
 use crate::domain::secret::{same_secret, token_hash};
 use crate::domain::session::{
-    SEEN_MS, SESSION_COOKIE, STEP_UP_MS, SecondFactor, cookie, session_end,
+    BROWSER_COOKIE, SEEN_MS, SESSION_COOKIE, STEP_UP_MS, SecondFactor, device, session_end,
 };
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
@@ -72,8 +72,7 @@ pub fn identify<'a>(app: &'a App, request: &'a Request<'a>) -> Pending<'a, Resul
 
 /// The person whose session the request's cookie opens.
 async fn person(app: &App, request: &Request<'_>) -> Result<Identity> {
-    let cookies = request.header("cookie").unwrap_or_default();
-    let Some(secret) = cookie(cookies, SESSION_COOKIE) else { return Ok(Identity::Nobody) };
+    let Some(secret) = request.cookie(SESSION_COOKIE) else { return Ok(Identity::Nobody) };
     if !matches!(request.method, "GET" | "HEAD") {
         same_origin(app, request)?;
     }
@@ -126,7 +125,8 @@ async fn key(app: &App, hash: &str) -> Result<Option<Identity>> {
     Ok(Some(Identity::Key(key.brand_id, key.id, scopes)))
 }
 
-fn bearer<'a>(request: &Request<'a>) -> Option<&'a str> {
+/// The token that a request brings along.
+pub fn bearer<'a>(request: &Request<'a>) -> Option<&'a str> {
     let (scheme, token) = request.header("authorization")?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
@@ -139,7 +139,9 @@ impl Extract for Operator {
     fn extract(call: &Call<'_>) -> Result<Self> {
         match &call.identity {
             Identity::Operator => Ok(Self),
-            Identity::Key(..) | Identity::Person(_) => Err(Error::Forbidden("only the operator may do this")),
+            Identity::Key(..) | Identity::Person(_) => {
+                Err(Error::Forbidden("only the operator may do this"))
+            }
             _ => Err(Error::Unauthenticated),
         }
     }
@@ -313,18 +315,16 @@ pub struct Browser {
     /// What to call it.
     pub device: String,
     /// Where it calls from.
-    pub address: String,
+    pub network: String,
 }
 
 impl Extract for Browser {
     fn extract(call: &Call<'_>) -> Result<Self> {
-        use crate::domain::session::{BROWSER_COOKIE, device};
         same_origin(call.app, call.request)?;
-        let cookies = call.request.header("cookie").unwrap_or_default();
         Ok(Self {
-            secret: cookie(cookies, BROWSER_COOKIE).map(str::to_owned),
-            device: device(call.request.header("user-agent").unwrap_or_default()),
-            address: String::new(),
+            secret: call.request.cookie(BROWSER_COOKIE).map(str::to_owned),
+            device: device(call.request.user_agent),
+            network: call.request.network.to_owned(),
         })
     }
 }
@@ -410,7 +410,8 @@ impl Extract for Me {
             Identity::Person(session) => {
                 session.enough()?;
                 let places = session.creators.iter().map(|side| side.brand_id);
-                let side = acting_for(call.request, places)?.and_then(|at| session.creators.get(at));
+                let side =
+                    acting_for(call.request, places)?.and_then(|at| session.creators.get(at));
                 let side = side.ok_or(Error::Forbidden("this is for creators of the brand"))?;
                 Ok(Self { brand: side.brand_id, creator: side.id })
             }
@@ -419,4 +420,3 @@ impl Extract for Me {
         }
     }
 }
-

@@ -6,9 +6,7 @@ use crate::domain::time::{Day, Millis, Zone, parse_rfc3339};
 use crate::error::{Error, FieldError, Result};
 use crate::storage::Page;
 use crate::web::body::{FromJson, parse_body};
-pub use crate::web::caller::{
-    Browser, By, Caller, Me, Operator, RequestId, SignedIn, may, note,
-};
+pub use crate::web::caller::{Browser, By, Caller, Me, Operator, RequestId, SignedIn, may, note};
 use crate::web::handler::{Call, Extract};
 use crate::web::message::Request;
 

@@ -7,6 +7,8 @@ pub mod caller;
 pub mod extract;
 pub mod handler;
 pub mod json;
+pub mod limits;
+pub mod mail;
 pub mod memory;
 pub mod message;
 pub mod redirect;
@@ -17,7 +19,9 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::domain::merkle::hex;
-use crate::error::Error;
+use crate::domain::session::{SESSION_COOKIE, set_cookie};
+use crate::error::{Error, Result};
+use crate::jobs;
 use message::{Request, Response};
 
 /// The largest body of an API call. Webhooks have their own limit.
@@ -73,14 +77,23 @@ pub fn normal_host(host: &str) -> String {
 
 /// Answers a request to the API: handler, request id, logs.
 pub async fn serve_api(app: &App, request: Request<'_>) -> Response {
+    let app = &app.for_request();
     let request_id = request.id.to_owned();
     let started_ms = app.now_ms();
     let answered = if request.uri.len() > MAX_URI {
         Err(Error::UriTooLong)
     } else {
-        handler::dispatch(api::TABLE, app, &request).await
+        answer(app, &request).await
     };
+    let signed_out = matches!(answered, Err(Error::Unauthenticated));
     let mut response = answered.unwrap_or_else(Response::from);
+    if signed_out && request.header("cookie").is_some_and(|c| c.contains(SESSION_COOKIE)) {
+        response.push("set-cookie", set_cookie(SESSION_COOKIE, "", Some(0)));
+    }
+    let mails = app.noted_mails();
+    if !mails.is_empty() {
+        response.after = Some(jobs::mail::send_noted(app.clone(), mails));
+    }
     let status = response.status;
     if response.internal.is_some() || status.is_server_error() || is_sampled(&request_id) {
         app.log.write(&json!({
@@ -97,6 +110,11 @@ pub async fn serve_api(app: &App, request: Request<'_>) -> Response {
     response.set("x-content-type-options", "nosniff");
     response.set("cache-control", "no-store");
     response
+}
+
+async fn answer(app: &App, request: &Request<'_>) -> Result<Response> {
+    limits::throttle(app, request).await?;
+    handler::dispatch(api::TABLE, app, request).await
 }
 
 /// A new name for a request.

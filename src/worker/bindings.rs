@@ -10,16 +10,33 @@ use worker::wasm_bindgen::prelude::wasm_bindgen;
 use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::{Env, State};
 
+use crate::app::Outgoing;
+
 #[wasm_bindgen(inline_js = "
 async function told(work) {
   try { return 'R' + (await work() ?? ''); } catch (error) { return 'E' + (error?.message ?? error); }
 }
-export function ask(env, object, path, body) {
+export function ask(env, binding, object, path, body) {
   return told(async () => {
-    const counter = env.CLICK_COUNTERS.getByName(object);
-    const response = await counter.fetch('https://counter/' + path, { method: 'POST', body });
-    if (response.status !== 200) throw new Error('counter answered ' + response.status);
+    const stub = env[binding].getByName(object);
+    const response = await stub.fetch('https://object/' + path, { method: 'POST', body });
+    if (response.status !== 200) throw new Error('object answered ' + response.status);
     return response.text();
+  });
+}
+export function allowed(env, key) {
+  return told(async () => {
+    const { success } = (await env.API_LIMIT?.limit({ key })) ?? { success: true };
+    if (!success) throw 'refused';
+  });
+}
+export function mail(env, to, subject, text, html) {
+  return told(async () => {
+    if (!env.EMAIL || !env.MAIL_FROM) throw 'NO_SERVICE';
+    const late = new Promise((_, no) => setTimeout(() => no(new Error('no answer in time')), 20000));
+    const sent = env.EMAIL.send({ from: env.MAIL_FROM, to, subject, text, html });
+    try { await Promise.race([sent, late]); }
+    catch (error) { throw (error?.code ?? '') + ' ' + (error?.message ?? error); }
   });
 }
 export function enqueue(env, message) {
@@ -30,6 +47,13 @@ export function look(url, most_ms) {
     const response = await fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(most_ms) });
     if (response.status !== 200) throw new Error('answered ' + response.status);
     return response.text();
+  });
+}
+export function es256(key, message, signature) {
+  return told(async () => {
+    const ecdsa = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+    const imported = await crypto.subtle.importKey('raw', key, ecdsa, false, ['verify']);
+    if (!(await crypto.subtle.verify(ecdsa, imported, signature, message))) throw 'forged';
   });
 }
 export function cached(url) {
@@ -64,11 +88,17 @@ export function exec(state, sql, input) {
 ")]
 extern "C" {
     #[wasm_bindgen(js_name = ask)]
-    fn js_ask(env: &JsValue, object: &str, path: &str, body: Uint8Array) -> Promise;
+    fn js_ask(env: &JsValue, binding: &str, object: &str, path: &str, body: Uint8Array) -> Promise;
+    #[wasm_bindgen(js_name = allowed)]
+    fn js_allowed(env: &JsValue, key: &str) -> Promise;
+    #[wasm_bindgen(js_name = mail)]
+    fn js_mail(env: &JsValue, to: &str, subject: &str, text: &str, html: &str) -> Promise;
     #[wasm_bindgen(js_name = enqueue)]
     fn js_enqueue(env: &JsValue, message: &str) -> Promise;
     #[wasm_bindgen(js_name = look)]
     fn js_look(url: &str, most_ms: u32) -> Promise;
+    #[wasm_bindgen(js_name = es256)]
+    fn js_es256(key: Uint8Array, message: Uint8Array, signature: Uint8Array) -> Promise;
     #[wasm_bindgen(js_name = cached)]
     fn js_cached(url: &str) -> Promise;
     #[wasm_bindgen(js_name = cache)]
@@ -95,12 +125,31 @@ async fn outcome(promise: Promise) -> Result<String, String> {
     if worked { Ok(text) } else { Err(text) }
 }
 
-/// Asks a counter object.
+/// Asks an object of a namespace.
 ///
 /// # Errors
 /// Why it can't be told what it answered, which was nothing but 200.
-pub async fn ask(env: &Env, object: &str, path: &str, body: &[u8]) -> Result<String, String> {
-    outcome(js_ask(env, object, path, Uint8Array::from(body))).await
+pub async fn ask(
+    env: &Env,
+    binding: &str,
+    object: &str,
+    path: &str,
+    body: &[u8],
+) -> Result<String, String> {
+    outcome(js_ask(env, binding, object, path, Uint8Array::from(body))).await
+}
+
+/// Counts a request of a caller; without a limiter, or when it fails, everyone may go on.
+pub async fn allowed(env: &Env, key: &str) -> bool {
+    outcome(js_allowed(env, key)).await != Err("refused".to_owned())
+}
+
+/// Hands a mail to the mail service.
+///
+/// # Errors
+/// The error's code and message between a space; `NO_SERVICE` if none is bound.
+pub async fn mail(env: &Env, mail: &Outgoing) -> Result<(), String> {
+    outcome(js_mail(env, &mail.to, &mail.subject, &mail.text, &mail.html)).await.map(drop)
 }
 
 /// Hands a message to the overflow queue, as a JSON text: objects would arrive empty (workers-rs
@@ -118,6 +167,14 @@ pub async fn enqueue(env: &Env, message: &str) -> Result<(), String> {
 /// Why there is nothing, or nothing in time.
 pub async fn look(url: &str, most_ms: u32) -> Result<String, String> {
     outcome(js_look(url, most_ms)).await
+}
+
+/// Whether a P-256 key (x and y) signed a message.
+pub async fn es256(key: &[u8], message: &[u8], signature: &[u8]) -> bool {
+    // As SEC 1 writes a point whole.
+    let point = [&[4], key].concat();
+    let bytes = |bytes: &[u8]| Uint8Array::from(bytes);
+    outcome(js_es256(bytes(&point), bytes(message), bytes(signature))).await.is_ok()
 }
 
 /// A text from the data centre's cache.

@@ -21,7 +21,8 @@ export function facts(request) {
 export function more(request) {
   const h = request.headers, g = (n) => h.get(n) ?? '';
   return [g('x-shopify-hmac-sha256'), g('content-length'), g('authorization'),
-    g('content-type')].join('\\n');
+    g('content-type'), g('cookie'), g('origin'), g('sec-fetch-site'), g('tributary-brand'),
+    g('idempotency-key')].join('\\n');
 }
 export function found(location) {
   return new Response(null, { status: 302, headers: { location, 'cache-control': 'no-store' } });
@@ -154,11 +155,24 @@ impl MoreFacts {
         line(&self.0, 1).parse().unwrap_or(0)
     }
 
-    /// The headers that the API looks at.
-    pub fn api_headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        [("authorization", 2), ("content-type", 3)]
-            .into_iter()
-            .filter_map(|(name, number)| Some((name, given(&self.0, number)?)))
+    /// The headers that the API looks at. What stands there twice arrives as one with a comma, and
+    /// is told as two again: none of them but cookies may hold a comma itself.
+    pub fn api_headers(&self) -> Vec<(&'static str, &str)> {
+        let mut headers = Vec::new();
+        for (name, number) in [
+            ("authorization", 2),
+            ("content-type", 3),
+            ("cookie", 4),
+            ("origin", 5),
+            ("sec-fetch-site", 6),
+            ("tributary-brand", 7),
+            ("idempotency-key", 8),
+        ] {
+            let Some(told) = given(&self.0, number) else { continue };
+            let separator = if name == "cookie" { "\n" } else { ", " };
+            headers.extend(told.split(separator).map(|value| (name, value)));
+        }
+        headers
     }
 }
 

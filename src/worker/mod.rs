@@ -19,6 +19,7 @@ use worker::{Context, Env, MessageBatch, MessageExt, ScheduleContext, ScheduledE
 use worker::{QueueRetryOptionsBuilder, web_sys};
 
 use crate::app::App;
+use crate::domain::limit::network;
 use crate::error::Error;
 use crate::jobs;
 use crate::web::message::Request;
@@ -74,7 +75,7 @@ async fn fetch(
     match web::entry(&host, &own_host, facts.path()) {
         Entry::Link { host, slug } => Ok(visit(&app, &ctx, &facts, host, slug).await),
         Entry::Webhook(store) => webhook(&app, &ctx, &request, &facts, store).await,
-        Entry::Product => api(&app, request, &facts).await,
+        Entry::Product => api(&app, &ctx, request, &facts).await,
     }
 }
 
@@ -184,6 +185,7 @@ async fn webhook(
 
 async fn api(
     app: &App,
+    ctx: &Context,
     request: web_sys::Request,
     facts: &Facts,
 ) -> worker::Result<web_sys::Response> {
@@ -191,11 +193,21 @@ async fn api(
         return Ok(rendered(Error::TooLarge));
     };
     let more = MoreFacts::of(&request);
-    let headers = more.api_headers().collect();
-    let id = web::request_id(app);
-    let (method, uri) = (facts.method(), facts.uri());
-    let request = Request { id: &id, method, uri, headers, body: &body };
-    Ok(glue::response(&web::serve_api(app, request).await))
+    let network = network(facts.visitor_address());
+    let request = Request {
+        id: &web::request_id(app),
+        method: facts.method(),
+        uri: facts.uri(),
+        headers: more.api_headers(),
+        body: &body,
+        network: &network,
+        user_agent: facts.user_agent(),
+    };
+    let mut response = web::serve_api(app, request).await;
+    if let Some(work) = response.after.take() {
+        afterwards(ctx, work);
+    }
+    Ok(glue::response(&response))
 }
 
 fn rendered(error: Error) -> web_sys::Response {

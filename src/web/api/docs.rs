@@ -29,7 +29,10 @@ pub fn generate() -> String {
     use utoipa::OpenApi;
     use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
-    use super::{audit, brand, creators, deals, keys, links, me, money, operate, orders, stores};
+    use super::{
+        audit, brand, creators, deals, keys, links, mails, me, members, money, operate, orders,
+        passkeys, sign_in, stores,
+    };
 
     #[derive(OpenApi)]
     #[openapi(
@@ -73,6 +76,7 @@ pub fn generate() -> String {
             links::show_link,
             links::update_link,
             links::add_code,
+            mails::list,
             deals::invite,
             orders::list,
             orders::show,
@@ -80,6 +84,26 @@ pub fn generate() -> String {
             money::balances,
             money::performance,
             money::verification,
+            members::invite,
+            members::list,
+            members::show,
+            members::update,
+            members::remove,
+            members::invite_owner,
+            sign_in::begin,
+            sign_in::by_link,
+            sign_in::by_code,
+            sign_in::show,
+            sign_in::sign_out,
+            sign_in::list,
+            sign_in::end,
+            passkeys::challenge,
+            passkeys::add,
+            passkeys::list,
+            passkeys::remove,
+            passkeys::show,
+            passkeys::recover,
+            passkeys::new_codes,
             me::accept,
             me::earnings,
             me::orders
