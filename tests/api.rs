@@ -15,5 +15,7 @@ mod api {
     mod bad_input;
     mod failures;
     mod main_job;
+    mod matrix;
     mod orders;
+    mod sign_in;
 }
