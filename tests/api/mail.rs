@@ -64,9 +64,12 @@ async fn a_cause_has_one_mail_sent_once() {
     let app = product.app.for_request();
     let put = compose(&app, None, "sign-in/2", "ada@casa.example", &LETTER).unwrap();
     app.db().run(vec![put]).await.unwrap();
-    let sends = jobs::mail::send_noted(app.clone(), app.noted_mails());
-    tokio::join!(sends, jobs::run_all(&product.app), jobs::run_all(&product.app));
+    let names = app.noted_mails();
+    let send = || jobs::mail::send_noted(app.clone(), names.clone());
+    tokio::join!(send(), send(), jobs::run_all(&product.app), jobs::run_all(&product.app));
+    send().await;
     assert_eq!(product.mailer.count(), 2);
+    assert!(rows(&product).iter().all(|row| row["state"] == "sent"));
 }
 
 #[tokio::test]
