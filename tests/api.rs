@@ -14,6 +14,7 @@ mod api {
     mod access;
     mod bad_input;
     mod failures;
+    mod mail;
     mod main_job;
     mod matrix;
     mod orders;
