@@ -38,6 +38,7 @@ export function writeConfig({ settings, build, state, port, names, crons, faults
         ...settings.queues.producers.map(
           ({ binding, queue }) => `(name = "${binding}", queue = ${to('queues', { queue })})`,
         ),
+        `(name = "${settings.assets.binding}", service = "assets")`,
         ...names.map((name) => `(name = "${name}", fromEnvironment = "VAR_${name}")`),
       ],
       objects: { disk: 'do', className: counters.class_name, key: `${settings.name}-${counters.class_name}` },
@@ -68,6 +69,11 @@ export function writeConfig({ settings, build, state, port, names, crons, faults
       ],
       objects: { disk: 'cron', className: 'Schedule', key: 'cron' },
     }),
+    worker('assets', date, {
+      modules: [module(here, 'static.mjs', 'esModule')],
+      bindings: ['(name = "DISK", service = "disk-assets")'],
+    }),
+    `(name = "disk-assets", disk = (path = ${text(join(build, 'assets'))}))`,
     worker('cache', date, { modules: [module(here, 'cache.mjs', 'esModule')] }),
     worker('control', date, {
       flags,
