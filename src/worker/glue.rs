@@ -25,7 +25,7 @@ export function more(request) {
   const h = request.headers, g = (n) => h.get(n) ?? '';
   return [g('x-shopify-hmac-sha256'), g('content-length'), g('authorization'),
     g('content-type'), g('cookie'), g('origin'), g('sec-fetch-site'), g('tributary-brand'),
-    g('idempotency-key')].join('\\n');
+    g('idempotency-key'), g('accept').includes('text/html') ? 'text/html' : ''].join('\\n');
 }
 export function found(location, transport) {
   const headers = { location, 'cache-control': 'no-store', 'strict-transport-security': transport };
@@ -171,6 +171,7 @@ impl MoreFacts {
             ("sec-fetch-site", 6),
             ("tributary-brand", 7),
             ("idempotency-key", 8),
+            ("accept", 9),
         ] {
             let Some(told) = given(&self.0, number) else { continue };
             let separator = if name == "cookie" { "\n" } else { ", " };

@@ -2,10 +2,15 @@
 //! same functions as the JSON API; what needs a script is `static/app.js`.
 
 pub mod about;
+pub mod account;
+pub mod form;
+pub mod mailbox;
+pub mod sign_in;
 
 use askama::{DynTemplate, Template};
 use http::StatusCode;
 
+use crate::domain::time::{Millis, to_rfc3339};
 use crate::error::{Error, Result};
 use crate::web::assets;
 use crate::web::handler::routes;
@@ -13,7 +18,20 @@ use crate::web::message::{Request, Response};
 
 routes! {
     "/assets/{id}" => { get: assets::serve }
+    "/" => { get: sign_in::start }
+    "/sign-in" => { get: sign_in::ask, post: sign_in::begin }
+    "/sign-in/link" => { get: sign_in::link }
+    "/sign-in/code" => { get: sign_in::code, post: sign_in::by_code }
+    "/sign-in/passkey" => { get: sign_in::passkey }
+    "/sign-in/recovery" => { post: sign_in::recovery }
+    "/invitation" => { get: sign_in::invitation, post: sign_in::invited }
+    "/invitation/acceptance" => { post: sign_in::accept }
+    "/account" => { get: account::show }
+    "/account/sessions/{id}/end" => { post: account::end_session }
+    "/sign-out" => { post: account::sign_out }
     "/privacy" => { get: about::privacy }
+    "/mailbox" => { get: mailbox::list }
+    "/mailbox/{id}" => { get: mailbox::show }
 }
 
 /// What the layout says around a page's own content.
@@ -78,6 +96,13 @@ pub fn see(location: &'static str) -> Response {
     let mut response = Response::new(StatusCode::SEE_OTHER, "text/plain", "");
     response.set("location", location);
     response
+}
+
+/// A time as HTML, to the minute; the script says it in the reader's own zone.
+fn time(at_ms: Millis) -> String {
+    let exact = to_rfc3339(at_ms);
+    let minute = exact.get(..16).unwrap_or_default().replace('T', " ");
+    format!("<time datetime=\"{exact}\">{minute} UTC</time>")
 }
 
 /// Whether an error is to be told to a person: a browser asks for a page, or sends a form of one.
