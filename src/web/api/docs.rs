@@ -29,7 +29,9 @@ const AWAY: &str = "the description can't be read just now";
 #[expect(clippy::too_many_lines, reason = "the list of all routes")]
 pub fn generate() -> String {
     use utoipa::OpenApi;
-    use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+    use utoipa::openapi::security::{
+        ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme,
+    };
 
     use super::{
         audit, brand, creators, deals, keys, links, mails, me, members, money, operate, orders,
@@ -125,6 +127,11 @@ pub fn generate() -> String {
             HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(what)).build();
         components.add_security_scheme(name, SecurityScheme::Http(scheme));
     }
+    let cookie = crate::domain::session::SESSION_COOKIE;
+    let what = "A person's session: whatever takes an API key takes a member's too, as far as her \
+        role goes; whatever takes a creator's token takes a creator's.";
+    let scheme = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(cookie, what)));
+    components.add_security_scheme("session", scheme);
     let mut text = document.to_pretty_json().unwrap_or_default();
     text.push('\n');
     text
