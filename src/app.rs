@@ -109,6 +109,12 @@ pub trait EdgeCache: Send + Sync {
     fn forget<'a>(&'a self, key: &'a str) -> Pending<'a, ()>;
 }
 
+/// The files that are deployed beside the worker: styles, scripts, texts.
+pub trait Assets: Send + Sync {
+    /// The file at this path, whole. Names come from the build, never from a request.
+    fn get<'a>(&'a self, path: &'a str) -> Pending<'a, Option<Vec<u8>>>;
+}
+
 /// Structured logs, one JSON object a line.
 pub trait Log: Send + Sync {
     /// Writes one line.
@@ -219,6 +225,8 @@ pub struct Ports {
     pub clicks: Arc<dyn Clicks>,
     /// The data centre's cache.
     pub cache: Arc<dyn EdgeCache>,
+    /// Static files.
+    pub assets: Arc<dyn Assets>,
     /// Logs.
     pub log: Arc<dyn Log>,
     /// The mail service.

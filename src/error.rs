@@ -187,7 +187,7 @@ impl From<Error> for Response {
             },
         };
         let body = serde_json::to_string(&problem).unwrap_or_default();
-        let mut response = Self::new(status, "application/problem+json", body.into());
+        let mut response = Self::new(status, "application/problem+json", body);
         response.set("cache-control", "no-store");
         match error {
             Error::Unauthenticated => response.set("www-authenticate", "Bearer"),

@@ -18,5 +18,6 @@ mod api {
     mod main_job;
     mod matrix;
     mod orders;
+    mod pages;
     mod sign_in;
 }

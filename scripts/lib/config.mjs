@@ -54,6 +54,7 @@ export function writeConfig({
         ...settings.queues.producers.map(
           ({ binding, queue }) => `(name = "${binding}", queue = ${to('queues', { queue })})`,
         ),
+        `(name = "${settings.assets.binding}", service = "assets")`,
         ...names.map((name) => `(name = "${name}", fromEnvironment = "VAR_${name}")`),
       ],
       disk: 'do',
@@ -88,6 +89,11 @@ export function writeConfig({
       disk: 'cron',
       objects: [['Schedule', 'cron']],
     }),
+    worker('assets', date, {
+      modules: [module(here, 'static.mjs', 'esModule')],
+      bindings: ['(name = "DISK", service = "disk-assets")'],
+    }),
+    `(name = "disk-assets", disk = (path = ${text(join(build, 'assets'))}))`,
     worker('cache', date, { modules: [module(here, 'cache.mjs', 'esModule')] }),
     worker('control', date, {
       flags,

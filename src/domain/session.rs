@@ -32,6 +32,16 @@ impl Role {
         }
     }
 
+    /// What it may do, in words for whoever is invited.
+    #[must_use]
+    pub fn means(self) -> &'static str {
+        match self {
+            Self::Owner => "everything, with settings, members and keys",
+            Self::Manager => "deals, creators, codes and payouts, but no settings",
+            Self::Viewer => "seeing everything and changing nothing",
+        }
+    }
+
     /// What it may do, in the terms of API keys.
     #[must_use]
     pub fn scopes(self) -> Scopes {

@@ -310,6 +310,37 @@ impl Extract for SignedIn {
     }
 }
 
+/// Whoever is signed in, if anybody is: for pages that look different then.
+pub struct Maybe(pub Option<Arc<SessionRow>>);
+
+impl Extract for Maybe {
+    const IDENTIFIES: bool = true;
+    fn extract(call: &Call<'_>) -> Result<Self> {
+        Ok(Self(match &call.identity {
+            Identity::Person(session) => Some(session.clone()),
+            _ => None,
+        }))
+    }
+}
+
+/// The secret of the sign-in that was begun in a browser, if one was.
+pub struct Begun(pub Option<String>);
+
+impl Extract for Begun {
+    fn extract(call: &Call<'_>) -> Result<Self> {
+        Ok(Self(call.request.cookie(BROWSER_COOKIE).map(str::to_owned)))
+    }
+}
+
+/// What to call the browser that asks: `Chrome, Windows`.
+pub struct Device(pub String);
+
+impl Extract for Device {
+    fn extract(call: &Call<'_>) -> Result<Self> {
+        Ok(Self(device(call.request.user_agent)))
+    }
+}
+
 /// The browser in which somebody signs in: our own page in it.
 pub struct Browser {
     /// The secret of a sign-in that was begun in it.

@@ -66,7 +66,7 @@ pub struct Response {
     /// Names in small letters, each once but for `set-cookie`.
     pub headers: Vec<(&'static str, Cow<'static, str>)>,
     /// All of it.
-    pub body: Cow<'static, str>,
+    pub body: Vec<u8>,
     /// What really happened behind a 500: for the log, never for the answer.
     pub internal: Option<String>,
     /// What is to be done after the answer, for whoever gives it.
@@ -76,21 +76,21 @@ pub struct Response {
 impl Response {
     /// An answer with a body of this type.
     #[must_use]
-    pub fn new(status: StatusCode, content_type: &'static str, body: Cow<'static, str>) -> Self {
+    pub fn new(status: StatusCode, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
         let headers = vec![("content-type", Cow::Borrowed(content_type))];
-        Self { status, headers, body, internal: None, after: None }
+        Self { status, headers, body: body.into(), internal: None, after: None }
     }
 
     /// An answer in JSON.
     #[must_use]
     pub fn json(status: StatusCode, body: String) -> Self {
-        Self::new(status, "application/json", body.into())
+        Self::new(status, "application/json", body)
     }
 
     /// An answer without a body.
     #[must_use]
     pub fn empty(status: StatusCode) -> Self {
-        Self { status, headers: Vec::new(), body: "".into(), internal: None, after: None }
+        Self { status, headers: Vec::new(), body: Vec::new(), internal: None, after: None }
     }
 
     /// The value of a header.

@@ -56,6 +56,12 @@ export function es256(key, message, signature) {
     if (!(await crypto.subtle.verify(ecdsa, imported, signature, message))) throw 'forged';
   });
 }
+export async function asset(env, path) {
+  try {
+    const found = await env.ASSETS.fetch('https://assets.tributary.internal' + path);
+    return found.status === 200 ? new Uint8Array(await found.arrayBuffer()) : undefined;
+  } catch { return undefined; }
+}
 export function cached(url) {
   return told(async () => {
     const found = await caches.default.match(url, { ignoreMethod: true });
@@ -108,6 +114,8 @@ extern "C" {
     fn js_look(url: &str, most_ms: u32) -> Promise;
     #[wasm_bindgen(js_name = es256)]
     fn js_es256(key: Uint8Array, message: Uint8Array, signature: Uint8Array) -> Promise;
+    #[wasm_bindgen(js_name = asset)]
+    fn js_asset(env: &JsValue, path: &str) -> Promise;
     #[wasm_bindgen(js_name = cached)]
     fn js_cached(url: &str) -> Promise;
     #[wasm_bindgen(js_name = cache)]
@@ -190,6 +198,12 @@ pub async fn es256(key: &[u8], message: &[u8], signature: &[u8]) -> bool {
     let point = [&[4], key].concat();
     let bytes = |bytes: &[u8]| Uint8Array::from(bytes);
     outcome(js_es256(bytes(&point), bytes(message), bytes(signature))).await.is_ok()
+}
+
+/// A file that is deployed beside the worker.
+pub async fn asset(env: &Env, path: &str) -> Option<Vec<u8>> {
+    let found = JsFuture::from(js_asset(env, path)).await.ok()?;
+    found.dyn_ref().map(Uint8Array::to_vec)
 }
 
 /// A text from the data centre's cache.

@@ -15,6 +15,7 @@ use std::cell::{Cell, OnceCell};
 use std::pin::Pin;
 use std::sync::Arc;
 
+use http::StatusCode;
 use worker::wasm_bindgen::prelude::wasm_bindgen;
 use worker::{Context, Env, MessageBatch, MessageExt, ScheduleContext, ScheduledEvent, event};
 use worker::{QueueRetryOptionsBuilder, web_sys};
@@ -65,7 +66,11 @@ async fn fetch(
         Ok(app) => app,
         Err(missing) => {
             worker::console_error!("{{\"event\":\"misconfigured\",\"detail\":\"{missing}\"}}");
-            return Ok(glue::text(503, "this deployment is not configured"));
+            return Ok(glue::text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "this deployment is not configured",
+                true,
+            ));
         }
     };
     let facts = Facts::of(&request);
@@ -101,7 +106,7 @@ pub fn visit_known(
     match redirect_known(&app, host, slug, facts.query(), next_nonce())? {
         Redirected::To { location, counted, refresh } => {
             after(&app, &Context::new(ctx), &facts, counted, refresh);
-            Some(glue::found(&location))
+            Some(glue::found(&location, host.is_empty()))
         }
         // The proof of a domain is asked for at what is no slug.
         Redirected::Refused(_) => None,
@@ -117,17 +122,17 @@ async fn visit(
     slug: &str,
 ) -> web_sys::Response {
     if !matches!(facts.method(), "GET" | "HEAD") {
-        return glue::method_not_allowed("GET, HEAD");
+        return glue::method_not_allowed("GET, HEAD", host.is_empty());
     }
     if slug == jobs::domains::PROOF_PATH && !host.is_empty() {
-        return glue::text(200, &jobs::domains::proof(app, host));
+        return glue::text(StatusCode::OK, &jobs::domains::proof(app, host), false);
     }
     match redirect(app, host, slug, facts.query(), next_nonce()).await {
         Redirected::To { location, counted, refresh } => {
             after(app, ctx, facts, counted, refresh);
-            glue::found(&location)
+            glue::found(&location, host.is_empty())
         }
-        Redirected::Refused(error) => rendered(error),
+        Redirected::Refused(error) => rendered(error, host.is_empty()),
     }
 }
 
@@ -160,14 +165,14 @@ async fn webhook(
     store: &str,
 ) -> worker::Result<web_sys::Response> {
     if facts.method() != "POST" {
-        return Ok(glue::method_not_allowed("POST"));
+        return Ok(glue::method_not_allowed("POST", true));
     }
     let more = MoreFacts::of(request);
     if more.content_length() > web::webhooks::MAX_BODY {
-        return Ok(rendered(Error::TooLarge));
+        return Ok(rendered(Error::TooLarge, true));
     }
     let Some(body) = glue::body(request, web::webhooks::MAX_BODY).await else {
-        return Ok(rendered(Error::TooLarge));
+        return Ok(rendered(Error::TooLarge, true));
     };
     #[cfg(feature = "canary")]
     if app.config.canary == Some(crate::app::Canary::AckFirst) {
@@ -176,11 +181,11 @@ async fn webhook(
         afterwards(_ctx, async move {
             let _ = web::webhooks::deliver(&app, &store, signature.as_deref(), &body).await;
         });
-        return Ok(glue::empty(200));
+        return Ok(glue::empty(StatusCode::OK));
     }
     match web::webhooks::deliver(app, store, more.signature(), &body).await {
-        Ok(status) => Ok(glue::empty(status.as_u16())),
-        Err(error) => Ok(rendered(error)),
+        Ok(status) => Ok(glue::empty(status)),
+        Err(error) => Ok(rendered(error, true)),
     }
 }
 
@@ -191,7 +196,7 @@ async fn api(
     facts: &Facts,
 ) -> worker::Result<web_sys::Response> {
     let Some(body) = glue::body(&request, web::MAX_API_BODY).await else {
-        return Ok(rendered(Error::TooLarge));
+        return Ok(rendered(Error::TooLarge, true));
     };
     let more = MoreFacts::of(&request);
     let network = network(facts.visitor_address());
@@ -211,11 +216,11 @@ async fn api(
     Ok(glue::response(&response))
 }
 
-fn rendered(error: Error) -> web_sys::Response {
+fn rendered(error: Error, on_own_host: bool) -> web_sys::Response {
     if let Error::Internal(detail) = &error {
         worker::console_error!("{}", serde_json::json!({ "event": "internal", "detail": detail }));
     }
-    glue::response(&error.into())
+    glue::finished(error.into(), on_own_host)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a time in milliseconds, whole by nature")]

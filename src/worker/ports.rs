@@ -11,8 +11,8 @@ use super::d1::D1;
 #[cfg(feature = "canary")]
 use crate::app::Canary;
 use crate::app::{
-    App, Clock, Config, EdgeCache, HttpClient, Limits, Log, Mailer, NotSent, Outgoing, Pending,
-    Ports, Queue, Random, Signatures, Throttle,
+    App, Assets, Clock, Config, EdgeCache, HttpClient, Limits, Log, Mailer, NotSent, Outgoing,
+    Pending, Ports, Queue, Random, Signatures, Throttle,
 };
 use crate::domain::click::ClickKeys;
 use crate::domain::secret::RootKey;
@@ -64,6 +64,7 @@ pub fn app(env: &Env) -> Result<App, String> {
         signatures: Arc::new(WebCrypto),
         clicks: Arc::new(Counters::new(env.clone())),
         cache: Arc::new(DataCentre),
+        assets: Arc::new(Deployed(env.clone())),
         log: Arc::new(Console),
     }))
 }
@@ -184,6 +185,15 @@ impl EdgeCache for DataCentre {
 
     fn forget<'a>(&'a self, key: &'a str) -> Pending<'a, ()> {
         Box::pin(SendFuture::new(async move { bindings::uncache(&cache_url(key)).await }))
+    }
+}
+
+/// Workers Static Assets. Requests for them come to the worker first: link domains have none.
+struct Deployed(Env);
+
+impl Assets for Deployed {
+    fn get<'a>(&'a self, path: &'a str) -> Pending<'a, Option<Vec<u8>>> {
+        Box::pin(SendFuture::new(async move { bindings::asset(&self.0, path).await }))
     }
 }
 

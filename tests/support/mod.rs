@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex};
 use http::Request;
 use serde_json::{Value, json};
 use tributary::app::{
-    App, Clicks, Clock, Config, EdgeCache, HttpClient, Limits, Log, Mailer, NotSent, Outgoing,
-    Pending, Ports, Queue, Random, Signatures, Throttle,
+    App, Assets, Clicks, Clock, Config, EdgeCache, HttpClient, Limits, Log, Mailer, NotSent,
+    Outgoing, Pending, Ports, Queue, Random, Signatures, Throttle,
 };
 use tributary::domain::click::{
     ClickKeys, RawVisit, SHARDS, WaitingClick, batches, object_name, shard_of,
@@ -130,6 +130,16 @@ impl EdgeCache for TestCache {
     fn forget<'a>(&'a self, key: &'a str) -> Pending<'a, ()> {
         self.0.lock().unwrap().remove(key);
         Box::pin(async {})
+    }
+}
+
+/// The static assets as `build.rs` made them.
+struct BuiltAssets;
+
+impl Assets for BuiltAssets {
+    fn get<'a>(&'a self, path: &'a str) -> Pending<'a, Option<Vec<u8>>> {
+        let found = std::fs::read(format!("{}/assets{path}", env!("OUT_DIR"))).ok();
+        Box::pin(async move { found })
     }
 }
 
@@ -300,6 +310,7 @@ impl Product {
             signatures: Arc::new(P256),
             clicks: Arc::new(counters.clone()),
             cache: Arc::new(cache.clone()),
+            assets: Arc::new(BuiltAssets),
             log: Arc::new(log.clone()),
             mailer: Arc::new(mailer.clone()),
             limits: Arc::new(limits.clone()),
@@ -342,7 +353,7 @@ impl Product {
             let again = headers.append(*name, value.parse().unwrap());
             assert!(!again || *name == "set-cookie", "{name} twice");
         }
-        let text = response.body.into_owned();
+        let text = String::from_utf8(response.body).unwrap();
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);
         Answer { status: response.status.as_u16(), headers, json, text }
     }

@@ -1,25 +1,27 @@
 //! The OpenAPI document, generated from the code.
 //!
-//! It is made natively and kept as `openapi.json`, so that the worker carries the text and not the
-//! generator; `tests/openapi.rs` fails when it is out of date or names other routes than the
-//! router, and rewrites it with `UPDATE_OPENAPI=1`.
+//! It is made natively and kept as `openapi.json`, a static asset; `tests/openapi.rs` fails when it
+//! is out of date or names other routes than the router, and rewrites it with `UPDATE_OPENAPI=1`.
 
 use http::StatusCode;
 
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::web::handler::State;
 use crate::web::message::Response;
 
 /// The document.
 #[utoipa::path(get, path = "/openapi.json", tag = "operator", responses(
     (status = 200, description = "This document")
 ))]
-pub async fn document() -> Response {
-    let mut response = Response::new(StatusCode::OK, "application/json", TEXT.into());
+pub async fn document(State(app): State<App>) -> Result<Response> {
+    let text = app.assets.get("/openapi.json").await.ok_or(Error::Unavailable(AWAY))?;
+    let mut response = Response::new(StatusCode::OK, "application/json", text);
     response.set("cache-control", "public, max-age=300");
-    response
+    Ok(response)
 }
 
-/// `openapi.json` as `build.rs` wrote it, without indentation.
-const TEXT: &str = include_str!(concat!(env!("OUT_DIR"), "/openapi.json"));
+const AWAY: &str = "the description can't be read just now";
 
 /// Makes the document from the annotations of the handlers.
 #[cfg(not(target_arch = "wasm32"))]
@@ -134,14 +136,4 @@ pub fn generate() -> String {
     let mut text = document.to_pretty_json().unwrap_or_default();
     text.push('\n');
     text
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_document_says_what_is_kept() {
-        let read = |text| serde_json::from_str::<serde_json::Value>(text).unwrap();
-        assert_eq!(read(super::TEXT), read(include_str!("../../../openapi.json")));
-        assert!(!super::TEXT.contains('\n'));
-    }
 }

@@ -18,38 +18,7 @@ pub mod sign_in;
 pub mod stores;
 pub mod view;
 
-use super::handler::{Handler, Method, Route, identifies};
-
-/// Declares the URL table once: requests are matched with it, and a test compares it with the
-/// OpenAPI document. Of two paths that fit, the first is taken.
-macro_rules! routes {
-    ($($path:literal => { $($method:ident: $handler:path),+ $(,)? })*) => {
-        /// Every path with its methods.
-        pub const ROUTES: &[(&str, &[&str])] = &[$(($path, &[$(stringify!($method)),+])),*];
-
-        /// Every path with its methods and their handlers.
-        pub static TABLE: &[Route] = &[$(($path, &[$(Method {
-            name: verb!($method),
-            identifies: identifies(&$handler),
-            start: |call| Handler::start($handler, call),
-        }),+])),*];
-    };
-}
-
-macro_rules! verb {
-    (get) => {
-        "GET"
-    };
-    (post) => {
-        "POST"
-    };
-    (patch) => {
-        "PATCH"
-    };
-    (delete) => {
-        "DELETE"
-    };
-}
+use super::handler::routes;
 
 routes! {
     "/healthz" => { get: operate::health }
