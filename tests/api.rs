@@ -16,4 +16,5 @@ mod api {
     mod failures;
     mod main_job;
     mod orders;
+    mod privacy;
 }

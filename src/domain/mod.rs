@@ -19,5 +19,6 @@ pub mod link;
 pub mod merkle;
 pub mod money;
 pub mod order;
+pub mod privacy;
 pub mod secret;
 pub mod time;

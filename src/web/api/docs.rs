@@ -29,7 +29,8 @@ pub fn generate() -> String {
     use utoipa::OpenApi;
     use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
-    use super::{audit, brand, creators, deals, keys, links, me, money, operate, orders, stores};
+    use super::{audit, brand, creators, deals, keys, links, me, money, operate, orders};
+    use super::{personal, privacy, stores};
 
     #[derive(OpenApi)]
     #[openapi(
@@ -82,7 +83,12 @@ pub fn generate() -> String {
             money::verification,
             me::accept,
             me::earnings,
-            me::orders
+            me::orders,
+            personal::export,
+            personal::export_mine,
+            personal::erase,
+            privacy::list,
+            privacy::complete
         ),
         components(schemas(crate::error::Problem))
     )]
