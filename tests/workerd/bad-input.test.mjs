@@ -22,6 +22,8 @@ const TABLES = [
   ],
   ...['links', 'slugs', 'codes', 'orders', 'deal_days', 'entries', 'balances', 'ledger_seals'],
   ...['invitations', 'creator_tokens', 'audit'],
+  ...['people', 'members', 'sign_ins', 'sessions', 'passkeys', 'recovery_codes'],
+  ...['audit_personal', 'data_requests', 'rewraps'],
 ];
 
 let server;
