@@ -154,6 +154,8 @@ kinds! {
     Token, TokenId, "token";
     /// A delivery that was authentic but unusable.
     Quarantined, QuarantineId, "quarantine";
+    /// A request about shoppers' data.
+    DataRequest, DataRequestId, "request";
     /// A row of the audit trail.
     Audit, AuditId, "audit";
     /// Someone who signs in.

@@ -22,6 +22,7 @@ pub mod merkle;
 pub mod money;
 pub mod order;
 pub mod passkey;
+pub mod privacy;
 pub mod secret;
 pub mod session;
 pub mod time;

@@ -6,7 +6,10 @@
 pub mod domains;
 pub mod mail;
 pub mod order;
+pub mod privacy;
 pub mod release;
+pub mod retention;
+pub mod rewrap;
 pub mod seal;
 
 use serde_json::json;
@@ -18,12 +21,14 @@ use crate::error::Result;
 use crate::storage::jobs::{self, JobRun};
 use crate::storage::{brands, quarantine};
 
+const DAY_MINUTES: i64 = 24 * 60;
 /// How long an unusable body is kept.
 const QUARANTINE_BODY_MS: Millis = 14 * 24 * 3_600_000;
 
-/// Runs what is due in the minute a trigger was meant for: sealing every five minutes, releases and
-/// expiry every hour (minutes apart, for each run has its own share of queries), old mails once a day;
-/// mails that wait every minute, and domain checks, which may wait for other hosts, last.
+/// Runs what is due in the minute a trigger was meant for: sealing every five minutes; releases,
+/// expiry and re-wrapping every hour, retention every night (minutes apart, for each run has its own
+/// share of queries); mails that wait and redactions every minute; domain checks, which may wait for
+/// other hosts, every minute and last.
 pub async fn run_due(app: &App, scheduled_ms: Millis) {
     let minute = scheduled_ms.div_euclid(60_000);
     if minute % 5 == 0 {
@@ -32,12 +37,18 @@ pub async fn run_due(app: &App, scheduled_ms: Millis) {
     match minute % 60 {
         1 => recorded(app, "release_holds", Box::pin(release::release_all(app))).await,
         2 => recorded(app, "expire_quarantine", Box::pin(expire_quarantine(app))).await,
+        3 => recorded(app, "rewrap", Box::pin(rewrap::rewrap_all(app))).await,
+        4 if minute % DAY_MINUTES == 4 => {
+            recorded(app, "retention", Box::pin(retention::sweep(app))).await;
+        }
         _ => (),
     }
-    if minute % 1440 == 3 {
+    if minute % DAY_MINUTES == 5 {
         recorded(app, "expire_mails", Box::pin(mail::expire(app))).await;
     }
     recorded(app, "send_mails", Box::pin(mail::send_waiting(app))).await;
+    let redact = Box::pin(privacy::redact_all(app, minute % 60 == 6));
+    recorded(app, "redact", redact).await;
     recorded(app, "verify_domains", Box::pin(domains::verify_pending(app))).await;
 }
 
@@ -48,6 +59,9 @@ pub async fn run_all(app: &App) {
     recorded(app, "expire_quarantine", Box::pin(expire_quarantine(app))).await;
     recorded(app, "expire_mails", Box::pin(mail::expire(app))).await;
     recorded(app, "send_mails", Box::pin(mail::send_waiting(app))).await;
+    recorded(app, "rewrap", Box::pin(rewrap::rewrap_all(app))).await;
+    recorded(app, "retention", Box::pin(retention::sweep(app))).await;
+    recorded(app, "redact", Box::pin(privacy::redact_all(app, true))).await;
     recorded(app, "verify_domains", Box::pin(domains::verify_pending(app))).await;
 }
 
