@@ -108,7 +108,7 @@ impl Queue for Overflow {
 }
 
 /// Attempts, counted by an object per subject.
-struct Attempts(Env, RootKey);
+struct Attempts(Env, KeyRing);
 
 impl Limits for Attempts {
     fn take<'a>(
