@@ -8,7 +8,9 @@
 //! - Time zones: for every name of the IANA database when the offset changes.
 //! - Currencies: every ISO 4217 code that has a minor unit, with its decimals.
 //!
-//! And `openapi.json`, which is kept for people to read, without its indentation.
+//! And the static assets: the names of the files in `static/`, which carry a hash of their content,
+//! and a copy of the folder as it is deployed, for the tests. scripts/lib/assets.mjs makes the one
+//! that is deployed.
 
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
@@ -19,12 +21,15 @@ use jiff::tz::TimeZone;
 use regex_automata::dfa::{Automaton, StartKind, dense};
 use regex_automata::util::{start, syntax};
 use regex_automata::{Anchored, MatchKind};
+use sha2::{Digest, Sha256};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const PATTERNS: &str = "src/domain/bots.txt";
 
 const DOCUMENT: &str = "openapi.json";
+
+const STATIC: &str = "static";
 
 /// Changes of time zones are told from 2012 to the end of 2054, in days since 1970.
 /// `src/domain/time.rs` says what holds before and after.
@@ -44,14 +49,61 @@ fn main() -> Result<()> {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed={PATTERNS}");
     println!("cargo:rerun-if-changed={DOCUMENT}");
+    println!("cargo:rerun-if-changed={STATIC}");
     let out = env::var("OUT_DIR")?;
     let (names, changes) = time_zones()?;
     fs::write(format!("{out}/zones.txt"), names)?;
     fs::write(format!("{out}/zones.bin"), changes)?;
     fs::write(format!("{out}/currencies.txt"), currencies())?;
     fs::write(format!("{out}/bots.bin"), bots()?)?;
-    fs::write(format!("{out}/openapi.json"), compact(&fs::read_to_string(DOCUMENT)?))?;
+    fs::write(format!("{out}/assets.rs"), assets(&format!("{out}/assets"))?)?;
     Ok(())
+}
+
+/// Copies the static assets to `folder` as they are deployed: files of `static/` under `/assets`
+/// with a hash in their names, texts for pages (`static/pages`) and the API's description as they
+/// are called. Answers Rust: a constant for each address, and the table of what may be asked for.
+fn assets(folder: &str) -> Result<String> {
+    let _ = fs::remove_dir_all(folder);
+    fs::create_dir_all(format!("{folder}/assets"))?;
+    fs::create_dir_all(format!("{folder}/pages"))?;
+    fs::write(format!("{folder}/openapi.json"), compact(&fs::read_to_string(DOCUMENT)?))?;
+    for page in fs::read_dir(format!("{STATIC}/pages"))? {
+        let page = page?;
+        fs::copy(page.path(), format!("{folder}/pages/{}", page.file_name().display()))?;
+    }
+    let mut names = Vec::new();
+    for file in fs::read_dir(STATIC)?.collect::<std::result::Result<Vec<_>, _>>()? {
+        if file.file_type()?.is_file() {
+            names.push(file.file_name().into_string().map_err(|name| format!("{name:?}"))?);
+        }
+    }
+    names.sort();
+    let (mut constants, mut table) = (String::new(), String::new());
+    for name in names {
+        let content = fs::read(format!("{STATIC}/{name}"))?;
+        let hash: String = Sha256::digest(&content).iter().map(|b| format!("{b:02x}")).collect();
+        let (stem, extension) = name.split_once('.').ok_or("an asset without an extension")?;
+        let path = format!("/assets/{stem}.{}.{extension}", hash.get(..10).ok_or("no hash")?);
+        fs::write(format!("{folder}{path}"), content)?;
+        let constant = name.to_uppercase().replace(['.', '-'], "_");
+        constants += &format!("/// `static/{name}`\npub const {constant}: &str = {path:?};\n");
+        table += &format!("    ({constant}, {:?}),\n", content_type(extension)?);
+    }
+    Ok(format!(
+        "{constants}/// Every asset with its content type.\n\
+        pub const ALL: &[(&str, &str)] = &[\n{table}];\n"
+    ))
+}
+
+fn content_type(extension: &str) -> Result<&'static str> {
+    Ok(match extension {
+        "css" => "text/css; charset=utf-8",
+        "js" => "text/javascript; charset=utf-8",
+        "svg" => "image/svg+xml",
+        "woff2" => "font/woff2",
+        other => return Err(format!("no content type is known for .{other}").into()),
+    })
 }
 
 /// JSON without white space between its tokens.

@@ -348,6 +348,7 @@ CREATE TABLE invitations (
   revision INTEGER NOT NULL CHECK (revision IN (0, 1)),
   accepted_at_ms INTEGER
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX invitations_by_creator ON invitations (brand_id, creator_id);
 
 -- Creators' access tokens by their SHA-256.
 CREATE TABLE creator_tokens (
@@ -358,6 +359,7 @@ CREATE TABLE creator_tokens (
   created_at_ms INTEGER NOT NULL,
   expires_at_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX creator_tokens_by_creator ON creator_tokens (brand_id, creator_id);
 
 -- Who signs in, by e-mail address as it is compared. A person isn't a brand's: brands know their
 -- members and creators, and each only its own side of them.
@@ -473,6 +475,28 @@ CREATE INDEX audit_by_subject ON audit (brand_id, subject_id, id);
 CREATE TRIGGER audit_insert_once BEFORE INSERT ON audit WHEN EXISTS (SELECT 1 FROM audit WHERE brand_id = NEW.brand_id AND id = NEW.id) BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
 CREATE TRIGGER audit_never_changes BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
 CREATE TRIGGER audit_never_goes BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
+
+-- Mails on their way and sent; brand_id is '' for those that are between the product and a person.
+-- A cause has one mail, whatever happens twice. `content` is sealed to the id, and goes once it isn't
+-- needed. A mail is claimed (`sending`) before it is handed over, and never again after that unless it
+-- surely wasn't taken; when `due_at_ms` passes it is time to try, or the outcome counts as unknown.
+CREATE TABLE mails (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  cause TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  recipient TEXT NOT NULL,
+  content TEXT,
+  state TEXT NOT NULL CHECK (state IN ('waiting', 'sending', 'sent', 'failed', 'unknown')),
+  error TEXT NOT NULL DEFAULT '',
+  tries INTEGER NOT NULL DEFAULT 0,
+  due_at_ms INTEGER,
+  created_at_ms INTEGER NOT NULL,
+  sent_at_ms INTEGER,
+  PRIMARY KEY (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX mails_by_cause ON mails (cause);
+CREATE INDEX mails_due ON mails (due_at_ms) WHERE due_at_ms IS NOT NULL;
 
 -- What rows of the audit trail say about a creator, before and after, apart from the trail so that
 -- it can go when she is erased, and only then.

@@ -5,10 +5,10 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::domain::click::ClickKeys;
-use crate::domain::ids::{Id, Kind, LinkId};
+use crate::domain::ids::{BrandId, Id, Kind, LinkId, MailId};
 use crate::domain::secret::KeyRing;
 use crate::domain::time::{Day, Millis};
 use crate::storage::Database;
@@ -74,6 +74,17 @@ pub trait HttpClient: Send + Sync {
     fn get<'a>(&'a self, url: &'a str) -> Pending<'a, Result<String, String>>;
 }
 
+/// Signatures by P-256 with SHA-256 (ES256), which every runtime can check.
+pub trait Signatures: Send + Sync {
+    /// Whether `signature` (r and s) of `message` was made with the key (x and y).
+    fn es256<'a>(
+        &'a self,
+        key: &'a [u8],
+        message: &'a [u8],
+        signature: &'a [u8; 64],
+    ) -> Pending<'a, bool>;
+}
+
 /// Live click totals, asked of the counter objects.
 pub trait Clicks: Send + Sync {
     /// The totals of these links per day, both ends included, as the objects know them now.
@@ -98,10 +109,97 @@ pub trait EdgeCache: Send + Sync {
     fn forget<'a>(&'a self, key: &'a str) -> Pending<'a, ()>;
 }
 
+/// The files that are deployed beside the worker: styles, scripts, texts.
+pub trait Assets: Send + Sync {
+    /// The file at this path, whole. Names come from the build, never from a request.
+    fn get<'a>(&'a self, path: &'a str) -> Pending<'a, Option<Vec<u8>>>;
+}
+
 /// Structured logs, one JSON object a line.
 pub trait Log: Send + Sync {
     /// Writes one line.
     fn write(&self, line: &serde_json::Value);
+}
+
+/// A mail as it goes out: to one recipient.
+pub struct Outgoing {
+    /// The one address.
+    pub to: String,
+    /// One line.
+    pub subject: String,
+    /// For readers without HTML, and for those who prefer it.
+    pub text: String,
+    /// The same, laid out.
+    pub html: String,
+}
+
+/// Why a mail is not known to be on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotSent {
+    /// There is no mail service here.
+    NoService,
+    /// It was surely not taken, and may be later. In words for people.
+    Later(String),
+    /// It was surely not taken, and never will be.
+    Refused(String),
+    /// Nobody can tell.
+    Unknown(String),
+}
+
+impl NotSent {
+    /// What an error of the mail service (its code and its message) means.
+    #[must_use]
+    pub fn from_service(told: &str) -> Self {
+        let code = told.split(' ').next().unwrap_or_default();
+        let (later, words) = match code {
+            "NO_SERVICE" => return Self::NoService,
+            "E_RATE_LIMIT_EXCEEDED" => (true, "the mail service asks to send more slowly"),
+            "E_DAILY_LIMIT_EXCEEDED" => (true, "the mail service's daily limit is reached"),
+            "E_RECIPIENT_SUPPRESSED" => {
+                (false, "bounced: this address refused mails before, so nothing is sent to it")
+            }
+            "E_RECIPIENT_NOT_ALLOWED" => (false, "the mail service may not send to this address"),
+            "E_SENDER_NOT_VERIFIED" | "E_SENDER_DOMAIN_NOT_AVAILABLE" => {
+                (false, "the sender's domain is not set up with the mail service")
+            }
+            "E_VALIDATION_ERROR"
+            | "E_FIELD_MISSING"
+            | "E_TOO_MANY_RECIPIENTS"
+            | "E_CONTENT_TOO_LARGE" => (false, "the mail service refused the mail's form"),
+            _ => return Self::Unknown("the mail service gave no clear answer".to_owned()),
+        };
+        if later { Self::Later(words.to_owned()) } else { Self::Refused(words.to_owned()) }
+    }
+}
+
+/// Hands mails to the mail service.
+pub trait Mailer: Send + Sync {
+    /// Hands one over.
+    ///
+    /// # Errors
+    /// What is known of it if it isn't known to be on its way.
+    fn send<'a>(&'a self, mail: &'a Outgoing) -> Pending<'a, Result<(), NotSent>>;
+}
+
+/// Exact counts of attempts, whichever data centre they come to.
+pub trait Limits: Send + Sync {
+    /// Counts one attempt of `subject`, of which `limit` are allowed in the period that begins with
+    /// the first: `None`, or how long to wait if it isn't allowed and wasn't counted.
+    ///
+    /// # Errors
+    /// What went wrong; whoever asks should then not go on.
+    fn take<'a>(
+        &'a self,
+        subject: &'a str,
+        limit: u32,
+        period_ms: Millis,
+    ) -> Pending<'a, Result<Option<Millis>, String>>;
+}
+
+/// Roughly how much one caller may ask of the API, per data centre.
+pub trait Throttle: Send + Sync {
+    /// Counts a request of this caller; tells whether it may go on.
+    fn allow<'a>(&'a self, key: &'a str) -> Pending<'a, bool>;
 }
 
 /// The ports and the configuration.
@@ -121,22 +219,39 @@ pub struct Ports {
     pub queue: Arc<dyn Queue>,
     /// Requests to other hosts.
     pub http: Arc<dyn HttpClient>,
+    /// Signatures of passkeys.
+    pub signatures: Arc<dyn Signatures>,
     /// Live click totals.
     pub clicks: Arc<dyn Clicks>,
     /// The data centre's cache.
     pub cache: Arc<dyn EdgeCache>,
+    /// Static files.
+    pub assets: Arc<dyn Assets>,
     /// Logs.
     pub log: Arc<dyn Log>,
+    /// The mail service.
+    pub mailer: Arc<dyn Mailer>,
+    /// Exact counts of attempts.
+    pub limits: Arc<dyn Limits>,
+    /// Roughly how much a caller may ask.
+    pub throttle: Arc<dyn Throttle>,
 }
 
 /// A handle to the [`Ports`], cheap to clone.
 #[derive(Clone)]
-pub struct App(Arc<Ports>);
+pub struct App {
+    ports: Arc<Ports>,
+    /// The mails that were composed through this handle: whoever answers sends them afterwards.
+    composed: Arc<Mutex<Vec<MailName>>>,
+}
+
+/// What names a mail: whose it is (nobody's but the recipient's, without a brand) and its id.
+pub type MailName = (Option<BrandId>, MailId);
 
 impl std::ops::Deref for App {
     type Target = Ports;
     fn deref(&self) -> &Ports {
-        &self.0
+        &self.ports
     }
 }
 
@@ -144,7 +259,24 @@ impl App {
     /// An application over these ports.
     #[must_use]
     pub fn new(ports: Ports) -> Self {
-        Self(Arc::new(ports))
+        Self { ports: Arc::new(ports), composed: Arc::default() }
+    }
+
+    /// The same application, for one request: it learns of its own mails only.
+    #[must_use]
+    pub fn for_request(&self) -> Self {
+        Self { ports: self.ports.clone(), composed: Arc::default() }
+    }
+
+    /// Notes that a mail was composed, so that it is sent after the answer.
+    pub fn note_mail(&self, name: MailName) {
+        self.composed.lock().unwrap_or_else(PoisonError::into_inner).push(name);
+    }
+
+    /// The mails that were noted since it was last asked.
+    #[must_use]
+    pub fn noted_mails(&self) -> Vec<MailName> {
+        std::mem::take(&mut *self.composed.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The same application at another time: laptop builds load the past through it.
@@ -157,7 +289,7 @@ impl App {
                 self.0
             }
         }
-        Self(Arc::new(Ports { clock: Arc::new(Fixed(now_ms)), ..(*self.0).clone() }))
+        Self::new(Ports { clock: Arc::new(Fixed(now_ms)), ..(*self.ports).clone() })
     }
 
     /// The time.

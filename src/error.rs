@@ -24,6 +24,16 @@ pub enum Error {
     /// 403.
     #[error("{0}")]
     Forbidden(&'static str),
+    /// 400, 401 or 403 with a name: clients tell by it what to do next.
+    #[error("{detail}")]
+    Denied {
+        /// Which of them.
+        status: StatusCode,
+        /// `step-up`
+        rule: &'static str,
+        /// For people.
+        detail: &'static str,
+    },
     /// 404, also for another brand's things.
     #[error("there is no such thing here")]
     NotFound,
@@ -50,6 +60,9 @@ pub enum Error {
     /// 422: fields with what is wrong with each.
     #[error("some fields are invalid")]
     Invalid(Vec<FieldError>),
+    /// 429 with `Retry-After`: try again in so many seconds.
+    #[error("too many requests; try again in {0} s")]
+    TooMany(u32),
     /// 503 with `Retry-After`.
     #[error("{0}")]
     Unavailable(&'static str),
@@ -82,6 +95,12 @@ impl Error {
         Self::Invalid(vec![FieldError { field: field.into(), reason: reason.to_string() }])
     }
 
+    /// Something is missing that the caller can do something about.
+    #[must_use]
+    pub fn denied(status: StatusCode, rule: &'static str, detail: &'static str) -> Self {
+        Self::Denied { status, rule, detail }
+    }
+
     /// A rule said no.
     pub fn refused(rule: &'static str, detail: impl Into<String>) -> Self {
         Self::Refused { rule, detail: detail.into() }
@@ -98,6 +117,7 @@ impl Error {
             Self::Malformed(_) => (StatusCode::BAD_REQUEST, "malformed", "Malformed request"),
             Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated", "Not signed in"),
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden", "Not allowed"),
+            Self::Denied { status, rule, .. } => (*status, rule, "Not allowed yet"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "Not found"),
             Self::MethodNotAllowed => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed")
@@ -111,6 +131,9 @@ impl Error {
                 "Unsupported media type",
             ),
             Self::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Invalid fields"),
+            Self::TooMany(_) => {
+                (StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests")
+            }
             Self::Unavailable(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Try again soon")
             }
@@ -164,11 +187,12 @@ impl From<Error> for Response {
             },
         };
         let body = serde_json::to_string(&problem).unwrap_or_default();
-        let mut response = Self::new(status, "application/problem+json", body.into());
+        let mut response = Self::new(status, "application/problem+json", body);
         response.set("cache-control", "no-store");
         match error {
             Error::Unauthenticated => response.set("www-authenticate", "Bearer"),
             Error::Unavailable(_) => response.set("retry-after", "5"),
+            Error::TooMany(seconds) => response.set("retry-after", seconds.to_string()),
             // The way in that has the request id logs it; see web::serve_api.
             Error::Internal(detail) => response.internal = Some(detail),
             _ => (),

@@ -15,6 +15,7 @@ import {
   withLock,
 } from './shell.mjs';
 import { node22, tools } from './setup.mjs';
+import { writeAssets } from './assets.mjs';
 
 /** How each variant differs from what is deployed. Optimising with wasm-opt takes longer than compiling. */
 const VARIANTS = {
@@ -28,7 +29,6 @@ const VARIANTS = {
 const INPUTS = [
   ...[
     'src',
-    'assets',
     'static',
     'templates',
     'locales',
@@ -38,6 +38,7 @@ const INPUTS = [
     'askama.toml',
   ],
   ...['Cargo.toml', 'Cargo.lock', 'rust-toolchain.toml', '.cargo', 'scripts/lib/entry.mjs'],
+  ...['openapi.json', 'scripts/lib/assets.mjs'],
 ];
 
 export const buildDir = (variant) => join(root, 'build', variant);
@@ -67,6 +68,7 @@ export async function build(variant) {
       env: { ...cargoEnv, ...env, PATH, CARGO_ENCODED_RUSTFLAGS: flags },
     });
     await bundle(out, env.ESBUILD_BIN);
+    writeAssets(join(out, 'assets'));
     writeFileSync(stamp, wanted);
   });
   return out;

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::ids::{CreatorId, KeyId};
+use super::ids::{CreatorId, KeyId, MemberId};
 
 /// What a bearer token opens. Each is `prefix` and 43 characters of 256 random bits; only a hash
 /// of it is stored.
@@ -13,8 +13,12 @@ pub enum TokenKind {
     ApiKey,
     /// A creator's access token.
     CreatorToken,
-    /// An invitation, which its acceptance spends.
+    /// An invitation of a creator, which its acceptance spends.
     Invitation,
+    /// An invitation of a member, which only starts a sign-in.
+    MemberInvitation,
+    /// The token of a mailed sign-in link.
+    SignIn,
 }
 
 impl TokenKind {
@@ -25,6 +29,8 @@ impl TokenKind {
             Self::ApiKey => "tbk_",
             Self::CreatorToken => "tbc_",
             Self::Invitation => "tbi_",
+            Self::MemberInvitation => "tbm_",
+            Self::SignIn => "tbs_",
         }
     }
 
@@ -37,7 +43,14 @@ impl TokenKind {
     /// The kind of a text that has the form of a token.
     #[must_use]
     pub fn of(text: &str) -> Option<Self> {
-        [Self::ApiKey, Self::CreatorToken, Self::Invitation].into_iter().find(|kind| {
+        const KINDS: [TokenKind; 5] = [
+            TokenKind::ApiKey,
+            TokenKind::CreatorToken,
+            TokenKind::Invitation,
+            TokenKind::MemberInvitation,
+            TokenKind::SignIn,
+        ];
+        KINDS.into_iter().find(|kind| {
             text.strip_prefix(kind.prefix()).is_some_and(|rest| {
                 rest.len() == 43
                     && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
@@ -105,6 +118,12 @@ impl Scopes {
         self.0 & other.0 == other.0
     }
 
+    /// The others.
+    #[must_use]
+    pub fn without(self, scope: Scope) -> Self {
+        Self(self.0 & !(1 << scope as u8))
+    }
+
     /// Them, in their usual order.
     #[must_use]
     pub fn list(self) -> Vec<Scope> {
@@ -132,8 +151,10 @@ pub enum Actor {
     Operator,
     /// Whoever has this API key.
     Key(KeyId),
-    /// A creator, by her own token.
+    /// A creator, by her own token or signed in.
     Creator(CreatorId),
+    /// A member, signed in.
+    Member(MemberId),
 }
 
 impl Actor {
@@ -144,6 +165,7 @@ impl Actor {
             Self::Operator => "operator",
             Self::Key(_) => "key",
             Self::Creator(_) => "creator",
+            Self::Member(_) => "member",
         }
     }
 
@@ -154,6 +176,7 @@ impl Actor {
             Self::Operator => String::new(),
             Self::Key(id) => id.to_string(),
             Self::Creator(id) => id.to_string(),
+            Self::Member(id) => id.to_string(),
         }
     }
 }

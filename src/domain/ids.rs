@@ -166,6 +166,8 @@ kinds! {
     Session, SessionId, "session";
     /// A passkey of a person.
     Passkey, PasskeyId, "passkey";
+    /// A mail.
+    Mail, MailId, "mail";
 }
 
 #[cfg(test)]

@@ -135,11 +135,20 @@ impl KeyRing {
     /// The keyed hash of a normalised e-mail address: equal within a brand, useless outside it.
     #[must_use]
     pub fn email_hash(&self, brand: BrandId, normal_address: &str) -> String {
-        let key = self.subkey("email", Some(brand));
+        short_mac(&self.subkey("email", Some(brand)), normal_address)
+    }
+
+    /// A keyed hash of these parts for one purpose, base64url.
+    #[must_use]
+    pub fn keyed_hash(&self, purpose: &str, parts: &[&str]) -> String {
+        let key = self.subkey(purpose, None);
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&key) else { return String::new() };
-        mac.update(normal_address.as_bytes());
-        let hash = mac.finalize().into_bytes();
-        URL_SAFE_NO_PAD.encode(hash.get(..16).unwrap_or_default())
+        for part in parts {
+            // With its length, so that no two lists of parts say the same.
+            mac.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            mac.update(part.as_bytes());
+        }
+        URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
     }
 
     /// The number of the key that seals.
@@ -209,6 +218,14 @@ fn parts(sealed: &str) -> Option<(u8, &str)> {
 /// The number of a key, in the one spelling that there is of it.
 fn numbered(text: &str) -> Option<u8> {
     text.parse().ok().filter(|n: &u8| *n > 0 && n.to_string() == text)
+}
+
+/// 128 bits of the HMAC of a text.
+fn short_mac(key: &[u8; 32], text: &str) -> String {
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return String::new() };
+    mac.update(text.as_bytes());
+    let hash = mac.finalize().into_bytes();
+    URL_SAFE_NO_PAD.encode(hash.get(..16).unwrap_or_default())
 }
 
 /// SHA-256 of a random token, in hex: what is stored of API keys and tokens. They carry 256
@@ -342,6 +359,8 @@ mod tests {
         let hash = |n| single(1).email_hash(BrandId::from_bytes([n; 16]), "ada@example.com");
         assert_ne!(hash(1), hash(2));
         assert_eq!(hash(1).len(), 22);
+        assert_ne!(single(1).keyed_hash("a", &["x"]), single(1).keyed_hash("b", &["x"]));
+        assert_ne!(single(1).keyed_hash("a", &["x", "y"]), single(1).keyed_hash("a", &["xy"]));
     }
 
     #[test]

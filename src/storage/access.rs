@@ -11,8 +11,9 @@ INSERT INTO api_keys (secret_hash, brand_id, id, created_at_ms, name, scopes, ex
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
     FIND_KEY = "
-SELECT brand_id, id, scopes, expires_at_ms, last_used_at_ms FROM api_keys
-WHERE secret_hash = ?1 AND revoked_at_ms IS NULL";
+SELECT k.brand_id, k.id, k.scopes, k.expires_at_ms, k.last_used_at_ms, b.money_keys
+FROM api_keys k JOIN brands b ON b.id = k.brand_id
+WHERE k.secret_hash = ?1 AND k.revoked_at_ms IS NULL";
 
     USE_KEY = "
 UPDATE api_keys SET last_used_at_ms = ?3 WHERE brand_id = ?1 AND secret_hash = ?2";
@@ -96,6 +97,8 @@ row! {
         pub expires_at_ms: Option<Millis>,
         /// When its last use was noted.
         pub last_used_at_ms: Option<Millis>,
+        /// Whether the brand lets keys move money.
+        pub money_keys: bool,
     }
 }
 
@@ -231,6 +234,12 @@ pub struct NewToken {
     pub expires_at_ms: Millis,
 }
 
+/// Spends an invitation; the batch aborts if it was spent.
+#[must_use]
+pub fn spend_invitation(brand: BrandId, secret_hash: &str, now_ms: Millis) -> Statement {
+    bind!(ACCEPT_INVITATION, secret_hash, brand, now_ms)
+}
+
 /// Spends an invitation and stores the token it gives, or fails as a whole.
 #[must_use]
 pub fn accept(
@@ -240,7 +249,7 @@ pub fn accept(
     now_ms: Millis,
 ) -> Vec<Statement> {
     vec![
-        bind!(ACCEPT_INVITATION, invitation_hash, invitation.brand_id, now_ms),
+        spend_invitation(invitation.brand_id, invitation_hash, now_ms),
         bind!(
             INSERT_TOKEN,
             &token.secret_hash,

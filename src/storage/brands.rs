@@ -19,7 +19,7 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, '', ?7, ?8, ?9, ?10, ?11)";
 
     FIND = "
 SELECT b.id, b.name, b.currency, b.timezone, b.homepage_url, b.link_host, b.hold_days, b.earn_on,
-  b.count_test_orders, b.payout_minimum_minor, r.window_days, r.precedence, r.clicks,
+  b.count_test_orders, b.payout_minimum_minor, b.money_keys, r.window_days, r.precedence, r.clicks,
   (SELECT host FROM hosts WHERE brand_id = b.id AND state = 'pending'
      ORDER BY created_at_ms DESC LIMIT 1) AS pending_host
 FROM brands b JOIN attribution_rules r ON r.brand_id = b.id
@@ -33,7 +33,8 @@ UPDATE brands SET name = coalesce(?2, name), homepage_url = coalesce(?4, homepag
     OR NOT EXISTS (SELECT 1 FROM orders WHERE brand_id = ?1), coalesce(?3, timezone), NULL),
   hold_days = coalesce(?5, hold_days), earn_on = coalesce(?6, earn_on),
   count_test_orders = coalesce(?7, count_test_orders),
-  payout_minimum_minor = iif(?8 = 1, ?9, payout_minimum_minor) WHERE id = ?1";
+  payout_minimum_minor = iif(?8 = 1, ?9, payout_minimum_minor),
+  money_keys = coalesce(?10, money_keys) WHERE id = ?1";
 
     INSERT_RULES = "
 INSERT INTO attribution_rules (brand_id, starts_at_ms, window_days, precedence, clicks)
@@ -88,6 +89,8 @@ pub struct StoredBrand {
     pub brand: Brand,
     /// A host that was set but isn't verified yet.
     pub pending_host: Option<String>,
+    /// Whether API keys may move money.
+    pub money_keys: bool,
 }
 
 impl FromRow for AttributionRules {
@@ -127,7 +130,11 @@ impl FromRow for StoredBrand {
             earning: EarningRules::from_row(row)?,
             payout_minimum: minimum.map(|minor| Money::new(minor, currency)),
         };
-        Ok(Self { brand, pending_host: column(row, "pending_host")? })
+        Ok(Self {
+            brand,
+            pending_host: column(row, "pending_host")?,
+            money_keys: column(row, "money_keys")?,
+        })
     }
 }
 
@@ -177,6 +184,8 @@ pub struct BrandUpdate {
     pub count_test_orders: Option<bool>,
     /// The least that is paid out; `Some(None)` clears it.
     pub payout_minimum: Option<Option<Money>>,
+    /// Whether API keys may move money.
+    pub money_keys: Option<bool>,
 }
 
 /// Changes settings. A time zone that orders have fixed aborts.
@@ -193,6 +202,7 @@ pub fn update(brand: BrandId, update: &BrandUpdate) -> Statement {
         update.count_test_orders,
         update.payout_minimum.is_some(),
         update.payout_minimum.flatten().map(|m| m.minor),
+        update.money_keys,
     )
 }
 

@@ -17,6 +17,8 @@ pub mod jobs;
 mod kept;
 pub mod ledger;
 pub mod links;
+pub mod mails;
+pub mod members;
 pub mod order_facts;
 pub mod orders;
 pub mod personal;
@@ -25,6 +27,7 @@ pub mod quarantine;
 pub mod retention;
 pub mod rewrap;
 pub mod rows;
+pub mod sessions;
 pub mod stores;
 
 pub(crate) use rows::{FromColumn, FromRow, Reading, Unfit, column, row, spelling};
@@ -191,6 +194,8 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("jobs", jobs::STATEMENTS),
         ("ledger", ledger::STATEMENTS),
         ("links", links::STATEMENTS),
+        ("mails", mails::STATEMENTS),
+        ("members", members::STATEMENTS),
         ("order_facts", order_facts::STATEMENTS),
         ("orders", orders::STATEMENTS),
         ("personal", personal::STATEMENTS),
@@ -198,6 +203,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("quarantine", quarantine::STATEMENTS),
         ("retention", retention::STATEMENTS),
         ("rewrap", rewrap::STATEMENTS),
+        ("sessions", sessions::STATEMENTS),
         ("stores", stores::STATEMENTS),
     ]
 }

@@ -46,6 +46,17 @@ WHERE id > ?2 AND body IS NOT NULL AND substr(body, 1, length(?1)) <> ?1 ORDER B
     QUARANTINE_REPLACE = "
 UPDATE quarantine SET body = ?4 WHERE brand_id = ?1 AND id = ?2 AND body = ?3";
 
+    MAILS_LEFT = "
+SELECT count(*) AS n FROM mails
+WHERE content IS NOT NULL AND substr(content, 1, length(?1)) <> ?1";
+
+    MAILS = "
+SELECT brand_id, id, content AS sealed FROM mails
+WHERE id > ?2 AND content IS NOT NULL AND substr(content, 1, length(?1)) <> ?1 ORDER BY id LIMIT ?3";
+
+    MAILS_REPLACE = "
+UPDATE mails SET content = ?4 WHERE brand_id = ?1 AND id = ?2 AND content = ?3";
+
     RECORD = "
 INSERT INTO rewraps (active, remaining, counted_at_ms) VALUES (?1, ?2, ?3)
 ON CONFLICT (active) DO UPDATE SET remaining = excluded.remaining,
@@ -88,6 +99,7 @@ pub const SEALED: &[Sealed] = &[
         contexts: &["", "/facts"],
         limit: 5,
     },
+    Sealed { left: MAILS_LEFT, page: MAILS, replace: MAILS_REPLACE, contexts: &[""], limit: 50 },
 ];
 
 row! {

@@ -40,7 +40,7 @@ macro_rules! body {
         #[serde(deny_unknown_fields)]
         $(#[$meta])*
         $visibility struct $name {
-            $($(#[$field_meta])* $field: $type,)*
+            $($(#[$field_meta])* pub(crate) $field: $type,)*
         }
 
         impl $crate::web::body::FromJson for $name {

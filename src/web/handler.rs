@@ -11,7 +11,7 @@ use http::StatusCode;
 
 use crate::app::{App, Pending};
 use crate::error::{Error, Result};
-use crate::web::extract::{Identity, identify};
+use crate::web::caller::{Identity, identify};
 use crate::web::json::ToJson;
 use crate::web::message::{Request, Response};
 
@@ -148,18 +148,55 @@ pub const fn identifies<Args, H: Handler<Args>>(_: &H) -> bool {
 /// A path with its methods. `{id}` stands for one segment.
 pub type Route = (&'static str, &'static [Method]);
 
+/// Declares a URL table once: requests are matched with it, and tests walk it. Of two paths that
+/// fit, the first is taken.
+macro_rules! routes {
+    ($($path:literal => { $($method:ident: $handler:path),+ $(,)? })*) => {
+        /// Every path with its methods.
+        pub const ROUTES: &[(&str, &[&str])] = &[$(($path, &[$(stringify!($method)),+])),*];
+
+        /// Every path with its methods and their handlers.
+        pub static TABLE: &[$crate::web::handler::Route] = &[$(($path, &[$(
+            $crate::web::handler::Method {
+                name: $crate::web::handler::verb!($method),
+                identifies: $crate::web::handler::identifies(&$handler),
+                start: |call| $crate::web::handler::Handler::start($handler, call),
+            }
+        ),+])),*];
+    };
+}
+pub(crate) use routes;
+
+macro_rules! verb {
+    (get) => {
+        "GET"
+    };
+    (post) => {
+        "POST"
+    };
+    (patch) => {
+        "PATCH"
+    };
+    (delete) => {
+        "DELETE"
+    };
+}
+pub(crate) use verb;
+
 /// Answers a request by the first route whose path fits. GET answers HEAD too.
 ///
 /// # Errors
 /// Whatever the handler says; 404 and 405 are answers of its own.
 pub fn dispatch<'a>(
-    routes: &'static [Route],
+    tables: &'a [&'static [Route]],
     app: &'a App,
     request: &'a Request<'a>,
 ) -> Pending<'a, Result<Response>> {
     Box::pin(async move {
-        let fitting = routes
+        let fitting = tables
             .iter()
+            .copied()
+            .flatten()
             .find_map(|(pattern, methods)| Some((methods, fit(pattern, request.path())?)));
         let (methods, id) = fitting.ok_or(Error::NotFound)?;
         let name = if request.method == "HEAD" { "GET" } else { request.method };

@@ -1,13 +1,18 @@
 //! The ways in by HTTP: the edge redirect and the webhooks, matched before any router is built,
-//! and the JSON API with its URL table.
+//! and the JSON API and the pages with their URL tables.
 
 pub mod api;
+pub mod assets;
 pub mod body;
+pub mod caller;
 pub mod extract;
 pub mod handler;
 pub mod json;
+pub mod limits;
+pub mod mail;
 pub mod memory;
 pub mod message;
+pub mod pages;
 pub mod redirect;
 pub mod webhooks;
 
@@ -16,7 +21,9 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::domain::merkle::hex;
-use crate::error::Error;
+use crate::domain::session::{SESSION_COOKIE, set_cookie};
+use crate::error::{Error, Result};
+use crate::jobs;
 use message::{Request, Response};
 
 /// The largest body of an API call. Webhooks have their own limit.
@@ -70,16 +77,27 @@ pub fn normal_host(host: &str) -> String {
     name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }
 
-/// Answers a request to the API: handler, request id, logs.
+/// Answers a request to the API or for a page: handler, request id, logs.
 pub async fn serve_api(app: &App, request: Request<'_>) -> Response {
+    let app = &app.for_request();
     let request_id = request.id.to_owned();
     let started_ms = app.now_ms();
     let answered = if request.uri.len() > MAX_URI {
         Err(Error::UriTooLong)
     } else {
-        handler::dispatch(api::TABLE, app, &request).await
+        answer(app, &request).await
     };
-    let mut response = answered.unwrap_or_else(Response::from);
+    let signed_out = matches!(answered, Err(Error::Unauthenticated));
+    let mut response = answered.unwrap_or_else(|error| {
+        if pages::wants_page(&request) { pages::failed(error) } else { Response::from(error) }
+    });
+    if signed_out && request.header("cookie").is_some_and(|c| c.contains(SESSION_COOKIE)) {
+        response.push("set-cookie", set_cookie(SESSION_COOKIE, "", Some(0)));
+    }
+    let mails = app.noted_mails();
+    if !mails.is_empty() {
+        response.after = Some(jobs::mail::send_noted(app.clone(), mails));
+    }
     let status = response.status;
     if response.internal.is_some() || status.is_server_error() || is_sampled(&request_id) {
         app.log.write(&json!({
@@ -90,11 +108,10 @@ pub async fn serve_api(app: &App, request: Request<'_>) -> Response {
     }
     response.set("content-length", response.body.len().to_string());
     if request.method == "HEAD" {
-        response.body = "".into();
+        response.body.clear();
     }
     response.set("x-request-id", request_id);
-    response.set("x-content-type-options", "nosniff");
-    response.set("cache-control", "no-store");
+    secure(&mut response, true);
     response
 }
 
@@ -110,6 +127,57 @@ fn loggable(path: &str) -> String {
         shown.push_str(Some(segment).filter(ours).unwrap_or("…"));
     }
     shown
+}
+
+async fn answer(app: &App, request: &Request<'_>) -> Result<Response> {
+    limits::throttle(app, request).await?;
+    handler::dispatch(&[api::TABLE, pages::TABLE], app, request).await
+}
+
+/// What browsers are told with every answer but redirects, unless it says otherwise itself.
+const FOR_ALL: &[(&str, &str)] = &[
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "DENY"),
+    ("referrer-policy", "no-referrer"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("cache-control", "no-store"),
+];
+
+/// And with pages: nothing comes from elsewhere, nothing runs that stands in the page itself.
+const FOR_PAGES: &[(&str, &str)] = &[
+    (
+        "content-security-policy",
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+         font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
+         frame-ancestors 'none'",
+    ),
+    ("cross-origin-opener-policy", "same-origin"),
+    (
+        "permissions-policy",
+        "camera=(), geolocation=(), microphone=(), payment=(), usb=(), \
+         publickey-credentials-create=(self), publickey-credentials-get=(self)",
+    ),
+];
+
+/// What is no page can do nothing, should a browser take it for one.
+const FOR_DATA: &[(&str, &str)] =
+    &[("content-security-policy", "default-src 'none'; frame-ancestors 'none'")];
+
+/// Makes an answer safe to meet in a browser. Nothing allows other origins anything: there are no
+/// `access-control-…` headers anywhere.
+pub fn secure(response: &mut Response, on_own_host: bool) {
+    let page = response.header("content-type").is_some_and(|t| t.starts_with("text/html"));
+    let sets = [FOR_ALL, if page { FOR_PAGES } else { FOR_DATA }, &[transport(on_own_host)]];
+    for (name, value) in sets.concat() {
+        response.set(name, value);
+    }
+}
+
+/// Only HTTPS from now on. What else lives under a brand's link domain is the brand's business.
+#[must_use]
+pub fn transport(on_own_host: bool) -> (&'static str, &'static str) {
+    let year = if on_own_host { "max-age=31536000; includeSubDomains" } else { "max-age=31536000" };
+    ("strict-transport-security", year)
 }
 
 /// A new name for a request.

@@ -10,16 +10,33 @@ use worker::wasm_bindgen::prelude::wasm_bindgen;
 use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::{Env, State};
 
+use crate::app::Outgoing;
+
 #[wasm_bindgen(inline_js = "
 async function told(work) {
   try { return 'R' + (await work() ?? ''); } catch (error) { return 'E' + (error?.message ?? error); }
 }
-export function ask(env, object, path, body) {
+export function ask(env, binding, object, path, body) {
   return told(async () => {
-    const counter = env.CLICK_COUNTERS.getByName(object);
-    const response = await counter.fetch('https://counter/' + path, { method: 'POST', body });
-    if (response.status !== 200) throw new Error('counter answered ' + response.status);
+    const stub = env[binding].getByName(object);
+    const response = await stub.fetch('https://object/' + path, { method: 'POST', body });
+    if (response.status !== 200) throw new Error('object answered ' + response.status);
     return response.text();
+  });
+}
+export function allowed(env, key) {
+  return told(async () => {
+    const { success } = (await env.API_LIMIT?.limit({ key })) ?? { success: true };
+    if (!success) throw 'refused';
+  });
+}
+export function mail(env, to, subject, text, html) {
+  return told(async () => {
+    if (!env.EMAIL || !env.MAIL_FROM) throw 'NO_SERVICE';
+    const late = new Promise((_, no) => setTimeout(() => no(new Error('no answer in time')), 20000));
+    const sent = env.EMAIL.send({ from: env.MAIL_FROM, to, subject, text, html });
+    try { await Promise.race([sent, late]); }
+    catch (error) { throw (error?.code ?? '') + ' ' + (error?.message ?? error); }
   });
 }
 export function enqueue(env, message) {
@@ -31,6 +48,19 @@ export function look(url, most_ms) {
     if (response.status !== 200) throw new Error('answered ' + response.status);
     return response.text();
   });
+}
+export function es256(key, message, signature) {
+  return told(async () => {
+    const ecdsa = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+    const imported = await crypto.subtle.importKey('raw', key, ecdsa, false, ['verify']);
+    if (!(await crypto.subtle.verify(ecdsa, imported, signature, message))) throw 'forged';
+  });
+}
+export async function asset(env, path) {
+  try {
+    const found = await env.ASSETS.fetch('https://assets.tributary.internal' + path);
+    return found.status === 200 ? new Uint8Array(await found.arrayBuffer()) : undefined;
+  } catch { return undefined; }
 }
 export function cached(url) {
   return told(async () => {
@@ -55,6 +85,15 @@ export function alarm(state) {
 export function arm(state, in_ms) {
   return told(() => state.storage.setAlarm(Date.now() + in_ms));
 }
+export function noted(state) {
+  return state.storage.kv.get('noted') ?? '';
+}
+export function note(state, text) {
+  state.storage.kv.put('noted', text);
+}
+export function forget(state) {
+  return told(() => state.storage.deleteAll());
+}
 export function exec(state, sql, input) {
   const sqlite = state.storage.sql;
   const cursor = input === undefined ? sqlite.exec(sql) : sqlite.exec(sql, input);
@@ -64,11 +103,19 @@ export function exec(state, sql, input) {
 ")]
 extern "C" {
     #[wasm_bindgen(js_name = ask)]
-    fn js_ask(env: &JsValue, object: &str, path: &str, body: Uint8Array) -> Promise;
+    fn js_ask(env: &JsValue, binding: &str, object: &str, path: &str, body: Uint8Array) -> Promise;
+    #[wasm_bindgen(js_name = allowed)]
+    fn js_allowed(env: &JsValue, key: &str) -> Promise;
+    #[wasm_bindgen(js_name = mail)]
+    fn js_mail(env: &JsValue, to: &str, subject: &str, text: &str, html: &str) -> Promise;
     #[wasm_bindgen(js_name = enqueue)]
     fn js_enqueue(env: &JsValue, message: &str) -> Promise;
     #[wasm_bindgen(js_name = look)]
     fn js_look(url: &str, most_ms: u32) -> Promise;
+    #[wasm_bindgen(js_name = es256)]
+    fn js_es256(key: Uint8Array, message: Uint8Array, signature: Uint8Array) -> Promise;
+    #[wasm_bindgen(js_name = asset)]
+    fn js_asset(env: &JsValue, path: &str) -> Promise;
     #[wasm_bindgen(js_name = cached)]
     fn js_cached(url: &str) -> Promise;
     #[wasm_bindgen(js_name = cache)]
@@ -81,6 +128,12 @@ extern "C" {
     fn js_alarm(state: &JsValue) -> Promise;
     #[wasm_bindgen(js_name = arm)]
     fn js_arm(state: &JsValue, in_ms: u32) -> Promise;
+    #[wasm_bindgen(catch, js_name = noted)]
+    fn js_noted(state: &JsValue) -> Result<String, JsValue>;
+    #[wasm_bindgen(catch, js_name = note)]
+    fn js_note(state: &JsValue, text: &str) -> Result<(), JsValue>;
+    #[wasm_bindgen(js_name = forget)]
+    fn js_forget(state: &JsValue) -> Promise;
     #[wasm_bindgen(catch, js_name = exec)]
     fn js_exec(state: &JsValue, sql: &str, input: Option<&str>) -> Result<Vec<String>, JsValue>;
 }
@@ -95,12 +148,31 @@ async fn outcome(promise: Promise) -> Result<String, String> {
     if worked { Ok(text) } else { Err(text) }
 }
 
-/// Asks a counter object.
+/// Asks an object of a namespace.
 ///
 /// # Errors
 /// Why it can't be told what it answered, which was nothing but 200.
-pub async fn ask(env: &Env, object: &str, path: &str, body: &[u8]) -> Result<String, String> {
-    outcome(js_ask(env, object, path, Uint8Array::from(body))).await
+pub async fn ask(
+    env: &Env,
+    binding: &str,
+    object: &str,
+    path: &str,
+    body: &[u8],
+) -> Result<String, String> {
+    outcome(js_ask(env, binding, object, path, Uint8Array::from(body))).await
+}
+
+/// Counts a request of a caller; without a limiter, or when it fails, everyone may go on.
+pub async fn allowed(env: &Env, key: &str) -> bool {
+    outcome(js_allowed(env, key)).await != Err("refused".to_owned())
+}
+
+/// Hands a mail to the mail service.
+///
+/// # Errors
+/// The error's code and message between a space; `NO_SERVICE` if none is bound.
+pub async fn mail(env: &Env, mail: &Outgoing) -> Result<(), String> {
+    outcome(js_mail(env, &mail.to, &mail.subject, &mail.text, &mail.html)).await.map(drop)
 }
 
 /// Hands a message to the overflow queue, as a JSON text: objects would arrive empty (workers-rs
@@ -118,6 +190,20 @@ pub async fn enqueue(env: &Env, message: &str) -> Result<(), String> {
 /// Why there is nothing, or nothing in time.
 pub async fn look(url: &str, most_ms: u32) -> Result<String, String> {
     outcome(js_look(url, most_ms)).await
+}
+
+/// Whether a P-256 key (x and y) signed a message.
+pub async fn es256(key: &[u8], message: &[u8], signature: &[u8]) -> bool {
+    // As SEC 1 writes a point whole.
+    let point = [&[4], key].concat();
+    let bytes = |bytes: &[u8]| Uint8Array::from(bytes);
+    outcome(js_es256(bytes(&point), bytes(message), bytes(signature))).await.is_ok()
+}
+
+/// A file that is deployed beside the worker.
+pub async fn asset(env: &Env, path: &str) -> Option<Vec<u8>> {
+    let found = JsFuture::from(js_asset(env, path)).await.ok()?;
+    found.dyn_ref().map(Uint8Array::to_vec)
 }
 
 /// A text from the data centre's cache.
@@ -151,6 +237,27 @@ pub async fn alarm(state: &State) -> Option<i64> {
 /// Why it isn't set.
 pub async fn arm(state: &State, in_ms: u32) -> Result<(), String> {
     outcome(js_arm(state.as_raw(), in_ms)).await.map(drop)
+}
+
+/// The text that the object has noted, if it has.
+///
+/// # Errors
+/// The storage can't be read.
+pub fn noted(state: &State) -> Result<Option<String>, JsValue> {
+    js_noted(state.as_raw()).map(|text| Some(text).filter(|text| !text.is_empty()))
+}
+
+/// Notes a text in place of the one before; it is on disk before any answer leaves the object.
+///
+/// # Errors
+/// The storage can't be written.
+pub fn note(state: &State, text: &str) -> Result<(), JsValue> {
+    js_note(state.as_raw(), text)
+}
+
+/// Forgets all that the object has stored.
+pub async fn forget(state: &State) {
+    let _ = outcome(js_forget(state.as_raw())).await;
 }
 
 /// Runs a statement in the object's SQLite: the texts of its column `row`.

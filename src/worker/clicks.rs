@@ -22,6 +22,9 @@ use crate::web::redirect::Destination;
 /// them share a call the longer it waits.
 const GATHER_MS: u32 = 1000;
 
+/// The namespace of the counter objects.
+const COUNTERS: &str = "CLICK_COUNTERS";
+
 /// Takes a click in after its answer is made; its request may become the leader.
 pub fn record(app: &App, ctx: &Context, destination: &Destination, facts: &Facts) {
     let at_ms = app.now_ms();
@@ -74,7 +77,8 @@ async fn lead(app: &App, env: &Env, term: Term) {
         bindings::sleep(GATHER_MS).await;
         let clicks = app.memory.waiting().take(term, wall_clock_ms());
         for (shard, batch) in batches(clicks, SHARDS) {
-            if bindings::ask(env, &object_name(shard), "absorb", &batch.encode()).await.is_err() {
+            let object = object_name(shard);
+            if bindings::ask(env, COUNTERS, &object, "absorb", &batch.encode()).await.is_err() {
                 // It may have arrived: sending it again could count it twice.
                 app.memory.waiting().lose(batch.visits());
             }
@@ -105,7 +109,8 @@ impl Clicks for Counters {
             for (shard, links) in by_shard {
                 let question = json!([links, from, to]).to_string();
                 let object = object_name(shard);
-                let text = bindings::ask(&self.0, &object, "totals", question.as_bytes()).await?;
+                let question = question.as_bytes();
+                let text = bindings::ask(&self.0, COUNTERS, &object, "totals", question).await?;
                 let rows: Option<Vec<DayTotals>> = from_json(&text);
                 let rows = rows.ok_or("the counter's answer can't be read")?;
                 all.extend(rows);

@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 
+use http::StatusCode;
 use worker::js_sys::Uint8Array;
 use worker::wasm_bindgen::JsCast;
 use worker::wasm_bindgen::JsValue;
@@ -10,6 +11,8 @@ use worker::wasm_bindgen::prelude::wasm_bindgen;
 use worker::web_sys;
 
 use crate::domain::time::Millis;
+use crate::error::Error;
+use crate::web;
 use crate::web::message::Response;
 
 #[wasm_bindgen(inline_js = "
@@ -21,10 +24,12 @@ export function facts(request) {
 export function more(request) {
   const h = request.headers, g = (n) => h.get(n) ?? '';
   return [g('x-shopify-hmac-sha256'), g('content-length'), g('authorization'),
-    g('content-type')].join('\\n');
+    g('content-type'), g('cookie'), g('origin'), g('sec-fetch-site'), g('tributary-brand'),
+    g('idempotency-key'), g('accept').includes('text/html') ? 'text/html' : ''].join('\\n');
 }
-export function found(location) {
-  return new Response(null, { status: 302, headers: { location, 'cache-control': 'no-store' } });
+export function found(location, transport) {
+  const headers = { location, 'cache-control': 'no-store', 'strict-transport-security': transport };
+  return new Response(null, { status: 302, headers });
 }
 export function answer(status, headers, body) {
   return new Response(body, { status, headers: JSON.parse(headers) });
@@ -76,7 +81,7 @@ extern "C" {
     fn facts(request: &web_sys::Request) -> String;
     fn more(request: &web_sys::Request) -> String;
     #[wasm_bindgen(js_name = found)]
-    fn js_found(location: &str) -> web_sys::Response;
+    fn js_found(location: &str, transport: &str) -> web_sys::Response;
     fn answer(status: u16, headers: &str, body: Option<Uint8Array>) -> web_sys::Response;
     #[wasm_bindgen(catch)]
     async fn read(request: &web_sys::Request, most: usize) -> Result<JsValue, JsValue>;
@@ -154,11 +159,25 @@ impl MoreFacts {
         line(&self.0, 1).parse().unwrap_or(0)
     }
 
-    /// The headers that the API looks at.
-    pub fn api_headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        [("authorization", 2), ("content-type", 3)]
-            .into_iter()
-            .filter_map(|(name, number)| Some((name, given(&self.0, number)?)))
+    /// The headers that the API looks at. What stands there twice arrives as one with a comma, and
+    /// is told as two again: none of them but cookies may hold a comma itself.
+    pub fn api_headers(&self) -> Vec<(&'static str, &str)> {
+        let mut headers = Vec::new();
+        for (name, number) in [
+            ("authorization", 2),
+            ("content-type", 3),
+            ("cookie", 4),
+            ("origin", 5),
+            ("sec-fetch-site", 6),
+            ("tributary-brand", 7),
+            ("idempotency-key", 8),
+            ("accept", 9),
+        ] {
+            let Some(told) = given(&self.0, number) else { continue };
+            let separator = if name == "cookie" { "\n" } else { ", " };
+            headers.extend(told.split(separator).map(|value| (name, value)));
+        }
+        headers
     }
 }
 
@@ -194,33 +213,38 @@ pub fn now_ms() -> Millis {
     worker::js_sys::Date::now() as Millis
 }
 
-/// 302 to `location`.
-pub fn found(location: &str) -> web_sys::Response {
-    js_found(location)
+/// 302 to `location`: no cookie, and nothing else but that the next visit comes by HTTPS too.
+pub fn found(location: &str, on_own_host: bool) -> web_sys::Response {
+    js_found(location, web::transport(on_own_host).1)
 }
 
 /// An answer without a body.
-pub fn empty(status: u16) -> web_sys::Response {
-    answer(status, "{}", None)
+pub fn empty(status: StatusCode) -> web_sys::Response {
+    finished(Response::empty(status), true)
 }
 
 /// A plain text.
-pub fn text(status: u16, text: &str) -> web_sys::Response {
-    let headers = r#"{"content-type":"text/plain","cache-control":"no-store"}"#;
-    answer(status, headers, Some(Uint8Array::from(text.as_bytes())))
+pub fn text(status: StatusCode, text: &str, on_own_host: bool) -> web_sys::Response {
+    finished(Response::new(status, "text/plain", text), on_own_host)
 }
 
 /// 405 with what is allowed.
-pub fn method_not_allowed(allow: &'static str) -> web_sys::Response {
-    let mut refusal = Response::from(crate::error::Error::MethodNotAllowed);
+pub fn method_not_allowed(allow: &'static str, on_own_host: bool) -> web_sys::Response {
+    let mut refusal = Response::from(Error::MethodNotAllowed);
     refusal.set("allow", allow);
-    response(&refusal)
+    finished(refusal, on_own_host)
+}
+
+/// An answer that doesn't come from a handler.
+pub fn finished(mut response: Response, on_own_host: bool) -> web_sys::Response {
+    web::secure(&mut response, on_own_host);
+    self::response(&response)
 }
 
 /// Any answer.
 pub fn response(response: &Response) -> web_sys::Response {
     let headers = serde_json::to_string(&response.headers).unwrap_or_else(|_| "[]".to_owned());
-    let body = (!response.body.is_empty()).then(|| Uint8Array::from(response.body.as_bytes()));
+    let body = (!response.body.is_empty()).then(|| Uint8Array::from(response.body.as_slice()));
     answer(response.status.as_u16(), &headers, body)
 }
 

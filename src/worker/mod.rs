@@ -3,6 +3,7 @@
 //! Its entry points translate and delegate. Statics hold plain data and the application, whose
 //! bindings live as long as the isolate; nothing awaits another request's future.
 
+mod attempts;
 mod bindings;
 mod click_counter;
 mod clicks;
@@ -14,11 +15,13 @@ use std::cell::{Cell, OnceCell};
 use std::pin::Pin;
 use std::sync::Arc;
 
+use http::StatusCode;
 use worker::wasm_bindgen::prelude::wasm_bindgen;
 use worker::{Context, Env, MessageBatch, MessageExt, ScheduleContext, ScheduledEvent, event};
 use worker::{QueueRetryOptionsBuilder, web_sys};
 
 use crate::app::App;
+use crate::domain::limit::network;
 use crate::error::Error;
 use crate::jobs;
 use crate::web::message::Request;
@@ -63,7 +66,11 @@ async fn fetch(
         Ok(app) => app,
         Err(missing) => {
             worker::console_error!("{{\"event\":\"misconfigured\",\"detail\":\"{missing}\"}}");
-            return Ok(glue::text(503, "this deployment is not configured"));
+            return Ok(glue::text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "this deployment is not configured",
+                true,
+            ));
         }
     };
     let facts = Facts::of(&request);
@@ -74,7 +81,7 @@ async fn fetch(
     match web::entry(&host, &own_host, facts.path()) {
         Entry::Link { host, slug } => Ok(visit(&app, &ctx, &facts, host, slug).await),
         Entry::Webhook(store) => webhook(&app, &ctx, &request, &facts, store).await,
-        Entry::Product => api(&app, request, &facts).await,
+        Entry::Product => api(&app, &ctx, request, &facts).await,
     }
 }
 
@@ -99,7 +106,7 @@ pub fn visit_known(
     match redirect_known(&app, host, slug, facts.query(), next_nonce())? {
         Redirected::To { location, counted, refresh } => {
             after(&app, &Context::new(ctx), &facts, counted, refresh);
-            Some(glue::found(&location))
+            Some(glue::found(&location, host.is_empty()))
         }
         // The proof of a domain is asked for at what is no slug.
         Redirected::Refused(_) => None,
@@ -115,17 +122,17 @@ async fn visit(
     slug: &str,
 ) -> web_sys::Response {
     if !matches!(facts.method(), "GET" | "HEAD") {
-        return glue::method_not_allowed("GET, HEAD");
+        return glue::method_not_allowed("GET, HEAD", host.is_empty());
     }
     if slug == jobs::domains::PROOF_PATH && !host.is_empty() {
-        return glue::text(200, &jobs::domains::proof(app, host));
+        return glue::text(StatusCode::OK, &jobs::domains::proof(app, host), false);
     }
     match redirect(app, host, slug, facts.query(), next_nonce()).await {
         Redirected::To { location, counted, refresh } => {
             after(app, ctx, facts, counted, refresh);
-            glue::found(&location)
+            glue::found(&location, host.is_empty())
         }
-        Redirected::Refused(error) => rendered(error),
+        Redirected::Refused(error) => rendered(error, host.is_empty()),
     }
 }
 
@@ -158,14 +165,14 @@ async fn webhook(
     store: &str,
 ) -> worker::Result<web_sys::Response> {
     if facts.method() != "POST" {
-        return Ok(glue::method_not_allowed("POST"));
+        return Ok(glue::method_not_allowed("POST", true));
     }
     let more = MoreFacts::of(request);
     if more.content_length() > web::webhooks::MAX_BODY {
-        return Ok(rendered(Error::TooLarge));
+        return Ok(rendered(Error::TooLarge, true));
     }
     let Some(body) = glue::body(request, web::webhooks::MAX_BODY).await else {
-        return Ok(rendered(Error::TooLarge));
+        return Ok(rendered(Error::TooLarge, true));
     };
     #[cfg(feature = "canary")]
     if app.config.canary == Some(crate::app::Canary::AckFirst) {
@@ -174,35 +181,46 @@ async fn webhook(
         afterwards(_ctx, async move {
             let _ = web::webhooks::deliver(&app, &store, signature.as_deref(), &body).await;
         });
-        return Ok(glue::empty(200));
+        return Ok(glue::empty(StatusCode::OK));
     }
     match web::webhooks::deliver(app, store, more.signature(), &body).await {
-        Ok(status) => Ok(glue::empty(status.as_u16())),
-        Err(error) => Ok(rendered(error)),
+        Ok(status) => Ok(glue::empty(status)),
+        Err(error) => Ok(rendered(error, true)),
     }
 }
 
 async fn api(
     app: &App,
+    ctx: &Context,
     request: web_sys::Request,
     facts: &Facts,
 ) -> worker::Result<web_sys::Response> {
     let Some(body) = glue::body(&request, web::MAX_API_BODY).await else {
-        return Ok(rendered(Error::TooLarge));
+        return Ok(rendered(Error::TooLarge, true));
     };
     let more = MoreFacts::of(&request);
-    let headers = more.api_headers().collect();
-    let id = web::request_id(app);
-    let (method, uri) = (facts.method(), facts.uri());
-    let request = Request { id: &id, method, uri, headers, body: &body };
-    Ok(glue::response(&web::serve_api(app, request).await))
+    let network = network(facts.visitor_address());
+    let request = Request {
+        id: &web::request_id(app),
+        method: facts.method(),
+        uri: facts.uri(),
+        headers: more.api_headers(),
+        body: &body,
+        network: &network,
+        user_agent: facts.user_agent(),
+    };
+    let mut response = web::serve_api(app, request).await;
+    if let Some(work) = response.after.take() {
+        afterwards(ctx, work);
+    }
+    Ok(glue::response(&response))
 }
 
-fn rendered(error: Error) -> web_sys::Response {
+fn rendered(error: Error, on_own_host: bool) -> web_sys::Response {
     if let Error::Internal(detail) = &error {
         worker::console_error!("{}", serde_json::json!({ "event": "internal", "detail": detail }));
     }
-    glue::response(&error.into())
+    glue::finished(error.into(), on_own_host)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a time in milliseconds, whole by nature")]

@@ -10,7 +10,10 @@ use super::clicks::Counters;
 use super::d1::D1;
 #[cfg(feature = "canary")]
 use crate::app::Canary;
-use crate::app::{App, Clock, Config, EdgeCache, HttpClient, Log, Pending, Ports, Queue, Random};
+use crate::app::{
+    App, Assets, Clock, Config, EdgeCache, HttpClient, Limits, Log, Mailer, NotSent, Outgoing,
+    Pending, Ports, Queue, Random, Signatures, Throttle,
+};
 use crate::domain::click::ClickKeys;
 use crate::domain::secret::{KeyRing, RootKey, Roots};
 use crate::domain::time::Millis;
@@ -53,6 +56,9 @@ pub fn app(env: &Env) -> Result<App, String> {
         return Err("DB".to_owned());
     }
     Ok(App::new(Ports {
+        limits: Arc::new(Attempts(env.clone(), config.data_key.clone())),
+        throttle: Arc::new(Limiter(env.clone())),
+        mailer: Arc::new(MailService(env.clone())),
         config: Arc::new(config),
         memory: Arc::new(Memory::default()),
         db: Arc::new(D1::new(binding)),
@@ -60,8 +66,10 @@ pub fn app(env: &Env) -> Result<App, String> {
         random: Arc::new(WorkerRandom),
         queue: Arc::new(Overflow(env.clone())),
         http: Arc::new(Web),
+        signatures: Arc::new(WebCrypto),
         clicks: Arc::new(Counters::new(env.clone())),
         cache: Arc::new(DataCentre),
+        assets: Arc::new(Deployed(env.clone())),
         log: Arc::new(Console),
     }))
 }
@@ -99,6 +107,45 @@ impl Queue for Overflow {
     }
 }
 
+/// Attempts, counted by an object per subject.
+struct Attempts(Env, KeyRing);
+
+impl Limits for Attempts {
+    fn take<'a>(
+        &'a self,
+        subject: &'a str,
+        limit: u32,
+        period_ms: Millis,
+    ) -> Pending<'a, Result<Option<Millis>, String>> {
+        Box::pin(SendFuture::new(async move {
+            // Subjects are people's addresses too: the object's name must not tell.
+            let object = self.1.keyed_hash("limits", &[subject]);
+            let question = format!("{limit} {period_ms}");
+            let told = bindings::ask(&self.0, "ATTEMPTS", &object, "", question.as_bytes()).await?;
+            if told.is_empty() { Ok(None) } else { told.parse().map(Some).map_err(|_| told) }
+        }))
+    }
+}
+
+/// The rate limiter of the data centre.
+struct Limiter(Env);
+
+impl Throttle for Limiter {
+    fn allow<'a>(&'a self, key: &'a str) -> Pending<'a, bool> {
+        Box::pin(SendFuture::new(async move { bindings::allowed(&self.0, key).await }))
+    }
+}
+
+struct MailService(Env);
+
+impl Mailer for MailService {
+    fn send<'a>(&'a self, mail: &'a Outgoing) -> Pending<'a, Result<(), NotSent>> {
+        Box::pin(SendFuture::new(async move {
+            bindings::mail(&self.0, mail).await.map_err(|told| NotSent::from_service(&told))
+        }))
+    }
+}
+
 struct Web;
 
 impl HttpClient for Web {
@@ -107,6 +154,19 @@ impl HttpClient for Web {
             let text = bindings::look(url, FETCH_TIMEOUT_MS).await?;
             if text.len() > MAX_FETCHED { Err("too large".to_owned()) } else { Ok(text) }
         }))
+    }
+}
+
+struct WebCrypto;
+
+impl Signatures for WebCrypto {
+    fn es256<'a>(
+        &'a self,
+        key: &'a [u8],
+        message: &'a [u8],
+        signature: &'a [u8; 64],
+    ) -> Pending<'a, bool> {
+        Box::pin(SendFuture::new(bindings::es256(key, message, signature)))
     }
 }
 
@@ -130,6 +190,15 @@ impl EdgeCache for DataCentre {
 
     fn forget<'a>(&'a self, key: &'a str) -> Pending<'a, ()> {
         Box::pin(SendFuture::new(async move { bindings::uncache(&cache_url(key)).await }))
+    }
+}
+
+/// Workers Static Assets. Requests for them come to the worker first: link domains have none.
+struct Deployed(Env);
+
+impl Assets for Deployed {
+    fn get<'a>(&'a self, path: &'a str) -> Pending<'a, Option<Vec<u8>>> {
+        Box::pin(SendFuture::new(async move { bindings::asset(&self.0, path).await }))
     }
 }
 

@@ -2,6 +2,7 @@
 //! the ports that can be told to fail.
 #![allow(dead_code, reason = "every test binary uses a part of this")]
 
+pub mod people;
 pub mod shop;
 pub mod sqlite;
 
@@ -12,12 +13,14 @@ use std::sync::{Arc, Mutex};
 use http::Request;
 use serde_json::{Value, json};
 use tributary::app::{
-    App, Clicks, Clock, Config, EdgeCache, HttpClient, Log, Pending, Ports, Queue, Random,
+    App, Assets, Clicks, Clock, Config, EdgeCache, HttpClient, Limits, Log, Mailer, NotSent,
+    Outgoing, Pending, Ports, Queue, Random, Signatures, Throttle,
 };
 use tributary::domain::click::{
     ClickKeys, RawVisit, SHARDS, WaitingClick, batches, object_name, shard_of,
 };
 use tributary::domain::ids::LinkId;
+use tributary::domain::limit::{Window, network};
 use tributary::domain::secret::{KeyRing, RootKey, Roots};
 use tributary::domain::time::Day;
 use tributary::storage::click_counter::{Counter, DayTotals};
@@ -130,6 +133,124 @@ impl EdgeCache for TestCache {
     }
 }
 
+/// The static assets as `build.rs` made them.
+struct BuiltAssets;
+
+impl Assets for BuiltAssets {
+    fn get<'a>(&'a self, path: &'a str) -> Pending<'a, Option<Vec<u8>>> {
+        let found = std::fs::read(format!("{}/assets{path}", env!("OUT_DIR"))).ok();
+        Box::pin(async move { found })
+    }
+}
+
+/// A mail service that keeps what it was given, or fails.
+#[derive(Clone, Default)]
+pub struct TestMailer {
+    /// What it took, as `to`, `subject`, `text` and `html`.
+    pub mails: Arc<Mutex<Vec<Value>>>,
+    /// What it says instead, once for each, before it takes mails again.
+    pub failing: Arc<Mutex<Vec<NotSent>>>,
+}
+
+impl TestMailer {
+    /// The next mails fail like this.
+    pub fn fail(&self, with: NotSent, times: usize) {
+        *self.failing.lock().unwrap() = vec![with; times];
+    }
+
+    pub fn count(&self) -> usize {
+        self.mails.lock().unwrap().len()
+    }
+
+    /// The last mail it took.
+    #[track_caller]
+    pub fn last(&self) -> Value {
+        self.mails.lock().unwrap().last().expect("no mail was sent").clone()
+    }
+}
+
+impl Mailer for TestMailer {
+    fn send<'a>(&'a self, mail: &'a Outgoing) -> Pending<'a, Result<(), NotSent>> {
+        let failed = self.failing.lock().unwrap().pop();
+        // Of what nobody knows it may well have arrived.
+        if !matches!(failed, Some(NotSent::NoService | NotSent::Later(_) | NotSent::Refused(_))) {
+            let Outgoing { to, subject, text, html } = mail;
+            let told = json!({ "to": to, "subject": subject, "text": text, "html": html });
+            self.mails.lock().unwrap().push(told);
+        }
+        Box::pin(async move { failed.map_or(Ok(()), Err) })
+    }
+}
+
+/// Attempts, counted by the decision that the objects use.
+#[derive(Clone)]
+pub struct TestLimits {
+    clock: TestClock,
+    windows: Arc<Mutex<HashMap<String, Window>>>,
+    pub away: Arc<Mutex<bool>>,
+}
+
+impl Limits for TestLimits {
+    fn take<'a>(
+        &'a self,
+        subject: &'a str,
+        limit: u32,
+        period_ms: i64,
+    ) -> Pending<'a, Result<Option<i64>, String>> {
+        let mut windows = self.windows.lock().unwrap();
+        let taken = if *self.away.lock().unwrap() {
+            Err("objects away".to_owned())
+        } else {
+            let running = windows.get(subject).copied();
+            Ok(match Window::take(running, limit, period_ms, self.clock.now_ms()) {
+                Ok(window) => {
+                    windows.insert(subject.to_owned(), window);
+                    None
+                }
+                Err(wait_ms) => Some(wait_ms),
+            })
+        };
+        Box::pin(async move { taken })
+    }
+}
+
+/// A rate limiter: how many requests each caller may still make, none counted until a test sets it.
+#[derive(Clone, Default)]
+pub struct TestThrottle {
+    pub most: Arc<Mutex<Option<u32>>>,
+    pub seen: Arc<Mutex<HashMap<String, u32>>>,
+}
+
+impl Throttle for TestThrottle {
+    fn allow<'a>(&'a self, key: &'a str) -> Pending<'a, bool> {
+        let mut seen = self.seen.lock().unwrap();
+        let seen = seen.entry(key.to_owned()).or_default();
+        *seen += 1;
+        let allowed = self.most.lock().unwrap().is_none_or(|most| *seen <= most);
+        Box::pin(async move { allowed })
+    }
+}
+
+/// P-256 by a crate that the worker doesn't carry.
+struct P256;
+
+impl Signatures for P256 {
+    fn es256<'a>(
+        &'a self,
+        key: &'a [u8],
+        message: &'a [u8],
+        signature: &'a [u8; 64],
+    ) -> Pending<'a, bool> {
+        use p256::ecdsa::signature::Verifier;
+        let point = [&[4], key].concat();
+        let good = p256::ecdsa::VerifyingKey::from_sec1_bytes(&point).is_ok_and(|key| {
+            p256::ecdsa::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.verify(message, &signature).is_ok())
+        });
+        Box::pin(async move { good })
+    }
+}
+
 /// Log lines, to look at.
 #[derive(Clone, Default)]
 pub struct TestLog(pub Arc<Mutex<Vec<Value>>>);
@@ -150,6 +271,9 @@ pub struct Product {
     pub counters: TestCounters,
     pub cache: TestCache,
     pub log: TestLog,
+    pub mailer: TestMailer,
+    pub limits: TestLimits,
+    pub throttle: TestThrottle,
 }
 
 pub const OPERATOR: &str = "operator-token";
@@ -172,6 +296,9 @@ impl Product {
         let (queue, web, cache, log) =
             (TestQueue::default(), TestWeb::default(), TestCache::default(), TestLog::default());
         let counters = TestCounters::new();
+        let (mailer, throttle) = (TestMailer::default(), TestThrottle::default());
+        let (windows, away) = (Arc::default(), Arc::default());
+        let limits = TestLimits { clock: clock.clone(), windows, away };
         let app = App::new(Ports {
             config: Arc::new(Config {
                 public_origin: "https://app.tributary.test".to_owned(),
@@ -191,11 +318,16 @@ impl Product {
             random: Arc::new(Counting(AtomicU64::new(1))),
             queue: Arc::new(queue.clone()),
             http: Arc::new(web.clone()),
+            signatures: Arc::new(P256),
             clicks: Arc::new(counters.clone()),
             cache: Arc::new(cache.clone()),
+            assets: Arc::new(BuiltAssets),
             log: Arc::new(log.clone()),
+            mailer: Arc::new(mailer.clone()),
+            limits: Arc::new(limits.clone()),
+            throttle: Arc::new(throttle.clone()),
         });
-        Self { app, db, clock, queue, web, counters, cache, log }
+        Self { app, db, clock, queue, web, counters, cache, log, mailer, limits, throttle }
     }
 
     pub fn set_now(&self, now_ms: i64) {
@@ -212,19 +344,27 @@ impl Product {
         let uri = parts.uri.to_string();
         let headers = parts.headers.iter().map(|(n, v)| (n.as_str(), v.to_str().unwrap()));
         let id = tributary::web::request_id(&self.app);
+        let told = |name: &str| parts.headers.get(name).map_or("", |v| v.to_str().unwrap());
+        let network = network(told("cf-connecting-ip"));
         let request = tributary::web::message::Request {
             id: &id,
             method: parts.method.as_str(),
             uri: &uri,
             headers: headers.collect(),
             body: &body,
+            network: &network,
+            user_agent: told("user-agent"),
         };
-        let response = tributary::web::serve_api(&self.app, request).await;
+        let mut response = tributary::web::serve_api(&self.app, request).await;
+        if let Some(work) = response.after.take() {
+            work.await;
+        }
         let mut headers = http::HeaderMap::new();
         for (name, value) in &response.headers {
-            assert!(headers.insert(*name, value.parse().unwrap()).is_none(), "{name} twice");
+            let again = headers.append(*name, value.parse().unwrap());
+            assert!(!again || *name == "set-cookie", "{name} twice");
         }
-        let text = response.body.into_owned();
+        let text = String::from_utf8(response.body).unwrap();
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);
         Answer { status: response.status.as_u16(), headers, json, text }
     }

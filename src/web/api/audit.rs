@@ -107,7 +107,7 @@ pub async fn list(
     };
     let found = rows::list(app.db(), caller.brand, &filter, &page).await?;
     if csv {
-        return Ok(Response::new(StatusCode::OK, "text/csv; charset=utf-8", table(&found).into()));
+        return Ok(Response::new(StatusCode::OK, "text/csv; charset=utf-8", table(&found)));
     }
     Json(List::page(found, &page, |row| row.id.to_string(), AuditView::from)).answer()
 }

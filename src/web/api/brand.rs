@@ -5,11 +5,12 @@ use http::StatusCode;
 use crate::app::{App, Pending};
 use crate::domain::auth::{Actor, Scopes, TokenKind};
 use crate::domain::brand::{AttributionRules, Brand, ClickOrder, EarnOn, EarningRules, Precedence};
-use crate::domain::creator::is_email;
+use crate::domain::creator::{is_email, normal_email};
 use crate::domain::ids::BrandId;
 use crate::domain::link::{is_host, parse_origin};
 use crate::domain::money::{Currency, Money};
 use crate::domain::secret::token_hash;
+use crate::domain::session::Role;
 use crate::domain::time::Zone;
 use crate::error::{Error, Result};
 use crate::storage::brands::{BrandUpdate, StoredBrand};
@@ -41,6 +42,8 @@ view! {
         count_test_orders: bool,
         #[schema(required)]
         payout_minimum: Option<Money>,
+        /// Whether API keys may move money; members do it with a passkey.
+        money_keys: bool,
     }
 }
 
@@ -73,6 +76,7 @@ impl From<StoredBrand> for BrandView {
             earn_on: brand.earning.earn_on,
             count_test_orders: brand.earning.count_test_orders,
             payout_minimum: brand.payout_minimum,
+            money_keys: stored.money_keys,
         }
     }
 }
@@ -96,7 +100,7 @@ view! {
     }
 }
 
-/// Makes a brand.
+/// Makes a brand, and invites its owner by mail.
 #[utoipa::path(post, path = "/v1/brands", tag = "operator", request_body = NewBrand,
     security(("operator" = [])), responses((status = 201, body = CreatedBrand)))]
 pub async fn create(
@@ -137,7 +141,9 @@ pub async fn create(
     };
     batch.push(access::insert_key(brand.id, &token_hash(&api_key), &key, now_ms));
     let id = brand.id;
-    let brand: BrandView = StoredBrand { brand, pending_host: None }.into();
+    let owner = normal_email(owner);
+    batch.extend(super::members::invitation(&app, id, &brand.name, &owner, Role::Owner)?.0);
+    let brand: BrandView = StoredBrand { brand, pending_host: None, money_keys: true }.into();
     let by = By { actor: Actor::Operator, request_id: &request_id };
     let made = Some(json::text(&brand));
     batch.push(note(&app, id, &by, "brand.create", &id.to_string(), None, made));
@@ -191,6 +197,7 @@ body! {
         earn_on: Option<EarnOn>,
         count_test_orders: Option<bool>,
         payout_minimum: Option<Option<Money>>,
+        money_keys: Option<bool>,
     }
 }
 
@@ -217,6 +224,9 @@ pub async fn update(
     caller: Caller<may::Admin>,
     Body(changes): Body<BrandChanges>,
 ) -> Result<Json<BrandView>> {
+    if changes.money_keys.is_some() {
+        caller.stepped_up(&app)?;
+    }
     let stored = find(&app, caller.brand).await?;
     let brand = stored.brand.clone();
     let before = json::text(&BrandView::from(stored));
@@ -264,6 +274,7 @@ fn changed(update: &BrandUpdate, rules: &AttributionRules, host: Option<&str>) -
         "hold_days": update.hold_days,
         "earn_on": update.earn_on,
         "count_test_orders": update.count_test_orders,
+        "money_keys": update.money_keys,
         "payout_minimum": update.payout_minimum.map(|minimum| minimum.map(|m| m.to_decimal())),
     })
     .to_string()
@@ -322,6 +333,7 @@ fn check(
         earn_on: changes.earn_on,
         count_test_orders: changes.count_test_orders,
         payout_minimum: changes.payout_minimum,
+        money_keys: changes.money_keys,
     })
 }
 

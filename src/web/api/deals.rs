@@ -11,8 +11,9 @@ use crate::domain::deal::Terms;
 use crate::domain::ids::{
     BrandId, CampaignId, CodeId, CreatorId, Deal, DealId, InvitationId, LinkId, TermsId,
 };
+use crate::domain::letter::Letter;
 use crate::domain::secret::token_hash;
-use crate::domain::time::{Millis, to_rfc3339};
+use crate::domain::time::{DAY_MS, Millis, to_rfc3339};
 use crate::error::{Error, Result};
 use crate::storage::deals::{self as rows, DealRow, DealUpdate, NewDeal, Start, TermsRow};
 use crate::storage::rows::from_json;
@@ -21,11 +22,12 @@ use crate::web::body::{body, words};
 use crate::web::extract::{Body, Caller, Checks, Params, PathId, checked, may};
 use crate::web::handler::{Json, State};
 use crate::web::json::{self, by_serde, view};
+use crate::web::mail;
 
 use super::view::{List, Percent, Time};
 
 /// An invitation holds for a week.
-const INVITATION_MS: Millis = 7 * 24 * 3_600_000;
+const INVITATION_DAYS: u32 = 7;
 /// No terms start before this: 2000-01-01.
 const EARLIEST_START_MS: Millis = 946_684_800_000;
 
@@ -379,13 +381,28 @@ pub async fn invite(
         deal: deal.id,
         creator: deal.creator_id,
         created_at_ms: now_ms,
-        expires_at_ms: now_ms + INVITATION_MS,
+        expires_at_ms: now_ms + Millis::from(INVITATION_DAYS) * DAY_MS,
     };
     let insert = access::insert_invitation(caller.brand, &token_hash(&token), &new);
+    let url = format!("{}/invitation#{token}", app.config.public_origin);
+    let mut batch = vec![insert];
+    let creator = creators::find(app.db(), caller.brand, deal.creator_id).await?;
+    if let Some(email) = creator.and_then(|creator| creator.email) {
+        let brand = super::brand::find(&app, caller.brand).await?.brand.name;
+        let (campaign, days) = (&deal.campaign, INVITATION_DAYS);
+        let letter = Letter::CreatorInvitation { brand: &brand, campaign, link: &url, days };
+        batch.push(mail::compose(
+            &app,
+            Some(caller.brand),
+            &format!("invite/{id}"),
+            &email,
+            &letter,
+        )?);
+    }
     let made = json!({ "creator_id": new.creator, "expires_at": to_rfc3339(new.expires_at_ms) });
     let note = caller.note(&app, "deal.invite", deal.id, None, Some(made.to_string()));
-    app.db().run(vec![insert, note]).await?;
-    let url = format!("{}/invitation#{token}", app.config.public_origin);
+    batch.push(note);
+    app.db().run(batch).await?;
     let view = Invitation { url, expires_at: Time(new.expires_at_ms) };
     Ok((StatusCode::CREATED, Json(view)))
 }

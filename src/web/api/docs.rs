@@ -1,25 +1,27 @@
 //! The OpenAPI document, generated from the code.
 //!
-//! It is made natively and kept as `openapi.json`, so that the worker carries the text and not the
-//! generator; `tests/openapi.rs` fails when it is out of date or names other routes than the
-//! router, and rewrites it with `UPDATE_OPENAPI=1`.
+//! It is made natively and kept as `openapi.json`, a static asset; `tests/openapi.rs` fails when it
+//! is out of date or names other routes than the router, and rewrites it with `UPDATE_OPENAPI=1`.
 
 use http::StatusCode;
 
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::web::handler::State;
 use crate::web::message::Response;
 
 /// The document.
 #[utoipa::path(get, path = "/openapi.json", tag = "operator", responses(
     (status = 200, description = "This document")
 ))]
-pub async fn document() -> Response {
-    let mut response = Response::new(StatusCode::OK, "application/json", TEXT.into());
+pub async fn document(State(app): State<App>) -> Result<Response> {
+    let text = app.assets.get("/openapi.json").await.ok_or(Error::Unavailable(AWAY))?;
+    let mut response = Response::new(StatusCode::OK, "application/json", text);
     response.set("cache-control", "public, max-age=300");
-    response
+    Ok(response)
 }
 
-/// `openapi.json` as `build.rs` wrote it, without indentation.
-const TEXT: &str = include_str!(concat!(env!("OUT_DIR"), "/openapi.json"));
+const AWAY: &str = "the description can't be read just now";
 
 /// Makes the document from the annotations of the handlers.
 #[cfg(not(target_arch = "wasm32"))]
@@ -27,10 +29,14 @@ const TEXT: &str = include_str!(concat!(env!("OUT_DIR"), "/openapi.json"));
 #[expect(clippy::too_many_lines, reason = "the list of all routes")]
 pub fn generate() -> String {
     use utoipa::OpenApi;
-    use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+    use utoipa::openapi::security::{
+        ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme,
+    };
 
-    use super::{audit, brand, creators, deals, keys, links, me, money, operate, orders};
-    use super::{personal, privacy, stores};
+    use super::{
+        audit, brand, creators, deals, keys, links, mails, me, members, money, operate, orders,
+        passkeys, personal, privacy, sign_in, stores,
+    };
 
     #[derive(OpenApi)]
     #[openapi(
@@ -74,6 +80,7 @@ pub fn generate() -> String {
             links::show_link,
             links::update_link,
             links::add_code,
+            mails::list,
             deals::invite,
             orders::list,
             orders::show,
@@ -81,6 +88,26 @@ pub fn generate() -> String {
             money::balances,
             money::performance,
             money::verification,
+            members::invite,
+            members::list,
+            members::show,
+            members::update,
+            members::remove,
+            members::invite_owner,
+            sign_in::begin,
+            sign_in::by_link,
+            sign_in::by_code,
+            sign_in::show,
+            sign_in::sign_out,
+            sign_in::list,
+            sign_in::end,
+            passkeys::challenge,
+            passkeys::add,
+            passkeys::list,
+            passkeys::remove,
+            passkeys::show,
+            passkeys::recover,
+            passkeys::new_codes,
             me::accept,
             me::earnings,
             me::orders,
@@ -105,17 +132,13 @@ pub fn generate() -> String {
             HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(what)).build();
         components.add_security_scheme(name, SecurityScheme::Http(scheme));
     }
+    let cookie = crate::domain::session::SESSION_COOKIE;
+    let what = "A person's session: whatever takes an API key takes a member's too, as far as her \
+        role goes; whatever takes a creator's token takes a creator's.";
+    let scheme =
+        SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(cookie, what)));
+    components.add_security_scheme("session", scheme);
     let mut text = document.to_pretty_json().unwrap_or_default();
     text.push('\n');
     text
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_document_says_what_is_kept() {
-        let read = |text| serde_json::from_str::<serde_json::Value>(text).unwrap();
-        assert_eq!(read(super::TEXT), read(include_str!("../../../openapi.json")));
-        assert!(!super::TEXT.contains('\n'));
-    }
 }

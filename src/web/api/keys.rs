@@ -89,6 +89,7 @@ pub async fn create(
     caller: Caller<may::Admin>,
     Body(new): Body<NewKeyBody>,
 ) -> Result<(StatusCode, Json<CreatedKey>)> {
+    caller.stepped_up(&app)?;
     let now_ms = app.now_ms();
     let mut checks = Checks::default();
     let name = checks.text("name", &new.name, 100);
@@ -229,6 +230,7 @@ pub async fn revoke(
     caller: Caller<may::Admin>,
     id: PathId<Key>,
 ) -> Result<Json<KeyView>> {
+    caller.stepped_up(&app)?;
     let now_ms = app.now_ms();
     let row = rows::key_row(app.db(), caller.brand, id.0).await?.ok_or(Error::NotFound)?;
     if row.revoked_at_ms.is_some() {

@@ -7,47 +7,20 @@ pub mod deals;
 pub mod docs;
 pub mod keys;
 pub mod links;
+pub mod mails;
 pub mod me;
+pub mod members;
 pub mod money;
 pub mod operate;
 pub mod orders;
+pub mod passkeys;
 pub mod personal;
 pub mod privacy;
+pub mod sign_in;
 pub mod stores;
 pub mod view;
 
-use super::handler::{Handler, Method, Route, identifies};
-
-/// Declares the URL table once: requests are matched with it, and a test compares it with the
-/// OpenAPI document. Of two paths that fit, the first is taken.
-macro_rules! routes {
-    ($($path:literal => { $($method:ident: $handler:path),+ $(,)? })*) => {
-        /// Every path with its methods.
-        pub const ROUTES: &[(&str, &[&str])] = &[$(($path, &[$(stringify!($method)),+])),*];
-
-        /// Every path with its methods and their handlers.
-        pub static TABLE: &[Route] = &[$(($path, &[$(Method {
-            name: verb!($method),
-            identifies: identifies(&$handler),
-            start: |call| Handler::start($handler, call),
-        }),+])),*];
-    };
-}
-
-macro_rules! verb {
-    (get) => {
-        "GET"
-    };
-    (post) => {
-        "POST"
-    };
-    (patch) => {
-        "PATCH"
-    };
-    (delete) => {
-        "DELETE"
-    };
-}
+use super::handler::routes;
 
 routes! {
     "/healthz" => { get: operate::health }
@@ -55,9 +28,12 @@ routes! {
     "/v1/status" => { get: operate::status }
     "/v1/brands" => { post: brand::create }
     "/v1/brands/{id}/keys" => { post: keys::create_for_brand }
+    "/v1/brands/{id}/owners" => { post: members::invite_owner }
     "/v1/brand" => { get: brand::show, patch: brand::update }
     "/v1/keys" => { get: keys::list, post: keys::create }
     "/v1/keys/{id}" => { get: keys::show, delete: keys::revoke }
+    "/v1/members" => { get: members::list, post: members::invite }
+    "/v1/members/{id}" => { get: members::show, patch: members::update, delete: members::remove }
     "/v1/audit" => { get: audit::list }
     "/v1/stores" => { get: stores::list, post: stores::create }
     "/v1/stores/{id}" => { get: stores::show, patch: stores::update }
@@ -81,8 +57,21 @@ routes! {
     "/v1/orders" => { get: orders::list }
     "/v1/orders/{id}" => { get: orders::show }
     "/v1/orders/{id}/attribution" => { get: orders::attribution }
+    "/v1/mails" => { get: mails::list }
     "/v1/ledger/verification" => { get: money::verification }
     "/v1/invitations/acceptance" => { post: me::accept }
+    "/v1/sign-in" => { post: sign_in::begin }
+    "/v1/sign-in/link" => { post: sign_in::by_link }
+    "/v1/sign-in/code" => { post: sign_in::by_code }
+    "/v1/session" => { get: sign_in::show, delete: sign_in::sign_out }
+    "/v1/session/passkey" => { post: passkeys::show }
+    "/v1/session/recovery" => { post: passkeys::recover }
+    "/v1/sessions" => { get: sign_in::list }
+    "/v1/sessions/{id}" => { delete: sign_in::end }
+    "/v1/passkeys" => { get: passkeys::list, post: passkeys::add }
+    "/v1/passkeys/challenge" => { post: passkeys::challenge }
+    "/v1/passkeys/{id}" => { delete: passkeys::remove }
+    "/v1/recovery-codes" => { post: passkeys::new_codes }
     "/v1/me/earnings" => { get: me::earnings }
     "/v1/me/orders" => { get: me::orders }
     "/v1/me/export" => { get: personal::export_mine }

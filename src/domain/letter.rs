@@ -1,0 +1,245 @@
+//! The mails that the product writes: what they say, as text and as HTML.
+//!
+//! Names that people chose stand in them. They are made one plain line and, in HTML, escaped, so
+//! that nobody adds a header, a paragraph or a link of their own. Nothing is loaded from anywhere.
+
+use askama::Template;
+
+/// A letter to one person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Letter<'a> {
+    /// Signs in the browser that asked for it.
+    SignIn {
+        /// Where the button leads.
+        link: &'a str,
+        /// For typing where one began.
+        code: &'a str,
+        /// How long both hold.
+        minutes: u32,
+    },
+    /// To be a member of a brand's team.
+    MemberInvitation {
+        /// The brand's name.
+        brand: &'a str,
+        /// As what.
+        role: &'a str,
+        /// Where the button leads.
+        link: &'a str,
+        /// How long it holds.
+        days: u32,
+    },
+    /// To work with a brand.
+    CreatorInvitation {
+        /// The brand's name.
+        brand: &'a str,
+        /// The campaign's.
+        campaign: &'a str,
+        /// Where the button leads.
+        link: &'a str,
+        /// How long it holds.
+        days: u32,
+    },
+    /// Something about the account's safety.
+    Notice {
+        /// "A passkey was added to your account."
+        what: &'a str,
+    },
+}
+
+/// A letter, written out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// One line.
+    pub subject: String,
+    /// For readers without HTML.
+    pub text: String,
+    /// The same, laid out.
+    pub html: String,
+}
+
+/// The parts of every letter, in their order.
+#[derive(Template)]
+#[template(path = "mail/letter.html")]
+struct Html<'a> {
+    subject: &'a str,
+    before: &'a [String],
+    label: &'a str,
+    link: &'a str,
+    code: &'a str,
+    after: &'a [String],
+}
+
+#[derive(Template)]
+#[template(path = "mail/letter.txt")]
+struct Text<'a> {
+    before: &'a [String],
+    label: &'a str,
+    link: &'a str,
+    code: &'a str,
+    after: &'a [String],
+}
+
+impl Letter<'_> {
+    /// What kind of letter it is, in lists.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::SignIn { .. } => "sign_in",
+            Self::MemberInvitation { .. } => "member_invitation",
+            Self::CreatorInvitation { .. } => "creator_invitation",
+            Self::Notice { .. } => "notice",
+        }
+    }
+
+    /// Writes it out; `None` only if a template can't be, which would be a fault of ours.
+    #[must_use]
+    pub fn write(&self) -> Option<Written> {
+        let (subject, before, label, link, code, after) = match *self {
+            Self::SignIn { link, code, minutes } => (
+                "Sign in to Tributary".to_owned(),
+                vec![format!(
+                    "This button signs you in, once and within {minutes} minutes, in the browser \
+                     where you asked for it."
+                )],
+                "Sign in",
+                link,
+                code,
+                vec![
+                    "If you did not ask for this, do nothing: without this mail nobody gets in. \
+                     Tributary never asks you for the code."
+                        .to_owned(),
+                ],
+            ),
+            Self::MemberInvitation { brand, role, link, days } => {
+                let (brand, role) = (plain(brand), plain(role));
+                (
+                    format!("{brand} invites you to its team"),
+                    vec![format!("You are invited to work with {brand} on Tributary, as {role}.")],
+                    "Accept the invitation",
+                    link,
+                    "",
+                    vec![unless_expected(days)],
+                )
+            }
+            Self::CreatorInvitation { brand, campaign, link, days } => {
+                let (brand, campaign) = (plain(brand), plain(campaign));
+                (
+                    format!("{brand} invites you to {campaign}"),
+                    vec![
+                        format!("{brand} would like to work with you in {campaign}."),
+                        "You get your own link and see every order that counts for you, and what \
+                         you earn with it."
+                            .to_owned(),
+                    ],
+                    "See the invitation",
+                    link,
+                    "",
+                    vec![unless_expected(days)],
+                )
+            }
+            Self::Notice { what } => (
+                "A change to your Tributary account".to_owned(),
+                vec![plain(what)],
+                "",
+                "",
+                "",
+                vec![
+                    "If this was you, there is nothing to do. If it was not, sign in and end all \
+                     other sessions, and tell the owner of your team."
+                        .to_owned(),
+                ],
+            ),
+        };
+        let (link, code) = (&plain(link), &plain(code));
+        let (before, after) = (before.as_slice(), after.as_slice());
+        let html = Html { subject: &subject, before, label, link, code, after }.render().ok()?;
+        let text = Text { before, label, link, code, after }.render().ok()?;
+        Some(Written { text, html, subject })
+    }
+}
+
+fn unless_expected(days: u32) -> String {
+    format!(
+        "The invitation holds for {days} days. If you did not expect it, do nothing: nobody is \
+         told that you read this."
+    )
+}
+
+/// Text as one line without characters that steer: no line breaks, no change of direction.
+fn plain(text: &str) -> String {
+    let steers =
+        |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if steers(c) { ' ' } else { c }).collect()
+}
+
+/// Whether this is one address and nothing else, as a mail may be sent to.
+#[must_use]
+pub fn is_one_address(text: &str) -> bool {
+    let Some((local, host)) = text.split_once('@') else { return false };
+    let foreign = |c: char| c.is_control() || c.is_whitespace() || ",;:<>()[]\\\"".contains(c);
+    let named = !local.is_empty() && host.contains('.') && !host.starts_with('.');
+    named && text.len() <= 254 && !host.contains('@') && !text.contains(foreign)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINK: &str = "https://app.example/sign-in/link#abc&d";
+
+    fn letters() -> [Letter<'static>; 4] {
+        let evil = "Casa\r\nBcc: all@evil.example\u{202e} <a href=\"//evil\">";
+        [
+            Letter::SignIn { link: LINK, code: "1234 5678", minutes: 10 },
+            Letter::MemberInvitation { brand: evil, role: "manager", link: LINK, days: 7 },
+            Letter::CreatorInvitation { brand: evil, campaign: evil, link: LINK, days: 14 },
+            Letter::Notice { what: evil },
+        ]
+    }
+
+    #[test]
+    fn nobody_adds_a_header_a_line_or_a_link() {
+        for letter in letters() {
+            let Written { subject, text, html } = letter.write().unwrap();
+            assert!(!subject.contains(char::is_control), "{subject:?}");
+            assert!(!text.contains('\r') && !text.contains("\nBcc"), "{text}");
+            assert!(!text.contains('\u{202e}') && !html.contains('\u{202e}'));
+            assert!(!html.contains("<a href=\"//evil") && !html.contains('\r'), "{html}");
+            // Nothing is loaded, and nothing is told to anyone.
+            for loads in ["src=", "url(", "<img", "<link", "<script", "http://"] {
+                assert!(!html.contains(loads), "{loads} in {html}");
+            }
+            assert!(html.matches("<a ").count() <= 1, "one button");
+        }
+    }
+
+    #[test]
+    fn the_address_stands_there_as_text_too() {
+        let Written { text, html, .. } = letters()[0].write().unwrap();
+        let escaped = LINK.replace('&', "&#38;");
+        assert_eq!(html.matches(&escaped).count(), 2, "{html}");
+        assert!(text.lines().any(|line| line == LINK), "{text}");
+        assert!(text.contains("1234 5678") && html.contains("1234 5678"));
+        assert!(!text.contains("\n\n\n") && !text.starts_with('\n'), "{text:?}");
+    }
+
+    #[test]
+    fn a_recipient_is_one_address() {
+        assert!(is_one_address("ada@example.com") && is_one_address("a.b+c@mail.example.com"));
+        for bad in [
+            "",
+            "ada",
+            "@example.com",
+            "ada@",
+            "ada@localhost",
+            "a@b.example,c@d.example",
+            "a@b.example c@d.example",
+            "a@b@c.example",
+            "Ada <ada@example.com>",
+            "ada@example.com\r\nBcc: x@y.example",
+            "\"a b\"@example.com",
+        ] {
+            assert!(!is_one_address(bad), "{bad:?}");
+        }
+    }
+}

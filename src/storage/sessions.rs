@@ -1,0 +1,462 @@
+//! Signing in and being signed in: begun sign-ins, people, sessions, passkeys, recovery codes.
+//!
+//! None of it is a brand's: it belongs to a person, and what she may do for which brand is read
+//! with her session, each time.
+
+use super::{Database, Reading, Statement, bind, row, spelling, statements};
+use crate::domain::ids::{AuditId, BrandId, CreatorId, MemberId, PasskeyId, PersonId, SessionId};
+use crate::domain::session::Role;
+use crate::domain::time::Millis;
+
+statements! {
+    /// Whether the address is anybody's isn't looked at: both cost the same.
+    BEGIN = "
+INSERT INTO sign_ins (browser_hash, token_hash, code_hash, email, invitation_hash, created_at_ms,
+  expires_at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+
+    BY_TOKEN = "
+SELECT browser_hash, email, code_hash, invitation_hash, expires_at_ms, uses FROM sign_ins
+WHERE token_hash = ?1";
+
+    BY_BROWSER = "
+SELECT browser_hash, email, code_hash, invitation_hash, expires_at_ms, uses FROM sign_ins
+WHERE browser_hash = ?1";
+
+    /// Spent once: a second time would set uses to 2, which its CHECK refuses.
+    SPEND = "UPDATE sign_ins SET uses = uses + 1 WHERE browser_hash = ?1";
+
+    FIND_PERSON = "SELECT id FROM people WHERE email = ?1";
+
+    INSERT_PERSON = "
+INSERT INTO people (id, email, created_at_ms) VALUES (?1, ?2, ?3) ON CONFLICT (email) DO NOTHING";
+
+    /// The person with the address ?7 signs in.
+    INSERT_SESSION = "
+INSERT INTO sessions (secret_hash, id, person_id, device, created_at_ms, last_seen_at_ms, factors)
+SELECT ?1, ?2, id, ?3, ?4, ?4, 1 FROM people WHERE email = ?5";
+
+    FIND = "
+SELECT s.secret_hash, s.id, s.person_id, p.email, s.created_at_ms, s.last_seen_at_ms, s.factors,
+  s.stepped_up_at_ms, s.challenge, s.challenge_at_ms,
+  EXISTS (SELECT 1 FROM passkeys k WHERE k.person_id = s.person_id) AS has_passkey,
+  (SELECT json_group_array(json_object('brand_id', m.brand_id, 'id', m.id, 'role', m.role,
+      'brand', b.name)) FROM members m JOIN brands b ON b.id = m.brand_id
+    WHERE m.person_id = s.person_id) AS members,
+  (SELECT json_group_array(json_object('brand_id', c.brand_id, 'id', c.id, 'name', c.name,
+      'brand', b.name)) FROM creators c JOIN brands b ON b.id = c.brand_id
+    WHERE c.person_id = s.person_id) AS creators
+FROM sessions s JOIN people p ON p.id = s.person_id WHERE s.secret_hash = ?1";
+
+    SEEN = "UPDATE sessions SET last_seen_at_ms = max(last_seen_at_ms, ?2) WHERE secret_hash = ?1";
+
+    LIST = "
+SELECT id, device, created_at_ms, last_seen_at_ms FROM sessions WHERE person_id = ?1
+ORDER BY id DESC LIMIT 200";
+
+    END = "DELETE FROM sessions WHERE person_id = ?1 AND id = ?2 RETURNING id";
+
+    END_ALL = "DELETE FROM sessions WHERE person_id = ?1";
+
+    END_OTHERS = "DELETE FROM sessions WHERE person_id = ?1 AND id <> ?2";
+
+    CHALLENGE = "
+UPDATE sessions SET challenge = ?2, challenge_at_ms = ?3 WHERE secret_hash = ?1";
+
+    /// Aborts the batch unless the session's challenge still waits: a secret that isn't there is
+    /// NULL, which the table refuses. A challenge is answered once.
+    REQUIRE = "
+INSERT INTO sessions (secret_hash, id, person_id, device, created_at_ms, last_seen_at_ms, factors)
+SELECT NULL, '', '', '', 0, 0, 1
+WHERE NOT EXISTS (SELECT 1 FROM sessions WHERE secret_hash = ?1 AND challenge = ?2)";
+
+    /// With a new secret ?2; the old one is nothing from then on.
+    STEP_UP = "
+UPDATE sessions SET secret_hash = ?2, factors = 2, stepped_up_at_ms = ?3, challenge = NULL,
+  challenge_at_ms = NULL, last_seen_at_ms = ?3
+WHERE secret_hash = ?1";
+
+    PASSKEYS = "
+SELECT id, name, credential_id, public_key, sign_count, created_at_ms, last_used_at_ms FROM passkeys
+WHERE person_id = ?1 ORDER BY id LIMIT 100";
+
+    INSERT_PASSKEY = "
+INSERT INTO passkeys (person_id, id, name, credential_id, public_key, sign_count, created_at_ms)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+
+    /// The count only goes up, whichever of two signatures is committed first.
+    USE_PASSKEY = "
+UPDATE passkeys SET sign_count = max(sign_count, ?3), last_used_at_ms = ?4
+WHERE person_id = ?1 AND id = ?2";
+
+    /// The last one stays.
+    DELETE_PASSKEY = "
+DELETE FROM passkeys WHERE person_id = ?1 AND id = ?2
+  AND EXISTS (SELECT 1 FROM passkeys o WHERE o.person_id = ?1 AND o.id <> ?2) RETURNING id";
+
+    DELETE_PASSKEYS = "DELETE FROM passkeys WHERE person_id = ?1";
+
+    /// ?2 is a JSON list of hashes.
+    INSERT_RECOVERY = "
+INSERT INTO recovery_codes (person_id, code_hash, created_at_ms)
+SELECT ?1, j.value, ?3 FROM json_each(?2) j";
+
+    DELETE_RECOVERY = "DELETE FROM recovery_codes WHERE person_id = ?1";
+
+    FIND_RECOVERY = "
+SELECT uses FROM recovery_codes WHERE person_id = ?1 AND code_hash = ?2";
+
+    /// As [`SPEND`].
+    USE_RECOVERY = "
+UPDATE recovery_codes SET uses = uses + 1, used_at_ms = ?3
+WHERE person_id = ?1 AND code_hash = ?2";
+
+    /// In the trail of each brand that the person is a member of, and in her own. ?1 person.
+    NOTE = "
+INSERT INTO audit (brand_id, id, at_ms, actor_kind, actor_id, action, subject_id, request_id, after)
+SELECT m.brand_id, ?2, ?3, 'member', m.id, ?4, m.id, ?5, ?6 FROM members m WHERE m.person_id = ?1
+UNION ALL SELECT ?1, ?2, ?3, 'member', ?1, ?4, ?1, ?5, ?6";
+}
+
+/// A sign-in that begins.
+#[derive(Clone, Copy)]
+pub struct NewSignIn<'a> {
+    /// Of the secret that the browser keeps.
+    pub browser_hash: &'a str,
+    /// Of the token in the mail.
+    pub token_hash: &'a str,
+    /// Of the code in the mail, keyed.
+    pub code_hash: &'a str,
+    /// Who says to be signing in, as addresses are compared.
+    pub email: &'a str,
+    /// Of the invitation's token, where one is being accepted.
+    pub invitation_hash: Option<&'a str>,
+    /// Until when.
+    pub expires_at_ms: Millis,
+}
+
+/// Begins a sign-in.
+#[must_use]
+pub fn begin(new: &NewSignIn<'_>, now_ms: Millis) -> Statement {
+    bind!(
+        BEGIN,
+        new.browser_hash,
+        new.token_hash,
+        new.code_hash,
+        new.email,
+        new.invitation_hash,
+        now_ms,
+        new.expires_at_ms,
+    )
+}
+
+row! {
+    /// A sign-in that was begun.
+    pub struct SignInRow {
+        /// Of the secret that the browser keeps.
+        pub browser_hash: String,
+        /// Who says to be signing in.
+        pub email: String,
+        /// Of the code in the mail, keyed.
+        pub code_hash: String,
+        /// Of the invitation's token, where one is being accepted.
+        pub invitation_hash: Option<String>,
+        /// Until when.
+        pub expires_at_ms: Millis,
+        /// How often it was used.
+        pub uses: i64,
+    }
+}
+
+/// The sign-in with this token's hash.
+///
+/// # Errors
+/// [`super::DbError`].
+pub fn by_token<'a>(db: &'a dyn Database, hash: &str) -> Reading<'a, Option<SignInRow>> {
+    db.first(bind!(BY_TOKEN, hash))
+}
+
+/// The sign-in that was begun in the browser with this secret's hash.
+///
+/// # Errors
+/// [`super::DbError`].
+pub fn by_browser<'a>(db: &'a dyn Database, hash: &str) -> Reading<'a, Option<SignInRow>> {
+    db.first(bind!(BY_BROWSER, hash))
+}
+
+/// Spends a sign-in; the batch aborts if it was spent.
+#[must_use]
+pub fn spend(sign_in: &SignInRow) -> Statement {
+    bind!(SPEND, &sign_in.browser_hash)
+}
+
+row! {
+    /// Just an id.
+    pub struct Found {
+        /// Whose.
+        pub id: PersonId,
+    }
+}
+
+/// The person with this address.
+///
+/// # Errors
+/// [`super::DbError`].
+pub fn person<'a>(db: &'a dyn Database, email: &str) -> Reading<'a, Option<Found>> {
+    db.first(bind!(FIND_PERSON, email))
+}
+
+/// Makes a person, unless the address has one.
+#[must_use]
+pub fn insert_person(id: PersonId, email: &str, now_ms: Millis) -> Statement {
+    bind!(INSERT_PERSON, id, email, now_ms)
+}
+
+/// Signs in the person with this address.
+#[must_use]
+pub fn insert(
+    secret_hash: &str,
+    id: SessionId,
+    device: &str,
+    email: &str,
+    now_ms: Millis,
+) -> Statement {
+    bind!(INSERT_SESSION, secret_hash, id, device, now_ms, email)
+}
+
+spelling!(Role { Owner = "owner", Manager = "manager", Viewer = "viewer" });
+
+row! {
+    /// A brand that the person is a member of.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Membership {
+        /// Which brand.
+        pub brand_id: BrandId,
+        /// As whom.
+        pub id: MemberId,
+        /// What she may do.
+        pub role: Role,
+        /// The brand's name.
+        pub brand: String,
+    }
+    /// A brand that the person is a creator of.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct CreatorSide {
+        /// Which brand.
+        pub brand_id: BrandId,
+        /// As whom.
+        pub id: CreatorId,
+        /// What the brand calls her.
+        pub name: String,
+        /// The brand's name.
+        pub brand: String,
+    }
+    /// A session, and all that its person may do.
+    pub struct SessionRow {
+        /// Of the cookie's secret.
+        pub secret_hash: String,
+        /// Its id, which stays when the secret changes.
+        pub id: SessionId,
+        /// Whose.
+        pub person_id: PersonId,
+        /// Her address.
+        pub email: String,
+        /// When it began.
+        pub created_at_ms: Millis,
+        /// When it was last used, to the minute.
+        pub last_seen_at_ms: Millis,
+        /// 1 or 2.
+        pub factors: u16,
+        /// When a passkey was last shown.
+        pub stepped_up_at_ms: Option<Millis>,
+        /// What a passkey is to sign.
+        pub challenge: Option<String>,
+        /// Since when.
+        pub challenge_at_ms: Option<Millis>,
+        /// Whether she has one.
+        pub has_passkey: bool,
+        /// Where she is a member.
+        pub members: Vec<Membership>,
+        /// Where she is a creator.
+        pub creators: Vec<CreatorSide>,
+    }
+}
+
+/// The session with this secret's hash; it may have ended by its time.
+///
+/// # Errors
+/// [`super::DbError`].
+pub fn find<'a>(db: &'a dyn Database, secret_hash: &str) -> Reading<'a, Option<SessionRow>> {
+    db.first(bind!(FIND, secret_hash))
+}
+
+/// Notes that a session is in use.
+#[must_use]
+pub fn seen(secret_hash: &str, now_ms: Millis) -> Statement {
+    bind!(SEEN, secret_hash, now_ms)
+}
+
+row! {
+    /// A session as its person sees it.
+    pub struct ListedSession {
+        /// Its id.
+        pub id: SessionId,
+        /// `Chrome, Windows`
+        pub device: String,
+        /// When it began.
+        pub created_at_ms: Millis,
+        /// When it was last used, to the minute.
+        pub last_seen_at_ms: Millis,
+    }
+}
+
+/// The person's sessions, latest first; those that ended by their time too.
+///
+/// # Errors
+/// [`super::DbError`].
+pub fn list(db: &dyn Database, person: PersonId) -> Reading<'_, Vec<ListedSession>> {
+    db.all(bind!(LIST, person))
+}
+
+/// Ends a session of the person; a row tells whether it was one.
+#[must_use]
+pub fn end(person: PersonId, id: SessionId) -> Statement {
+    bind!(END, person, id)
+}
+
+/// Ends every session of the person.
+#[must_use]
+pub fn end_all(person: PersonId) -> Statement {
+    bind!(END_ALL, person)
+}
+
+/// Ends every session of the person but this.
+#[must_use]
+pub fn end_others(person: PersonId, kept: SessionId) -> Statement {
+    bind!(END_OTHERS, person, kept)
+}
+
+/// Sets what a passkey is to sign next.
+#[must_use]
+pub fn challenge(secret_hash: &str, challenge: &str, now_ms: Millis) -> Statement {
+    bind!(CHALLENGE, secret_hash, challenge, now_ms)
+}
+
+/// Aborts the batch unless this challenge of the session still waits.
+#[must_use]
+pub fn require(session: &SessionRow, challenge: &str) -> Statement {
+    bind!(REQUIRE, &session.secret_hash, challenge)
+}
+
+/// A second factor was shown: the session gets a new secret, and no challenge waits any more.
+#[must_use]
+pub fn step_up(session: &SessionRow, new_hash: &str, now_ms: Millis) -> Statement {
+    bind!(STEP_UP, &session.secret_hash, new_hash, now_ms)
+}
+
+row! {
+    /// A passkey.
+    pub struct PasskeyRow {
+        /// Its id.
+        pub id: PasskeyId,
+        /// What its person calls it.
+        pub name: String,
+        /// What its authenticator calls it, base64url.
+        pub credential_id: String,
+        /// x and y on P-256, base64url.
+        pub public_key: String,
+        /// How often it has signed.
+        pub sign_count: u32,
+        /// When it was added.
+        pub created_at_ms: Millis,
+        /// When it was last shown.
+        pub last_used_at_ms: Option<Millis>,
+    }
+}
+
+/// The person's passkeys.
+///
+/// # Errors
+/// [`super::DbError`].
+pub fn passkeys(db: &dyn Database, person: PersonId) -> Reading<'_, Vec<PasskeyRow>> {
+    db.all(bind!(PASSKEYS, person))
+}
+
+/// Adds a passkey; one that is known already, to whomever, aborts the batch.
+#[must_use]
+pub fn add_passkey(person: PersonId, new: &PasskeyRow) -> Statement {
+    bind!(
+        INSERT_PASSKEY,
+        person,
+        new.id,
+        &new.name,
+        &new.credential_id,
+        &new.public_key,
+        new.sign_count,
+        new.created_at_ms,
+    )
+}
+
+/// Notes that a passkey signed.
+#[must_use]
+pub fn use_passkey(person: PersonId, id: PasskeyId, sign_count: u32, now_ms: Millis) -> Statement {
+    bind!(USE_PASSKEY, person, id, sign_count, now_ms)
+}
+
+/// Removes a passkey, but never the last; a row tells that it is gone.
+#[must_use]
+pub fn delete_passkey(person: PersonId, id: PasskeyId) -> Statement {
+    bind!(DELETE_PASSKEY, person, id)
+}
+
+/// Removes all second factors of a person who lost them.
+#[must_use]
+pub fn delete_factors(person: PersonId) -> Vec<Statement> {
+    vec![bind!(DELETE_PASSKEYS, person), bind!(DELETE_RECOVERY, person), end_all(person)]
+}
+
+/// Replaces the person's recovery codes by those with these hashes.
+#[must_use]
+pub fn set_recovery(person: PersonId, hashes: &[String], now_ms: Millis) -> Vec<Statement> {
+    let hashes = super::json_list(hashes);
+    vec![bind!(DELETE_RECOVERY, person), bind!(INSERT_RECOVERY, person, hashes, now_ms)]
+}
+
+row! {
+    /// A recovery code.
+    pub struct RecoveryRow {
+        /// How often it was used.
+        pub uses: i64,
+    }
+}
+
+/// The recovery code with this hash.
+///
+/// # Errors
+/// [`super::DbError`].
+pub fn recovery<'a>(
+    db: &'a dyn Database,
+    person: PersonId,
+    hash: &str,
+) -> Reading<'a, Option<RecoveryRow>> {
+    db.first(bind!(FIND_RECOVERY, person, hash))
+}
+
+/// Spends a recovery code; the batch aborts if it was spent.
+#[must_use]
+pub fn use_recovery(person: PersonId, hash: &str, now_ms: Millis) -> Statement {
+    bind!(USE_RECOVERY, person, hash, now_ms)
+}
+
+/// Notes what a person did to her own access: in her own trail, and in those of the brands that
+/// she is a member of.
+#[must_use]
+pub fn note(
+    person: PersonId,
+    id: AuditId,
+    action: &'static str,
+    request_id: &str,
+    after: Option<String>,
+    now_ms: Millis,
+) -> Statement {
+    bind!(NOTE, person, id, now_ms, action, request_id, after)
+}

@@ -1,0 +1,46 @@
+//! Limits as handlers use them.
+
+use serde_json::json;
+
+use crate::app::App;
+use crate::domain::limit::seconds;
+use crate::domain::secret::token_hash;
+use crate::domain::time::Millis;
+use crate::error::{Error, Result};
+use crate::web::caller::bearer;
+use crate::web::message::Request;
+
+/// The cookie of a session.
+const SESSION: &str = "__Host-sid";
+
+/// How long a caller who asks too much is told to wait: the limiter counts by so many seconds.
+const PAUSE_SECONDS: u32 = 10;
+
+/// Refuses a caller who asks too much: who sends a token is counted by that, anyone else by the
+/// network they come from. The health check is free.
+///
+/// # Errors
+/// 429.
+pub async fn throttle(app: &App, request: &Request<'_>) -> Result<()> {
+    let token = bearer(request).or_else(|| request.cookie(SESSION)).map(token_hash);
+    let caller = token.as_deref().unwrap_or(request.network);
+    if caller.is_empty() || request.path() == "/healthz" || app.throttle.allow(caller).await {
+        return Ok(());
+    }
+    Err(Error::TooMany(PAUSE_SECONDS))
+}
+
+/// Counts an attempt of `subject` (`sign-in/<address>`: what is limited, and for whom).
+///
+/// # Errors
+/// 429 if there were `limit` in the running period; 503 if nobody can tell.
+pub async fn take(app: &App, subject: &str, limit: u32, period_ms: Millis) -> Result<()> {
+    match app.limits.take(subject, limit, period_ms).await {
+        Ok(None) => Ok(()),
+        Ok(Some(wait_ms)) => Err(Error::TooMany(seconds(wait_ms))),
+        Err(detail) => {
+            app.log.write(&json!({ "event": "limit_unknown", "detail": detail }));
+            Err(Error::Unavailable("attempts can't be counted just now"))
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Composing mails: written out, checked, sealed and put into the batch of what causes them.
+
+use crate::app::App;
+use crate::domain::ids::{BrandId, MailId};
+use crate::domain::letter::{Letter, Written, is_one_address};
+use crate::error::{Error, Result};
+use crate::storage::Statement;
+use crate::storage::mails::{self, NewMail};
+use crate::storage::rows::from_json;
+
+/// Writes a letter to one person, for the batch of the command that causes it. Whoever answers the
+/// request sends it afterwards; a job does it otherwise.
+///
+/// `brand` is whose it is: it sees the mail in its list. Letters between the product and a person,
+/// such as sign-in links, are nobody's. `cause` is told only once: a second letter of the same cause
+/// isn't sent.
+///
+/// # Errors
+/// 422 if `to` isn't one address.
+pub fn compose(
+    app: &App,
+    brand: Option<BrandId>,
+    cause: &str,
+    to: &str,
+    letter: &Letter<'_>,
+) -> Result<Statement> {
+    put(app, brand, cause, to, letter, false)
+}
+
+/// As [`compose`], but to an address that somebody has told us: nothing is sent to one that nobody
+/// signs in with.
+///
+/// # Errors
+/// 422 if `to` isn't one address.
+pub fn compose_if_known(
+    app: &App,
+    cause: &str,
+    to: &str,
+    letter: &Letter<'_>,
+) -> Result<Statement> {
+    put(app, None, cause, to, letter, true)
+}
+
+fn put(
+    app: &App,
+    brand: Option<BrandId>,
+    cause: &str,
+    to: &str,
+    letter: &Letter<'_>,
+    if_known: bool,
+) -> Result<Statement> {
+    if !is_one_address(to) {
+        return Err(Error::invalid("email", "must be one e-mail address"));
+    }
+    let id: MailId = app.new_id();
+    let fault = || Error::Internal("a letter can't be written".to_owned());
+    let Written { subject, text, html } = letter.write().ok_or_else(fault)?;
+    let content = serde_json::Value::from(vec![subject, text, html]).to_string();
+    let sealed = app.config.data_key.seal(&id.to_string(), content.as_bytes(), app.random());
+    let name = (brand, id);
+    let (kind, content) = (letter.kind(), sealed.ok_or_else(fault)?);
+    let mail = NewMail { name, cause, kind, to, content, if_known };
+    app.note_mail(name);
+    Ok(mails::put(&mail, app.now_ms()))
+}
+
+/// What [`compose`] sealed; `None` if it belongs to another mail or was altered.
+#[must_use]
+pub fn opened(app: &App, id: MailId, content: &str) -> Option<Written> {
+    let bytes = app.config.data_key.open(&id.to_string(), content)?;
+    let (subject, text, html) = from_json(std::str::from_utf8(&bytes).ok()?)?;
+    Some(Written { subject, text, html })
+}

@@ -1,0 +1,147 @@
+//! Pages: rendered on the server, in one layout. Forms post to routes of their own, which call the
+//! same functions as the JSON API; what needs a script is `static/app.js`.
+
+pub mod about;
+pub mod account;
+pub mod form;
+pub mod mailbox;
+pub mod sign_in;
+
+use askama::{DynTemplate, Template};
+use http::StatusCode;
+
+use crate::domain::time::{Millis, to_rfc3339};
+use crate::error::{Error, Result};
+use crate::web::assets;
+use crate::web::handler::routes;
+use crate::web::message::{Request, Response};
+
+routes! {
+    "/assets/{id}" => { get: assets::serve }
+    "/" => { get: sign_in::start }
+    "/sign-in" => { get: sign_in::ask, post: sign_in::begin }
+    "/sign-in/link" => { get: sign_in::link }
+    "/sign-in/code" => { get: sign_in::code, post: sign_in::by_code }
+    "/sign-in/passkey" => { get: sign_in::passkey }
+    "/sign-in/recovery" => { post: sign_in::recovery }
+    "/invitation" => { get: sign_in::invitation, post: sign_in::invited }
+    "/invitation/acceptance" => { post: sign_in::accept }
+    "/account" => { get: account::show }
+    "/account/sessions/{id}/end" => { post: account::end_session }
+    "/sign-out" => { post: account::sign_out }
+    "/privacy" => { get: about::privacy }
+    "/mailbox" => { get: mailbox::list }
+    "/mailbox/{id}" => { get: mailbox::show }
+}
+
+/// What the layout says around a page's own content.
+pub struct Page<'a> {
+    /// Of the window; the page's heading says it in its own words.
+    pub title: &'a str,
+    /// How wide: `narrow` for a form, `text` for reading, empty for everything else.
+    pub width: &'a str,
+    /// Whether something on it needs the script.
+    pub scripted: bool,
+    /// Who is signed in.
+    pub who: Option<Who<'a>>,
+}
+
+/// Whom the header names, with what the button for signing out sends.
+pub struct Who<'a> {
+    /// The address.
+    pub email: &'a str,
+    /// Proves that the form is ours.
+    pub csrf: &'a str,
+}
+
+impl Page<'static> {
+    /// A page for anybody with one form in the middle.
+    #[must_use]
+    pub fn narrow(title: &'static str) -> Self {
+        Self { title, width: "narrow", scripted: false, who: None }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "layout.html")]
+struct Layout<'a> {
+    page: &'a Page<'a>,
+    /// HTML.
+    body: &'a str,
+    style: &'static str,
+    script: &'static str,
+    icon: &'static str,
+}
+
+/// Renders a page.
+///
+/// # Errors
+/// 500 if a template fails, which none can.
+pub fn render(status: StatusCode, page: &Page<'_>, content: &dyn DynTemplate) -> Result<Response> {
+    let body = content.dyn_render().map_err(|e| Error::Internal(e.to_string()))?;
+    around(status, page, &body)
+}
+
+/// The layout around a page's content, which is HTML.
+fn around(status: StatusCode, page: &Page<'_>, body: &str) -> Result<Response> {
+    let (style, script, icon) = (assets::APP_CSS, assets::APP_JS, assets::ICON_SVG);
+    let layout = Layout { page, body, style, script, icon };
+    let html = layout.render().map_err(|e| Error::Internal(e.to_string()))?;
+    Ok(Response::new(status, "text/html; charset=utf-8", html))
+}
+
+/// Go there, with GET.
+#[must_use]
+pub fn see(location: &'static str) -> Response {
+    let mut response = Response::new(StatusCode::SEE_OTHER, "text/plain", "");
+    response.set("location", location);
+    response
+}
+
+/// A time as HTML, to the minute; the script says it in the reader's own zone.
+fn time(at_ms: Millis) -> String {
+    let exact = to_rfc3339(at_ms);
+    let minute = exact.get(..16).unwrap_or_default().replace('T', " ");
+    format!("<time datetime=\"{exact}\">{minute} UTC</time>")
+}
+
+/// Whether an error is to be told to a person: a browser asks for a page, or sends a form of one.
+#[must_use]
+pub fn wants_page(request: &Request<'_>) -> bool {
+    let accepts = request.header("accept").is_some_and(|accept| accept.contains("text/html"));
+    accepts && !request.path().starts_with("/v1/")
+}
+
+#[derive(Template)]
+#[template(path = "failed.html")]
+struct Failed<'a> {
+    title: &'a str,
+    detail: &'a str,
+}
+
+/// The page for what went wrong. Who isn't signed in is asked to.
+#[must_use]
+pub fn failed(error: Error) -> Response {
+    if matches!(error, Error::Unauthenticated) {
+        return see("/sign-in");
+    }
+    let (title, detail) = match &error {
+        Error::NotFound => ("Nothing is here", "The address may be mistyped, or the page is gone."),
+        Error::Forbidden(why) => ("Not allowed", *why),
+        Error::Unavailable(why) => ("Just a moment", *why),
+        Error::Internal(_) => ("Something went wrong", "It is noted. Trying again may help."),
+        _ => ("This can't be done", "The request could not be read."),
+    };
+    let page = Page::narrow(title);
+    let plain = Response::from(error);
+    match render(plain.status, &page, &Failed { title, detail }) {
+        Ok(mut response) => {
+            let kept = ["allow", "retry-after"];
+            let headers = plain.headers.into_iter().filter(|(name, _)| kept.contains(name));
+            headers.for_each(|(name, value)| response.set(name, value));
+            response.internal = plain.internal;
+            response
+        }
+        Err(_) => plain,
+    }
+}
