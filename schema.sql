@@ -497,6 +497,7 @@ CREATE TABLE mails (
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX mails_by_cause ON mails (cause);
 CREATE INDEX mails_due ON mails (due_at_ms) WHERE due_at_ms IS NOT NULL;
+
 -- What rows of the audit trail say about a creator, before and after, apart from the trail so that
 -- it can go when she is erased, and only then.
 CREATE TABLE audit_personal (

@@ -2,6 +2,8 @@
 -- ask about shoppers' data; how far re-wrapping has come.
 ALTER TABLE stores ADD COLUMN closed_at_ms INTEGER;
 ALTER TABLE creators ADD COLUMN erased_at_ms INTEGER;
+CREATE INDEX invitations_by_creator ON invitations (brand_id, creator_id);
+CREATE INDEX creator_tokens_by_creator ON creator_tokens (brand_id, creator_id);
 CREATE TABLE audit_personal (
   brand_id TEXT NOT NULL,
   audit_id TEXT NOT NULL,

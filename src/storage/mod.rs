@@ -201,9 +201,9 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("personal", personal::STATEMENTS),
         ("privacy", privacy::STATEMENTS),
         ("quarantine", quarantine::STATEMENTS),
-        ("sessions", sessions::STATEMENTS),
         ("retention", retention::STATEMENTS),
         ("rewrap", rewrap::STATEMENTS),
+        ("sessions", sessions::STATEMENTS),
         ("stores", stores::STATEMENTS),
     ]
 }

@@ -78,6 +78,12 @@ SELECT id AS key, json_object('id', id, 'created_at', strftime('%FT%TZ', created
   'expires_at', strftime('%FT%TZ', expires_at_ms / 1000, 'unixepoch')) AS record FROM creator_tokens
 WHERE brand_id = ?1 AND creator_id = ?2 AND id > ?3 ORDER BY id LIMIT ?4";
 
+    MAILS = "
+SELECT m.id AS key, json_object('id', m.id, 'kind', m.kind, 'state', m.state, 'recipient', m.recipient,
+  'created_at', strftime('%FT%TZ', m.created_at_ms / 1000, 'unixepoch')) AS record
+FROM creators c JOIN mails m ON m.brand_id = c.brand_id AND lower(m.recipient) = lower(trim(c.email))
+WHERE c.brand_id = ?1 AND c.id = ?2 AND m.id > ?3 ORDER BY m.id LIMIT ?4";
+
     /// Who of the brand did it is another person's data.
     AUDIT = "
 SELECT a.id AS key, json_object('id', a.id, 'at', strftime('%FT%TZ', a.at_ms / 1000, 'unixepoch'),
@@ -95,6 +101,11 @@ UPDATE creators SET name = iif(EXISTS (SELECT 1 FROM balances WHERE brand_id = ?
   handle = '', email = NULL, email_hash = NULL, niche = NULL, followers = NULL, engagement_bp = NULL,
   tags = '[]', person_id = NULL, erased_at_ms = ?3
 WHERE brand_id = ?1 AND id = ?2 AND erased_at_ms IS NULL";
+
+    /// Before her address is gone.
+    DROP_MAILS = "
+DELETE FROM mails WHERE brand_id = ?1 AND lower(recipient) =
+  (SELECT lower(trim(email)) FROM creators WHERE brand_id = ?1 AND id = ?2)";
 
     /// What would earn for nobody ends; links lead on.
     CLOSE_DEALS = "
@@ -129,6 +140,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("balance", BALANCES),
     ("invitation", INVITATIONS),
     ("access_token", TOKENS),
+    ("mail", MAILS),
     ("audit", AUDIT),
 ];
 

@@ -52,8 +52,7 @@ WHERE content IS NOT NULL AND substr(content, 1, length(?1)) <> ?1";
 
     MAILS = "
 SELECT brand_id, id, content AS sealed FROM mails
-WHERE id > ?2 AND content IS NOT NULL AND substr(content, 1, length(?1)) <> ?1
-ORDER BY id LIMIT ?3";
+WHERE id > ?2 AND content IS NOT NULL AND substr(content, 1, length(?1)) <> ?1 ORDER BY id LIMIT ?3";
 
     MAILS_REPLACE = "
 UPDATE mails SET content = ?4 WHERE brand_id = ?1 AND id = ?2 AND content = ?3";

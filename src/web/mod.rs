@@ -115,6 +115,20 @@ pub async fn serve_api(app: &App, request: Request<'_>) -> Response {
     response
 }
 
+/// A path without what may be a secret or somebody's address: no segment of ours is as long as a
+/// token, or has other characters.
+fn loggable(path: &str) -> String {
+    let ours = |s: &&str| {
+        s.len() <= 40 && s.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b))
+    };
+    let mut shown = String::new();
+    for segment in path.split('/').skip(1) {
+        shown.push('/');
+        shown.push_str(Some(segment).filter(ours).unwrap_or("…"));
+    }
+    shown
+}
+
 async fn answer(app: &App, request: &Request<'_>) -> Result<Response> {
     limits::throttle(app, request).await?;
     handler::dispatch(&[api::TABLE, pages::TABLE], app, request).await
@@ -164,20 +178,6 @@ pub fn secure(response: &mut Response, on_own_host: bool) {
 pub fn transport(on_own_host: bool) -> (&'static str, &'static str) {
     let year = if on_own_host { "max-age=31536000; includeSubDomains" } else { "max-age=31536000" };
     ("strict-transport-security", year)
-}
-
-/// A path without what may be a secret or somebody's address: no segment of ours is as long as a
-/// token, or has other characters.
-fn loggable(path: &str) -> String {
-    let ours = |s: &&str| {
-        s.len() <= 40 && s.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b))
-    };
-    let mut shown = String::new();
-    for segment in path.split('/').skip(1) {
-        shown.push('/');
-        shown.push_str(Some(segment).filter(ours).unwrap_or("…"));
-    }
-    shown
 }
 
 /// A new name for a request.

@@ -95,6 +95,7 @@ async fn a_key_that_was_retired_too_early_is_told_and_loses_nothing() {
     let before = Product::new();
     let p = with_code(&before).await;
     before.deliver(&p.store, SECRET, b"not json").await;
+    before.db.execute("UPDATE mails SET content = NULL").unwrap();
     let alone = format!("1:retired 2:active:{NEW}");
     let after = Product::with_keys(before.db.clone(), true, (&alone, Some(OLD)));
     let body = order(1, "ANNA", "a@b.example");
