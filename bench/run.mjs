@@ -84,7 +84,7 @@ async function size(built) {
 
 /** From starting workerd to its first answer, over a JavaScript worker among the same services. */
 async function cold(built) {
-  const counters = 'export class ClickCounter {}';
+  const counters = 'export class ClickCounter {} export class Attempts {}';
   const state = temporaryFolder();
   const peerState = temporaryFolder();
   const seeded = await product(built.tributary, { state });

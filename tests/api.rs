@@ -14,7 +14,10 @@ mod api {
     mod access;
     mod bad_input;
     mod failures;
+    mod mail;
     mod main_job;
+    mod matrix;
     mod orders;
     mod pages;
+    mod sign_in;
 }

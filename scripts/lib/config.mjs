@@ -9,11 +9,23 @@ const here = dirname(fileURLToPath(import.meta.url));
 /**
  * Writes the configuration into `state` and answers its path. Folders and unique keys are those of
  * `wrangler … --local --persist-to`, so that wrangler's commands work on the same database. With
- * `faults` the product reaches D1 through gate.mjs, which can break it.
+ * `faults` the product reaches D1 through gate.mjs, which can break it; with `mail` it hands its mails
+ * to mail.mjs, which keeps them; with `throttle` a caller may make so many requests in the limiter's
+ * period. Without these a local run has no mail service and no such limit.
  */
-export function writeConfig({ settings, build, state, port, names, crons, faults = false }) {
+export function writeConfig({
+  settings,
+  build,
+  state,
+  port,
+  names,
+  crons,
+  faults = false,
+  mail = false,
+  throttle = 0,
+}) {
   const [database] = settings.d1_databases;
-  const [counters] = settings.durable_objects.bindings;
+  const objects = settings.durable_objects.bindings;
   const date = settings.compatibility_date;
   const module = (folder, name, kind) =>
     `(name = ${text(name)}, ${kind} = embed ${text(relative(state, join(folder, name)))})`;
@@ -34,20 +46,26 @@ export function writeConfig({ settings, build, state, port, names, crons, faults
       modules: [module(build, 'index.js', 'esModule'), ...wasm.map((name) => module(build, name, 'wasm'))],
       bindings: [
         d1(faults ? '"gate"' : direct),
-        `(name = "${counters.name}", durableObjectNamespace = "${counters.class_name}")`,
+        ...objects.map(
+          ({ name, class_name }) => `(name = "${name}", durableObjectNamespace = "${class_name}")`,
+        ),
+        ...(mail ? ['(name = "EMAIL", service = (name = "mail", entrypoint = "Mail"))'] : []),
+        ...(throttle ? ['(name = "API_LIMIT", service = (name = "limiter", entrypoint = "Limiter"))'] : []),
         ...settings.queues.producers.map(
           ({ binding, queue }) => `(name = "${binding}", queue = ${to('queues', { queue })})`,
         ),
         `(name = "${settings.assets.binding}", service = "assets")`,
         ...names.map((name) => `(name = "${name}", fromEnvironment = "VAR_${name}")`),
       ],
-      objects: { disk: 'do', className: counters.class_name, key: `${settings.name}-${counters.class_name}` },
+      disk: 'do',
+      objects: objects.map(({ class_name }) => [class_name, `${settings.name}-${class_name}`]),
       more: 'globalOutbound = "network", cacheApiOutbound = "cache"',
     }),
     worker('d1', date, {
       modules: [bundled('d1.js')],
       bindings: ['(name = "DATABASE", durableObjectNamespace = "D1Database")'],
-      objects: { disk: 'd1', className: 'D1Database', key: 'miniflare-D1DatabaseObject' },
+      disk: 'd1',
+      objects: [['D1Database', 'miniflare-D1DatabaseObject']],
     }),
     worker('queues', date, {
       flags,
@@ -57,7 +75,8 @@ export function writeConfig({ settings, build, state, port, names, crons, faults
         product,
         `(name = "CONSUMERS", json = ${json(consumers(settings))})`,
       ],
-      objects: { disk: 'queues', className: 'QueueShard', key: 'queues' },
+      disk: 'queues',
+      objects: [['QueueShard', 'queues']],
     }),
     worker('cron', date, {
       flags,
@@ -67,7 +86,8 @@ export function writeConfig({ settings, build, state, port, names, crons, faults
         product,
         `(name = "CRONS", json = ${json(crons ? { MAIN: settings.triggers.crons } : {})})`,
       ],
-      objects: { disk: 'cron', className: 'Schedule', key: 'cron' },
+      disk: 'cron',
+      objects: [['Schedule', 'cron']],
     }),
     worker('assets', date, {
       modules: [module(here, 'static.mjs', 'esModule')],
@@ -82,10 +102,14 @@ export function writeConfig({ settings, build, state, port, names, crons, faults
         d1(direct),
         product,
         '(name = "TOKEN", fromEnvironment = "CONTROL_TOKEN")',
+        '(name = "ATTEMPTS", durableObjectNamespace = (className = "Attempts", serviceName = "product"))',
         ...(faults ? ['(name = "GATE", service = "gate")'] : []),
+        ...(mail ? ['(name = "MAIL", service = "mail")'] : []),
       ],
     }),
     ...(faults ? [gate(date, module, direct)] : []),
+    ...(mail ? [worker('mail', date, { modules: [module(here, 'mail.mjs', 'esModule')] })] : []),
+    ...(throttle ? [limiter(settings, date, module, throttle)] : []),
     // Private addresses too: the tests' stand-ins for other platforms listen on this machine.
     '(name = "network", network = (allow = ["public", "private"], tlsOptions = (trustBrowserCas = true)))',
     ...['d1', 'do', 'queues', 'cron'].map((name) => disk(name, join(state, 'v3', name))),
@@ -111,7 +135,7 @@ const config :Workerd.Config = (
   return file;
 }
 
-function worker(name, date, { flags = [], modules, bindings = [], objects, more }) {
+function worker(name, date, { flags = [], modules, bindings = [], objects, disk, more }) {
   const fields = [
     `compatibilityDate = "${date}"`,
     `compatibilityFlags = [${flags.map(text).join(', ')}]`,
@@ -119,9 +143,11 @@ function worker(name, date, { flags = [], modules, bindings = [], objects, more 
     `bindings = [${bindings.join(', ')}]`,
   ];
   if (objects) {
-    const { className, key, disk } = objects;
+    const classes = objects.map(
+      ([className, key]) => `(className = "${className}", uniqueKey = "${key}", enableSql = true)`,
+    );
     fields.push(
-      `durableObjectNamespaces = [(className = "${className}", uniqueKey = "${key}", enableSql = true)]`,
+      `durableObjectNamespaces = [${classes.join(', ')}]`,
       `durableObjectStorage = (localDisk = "disk-${disk}")`,
     );
   }
@@ -134,6 +160,14 @@ const gate = (date, module, direct) =>
     modules: [module(here, 'gate.mjs', 'esModule')],
     bindings: [`(name = "D1", service = ${direct})`],
   });
+
+function limiter(settings, date, module, limit) {
+  const simple = { period: settings.ratelimits[0].simple.period, limit };
+  return worker('limiter', date, {
+    modules: [module(here, 'limiter.mjs', 'esModule')],
+    bindings: [`(name = "SIMPLE", json = ${json(simple)})`],
+  });
+}
 
 function disk(name, path) {
   mkdirSync(path, { recursive: true });

@@ -12,12 +12,22 @@ export default {
       if (pathname === '/cron') return Response.json(await fire(env, body));
       if (pathname === '/fault')
         return await env.GATE.fetch('http://gate/', { method: 'POST', body: JSON.stringify(body) });
+      if (pathname === '/attempts') return Response.json(await attempts(env, body));
+      if (pathname === '/mail')
+        return await env.MAIL.fetch('http://mail/', { method: 'POST', body: JSON.stringify(body) });
       return Response.json({ error: 'not found' }, { status: 404 });
     } catch (error) {
       return Response.json({ error: String(error.message ?? error) }, { status: 500 });
     }
   },
 };
+
+/** Many attempts of one subject at once: what its object answered to each. */
+function attempts(env, { subject, question, times }) {
+  const object = env.ATTEMPTS.getByName(subject);
+  const one = () => object.fetch('http://object/', { method: 'POST', body: question });
+  return Promise.all(Array.from({ length: times }, async () => (await one()).text()));
+}
 
 async function fire(env, { cron = '* * * * *', time = Date.now() }) {
   const { outcome } = await env.MAIN.scheduled({ cron, scheduledTime: new Date(time) });

@@ -1,11 +1,11 @@
 // The worker's entry, bundled around what worker-build makes. Its shim wraps every request in proxies
 // that notice a panic; here the same is done by hand, and visits of known links need no promise.
-import Shim, { ClickCounter } from 'shim';
+import Shim, { Attempts, ClickCounter } from 'shim';
 
 const { fetch, visit } = Shim.prototype;
 const state = globalThis.__worker_init_state;
 
-export { ClickCounter };
+export { Attempts, ClickCounter };
 
 export default {
   fetch(request, env, ctx) {

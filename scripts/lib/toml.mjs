@@ -18,7 +18,8 @@ export function parseToml(source) {
 
 function openTable(document, path, inArray) {
   const name = path.pop();
-  const parent = path.reduce((node, key) => (node[key] ??= {}), document);
+  // Below an array of tables, its last table is meant.
+  const parent = path.reduce((node, key) => [(node[key] ??= {})].flat().at(-1), document);
   if (!inArray) return (parent[name] ??= {});
   const table = {};
   (parent[name] ??= []).push(table);

@@ -16,7 +16,7 @@ import { parseToml } from './toml.mjs';
  * `vars` become the worker's variables and secrets; `state` is where everything persists; with `crons`
  * false no cron trigger fires by itself; `output` is where the worker's log goes (a file descriptor or
  * 'inherit'); a `temporary` state is removed if this process dies before it can do so; with `faults` D1
- * can be broken and mended.
+ * can be broken and mended; `mail` and `throttle`: see config.mjs.
  */
 export async function serve({
   build,
@@ -27,13 +27,16 @@ export async function serve({
   output = 'inherit',
   temporary = false,
   faults = false,
+  mail = false,
+  throttle = 0,
 }) {
   const settings = parseToml(readFileSync(join(root, 'wrangler.toml'), 'utf8'));
   const origin = `http://localhost:${port}`;
   // LOCAL: shops on loopback are allowed, and link domains count as verified at once.
   const bindings = { ...settings.vars, PUBLIC_ORIGIN: origin, LOCAL: '1', ...vars };
   const token = randomBytes(24).toString('base64url');
-  const config = writeConfig({ settings, build, state, port, names: Object.keys(bindings), crons, faults });
+  const names = Object.keys(bindings);
+  const config = writeConfig({ settings, build, state, port, names, crons, faults, mail, throttle });
   // Values travel in the environment: a secret then stands in no file and no process list.
   const env = { ...process.env, CONTROL_TOKEN: token };
   for (const [name, value] of Object.entries(bindings)) env[`VAR_${name}`] = value;

@@ -18,8 +18,10 @@ const LOST_AFTER_MS: Millis = 10 * 60_000;
 /// What surely wasn't taken is tried so often: at once, then after 1, 2, 4 and 8 minutes.
 const MOST_TRIES: u32 = 5;
 const FIRST_RETRY_MS: Millis = 60_000;
-/// A run of the job sends at most so many; each costs two calls of D1.
+/// A run of the job sends at most so many, each of which costs two calls of D1, and begins none
+/// later than this: a mail service that hangs must not keep the other jobs.
 const MOST_A_RUN: u32 = 100;
+const LONGEST_RUN_MS: Millis = 40_000;
 /// A sign-in link no longer works then.
 const SIGN_IN_MS: Millis = 10 * 60_000;
 /// Other letters are of use for longer than their tries take; if nobody tried, then no longer.
@@ -48,6 +50,9 @@ pub async fn send_waiting(app: &App) -> Result<i64> {
     app.db().run(vec![mails::lose(now_ms, lost)]).await?;
     let mut sent = 0;
     for name in mails::due(app.db(), now_ms, MOST_A_RUN).await? {
+        if app.now_ms() - now_ms >= LONGEST_RUN_MS {
+            break;
+        }
         sent += i64::from(send(app, name).await?);
     }
     Ok(sent)

@@ -139,7 +139,7 @@ impl Extract for Operator {
     fn extract(call: &Call<'_>) -> Result<Self> {
         match &call.identity {
             Identity::Operator => Ok(Self),
-            Identity::Key(..) | Identity::Person(_) => {
+            Identity::Key(..) | Identity::Person(_) | Identity::Creator(..) => {
                 Err(Error::Forbidden("only the operator may do this"))
             }
             _ => Err(Error::Unauthenticated),
@@ -212,8 +212,10 @@ fn brands_caller(call: &Call<'_>, scope: Scope) -> Result<(BrandId, Actor, Scope
             let scopes = member.role.scopes();
             (member.brand_id, Actor::Member(member.id), scopes, session.fresh_until_ms())
         }
-        Identity::Creator(..) => return Err(Error::Forbidden("this is for the brand")),
-        _ => return Err(Error::Unauthenticated),
+        Identity::Creator(..) | Identity::Operator => {
+            return Err(Error::Forbidden("this is for the brand"));
+        }
+        Identity::Nobody => return Err(Error::Unauthenticated),
     };
     if scopes.has(scope) {
         return Ok((brand, actor, scopes, fresh_until_ms));
@@ -446,8 +448,8 @@ impl Extract for Me {
                 let side = side.ok_or(Error::Forbidden("this is for creators of the brand"))?;
                 Ok(Self { brand: side.brand_id, creator: side.id })
             }
-            Identity::Key(..) => Err(Error::Forbidden("this is for creators")),
-            _ => Err(Error::Unauthenticated),
+            Identity::Key(..) | Identity::Operator => Err(Error::Forbidden("this is for creators")),
+            Identity::Nobody => Err(Error::Unauthenticated),
         }
     }
 }

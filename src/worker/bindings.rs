@@ -85,6 +85,15 @@ export function alarm(state) {
 export function arm(state, in_ms) {
   return told(() => state.storage.setAlarm(Date.now() + in_ms));
 }
+export function noted(state) {
+  return state.storage.kv.get('noted') ?? '';
+}
+export function note(state, text) {
+  state.storage.kv.put('noted', text);
+}
+export function forget(state) {
+  return told(() => state.storage.deleteAll());
+}
 export function exec(state, sql, input) {
   const sqlite = state.storage.sql;
   const cursor = input === undefined ? sqlite.exec(sql) : sqlite.exec(sql, input);
@@ -119,6 +128,12 @@ extern "C" {
     fn js_alarm(state: &JsValue) -> Promise;
     #[wasm_bindgen(js_name = arm)]
     fn js_arm(state: &JsValue, in_ms: u32) -> Promise;
+    #[wasm_bindgen(catch, js_name = noted)]
+    fn js_noted(state: &JsValue) -> Result<String, JsValue>;
+    #[wasm_bindgen(catch, js_name = note)]
+    fn js_note(state: &JsValue, text: &str) -> Result<(), JsValue>;
+    #[wasm_bindgen(js_name = forget)]
+    fn js_forget(state: &JsValue) -> Promise;
     #[wasm_bindgen(catch, js_name = exec)]
     fn js_exec(state: &JsValue, sql: &str, input: Option<&str>) -> Result<Vec<String>, JsValue>;
 }
@@ -222,6 +237,27 @@ pub async fn alarm(state: &State) -> Option<i64> {
 /// Why it isn't set.
 pub async fn arm(state: &State, in_ms: u32) -> Result<(), String> {
     outcome(js_arm(state.as_raw(), in_ms)).await.map(drop)
+}
+
+/// The text that the object has noted, if it has.
+///
+/// # Errors
+/// The storage can't be read.
+pub fn noted(state: &State) -> Result<Option<String>, JsValue> {
+    js_noted(state.as_raw()).map(|text| Some(text).filter(|text| !text.is_empty()))
+}
+
+/// Notes a text in place of the one before; it is on disk before any answer leaves the object.
+///
+/// # Errors
+/// The storage can't be written.
+pub fn note(state: &State, text: &str) -> Result<(), JsValue> {
+    js_note(state.as_raw(), text)
+}
+
+/// Forgets all that the object has stored.
+pub async fn forget(state: &State) {
+    let _ = outcome(js_forget(state.as_raw())).await;
 }
 
 /// Runs a statement in the object's SQLite: the texts of its column `row`.

@@ -3,6 +3,7 @@
 //! Its entry points translate and delegate. Statics hold plain data and the application, whose
 //! bindings live as long as the isolate; nothing awaits another request's future.
 
+mod attempts;
 mod bindings;
 mod click_counter;
 mod clicks;

@@ -14,7 +14,7 @@ async fn who_is_not_known_gets_in_nowhere() {
     let revoked = "tbk_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
     for (path, methods) in tributary::web::api::ROUTES {
         let open = ["/healthz", "/openapi.json", "/v1/status", "/v1/invitations/acceptance"];
-        if open.contains(path) {
+        if open.contains(path) || path.starts_with("/v1/sign-in") {
             continue;
         }
         let path = path.replace("{id}", &p.deal);

@@ -350,7 +350,7 @@ async fn keys_open_only_their_own_brand() {
     let stored = product.db.rows("SELECT * FROM api_keys");
     assert!(!serde_json::to_string(&stored).unwrap().contains(&p.key));
     assert_eq!(product.call("POST", "/v1/brands", Some(json!({})), &p.key).await.status, 403);
-    assert_eq!(product.call("GET", "/v1/brand", None, OPERATOR).await.status, 401);
+    assert_eq!(product.call("GET", "/v1/brand", None, OPERATOR).await.status, 403);
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ const TABLES = [
     'terms',
   ],
   ...['links', 'slugs', 'codes', 'orders', 'deal_days', 'entries', 'balances', 'ledger_seals'],
-  ...['invitations', 'creator_tokens', 'audit'],
+  ...['invitations', 'creator_tokens', 'audit', 'mails'],
 ];
 
 let server;

@@ -130,7 +130,8 @@ pub fn generate() -> String {
     let cookie = crate::domain::session::SESSION_COOKIE;
     let what = "A person's session: whatever takes an API key takes a member's too, as far as her \
         role goes; whatever takes a creator's token takes a creator's.";
-    let scheme = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(cookie, what)));
+    let scheme =
+        SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(cookie, what)));
     components.add_security_scheme("session", scheme);
     let mut text = document.to_pretty_json().unwrap_or_default();
     text.push('\n');

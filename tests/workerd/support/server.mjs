@@ -13,7 +13,8 @@ process.on('exit', () => temporary.forEach((path) => rmSync(path, { recursive: t
 /**
  * Serves the built `variant` and answers once it is healthy. State and secrets are in `stateDir`, so a
  * second server on the same folder goes on where the first one ended, however it ended. Cron triggers
- * fire when the test says so, unless `crons` is true. With `faults` the product's D1 can be broken.
+ * fire when the test says so, unless `crons` is true. With `faults` the product's D1 can be broken; with
+ * `mail` there is a mail service; `throttle` is how much a caller may ask of the API in ten seconds.
  */
 export async function startServer({
   variant = 'release',
@@ -22,6 +23,8 @@ export async function startServer({
   port,
   crons = false,
   faults = false,
+  mail = false,
+  throttle = 0,
 } = {}) {
   const state = stateDir ?? mkdtempSync(join(tmpdir(), 'tributary-'));
   if (stateDir === undefined) temporary.add(state);
@@ -39,6 +42,8 @@ export async function startServer({
     output,
     temporary: stateDir === undefined,
     faults,
+    mail,
+    throttle,
   })
     .catch((error) => {
       error.message += `\n${log()}`;
@@ -67,6 +72,11 @@ export async function startServer({
     triggerCron: (options = {}) => server.control('/cron', options),
     /** Breaks D1 for the product alone: see scripts/lib/gate.mjs. Answers how often it was called since. */
     breakD1: async (mode, options = {}) => (await server.control('/fault', { mode, ...options })).calls,
+    /** The mails that the mail service took; told a `mode`, it fails like that (scripts/lib/mail.mjs). */
+    mails: (fault = {}) => server.control('/mail', fault),
+    /** Asks the object of `subject` that counts attempts, `times` at once: what each was answered. */
+    attempts: (subject, limit, periodMs, times) =>
+      server.control('/attempts', { subject, question: `${limit} ${periodMs}`, times }),
     /** Runs SQL statements as one batch, for looking at what the API does not show. */
     sql: async (...statements) => (await server.control('/d1', statements)).map(({ results }) => results),
   };

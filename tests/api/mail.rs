@@ -1,0 +1,283 @@
+//! Mails: one per cause, sent at most once, shown with what became of them.
+
+use http::Request;
+use serde_json::{Value, json};
+use tributary::app::NotSent;
+use tributary::domain::ids::BrandId;
+use tributary::domain::letter::Letter;
+use tributary::jobs;
+use tributary::storage::mails;
+use tributary::web::mail::{compose, opened};
+
+use crate::support::sqlite::{Fault, Sqlite};
+use crate::support::{NOW_MS, Product, Programme};
+
+const LETTER: Letter<'static> = Letter::MemberInvitation {
+    brand: "Casa",
+    role: "manager",
+    link: "https://app.tributary.test/invitation#tbm_secret",
+    days: 7,
+};
+const MINUTE: i64 = 60_000;
+
+/// A command that causes a mail; what follows its answer is done if `after`.
+async fn cause(product: &Product, brand: Option<BrandId>, cause: &str, after: bool) {
+    let app = product.app.for_request();
+    let put = compose(&app, brand, cause, "ada@casa.example", &LETTER).unwrap();
+    app.db().run(vec![put]).await.unwrap();
+    if after {
+        jobs::mail::send_noted(app.clone(), app.noted_mails()).await;
+    }
+}
+
+fn rows(product: &Product) -> Vec<Value> {
+    product.db.rows("SELECT * FROM mails ORDER BY id")
+}
+
+/// State and error of the only mail.
+#[track_caller]
+fn only(product: &Product) -> (String, String) {
+    let rows = rows(product);
+    assert_eq!(rows.len(), 1);
+    let text = |name: &str| rows[0][name].as_str().unwrap().to_owned();
+    (text("state"), text("error"))
+}
+
+fn deployed() -> Product {
+    Product::over(Sqlite::new(), false)
+}
+
+#[tokio::test]
+async fn a_cause_has_one_mail_sent_once() {
+    let product = deployed();
+    for _ in 0..2 {
+        cause(&product, None, "sign-in/1", true).await;
+        jobs::run_due(&product.app, product.app.now_ms()).await;
+    }
+    assert_eq!((product.mailer.count(), rows(&product).len()), (1, 1));
+    let mail = product.mailer.last();
+    assert_eq!(mail["to"], "ada@casa.example");
+    assert_eq!(mail["subject"], "Casa invites you to its team");
+    assert!(mail["text"].as_str().unwrap().contains("#tbm_secret"));
+    assert_eq!(only(&product).0, "sent");
+    // Another cause is another mail; both senders at once are still one.
+    let app = product.app.for_request();
+    let put = compose(&app, None, "sign-in/2", "ada@casa.example", &LETTER).unwrap();
+    app.db().run(vec![put]).await.unwrap();
+    let names = app.noted_mails();
+    let send = || jobs::mail::send_noted(app.clone(), names.clone());
+    tokio::join!(send(), send(), jobs::run_all(&product.app), jobs::run_all(&product.app));
+    send().await;
+    assert_eq!(product.mailer.count(), 2);
+    assert!(rows(&product).iter().all(|row| row["state"] == "sent"));
+}
+
+#[tokio::test]
+async fn the_content_is_sealed_and_gone_once_it_was_sent() {
+    let product = deployed();
+    cause(&product, None, "a", false).await;
+    let stored = rows(&product)[0]["content"].as_str().unwrap().to_owned();
+    for plain in ["tbm_secret", "Casa", "invitation#"] {
+        assert!(!product.db.checksum().contains(plain), "{plain}");
+    }
+    jobs::run_due(&product.app, NOW_MS).await;
+    assert_eq!(only(&product).0, "sent");
+    assert!(!product.db.checksum().contains(&stored));
+    // One that failed needs none either.
+    product.mailer.fail(NotSent::Refused("bounced".into()), 1);
+    cause(&product, None, "b", true).await;
+    assert!(rows(&product).iter().all(|row| row["content"].is_null()));
+
+    // A local run keeps it for its mailbox, sealed to its own mail.
+    let local = Product::new();
+    local.mailer.fail(NotSent::NoService, 1);
+    cause(&local, None, "a", true).await;
+    assert_eq!(only(&local), ("sent".to_owned(), String::new()));
+    let found = mails::recent(local.app.db(), 10).await.unwrap().remove(0);
+    let content = found.content.unwrap();
+    assert!(opened(&local.app, found.id, &content).unwrap().text.contains("#tbm_secret"));
+    assert_eq!(opened(&local.app, local.app.new_id(), &content), None);
+}
+
+#[tokio::test]
+async fn what_was_surely_not_taken_is_tried_a_few_times() {
+    let product = deployed();
+    product.mailer.fail(NotSent::Later("slowly".into()), 2);
+    cause(&product, None, "a", true).await;
+    assert_eq!(only(&product), ("waiting".to_owned(), "slowly".to_owned()));
+    // Not before its time: after one minute, then after two more.
+    for (pass, state) in
+        [(0, "waiting"), (MINUTE, "waiting"), (MINUTE, "waiting"), (MINUTE, "sent")]
+    {
+        product.pass(pass);
+        jobs::run_due(&product.app, product.app.now_ms()).await;
+        assert_eq!(only(&product).0, state);
+    }
+    assert_eq!((only(&product).1.as_str(), product.mailer.count()), ("", 1));
+
+    let product = deployed();
+    product.mailer.fail(NotSent::Later("slowly".into()), 5);
+    cause(&product, None, "a", true).await;
+    for _ in 0..40 {
+        product.pass(MINUTE);
+        jobs::run_due(&product.app, product.app.now_ms()).await;
+    }
+    assert_eq!(only(&product), ("failed".to_owned(), "slowly".to_owned()));
+    assert_eq!(product.mailer.count(), 0);
+
+    let product = deployed();
+    product.mailer.fail(NotSent::NoService, 1);
+    cause(&product, None, "a", true).await;
+    assert_eq!(only(&product).0, "failed");
+    assert!(only(&product).1.contains("no mail service"));
+
+    // A link that no longer works isn't sent.
+    let product = deployed();
+    let link = Letter::SignIn { link: "https://app.tributary.test/x", code: "1", minutes: 10 };
+    let put = compose(&product.app, None, "s", "ada@casa.example", &link).unwrap();
+    product.app.db().run(vec![put]).await.unwrap();
+    product.pass(10 * MINUTE);
+    jobs::run_due(&product.app, product.app.now_ms()).await;
+    assert_eq!((only(&product).0.as_str(), product.mailer.count()), ("failed", 0));
+}
+
+#[tokio::test]
+async fn what_nobody_can_know_is_never_sent_again() {
+    // The mail service took it, but its answer was lost.
+    let product = deployed();
+    product.mailer.fail(NotSent::Unknown("no clear answer".into()), 1);
+    cause(&product, None, "a", true).await;
+    assert_eq!(only(&product).0, "unknown");
+    assert_eq!(product.mailer.count(), 1);
+
+    // The isolate died, or D1 went away, at each step: claiming, claimed, settling, settled.
+    for (call, fault) in
+        [(0, Fault::Before), (0, Fault::After), (1, Fault::Before), (1, Fault::After)]
+    {
+        let product = deployed();
+        let app = product.app.for_request();
+        let put = compose(&app, None, "a", "ada@casa.example", &LETTER).unwrap();
+        app.db().run(vec![put]).await.unwrap();
+        product.db.fail_call(call, fault);
+        jobs::mail::send_noted(app.clone(), app.noted_mails()).await;
+        product.db.fail_no_call();
+        for _ in 0..15 {
+            product.pass(MINUTE);
+            jobs::run_due(&product.app, product.app.now_ms()).await;
+        }
+        let expected = match (call, fault) {
+            // Nobody had claimed it, or all was stored: known.
+            (0, Fault::Before) | (1, Fault::After) => ("sent", 1),
+            // Claimed, never sent; sent, never stored: for the table both are the same.
+            (0, Fault::After) => ("unknown", 0),
+            _ => ("unknown", 1),
+        };
+        assert_eq!((only(&product).0.as_str(), product.mailer.count()), expected);
+        assert!(expected.0 == "sent" || only(&product).1.contains("may have arrived"));
+        assert!(rows(&product)[0]["content"].is_null());
+    }
+}
+
+#[tokio::test]
+async fn a_brand_sees_its_mails_and_what_became_of_them() {
+    let product = deployed();
+    let p = Programme::new(&product).await;
+    let brand: BrandId = p.brand["id"].as_str().unwrap().parse().unwrap();
+    product.mailer.fail(NotSent::from_service("E_RECIPIENT_SUPPRESSED no"), 1);
+    cause(&product, Some(brand), "m/1", true).await;
+    product.pass(1);
+    cause(&product, Some(brand), "m/2", true).await;
+    cause(&product, None, "sign-in/1", true).await;
+    let first = p.get(&product, "/v1/mails?limit=1").await;
+    assert_eq!(first["data"][0]["state"], "sent");
+    assert_eq!(first["data"][0]["kind"], "member_invitation");
+    assert!(first["data"][0]["error"].is_null());
+    let cursor = first["next_cursor"].as_str().unwrap();
+    let rest = p.get(&product, &format!("/v1/mails?cursor={cursor}")).await;
+    assert_eq!(rest["data"].as_array().unwrap().len(), 1, "{rest}");
+    assert_eq!(rest["data"][0]["state"], "failed");
+    assert_eq!(rest["data"][0]["recipient"], "ada@casa.example");
+    assert!(rest["data"][0]["error"].as_str().unwrap().starts_with("bounced"));
+    assert!(!rest.to_string().contains("secret"));
+    let other = Programme::new(&product).await;
+    assert_eq!(other.get(&product, "/v1/mails").await["data"], json!([]));
+
+    // After ninety days they are gone.
+    product.pass(91 * 24 * 60 * MINUTE);
+    jobs::run_all(&product.app).await;
+    assert!(rows(&product).is_empty());
+}
+
+#[tokio::test]
+async fn a_letter_goes_to_one_address() {
+    let product = deployed();
+    for bad in
+        ["a@b.example,c@d.example", "a@b.example\r\nBcc: c@d.example", "", "Ada <a@b.example>"]
+    {
+        assert!(compose(&product.app, None, "a", bad, &LETTER).is_err(), "{bad:?}");
+    }
+    assert!(product.app.noted_mails().is_empty());
+}
+
+#[tokio::test]
+async fn errors_of_the_mail_service_are_told_in_words() {
+    let told = |text: &str| NotSent::from_service(text);
+    assert_eq!(told("NO_SERVICE"), NotSent::NoService);
+    assert!(matches!(told("E_RATE_LIMIT_EXCEEDED slow"), NotSent::Later(_)));
+    assert!(matches!(told("E_DAILY_LIMIT_EXCEEDED enough"), NotSent::Later(_)));
+    assert!(matches!(told("E_SENDER_NOT_VERIFIED x"), NotSent::Refused(_)));
+    for unclear in ["E_DELIVERY_FAILED x", "E_INTERNAL_SERVER_ERROR x", " no answer in time", ""] {
+        assert!(matches!(told(unclear), NotSent::Unknown(_)), "{unclear}");
+    }
+}
+
+/// A token has its own share, and everyone without one that of their network.
+#[tokio::test]
+async fn who_asks_too_much_waits() {
+    let product = Product::new();
+    let (a, b) = (Programme::new(&product).await, Programme::new(&product).await);
+    *product.throttle.most.lock().unwrap() = Some(30);
+    let mut refused = 0;
+    for _ in 0..40 {
+        let answer = product.call("GET", "/v1/brand", None, &a.key).await;
+        if answer.status == 429 {
+            refused += 1;
+            assert_eq!(answer.headers["retry-after"], "10");
+            assert_eq!(answer.json["type"], "/problems/too-many-requests");
+        }
+    }
+    assert!((10..40).contains(&refused), "{refused}");
+    b.get(&product, "/v1/brand").await;
+    let from = async |address: &str, path: &str| {
+        let request = Request::get(path).header("cf-connecting-ip", address);
+        product.raw(request.body(Vec::new()).unwrap()).await.status
+    };
+    for _ in 0..30 {
+        from("2001:db8::1", "/openapi.json").await;
+    }
+    assert_eq!(from("2001:db8::2", "/openapi.json").await, 429, "the same household");
+    assert_eq!(from("2001:db8::2", "/healthz").await, 200);
+    assert_eq!(from("2001:db8:0:1::2", "/openapi.json").await, 200);
+    let seen = product.throttle.seen.lock().unwrap();
+    assert!(!seen.keys().any(|key| key.contains("tbk_")), "the limiter learns no key");
+}
+
+#[tokio::test]
+async fn attempts_are_counted_exactly() {
+    let product = Product::new();
+    let take =
+        async |subject: &str| tributary::web::limits::take(&product.app, subject, 5, MINUTE).await;
+    for _ in 0..5 {
+        take("code/1").await.unwrap();
+    }
+    product.pass(1);
+    let refused = tributary::web::message::Response::from(take("code/1").await.unwrap_err());
+    assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (429, Some("60")));
+    take("code/2").await.unwrap();
+    product.pass(MINUTE);
+    take("code/1").await.unwrap();
+    // Where nobody can count, nobody goes on.
+    *product.limits.away.lock().unwrap() = true;
+    let refused = take("code/1").await.unwrap_err();
+    assert_eq!(refused.status().as_u16(), 503);
+}

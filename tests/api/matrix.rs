@@ -1,0 +1,347 @@
+//! Who may what: every route of the document × every kind of caller, with two brands full of words
+//! that nobody else may see. Whoever may not gets 401, 403 or 404, none of those words, and changes
+//! nothing.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::support::people::{Browser, Member, invited};
+use crate::support::shop::{coded, order};
+use crate::support::{Answer, OPERATOR, Product};
+
+/// Stands in everything that the brand under attack has, and in no id.
+const CANARY: &str = "canary-a";
+/// Stands in what its other creator has: not even its own creators may see it.
+const NEIGHBOUR: &str = "canary-a-neighbour";
+const SECRET: &str = "shpss_hush";
+
+/// A brand with one of everything.
+struct Brand {
+    id: String,
+    key: String,
+    store: String,
+    creator: String,
+    campaign: String,
+    deal: String,
+    neighbour: String,
+    link: String,
+    order: String,
+    quarantined: String,
+    key_id: String,
+    owner: Member,
+    manager: Member,
+    viewer: Member,
+    /// Its creator, signed in, and by her token.
+    signed_in: Browser,
+    token: String,
+}
+
+fn id(json: &Value) -> String {
+    json["id"].as_str().unwrap().to_owned()
+}
+
+impl Brand {
+    async fn new(product: &Product, word: &str, seed: u8) -> Self {
+        let owner_mail = format!("{word}-owner@casa.example");
+        let body = json!({ "name": format!("{word} brand"), "currency": "USD",
+            "homepage_url": format!("https://{word}.example"), "owner_email": owner_mail });
+        let made = product.call("POST", "/v1/brands", Some(body), OPERATOR).await.expect(201);
+        let key = made["api_key"].as_str().unwrap().to_owned();
+        let post = async |path: &str, body: Value| {
+            product.call("POST", path, Some(body), &key).await.expect(201)
+        };
+        let shop = format!("{word}.myshopify.com");
+        let store = id(&post(
+            "/v1/stores",
+            json!({ "platform": "shopify", "shop_domain": shop,
+            "storefront_url": format!("https://shop.{word}.example"), "client_id": word,
+            "client_secret": SECRET }),
+        )
+        .await);
+        let creator = json!({ "name": format!("{word} Anna"), "handle": format!("{word}-anna"),
+            "email": format!("{word}-anna@creator.example"), "niche": word, "tags": [word] });
+        let creator = id(&post("/v1/creators", creator).await);
+        let campaign = json!({ "name": format!("{word} autumn"), "stages": [word] });
+        let campaign = id(&post("/v1/campaigns", campaign).await);
+        let deal = async |creator: &str, code: &str| {
+            let body = json!({ "creator_id": creator, "campaign_id": campaign,
+                "commission_percent": "10", "starts_at": "2026-01-01T00:00:00Z" });
+            let deal = id(&post("/v1/deals", body).await);
+            let links = format!("/v1/deals/{deal}/links");
+            let link =
+                id(&post(&links, json!({ "slug": code, "target": format!("/{code}") })).await);
+            let codes = format!("/v1/deals/{deal}/codes");
+            post(&codes, json!({ "code": code, "create_in_store": false })).await;
+            (deal, link)
+        };
+        let other = json!({ "name": format!("{word}-neighbour"), "handle": format!("{word}-neighbour"),
+            "email": format!("{word}-neighbour@creator.example") });
+        let other = id(&post("/v1/creators", other).await);
+        let (neighbour, _) = deal(&other, &format!("{word}-neighbour")).await;
+        let (deal, link) = deal(&creator, &format!("{word}-code")).await;
+        for (number, code) in [(1, "code"), (2, "neighbour")] {
+            let mut body = coded(order(u64::from(seed) * 10 + number), &format!("{word}-{code}"));
+            body["name"] = json!(format!("#{word}-{code}"));
+            let bytes = body.to_string().into_bytes();
+            assert_eq!(product.deliver(&store, SECRET, &bytes).await, 200);
+        }
+        assert_eq!(product.deliver(&store, SECRET, b"not json").await, 200);
+        let get = async |path: &str| product.call("GET", path, None, &key).await.expect(200);
+        let order = id(&get(&format!("/v1/orders?deal_id={deal}")).await["data"][0]);
+        let quarantined = id(&get("/v1/quarantine").await["data"][0]);
+        let spare = post("/v1/keys", json!({ "name": word, "scopes": ["read"] })).await;
+        let invite = async |role: &str, seed: u8| {
+            let email = format!("{word}-{role}@casa.example");
+            post("/v1/members", json!({ "email": email, "role": role })).await;
+            Member::joins(product, &email, seed).await
+        };
+        let invitation = format!("/v1/deals/{deal}/invitation");
+        let accepted = async || {
+            let made = product.call("POST", &invitation, None, &key).await.expect(201);
+            made["url"].as_str().unwrap().split_once('#').unwrap().1.to_owned()
+        };
+        let signed_in = Browser::default();
+        signed_in.sign_in(product, json!({ "invitation": accepted().await })).await;
+        let token = json!({ "token": accepted().await });
+        let token = product.call("POST", "/v1/invitations/acceptance", Some(token), "").await;
+        Self {
+            id: id(&made["brand"]),
+            store,
+            creator,
+            campaign,
+            neighbour,
+            link,
+            order,
+            quarantined,
+            key_id: id(&spare["key"]),
+            owner: Member::joins(product, &owner_mail, seed).await,
+            manager: invite("manager", seed + 1).await,
+            viewer: invite("viewer", seed + 2).await,
+            signed_in,
+            token: token.expect(201)["access_token"].as_str().unwrap().to_owned(),
+            key,
+            deal,
+        }
+    }
+
+    /// The route with this brand's things in it, and a body that would do.
+    fn call(&self, route: &str, method: &str) -> (String, Option<Value>) {
+        let of = match route {
+            r if r.starts_with("/v1/brands/") => &self.id,
+            r if r.starts_with("/v1/keys/") => &self.key_id,
+            r if r.starts_with("/v1/members/") => &self.viewer.id,
+            r if r.starts_with("/v1/stores/") => &self.store,
+            r if r.starts_with("/v1/quarantine/") => &self.quarantined,
+            r if r.starts_with("/v1/creators/") => &self.creator,
+            r if r.starts_with("/v1/campaigns/") => &self.campaign,
+            r if r.starts_with("/v1/links/") => &self.link,
+            r if r.starts_with("/v1/orders/") => &self.order,
+            _ => &self.deal,
+        };
+        let body = match (method, route) {
+            ("get" | "delete", _) => None,
+            (_, "/v1/deals") => {
+                Some(json!({ "creator_id": self.creator, "campaign_id": self.campaign }))
+            }
+            (_, "/v1/deals/{id}") => Some(json!({ "tags": ["stolen"] })),
+            (_, "/v1/deals/{id}/terms") => Some(json!({ "commission_percent": "99" })),
+            (_, "/v1/deals/{id}/codes") => {
+                Some(json!({ "code": "STOLEN", "create_in_store": false }))
+            }
+            (_, "/v1/deals/{id}/links") => Some(json!({ "slug": "stolen" })),
+            (_, "/v1/links/{id}") => Some(json!({ "state": "closed" })),
+            (_, "/v1/stores/{id}") => Some(json!({ "client_secret": "stolen" })),
+            (_, "/v1/members/{id}") => Some(json!({ "role": "owner" })),
+            (_, "/v1/members") => Some(json!({ "email": "e@evil.example", "role": "owner" })),
+            (_, "/v1/keys") => Some(json!({ "name": "k", "scopes": ["read"] })),
+            (_, "/v1/brand") => Some(json!({ "hold_days": 0 })),
+            (_, "/v1/creators") => Some(json!({ "name": "x", "handle": "x" })),
+            (_, "/v1/campaigns") => Some(json!({ "name": "x" })),
+            (_, "/v1/brands/{id}/keys") => Some(json!({ "name": "k" })),
+            (_, "/v1/brands/{id}/owners") => Some(json!({ "email": "e@evil.example" })),
+            _ => Some(json!({})),
+        };
+        (route.replace("{id}", of), body)
+    }
+}
+
+/// Someone who calls.
+enum Who<'a> {
+    Bearer(&'a str),
+    Person(&'a Browser),
+}
+
+impl Who<'_> {
+    async fn call(
+        &self,
+        product: &Product,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> Answer {
+        match self {
+            Self::Bearer(token) => product.call(method, path, body, token).await,
+            Self::Person(browser) => browser.send(product, method, path, body).await,
+        }
+    }
+}
+
+/// A kind of caller: its name, what it may do by the words of the document, and whether it is the
+/// attacked brand's own.
+struct Caller<'a> {
+    name: &'static str,
+    who: Who<'a>,
+    may: &'a [&'a str],
+    own: bool,
+}
+
+/// What the document says a route needs: `operator`, `creator`, `session` or a key's scope.
+fn needs(operation: &Value) -> Vec<String> {
+    let Some(security) = operation["security"].as_array() else { return Vec::new() };
+    let one = |one: &Value| {
+        let (scheme, scopes) = one.as_object().unwrap().iter().next().unwrap();
+        scopes[0].as_str().unwrap_or(scheme).to_owned()
+    };
+    security.iter().map(one).collect()
+}
+
+#[tokio::test]
+async fn nobody_gets_at_what_is_not_theirs() {
+    let product = Product::new();
+    let a = Brand::new(&product, CANARY, 10).await;
+    let b = Brand::new(&product, "other", 20).await;
+    let key = async |scopes: Value, expires_at: Option<&str>| {
+        let mut body = json!({ "name": "k", "scopes": scopes });
+        if let Some(at) = expires_at {
+            body["expires_at"] = json!(at);
+        }
+        let made = product.call("POST", "/v1/keys", Some(body), &a.key).await.expect(201);
+        (id(&made["key"]), made["api_key"].as_str().unwrap().to_owned())
+    };
+    let all = json!(["read", "deals", "money", "admin"]);
+    let (_, expired) = key(all.clone(), Some("2026-11-22T08:00:01Z")).await;
+    let (gone, revoked) = key(all, None).await;
+    product.call("DELETE", &format!("/v1/keys/{gone}"), None, &a.key).await.expect(200);
+    let mut single = Vec::new();
+    for scope in ["read", "deals", "money", "admin"] {
+        single.push(key(json!([scope]), None).await.1);
+    }
+    product.pass(1000);
+
+    let bearer = |name, token, may, own| Caller { name, who: Who::Bearer(token), may, own };
+    let person = |name, browser, may, own| Caller { name, who: Who::Person(browser), may, own };
+    let callers = [
+        bearer("nobody", "", &[], false),
+        bearer("an expired key", &expired, &[], false),
+        bearer("a revoked key", &revoked, &[], false),
+        bearer("key: read", &single[0], &["read"], true),
+        bearer("key: deals", &single[1], &["deals"], true),
+        bearer("key: money", &single[2], &["money"], true),
+        bearer("key: admin", &single[3], &["admin"], true),
+        bearer("key of the other brand", &b.key, &["read", "deals", "money", "admin"], false),
+        person("owner", &a.owner.browser, &["read", "deals", "money", "admin", "session"], true),
+        person("manager", &a.manager.browser, &["read", "deals", "money", "session"], true),
+        person("viewer", &a.viewer.browser, &["read", "session"], true),
+        person(
+            "owner of the other brand",
+            &b.owner.browser,
+            &["read", "deals", "money", "admin", "session"],
+            false,
+        ),
+        person("this creator", &a.signed_in, &["creator", "session"], true),
+        bearer("this creator's token", &a.token, &["creator"], true),
+        person("another brand's creator", &b.signed_in, &["creator", "session"], false),
+        bearer("another brand's creator's token", &b.token, &["creator"], false),
+        bearer("the operator", OPERATOR, &["operator"], false),
+    ];
+    for caller in &callers {
+        // That a key or a session is in use is noted once.
+        caller.who.call(&product, "GET", "/v1/session", None).await;
+    }
+    let document = product.call("GET", "/openapi.json", None, "").await.expect(200);
+    let mut tried = BTreeSet::new();
+    for (route, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let needs = needs(operation);
+            if needs.is_empty() {
+                continue;
+            }
+            tried.insert(format!("{method} {route}"));
+            for caller in &callers {
+                attack(&product, &a, caller, (method, route), &needs).await;
+            }
+        }
+    }
+    assert!(tried.len() > 50, "{}", tried.len());
+}
+
+async fn attack(
+    product: &Product,
+    a: &Brand,
+    caller: &Caller<'_>,
+    (method, route): (&str, &str),
+    needs: &[String],
+) {
+    let what = format!("{}: {method} {route}", caller.name);
+    let may = needs.iter().any(|need| caller.may.contains(&need.as_str()));
+    let (path, body) = a.call(route, method);
+    let reads = method == "get";
+    let names = route.contains("{id}") || (method, route) == ("post", "/v1/deals");
+    // What one's own may change is tried elsewhere.
+    if may && !reads && (caller.own || !names || caller.may.contains(&"operator")) {
+        return;
+    }
+    let before = product.db.checksum();
+    let answer = caller.who.call(product, &method.to_uppercase(), &path, body).await;
+    assert!(product.db.checksum() == before, "{what} changed something");
+    assert!(answer.status < 500, "{what}: {}", answer.text);
+    let told = answer.text.to_lowercase();
+    if !may {
+        let known = !matches!(caller.name, "nobody" | "an expired key" | "a revoked key");
+        let (status, wanted) = (answer.status, if known { 403 } else { 401 });
+        // A creator's token or a key is no session at all.
+        assert!(status == wanted || (known && status == 404), "{what}: {status} {told}");
+        assert!(!told.contains(CANARY), "{what}: {told}");
+    } else if !caller.own {
+        let whose = matches!(route, "/v1/status");
+        if names {
+            assert!(matches!(answer.status, 404 | 422), "{what}: {} {told}", answer.status);
+        }
+        assert!(whose || !told.contains(CANARY), "{what}: {told}");
+    } else if caller.may.contains(&"creator") {
+        assert!(!told.contains(NEIGHBOUR), "{what}: {told}");
+        assert!(!told.contains(&a.neighbour), "{what}: {told}");
+    }
+}
+
+/// Two brands' members side by side in one browser's person: a role counts in its brand only.
+#[tokio::test]
+async fn a_role_counts_in_its_own_brand_only() {
+    let product = Product::new();
+    let a = Brand::new(&product, CANARY, 10).await;
+    let b = Brand::new(&product, "other", 20).await;
+    // The owner of one is invited to look at the other.
+    let body = json!({ "email": b.owner.email, "role": "viewer" });
+    product.call("POST", "/v1/members", Some(body), &a.key).await.expect(201);
+    let invitation = invited(&product, &b.owner.email);
+    let browser = &b.owner.browser;
+    browser.sign_in(&product, json!({ "invitation": invitation })).await;
+    browser.show(&product, &b.owner.key).await;
+    let which = browser.get(&product, "/v1/brand").await.expect(400);
+    assert_eq!(which["type"], "/problems/which-brand");
+    let at = async |brand: &str, method: &str, path: &str, body: Option<Value>| {
+        let headers = [("tributary-brand", brand), ("sec-fetch-site", "same-origin")];
+        browser.send_with(&product, method, path, body, &headers).await
+    };
+    assert_eq!(at(&a.id, "GET", "/v1/brand", None).await.expect(200)["id"], a.id.as_str());
+    assert_eq!(at(&b.id, "GET", "/v1/brand", None).await.expect(200)["id"], b.id.as_str());
+    let creator = || Some(json!({ "name": "x", "handle": "x" }));
+    assert_eq!(at(&a.id, "POST", "/v1/creators", creator()).await.status, 403);
+    assert_eq!(at(&b.id, "POST", "/v1/creators", creator()).await.status, 201);
+    assert_eq!(at(&a.id, "GET", "/v1/keys", None).await.status, 403);
+    assert_eq!(at(&b.id, "GET", &format!("/v1/deals/{}", a.deal), None).await.status, 404);
+    for wrong in ["", "x", "brand_01h455vb4pex5vsknk084sn02q"] {
+        assert_eq!(at(wrong, "GET", "/v1/brand", None).await.status, 403, "{wrong}");
+    }
+}
