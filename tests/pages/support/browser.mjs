@@ -16,7 +16,8 @@ export const launch = () => chromium.launch({ executablePath: chromiumPath(), ar
  * uncaught errors, requests to other hosts; `done` fails if there was any.
  */
 export async function person(browser, server, options = DESKTOP) {
-  const context = await browser.newContext({ ...options, baseURL: server.origin });
+  // Colours that are still on their way aren't those that people read.
+  const context = await browser.newContext({ reducedMotion: 'reduce', ...options, baseURL: server.origin });
   const page = await context.newPage();
   const complaints = [];
   page.on('console', (message) => {
