@@ -21,7 +21,8 @@ const TABLES = [
     'terms',
   ],
   ...['links', 'slugs', 'codes', 'orders', 'deal_days', 'entries', 'balances', 'ledger_seals'],
-  ...['invitations', 'creator_tokens', 'audit', 'mails'],
+  ...['invitations', 'creator_tokens', 'people', 'members', 'sign_ins', 'sessions', 'passkeys',
+    'recovery_codes', 'audit', 'mails'],
 ];
 
 let server;

@@ -833,9 +833,11 @@ describe('the books', () => {
     await timed.triggerCron({ cron: 'all' });
     const status = await new Client(timed).get('/v1/status');
     assert.deepEqual(status.jobs.map((job) => [job.name, job.succeeded]).sort(), [
+      ['expire_mails', true],
       ['expire_quarantine', true],
       ['release_holds', true],
       ['seal_ledger', true],
+      ['send_mails', true],
       ['verify_domains', true],
     ]);
     assert.equal(status.unsealed_age_seconds, null);
