@@ -96,9 +96,13 @@ async function fresh(work) {
   }
 }
 
-/** The fragment of the address, which then goes from it, and so from the history. */
+/**
+ * The fragment of the address, which then goes from it, and so from the history. Another one that is
+ * put in its place later starts the page again.
+ */
 function takeFragment() {
   const fragment = location.hash.slice(1);
+  addEventListener('hashchange', () => location.reload());
   history.replaceState(null, '', location.pathname);
   return fragment;
 }

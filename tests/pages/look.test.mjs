@@ -45,6 +45,7 @@ test('every page and state is accessible on a phone and a wide screen, in light 
       await page.getByRole('button', { name: 'Accept' }).waitFor();
       await look('an invitation');
     }
+    await page.goto('about:blank');
     await page.goto('/invitation#tbm_x');
     await page.getByText('Then sign in').waitFor();
     await look('an invitation that is spent');

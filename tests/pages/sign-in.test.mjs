@@ -83,6 +83,8 @@ test('on another device the link says so, and its code works where it was asked 
   await phone.page.goto(link);
   await phone.page.getByText('You began to sign in with another browser').waitFor();
   assert.deepEqual(await phone.context.cookies(), [], 'nobody is signed in there');
+  await phone.page.goto('/sign-in/link#tbs_x');
+  await phone.page.getByText("isn't good").waitFor();
 
   await owner.page.getByLabel('Code').fill('1234 567x');
   await owner.page.getByRole('button', { name: 'Sign in' }).click();
