@@ -41,5 +41,3 @@ CREATE TABLE rewraps (
   remaining INTEGER NOT NULL,
   counted_at_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX invitations_by_creator ON invitations (brand_id, creator_id);
-CREATE INDEX creator_tokens_by_creator ON creator_tokens (brand_id, creator_id);

@@ -225,6 +225,7 @@ const UNSCOPED: &[(&str, &str)] = &[
     ("brands", "PENDING_HOSTS"),
     ("brands", "ALL_IDS"),
     ("brands", "EXPIRE_PENDING"),
+    ("brands", "NOTE_EXPIRED"),
     ("clicks", "PUSH"),
     ("jobs", "RECORD"),
     ("jobs", "LIST"),

@@ -117,11 +117,6 @@ WHERE brand_id = ?1 AND creator_id = ?2";
     DROP_INVITATIONS = "
 DELETE FROM invitations WHERE brand_id = ?1 AND creator_id = ?2 AND accepted_at_ms IS NULL";
 
-    /// While her address is still there. Mails of hers that are no brand's go with the person.
-    DROP_MAILS = "
-DELETE FROM mails WHERE brand_id = ?1 AND lower(recipient) =
-  (SELECT lower(email) FROM creators WHERE brand_id = ?1 AND id = ?2)";
-
     DROP_AUDIT = "DELETE FROM audit_personal WHERE brand_id = ?1 AND creator_id = ?2";
 
     ERASED_AT = "SELECT handle, erased_at_ms FROM creators WHERE brand_id = ?1 AND id = ?2";
