@@ -266,7 +266,7 @@ CREATE TABLE entries (
   day INTEGER NOT NULL,
   currency TEXT NOT NULL CHECK (length(currency) = 3),
   amount_minor INTEGER NOT NULL CHECK (amount_minor <> 0 AND abs(amount_minor) <= 900000000000000),
-  cause TEXT NOT NULL CHECK (cause IN ('order', 'release')),
+  cause TEXT NOT NULL CHECK (cause IN ('order', 'release', 'fee', 'adjustment', 'payout', 'settlement')),
   cause_id TEXT NOT NULL,
   posted_at_ms INTEGER NOT NULL,
   PRIMARY KEY (brand_id, sequence),
@@ -360,6 +360,87 @@ CREATE TABLE creator_tokens (
   expires_at_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX creator_tokens_by_creator ON creator_tokens (brand_id, creator_id);
+
+-- Fixed payments to creators, hers at once.
+CREATE TABLE fees (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  deal_id TEXT NOT NULL,
+  creator_id TEXT NOT NULL,
+  currency TEXT NOT NULL CHECK (length(currency) = 3),
+  amount_minor INTEGER NOT NULL CHECK (amount_minor > 0),
+  note TEXT,
+  created_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX fees_by_deal ON fees (brand_id, deal_id, id);
+
+-- Corrections by hand, each with its reason; negative ones take money back.
+CREATE TABLE adjustments (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  creator_id TEXT NOT NULL,
+  currency TEXT NOT NULL CHECK (length(currency) = 3),
+  amount_minor INTEGER NOT NULL CHECK (amount_minor <> 0),
+  reason TEXT NOT NULL,
+  created_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, id)
+) STRICT, WITHOUT ROWID;
+
+-- Where creators are paid: sealed to brand, creator, method and version, in clear only what tells
+-- it apart. A change (not the first entry) waits until `usable_at_ms`.
+CREATE TABLE payment_details (
+  brand_id TEXT NOT NULL,
+  creator_id TEXT NOT NULL,
+  method TEXT NOT NULL CHECK (method IN ('paypal', 'iban', 'ach')),
+  last4 TEXT,
+  country TEXT,
+  sealed TEXT NOT NULL,
+  version INTEGER NOT NULL CHECK (version >= 1),
+  updated_at_ms INTEGER NOT NULL,
+  usable_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, creator_id)
+) STRICT, WITHOUT ROWID;
+
+-- Payments made together. Money leaves what is available when one is approved, and in no other
+-- way; `revision` guards that against being done twice.
+CREATE TABLE payouts (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  currency TEXT NOT NULL CHECK (length(currency) = 3),
+  state TEXT NOT NULL CHECK (state IN ('draft', 'approved', 'cancelled')),
+  revision INTEGER NOT NULL,
+  created_at_ms INTEGER NOT NULL,
+  approved_at_ms INTEGER,
+  PRIMARY KEY (brand_id, id)
+) STRICT, WITHOUT ROWID;
+
+-- What each creator gets of a payout. `revision` guards the settlement.
+CREATE TABLE payout_lines (
+  brand_id TEXT NOT NULL,
+  payout_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  creator_id TEXT NOT NULL,
+  amount_minor INTEGER NOT NULL CHECK (amount_minor > 0),
+  state TEXT NOT NULL CHECK (state IN ('draft', 'in_payout', 'settled', 'failed', 'cancelled')),
+  revision INTEGER NOT NULL DEFAULT 0,
+  reference TEXT,
+  reason TEXT,
+  settled_at_ms INTEGER,
+  PRIMARY KEY (brand_id, payout_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX payout_lines_by_creator ON payout_lines (brand_id, creator_id, id);
+
+-- The first answers to money calls, by their Idempotency-Key, written with the effect itself.
+CREATE TABLE idempotency (
+  brand_id TEXT NOT NULL,
+  key TEXT NOT NULL,
+  request_hash TEXT NOT NULL CHECK (length(request_hash) = 64),
+  status INTEGER NOT NULL,
+  answer TEXT NOT NULL,
+  created_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, key)
+) STRICT, WITHOUT ROWID;
 
 -- Who signs in, by e-mail address as it is compared. A person isn't a brand's: brands know their
 -- members and creators, and each only its own side of them.

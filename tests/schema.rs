@@ -30,8 +30,8 @@ fn shape(sql: &[String]) -> Vec<(String, String)> {
             let lines = sql.lines().map(|line| line.split("--").next().unwrap_or_default());
             let plain = lines.collect::<Vec<_>>().join(" ");
             let plain = plain.split_whitespace().collect::<Vec<_>>().join(" ");
-            // ALTER TABLE leaves its own layout.
-            Ok((row.get(0)?, plain.replace(" ,", ",").replace(" )", ")")))
+            // ALTER TABLE leaves its own layout, and quotes a new name.
+            Ok((row.get(0)?, plain.replace(" ,", ",").replace(" )", ")").replace('"', "")))
         })
         .unwrap();
     rows.map(Result::unwrap).collect()

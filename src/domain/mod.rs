@@ -22,6 +22,8 @@ pub mod merkle;
 pub mod money;
 pub mod order;
 pub mod passkey;
+pub mod payment;
+pub mod payout;
 pub mod privacy;
 pub mod secret;
 pub mod session;

@@ -21,6 +21,7 @@ pub mod mails;
 pub mod members;
 pub mod order_facts;
 pub mod orders;
+pub mod payouts;
 pub mod personal;
 pub mod privacy;
 pub mod quarantine;
@@ -198,6 +199,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("members", members::STATEMENTS),
         ("order_facts", order_facts::STATEMENTS),
         ("orders", orders::STATEMENTS),
+        ("payouts", payouts::STATEMENTS),
         ("personal", personal::STATEMENTS),
         ("privacy", privacy::STATEMENTS),
         ("quarantine", quarantine::STATEMENTS),
