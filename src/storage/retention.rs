@@ -20,6 +20,10 @@ DELETE FROM people WHERE created_at_ms < ?1
   AND NOT EXISTS (SELECT 1 FROM members m WHERE m.person_id = people.id)
   AND NOT EXISTS (SELECT 1 FROM creators c WHERE c.person_id = people.id)";
 
+    MAILS_OF_NOBODY = "
+DELETE FROM mails WHERE brand_id = '' AND created_at_ms < ?1
+  AND NOT EXISTS (SELECT 1 FROM people p WHERE p.email = mails.recipient)";
+
     SESSIONS_OF_NOBODY = "
 DELETE FROM sessions WHERE NOT EXISTS (SELECT 1 FROM people WHERE id = person_id)";
 
@@ -51,6 +55,7 @@ pub fn sweep(now_ms: Millis) -> Vec<Statement> {
         // Sessions end after 14 days at the latest, and a day after their last use.
         bind!(SESSIONS, before(15), before(2)),
         bind!(PEOPLE, before(1)),
+        bind!(MAILS_OF_NOBODY, before(1)),
         bind!(SESSIONS_OF_NOBODY),
         bind!(PASSKEYS_OF_NOBODY),
         bind!(CODES_OF_NOBODY),
