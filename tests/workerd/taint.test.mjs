@@ -6,7 +6,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { click, Client, eventually, sleep, visit, whose } from './support/client.mjs';
+import { click, Client, eventually, orderOf, sleep, visit } from './support/client.mjs';
 import { startServer } from './support/server.mjs';
 import { order, refund, store } from './support/shopify.mjs';
 
@@ -36,10 +36,10 @@ const shoppers = {
 };
 /** What is stored of people on purpose: in these tables and no others, and in no log. */
 const people = {
-  creatorEmail: [`ada@people.a${random()}`, ['audit_personal', 'creators']],
+  creatorEmail: [`ada@people.a${random()}`, ['audit_personal', 'creators', 'mails']],
   creatorName: [`Ada${random()}`, ['audit_personal', 'creators']],
   handle: [`handle${random()}`, ['audit_personal', 'creators']],
-  owner: [`owner@people.o${random()}`, ['brands']],
+  owner: [`owner@people.o${random()}`, ['brands', 'mails', 'members', 'sign_ins']],
 };
 
 let state;
@@ -183,7 +183,7 @@ async function everyWay() {
     orders_requested: [orders[9].id],
     data_request: { id: 9 },
   });
-  assert.equal((await whose({ client: brand }, orders[9].id)).winner.deal_id, deal.id);
+  assert.equal((await orderOf({ client: brand }, orders[9].id)).deal_id, deal.id);
   await failures({ brand, shop, anyone, deal, orders });
   await brand.patch(`/v1/stores/${made.id}`, { client_secret: secrets.next });
   await server.triggerCron({ cron: 'all' });
@@ -208,6 +208,9 @@ async function failures({ brand, shop, anyone, deal, orders }) {
   for (const body of [bad, JSON.stringify(bad).slice(0, -3), { name: [shoppers.broken] }])
     assert.ok((await brand.call('POST', '/v1/creators', body)).status >= 400);
   await anyone.as(secrets.forged).call('GET', '/v1/brand');
+  for (const email of [people.owner[0], shoppers.broken])
+    await anyone.call('POST', '/v1/sign-in', { email }, { 'sec-fetch-site': 'same-origin' });
+  await anyone.call('POST', '/v1/sign-in/link', { token: secrets.forged }, { 'sec-fetch-site': 'same-origin' });
   await anyone.call('POST', '/v1/invitations/acceptance', { token: secrets.forged });
   await anyone.call('GET', `/v1/creators/${secrets.forged}`);
   await brand.call('GET', `/v1/creators/${people.creatorEmail[0]}`);

@@ -104,6 +104,7 @@ pub async fn erase(
     id: PathId<Creator>,
     Body(erasure): Body<Erasure>,
 ) -> Result<Json<Erased>> {
+    caller.stepped_up(&app)?;
     let id = id.0;
     let found = rows::erased(app.db(), caller.brand, id).await?.ok_or(Error::NotFound)?;
     if let Some(at_ms) = found.erased_at_ms {
