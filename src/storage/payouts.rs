@@ -92,7 +92,8 @@ WHERE brand_id = ?1 AND payout_id = ?2 AND id = ?3";
 
     /// Where the money of a payout goes.
     TARGETS = "
-SELECT l.id, l.creator_id, c.name, l.amount_minor, l.state, d.method, d.sealed, d.version
+SELECT l.id, l.creator_id, c.name, l.amount_minor, l.state, d.method, d.sealed, d.version,
+  d.usable_at_ms
 FROM payout_lines l JOIN creators c ON c.brand_id = l.brand_id AND c.id = l.creator_id
 LEFT JOIN payment_details d ON d.brand_id = l.brand_id AND d.creator_id = l.creator_id
 WHERE l.brand_id = ?1 AND l.payout_id = ?2 ORDER BY l.id";
@@ -400,6 +401,8 @@ row! {
         pub sealed: Option<String>,
         /// Their version.
         pub version: Option<i64>,
+        /// From when on they are used.
+        pub usable_at_ms: Option<Millis>,
     }
 }
 

@@ -34,8 +34,8 @@ pub fn generate() -> String {
     };
 
     use super::{
-        audit, brand, creators, deals, keys, links, mails, me, members, money, operate, orders,
-        passkeys, personal, privacy, sign_in, stores,
+        audit, brand, creators, deals, fees, keys, links, mails, me, members, money, operate,
+        orders, passkeys, payment, payouts, personal, privacy, sign_in, stores,
     };
 
     #[derive(OpenApi)]
@@ -88,6 +88,19 @@ pub fn generate() -> String {
             money::balances,
             money::performance,
             money::verification,
+            fees::create,
+            fees::list,
+            fees::adjust,
+            payouts::create,
+            payouts::list,
+            payouts::show,
+            payouts::cancel,
+            payouts::approve,
+            payouts::settle,
+            payment::show,
+            payment::put,
+            payment::export,
+            payment::mine,
             members::invite,
             members::list,
             members::show,
