@@ -19,5 +19,6 @@ mod api {
     mod matrix;
     mod orders;
     mod pages;
+    mod privacy;
     mod sign_in;
 }

@@ -385,6 +385,21 @@ impl<S> Caller<S> {
         let by = By { actor: self.actor, request_id: &self.request_id };
         note(app, self.brand, &by, action, &subject.to_string(), before, after)
     }
+
+    /// The same where `before` and `after` tell something personal of a creator: it goes with her.
+    #[must_use]
+    pub fn note_of_creator(
+        &self,
+        app: &App,
+        creator: CreatorId,
+        (action, subject): (&'static str, &str),
+        before: Option<String>,
+        after: Option<String>,
+    ) -> [Statement; 2] {
+        let (id, actor, request_id) = (app.new_id(), self.actor, self.request_id.as_str());
+        let done = audit::Done { id, actor, action, subject, request_id, before, after };
+        audit::note_of_creator(self.brand, done, creator, app.now_ms())
+    }
 }
 
 /// Who does something, by which request.

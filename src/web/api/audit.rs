@@ -47,7 +47,7 @@ view! {
 }
 
 /// JSON as it is stored.
-pub struct Stored(Option<String>);
+pub struct Stored(pub Option<String>);
 
 impl ToJson for Stored {
     fn write(&self, out: &mut Vec<u8>) {

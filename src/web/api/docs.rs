@@ -35,7 +35,7 @@ pub fn generate() -> String {
 
     use super::{
         audit, brand, creators, deals, keys, links, mails, me, members, money, operate, orders,
-        passkeys, sign_in, stores,
+        passkeys, personal, privacy, sign_in, stores,
     };
 
     #[derive(OpenApi)]
@@ -110,7 +110,12 @@ pub fn generate() -> String {
             passkeys::new_codes,
             me::accept,
             me::earnings,
-            me::orders
+            me::orders,
+            personal::export,
+            personal::export_mine,
+            personal::erase,
+            privacy::list,
+            privacy::complete
         ),
         components(schemas(crate::error::Problem))
     )]

@@ -14,6 +14,8 @@ pub mod money;
 pub mod operate;
 pub mod orders;
 pub mod passkeys;
+pub mod personal;
+pub mod privacy;
 pub mod sign_in;
 pub mod stores;
 pub mod view;
@@ -39,6 +41,8 @@ routes! {
     "/v1/quarantine/{id}/replay" => { post: stores::replay }
     "/v1/creators" => { get: creators::list, post: creators::create }
     "/v1/creators/{id}" => { get: creators::show }
+    "/v1/creators/{id}/export" => { get: personal::export }
+    "/v1/creators/{id}/erasure" => { post: personal::erase }
     "/v1/creators/{id}/balances" => { get: money::balances }
     "/v1/campaigns" => { get: creators::list_campaigns, post: creators::create_campaign }
     "/v1/campaigns/{id}" => { get: creators::show_campaign }
@@ -70,4 +74,7 @@ routes! {
     "/v1/recovery-codes" => { post: passkeys::new_codes }
     "/v1/me/earnings" => { get: me::earnings }
     "/v1/me/orders" => { get: me::orders }
+    "/v1/me/export" => { get: personal::export_mine }
+    "/v1/data-requests" => { get: privacy::list }
+    "/v1/data-requests/{id}/completion" => { post: privacy::complete }
 }
