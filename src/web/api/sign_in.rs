@@ -212,6 +212,7 @@ pub async fn by_link(
 
 body! {
     /// The code in the mail.
+    #[schema(as = SignInCode)]
     pub struct Code {
         /// Eight digits; spaces don't matter.
         code: String,
