@@ -524,6 +524,41 @@ async fn one_sign_in_for_a_creator_of_several_brands() {
     assert_eq!(refused.expect(409)["type"], "/problems/creator-connected");
 }
 
+/// Whoever comes too late with an invitation is nobody, as before.
+#[tokio::test]
+async fn an_invitation_that_is_gone_makes_nobody_a_person() {
+    let (product, p, owner) = owned().await;
+    let creator = p.post(&product, "/v1/creators", json!({ "name": "Zoe", "handle": "zoe" })).await;
+    let creator = creator.expect(201);
+    let deal = json!({ "creator_id": creator["id"], "campaign_id": p.campaign });
+    let deal =
+        p.post(&product, "/v1/deals", deal).await.expect(201)["id"].as_str().unwrap().to_owned();
+    let made = p.post(&product, &format!("/v1/deals/{deal}/invitation"), json!({})).await;
+    let token = made.expect(201)["url"].as_str().unwrap().split_once('#').unwrap().1.to_owned();
+    let begin = async |invitation: &str, email: &str| {
+        let browser = Browser::default();
+        let body = json!({ "invitation": invitation, "email": email });
+        browser.post(&product, "/v1/sign-in", body).await.expect(202);
+        (browser, json!({ "token": mailed(&product).0 }))
+    };
+    let (first, first_link) = begin(&token, "first@zoe.example").await;
+    let (second, second_link) = begin(&token, "second@zoe.example").await;
+    let invite = json!({ "email": "mia@casa.example", "role": "viewer" });
+    let mia = owner.browser.post(&product, "/v1/members", invite).await.expect(201);
+    let (third, third_link) =
+        begin(&invited(&product, "mia@casa.example"), "mia@casa.example").await;
+    let path = format!("/v1/members/{}", mia["id"].as_str().unwrap());
+    assert_eq!(owner.browser.delete(&product, &path).await.status, 204);
+    let session = first.post(&product, "/v1/sign-in/link", first_link).await.expect(200);
+    assert_eq!(session["creators"][0]["creator_id"], creator["id"]);
+    for (browser, link) in [(second, second_link), (third, third_link)] {
+        let before = product.db.checksum();
+        let late = browser.post(&product, "/v1/sign-in/link", link).await.expect(400);
+        assert_eq!(late["type"], "/problems/sign-in-failed");
+        assert_eq!(product.db.checksum(), before);
+    }
+}
+
 #[tokio::test]
 async fn the_operator_helps_a_brand_without_an_owner() {
     let product = Product::new();

@@ -1,8 +1,8 @@
-// Runs the table of bad-input.cases.mjs: every row gets its answer and leaves everything as it was.
+// Runs the table of bad-input/cases.mjs: every row gets its answer and leaves everything as it was.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, before, test } from 'node:test';
-import { cases, elsewhere, waiting } from './bad-input.cases.mjs';
+import { cases, elsewhere, waiting } from './bad-input/cases.mjs';
 import { Client, click, eventually, orderOf, programme, verified } from './support/client.mjs';
 import { startServer } from './support/server.mjs';
 import { nextId, order } from './support/shopify.mjs';

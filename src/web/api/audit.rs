@@ -80,7 +80,8 @@ const NAMES: &[&str] =
     ("actor_id" = Option<String>, Query), ("action" = Option<String>, Query),
     ("subject_id" = Option<String>, Query), ("from" = Option<String>, Query),
     ("to" = Option<String>, Query), ("format" = Option<String>, Query, description = "`csv`")),
-    responses((status = 200, body = List<AuditView>)))]
+    responses((status = 200, content((List<AuditView> = "application/json"),
+        (String = "text/csv")))))]
 pub async fn list(
     State(app): State<App>,
     caller: Caller<may::Admin>,

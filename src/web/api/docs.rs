@@ -12,7 +12,8 @@ use crate::web::message::Response;
 
 /// The document.
 #[utoipa::path(get, path = "/openapi.json", tag = "operator", responses(
-    (status = 200, description = "This document")
+    (status = 200, description = "This document", content_type = "application/json",
+        body = Object)
 ))]
 pub async fn document(State(app): State<App>) -> Result<Response> {
     let text = app.assets.get("/openapi.json").await.ok_or(Error::Unavailable(AWAY))?;
@@ -151,7 +152,46 @@ pub fn generate() -> String {
     let scheme =
         SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(cookie, what)));
     components.add_security_scheme("session", scheme);
+    for item in document.paths.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete];
+        operations.into_iter().flatten().for_each(complete);
+    }
     let mut text = document.to_pretty_json().unwrap_or_default();
     text.push('\n');
     text
+}
+
+/// What holds for every operation: errors are problems, and sessions stand in for keys and tokens.
+#[cfg(not(target_arch = "wasm32"))]
+fn complete(operation: &mut utoipa::openapi::path::Operation) {
+    use utoipa::openapi::security::SecurityRequirement;
+    use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
+
+    let problem = || {
+        let schema = Ref::from_schema_name("Problem");
+        ContentBuilder::new().schema(Some(schema)).build()
+    };
+    let responses = &mut operation.responses.responses;
+    for (status, response) in responses.iter_mut() {
+        let RefOr::T(Response { content, .. }) = response else { continue };
+        if status.starts_with('4') && content.is_empty() {
+            content.insert("application/problem+json".to_owned(), RefOr::T(problem()));
+        }
+    }
+    let otherwise = ResponseBuilder::new()
+        .description("Anything else: a problem")
+        .content("application/problem+json", problem());
+    responses.insert("default".to_owned(), RefOr::T(otherwise.build()));
+    let Some(security) = &mut operation.security else { return };
+    let mut sessions = Vec::new();
+    for requirement in security.iter() {
+        let told = serde_json::to_value(requirement).unwrap_or_default();
+        // The scope that a member's role must bring along; of creators, that she is one.
+        if let Some(scope) = told["api_key"][0].as_str() {
+            sessions.push(SecurityRequirement::new("session", [scope]));
+        } else if told.get("creator").is_some() {
+            sessions.push(SecurityRequirement::new("session", ["creator"]));
+        }
+    }
+    security.extend(sessions);
 }

@@ -1,0 +1,37 @@
+// Inputs that shouldn't be, and what each must get. Adding one costs a row.
+//
+// A row is `[id, what, ask, expected]`. `ask` makes one request or several (a list) in the world `w`
+// that bad-input.test.mjs builds. `expected` is a status, or an object:
+//   status       one status, or those that are right
+//   body         what the text of the answer must match
+//   quarantined  how many deliveries more are in quarantine afterwards (0 if absent)
+//   changes      true if the request may change anything, or the tables that it may change; otherwise
+//                all tables of money, clicks and permissions must be as they were
+//   check        looks at the answers and at the world, for what a status doesn't say
+//
+// The ids are those of our list of bad inputs: R redirect, W webhook, A API. A file for each
+// group; what belongs to parts which are not built yet is named here, with what it waits for.
+import { api } from './api.mjs';
+import { redirects } from './redirect.mjs';
+import { webhooks } from './webhook.mjs';
+
+/** Ids of the list that have no row here, or not all of theirs: who shows them, or what they wait for. */
+export const elsewhere = {
+  R12: 'main-job.test.mjs, “shoppers count”',
+  R13: 'main-job.test.mjs, “shoppers count”',
+  R17: 'outage.test.mjs',
+  W6: 'main-job.test.mjs, “every store has its own secret”',
+  W24: 'outage.test.mjs and kill.test.mjs',
+};
+export const waiting = {
+  'A9, fees and adjustments': 'fees; the payout minimum stands in',
+  A10: 'payouts',
+  A11: 'calls with an Idempotency-Key',
+  A13: 'If-Match',
+  A16: 'outgoing webhooks',
+  A19: 'rate limits',
+  A22: 'payment details',
+  A24: 'automations',
+};
+
+export const cases = [...redirects, ...webhooks, ...api];
