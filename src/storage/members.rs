@@ -52,7 +52,7 @@ WHERE i.secret_hash = ?1";
     /// The person with the address ?3 becomes the creator ?2, unless somebody else is.
     CONNECT_CREATOR = "
 UPDATE creators SET person_id = (SELECT id FROM people WHERE email = ?3)
-WHERE brand_id = ?1 AND id = ?2 AND person_id IS NULL";
+WHERE brand_id = ?1 AND id = ?2 AND person_id IS NULL AND erased_at_ms IS NULL";
 }
 
 /// An invitation of a member.

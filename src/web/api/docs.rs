@@ -83,6 +83,7 @@ pub fn generate() -> String {
             links::add_code,
             mails::list,
             deals::invite,
+            deals::uninvite,
             orders::list,
             orders::show,
             orders::attribution,

@@ -54,7 +54,7 @@ routes! {
     "/v1/deals/{id}/terms" => { post: deals::add_terms }
     "/v1/deals/{id}/links" => { post: links::add_link }
     "/v1/deals/{id}/codes" => { post: links::add_code }
-    "/v1/deals/{id}/invitation" => { post: deals::invite }
+    "/v1/deals/{id}/invitation" => { post: deals::invite, delete: deals::uninvite }
     "/v1/deals/{id}/fees" => { get: fees::list, post: fees::create }
     "/v1/creators/{id}/adjustments" => { post: fees::adjust }
     "/v1/payouts" => { get: payouts::list, post: payouts::create }
