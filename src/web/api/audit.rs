@@ -139,8 +139,9 @@ fn table(found: &[AuditRow]) -> String {
 }
 
 /// A cell: quoted where it must be, and never a formula for the spreadsheet that opens it.
-fn cell(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+#[must_use]
+pub fn cell(text: &str) -> String {
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '\0']);
     let safe = if formula { format!("'{text}") } else { text.to_owned() };
     if safe.contains(['"', ',', '\n', '\r']) {
         format!("\"{}\"", safe.replace('"', "\"\""))
@@ -157,7 +158,7 @@ mod tests {
     fn cells_are_quoted_and_no_formulas() {
         assert_eq!(cell("deal.update"), "deal.update");
         assert_eq!(cell(r#"{"a":"b,c"}"#), r#""{""a"":""b,c""}""#);
-        for bad in ["=cmd()", "+1", "-1", "@x", "\tx"] {
+        for bad in ["=cmd()", "+1", "-1", "@x", "\tx", "\0=1"] {
             assert_eq!(cell(bad), format!("'{bad}"));
         }
         assert_eq!(cell("=a,b"), "\"'=a,b\"");
