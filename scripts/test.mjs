@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, buildDir } from './lib/build.mjs';
+import { fuzzAll } from './lib/fuzz.mjs';
 import { node22, setup } from './lib/setup.mjs';
 import { cargoEnv, Failure, main, root, run, say } from './lib/shell.mjs';
 
@@ -22,6 +23,7 @@ async function step(name, work) {
 main(async () => {
   if (await step('set-up', setup)) {
     await step('cargo test', () => run('cargo', ['test', '--locked'], { env: cargoEnv }));
+    await step('fuzz targets', () => fuzzAll({ seconds: 4, seed: (Date.now() % 1_000_000) + 1 }));
     const built = await step('build for Workers', async () => {
       await build('release');
       await build('canary');
