@@ -31,6 +31,7 @@ main(async () => {
     if (built) {
       await step('nothing of the test builds in the release', checkRelease);
       await step('tests in workerd', workerdTests);
+      await step('the document and the product', conformance);
     }
   }
   say('');
@@ -58,4 +59,9 @@ async function workerdTests() {
   const files = names.filter((name) => name.endsWith('.test.mjs')).map((name) => `${folder}/${name}`);
   if (files.length === 0) throw new Failure(`There are no tests in ${folder}.`);
   await run(node22(), ['--test', '--test-reporter=spec', '--test-timeout=300000', ...files.sort()]);
+}
+
+/** schemathesis, briefly: `npm run conformance` tries more. */
+async function conformance() {
+  await run(node22(), ['tests/workerd/conformance.mjs', '--short', '--examples', '3']);
 }
