@@ -36,7 +36,7 @@ pub fn generate() -> String {
 
     use super::{
         audit, brand, creators, deals, fees, keys, links, mails, me, members, money, operate,
-        orders, passkeys, payment, payouts, personal, privacy, sign_in, stores,
+        orders, passkeys, payment, payouts, personal, privacy, sign_in, statements, stores,
     };
 
     #[derive(OpenApi)]
@@ -103,6 +103,8 @@ pub fn generate() -> String {
             payment::put,
             payment::export,
             payment::mine,
+            statements::mine,
+            statements::of_creator,
             members::invite,
             members::list,
             members::show,

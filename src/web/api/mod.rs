@@ -20,6 +20,7 @@ pub mod payouts;
 pub mod personal;
 pub mod privacy;
 pub mod sign_in;
+pub mod statements;
 pub mod stores;
 pub mod view;
 
@@ -84,6 +85,8 @@ routes! {
     "/v1/recovery-codes" => { post: passkeys::new_codes }
     "/v1/me/earnings" => { get: me::earnings }
     "/v1/me/orders" => { get: me::orders }
+    "/v1/creators/{id}/statement" => { get: statements::of_creator }
+    "/v1/me/statement" => { get: statements::mine }
     "/v1/me/payouts" => { get: payment::mine }
     "/v1/me/payment-details" => { get: payment::show, put: payment::put }
     "/v1/me/export" => { get: personal::export_mine }
