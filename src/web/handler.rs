@@ -228,7 +228,7 @@ fn not_allowed(methods: &[Method]) -> Response {
             allow.push("HEAD");
         }
     }
-    let mut response = Response::from(Error::MethodNotAllowed);
+    let mut response = Response::from(Box::new(Error::MethodNotAllowed));
     response.set("allow", allow.join(","));
     response
 }

@@ -181,7 +181,9 @@ pub async fn show(State(app): State<App>, caller: Caller) -> Result<Json<BrandVi
 /// 404 if it is gone.
 pub fn find(app: &App, brand: BrandId) -> Pending<'_, Result<StoredBrand>> {
     Box::pin(
-        async move { brands::find(app.db(), brand, app.now_ms()).await?.ok_or(Error::NotFound) },
+        async move {
+            Ok(brands::find(app.db(), brand, app.now_ms()).await?.ok_or(Error::NotFound)?)
+        },
     )
 }
 
@@ -280,7 +282,7 @@ fn changed(update: &BrandUpdate, rules: &AttributionRules, host: Option<&str>) -
     .to_string()
 }
 
-fn host_taken() -> Error {
+fn host_taken() -> Box<Error> {
     Error::refused("link-domain-taken", "this host can't be used for links: it is taken")
 }
 

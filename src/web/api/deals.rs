@@ -160,7 +160,9 @@ fn view(app: &App, row: DealRow) -> DealView {
 /// 404.
 pub fn find(app: &App, brand: BrandId, id: DealId) -> Pending<'_, Result<DealRow>> {
     Box::pin(
-        async move { rows::find(app.db(), brand, id, app.now_ms()).await?.ok_or(Error::NotFound) },
+        async move {
+            Ok(rows::find(app.db(), brand, id, app.now_ms()).await?.ok_or(Error::NotFound)?)
+        },
     )
 }
 
@@ -213,8 +215,8 @@ pub async fn create(
 }
 
 /// A reference to what isn't there, or is another brand's, is a 404.
-pub(super) fn missing_parent(error: DbError) -> Error {
-    if error.is_constraint("FOREIGN KEY") { Error::NotFound } else { error.into() }
+pub(super) fn missing_parent(error: DbError) -> Box<Error> {
+    if error.is_constraint("FOREIGN KEY") { Error::NotFound.into() } else { error.into() }
 }
 
 fn check_start(checks: &mut Checks, starts_at: Option<Time>) {

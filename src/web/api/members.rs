@@ -158,7 +158,7 @@ pub async fn list(
 }
 
 async fn find(app: &App, brand: BrandId, id: MemberId) -> Result<MemberRow> {
-    rows::find(app.db(), brand, id).await?.ok_or(Error::NotFound)
+    Ok(rows::find(app.db(), brand, id).await?.ok_or(Error::NotFound)?)
 }
 
 /// One member.
