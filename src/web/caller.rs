@@ -464,7 +464,9 @@ impl Extract for Me {
                 let side = side.ok_or(Error::Forbidden("this is for creators of the brand"))?;
                 Ok(Self { brand: side.brand_id, creator: side.id })
             }
-            Identity::Key(..) | Identity::Operator => Err(Error::Forbidden("this is for creators").into()),
+            Identity::Key(..) | Identity::Operator => {
+                Err(Error::Forbidden("this is for creators").into())
+            }
             Identity::Nobody => Err(Error::Unauthenticated.into()),
         }
     }

@@ -180,11 +180,9 @@ pub async fn show(State(app): State<App>, caller: Caller) -> Result<Json<BrandVi
 /// # Errors
 /// 404 if it is gone.
 pub fn find(app: &App, brand: BrandId) -> Pending<'_, Result<StoredBrand>> {
-    Box::pin(
-        async move {
-            Ok(brands::find(app.db(), brand, app.now_ms()).await?.ok_or(Error::NotFound)?)
-        },
-    )
+    Box::pin(async move {
+        Ok(brands::find(app.db(), brand, app.now_ms()).await?.ok_or(Error::NotFound)?)
+    })
 }
 
 body! {

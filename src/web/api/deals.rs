@@ -159,11 +159,9 @@ fn view(app: &App, row: DealRow) -> DealView {
 /// # Errors
 /// 404.
 pub fn find(app: &App, brand: BrandId, id: DealId) -> Pending<'_, Result<DealRow>> {
-    Box::pin(
-        async move {
-            Ok(rows::find(app.db(), brand, id, app.now_ms()).await?.ok_or(Error::NotFound)?)
-        },
-    )
+    Box::pin(async move {
+        Ok(rows::find(app.db(), brand, id, app.now_ms()).await?.ok_or(Error::NotFound)?)
+    })
 }
 
 body! {
