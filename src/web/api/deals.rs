@@ -160,9 +160,9 @@ fn view(app: &App, row: DealRow) -> DealView {
 /// # Errors
 /// 404.
 pub fn find(app: &App, brand: BrandId, id: DealId) -> Pending<'_, Result<DealRow>> {
-    Box::pin(
-        async move { rows::find(app.db(), brand, id, app.now_ms()).await?.ok_or(Error::NotFound) },
-    )
+    Box::pin(async move {
+        Ok(rows::find(app.db(), brand, id, app.now_ms()).await?.ok_or(Error::NotFound)?)
+    })
 }
 
 /// Nothing new is agreed with somebody who was erased.
@@ -240,8 +240,8 @@ pub async fn create(
 }
 
 /// A reference to what isn't there, or is another brand's, is a 404.
-pub(super) fn missing_parent(error: DbError) -> Error {
-    if error.is_constraint("FOREIGN KEY") { Error::NotFound } else { error.into() }
+pub(super) fn missing_parent(error: DbError) -> Box<Error> {
+    if error.is_constraint("FOREIGN KEY") { Error::NotFound.into() } else { error.into() }
 }
 
 fn check_start(checks: &mut Checks, starts_at: Option<Time>) {

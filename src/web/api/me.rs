@@ -61,7 +61,7 @@ pub async fn accept(
     Body(acceptance): Body<Acceptance>,
 ) -> Result<(StatusCode, Json<Accepted>)> {
     if TokenKind::of(&acceptance.token) != Some(TokenKind::Invitation) {
-        return Err(Error::NotFound);
+        return Err(Error::NotFound.into());
     }
     let hash = token_hash(&acceptance.token);
     let invitation = access::invitation(app.db(), &hash).await?.ok_or(Error::NotFound)?;
@@ -101,11 +101,11 @@ pub async fn accept(
 }
 
 /// A link alone opens nothing any more: she has an account.
-fn connected() -> Error {
+fn connected() -> Box<Error> {
     Error::refused("creator-connected", "whom this invitation is for signs in by now")
 }
 
-fn spent() -> Error {
+fn spent() -> Box<Error> {
     Error::refused("invitation-spent", "this invitation was accepted before")
 }
 

@@ -96,7 +96,8 @@ pub async fn invite(
 /// Nobody gives away what they don't have themselves.
 fn no_more_than(caller: &Caller<may::Admin>, role: Role) -> Result<()> {
     let fits = caller.scopes.include(role.scopes());
-    fits.then_some(()).ok_or(Error::Forbidden("a key can't make a member who may do more than it"))
+    let why = Error::Forbidden("a key can't make a member who may do more than it");
+    fits.then_some(()).ok_or(why.into())
 }
 
 fn address(told: &str) -> Result<String> {
@@ -166,7 +167,7 @@ pub async fn list(
 }
 
 async fn find(app: &App, brand: BrandId, id: MemberId) -> Result<MemberRow> {
-    rows::find(app.db(), brand, id).await?.ok_or(Error::NotFound)
+    Ok(rows::find(app.db(), brand, id).await?.ok_or(Error::NotFound)?)
 }
 
 /// One member.

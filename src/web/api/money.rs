@@ -190,7 +190,7 @@ pub async fn performance_of(
         vec![orders::performance(brand, &ids, from, to), clicks::of_deals(brand, &ids, from, to)];
     let results = app.db().run_on(Freshness::Primary, statements).await?;
     let [totals, stored] = results.as_slice() else {
-        return Err(Error::Internal("two results".to_owned()));
+        return Err(Error::Internal("two results".to_owned()).into());
     };
     let mut by_link: BTreeMap<(LinkId, Day, u32), DayTotals> = BTreeMap::new();
     let recent = Day(app.now_ms().div_euclid(DAY_MS) - 2);

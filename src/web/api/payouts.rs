@@ -252,7 +252,7 @@ async fn drafted(
     Ok((lines, skipped))
 }
 
-fn unpayable(creator: CreatorId, reason: &'static str) -> Error {
+fn unpayable(creator: CreatorId, reason: &'static str) -> Box<Error> {
     let rule = match reason {
         "no_payment_details" => "no-payment-details",
         "details_changed" => "payment-details-changed",
@@ -266,7 +266,7 @@ async fn find(
     caller: &Caller<impl Sized>,
     id: PayoutId,
 ) -> Result<(PayoutRow, Vec<LineRow>)> {
-    rows::find(app.db(), caller.brand, id).await?.ok_or(Error::NotFound)
+    rows::find(app.db(), caller.brand, id).await?.ok_or(Error::NotFound.into())
 }
 
 /// One payout.

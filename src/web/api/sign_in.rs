@@ -115,7 +115,7 @@ async fn who(app: &App, wanted: SignIn) -> Result<(String, Option<String>)> {
     let invited = invited(app, &token, &hash).await?.ok_or(Error::NotFound)?;
     let email = match (invited.email, email) {
         (Some(invited), Some(told)) if invited != told => {
-            return Err(Error::Forbidden("this invitation is for another address"));
+            return Err(Error::Forbidden("this invitation is for another address").into());
         }
         (Some(invited), _) => invited,
         (None, Some(told)) => told,
@@ -241,7 +241,7 @@ pub async fn by_code(
 }
 
 /// Whatever is wrong with a link or a code, it isn't told apart.
-fn failed() -> Error {
+fn failed() -> Box<Error> {
     let detail = "this link or code isn't good (any more): begin again";
     Error::denied(StatusCode::BAD_REQUEST, "sign-in-failed", detail)
 }
@@ -495,7 +495,7 @@ pub async fn end(
 pub async fn ended(app: &App, me: &SessionRow, id: SessionId, request_id: &str) -> Result<()> {
     let all = rows::list(app.db(), me.person_id).await?;
     if !all.iter().any(|session| session.id == id) {
-        return Err(Error::NotFound);
+        return Err(Error::NotFound.into());
     }
     let told = Some(serde_json::Value::from(id.to_string()).to_string());
     let (now_ms, note_id) = (app.now_ms(), app.new_id());

@@ -150,7 +150,7 @@ fn seal(app: &App, id: StoreId, secret: &str) -> Result<String> {
     app.config
         .data_key
         .seal(&id.to_string(), secret.as_bytes(), app.random())
-        .ok_or_else(|| Error::Internal("a secret could not be sealed".to_owned()))
+        .ok_or_else(|| Error::Internal("a secret could not be sealed".to_owned()).into())
 }
 
 /// The brand's stores.
@@ -179,7 +179,7 @@ pub async fn show(
 }
 
 async fn find(app: &App, brand: BrandId, id: StoreId) -> Result<StoreRow> {
-    rows::find(app.db(), brand, id).await?.ok_or(Error::NotFound)
+    Ok(rows::find(app.db(), brand, id).await?.ok_or(Error::NotFound)?)
 }
 
 body! {
