@@ -25,18 +25,15 @@ export const elsewhere = {
   A19: 'limits.test.mjs, “a key that asks too much”',
   D6: 'sign-in.test.mjs, “a scanner in between changes nothing”',
   D18: 'the CSV of the audit trail: src/web/api/audit.rs, “no formulas”, and the fuzz target csv',
+  A10: 'tests/api/payouts.rs, “who cannot be paid”, and payouts.test.mjs',
+  'D12, payment details': 'tests/api/payouts.rs, “a change of payment details”',
+  D16: 'payouts.test.mjs; pages for it come with the dashboards',
   W24: 'outage.test.mjs and kill.test.mjs',
 };
 export const waiting = {
-  'A9, fees and adjustments': 'fees; the payout minimum stands in',
-  A10: 'payouts',
-  A11: 'calls with an Idempotency-Key',
   A13: 'If-Match',
   A16: 'outgoing webhooks',
-  A22: 'payment details',
   A24: 'automations',
-  'D12, payment details': 'payment details; members, keys and recovery codes stand in',
-  D16: 'payouts',
 };
 
 export const cases = [...redirects, ...webhooks, ...api, ...signIn];
