@@ -68,7 +68,8 @@ CREATE TABLE api_keys (
 CREATE INDEX api_keys_by_brand ON api_keys (brand_id, id);
 
 -- Connected shops. Secrets are sealed to the store's id; those before, a JSON list of `sealed` and
--- `until_ms`, are accepted for an hour.
+-- `until_ms`, are accepted for an hour. A store is closed when its shop asked to be forgotten: it
+-- has no secret then, but the last one still tells a repetition for a day.
 CREATE TABLE stores (
   brand_id TEXT NOT NULL,
   id TEXT NOT NULL,
@@ -79,12 +80,14 @@ CREATE TABLE stores (
   secret_sealed TEXT NOT NULL,
   previous_secrets TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(previous_secrets)),
   created_at_ms INTEGER NOT NULL,
+  closed_at_ms INTEGER,
   PRIMARY KEY (brand_id, id)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX stores_by_id ON stores (id);
 CREATE UNIQUE INDEX stores_by_shop ON stores (brand_id, shop_domain);
 
--- People in the brand's CRM. `email_hash` is keyed per brand: orders carry only such hashes.
+-- People in the brand's CRM. `email_hash` is keyed per brand: orders carry only such hashes. One who
+-- was erased keeps her id, which the books name, and nothing else.
 CREATE TABLE creators (
   brand_id TEXT NOT NULL,
   id TEXT NOT NULL,
@@ -98,6 +101,7 @@ CREATE TABLE creators (
   tags TEXT NOT NULL CHECK (json_valid(tags)),
   created_at_ms INTEGER NOT NULL,
   person_id TEXT,
+  erased_at_ms INTEGER,
   PRIMARY KEY (brand_id, id)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX creators_by_person ON creators (person_id, brand_id) WHERE person_id IS NOT NULL;
@@ -262,7 +266,7 @@ CREATE TABLE entries (
   day INTEGER NOT NULL,
   currency TEXT NOT NULL CHECK (length(currency) = 3),
   amount_minor INTEGER NOT NULL CHECK (amount_minor <> 0 AND abs(amount_minor) <= 900000000000000),
-  cause TEXT NOT NULL CHECK (cause IN ('order', 'release')),
+  cause TEXT NOT NULL CHECK (cause IN ('order', 'release', 'fee', 'adjustment', 'payout', 'settlement')),
   cause_id TEXT NOT NULL,
   posted_at_ms INTEGER NOT NULL,
   PRIMARY KEY (brand_id, sequence),
@@ -344,6 +348,7 @@ CREATE TABLE invitations (
   revision INTEGER NOT NULL CHECK (revision IN (0, 1)),
   accepted_at_ms INTEGER
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX invitations_by_creator ON invitations (brand_id, creator_id);
 
 -- Creators' access tokens by their SHA-256.
 CREATE TABLE creator_tokens (
@@ -353,6 +358,88 @@ CREATE TABLE creator_tokens (
   creator_id TEXT NOT NULL,
   created_at_ms INTEGER NOT NULL,
   expires_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX creator_tokens_by_creator ON creator_tokens (brand_id, creator_id);
+
+-- Fixed payments to creators, hers at once.
+CREATE TABLE fees (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  deal_id TEXT NOT NULL,
+  creator_id TEXT NOT NULL,
+  currency TEXT NOT NULL CHECK (length(currency) = 3),
+  amount_minor INTEGER NOT NULL CHECK (amount_minor > 0),
+  note TEXT,
+  created_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX fees_by_deal ON fees (brand_id, deal_id, id);
+
+-- Corrections by hand, each with its reason; negative ones take money back.
+CREATE TABLE adjustments (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  creator_id TEXT NOT NULL,
+  currency TEXT NOT NULL CHECK (length(currency) = 3),
+  amount_minor INTEGER NOT NULL CHECK (amount_minor <> 0),
+  reason TEXT NOT NULL,
+  created_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, id)
+) STRICT, WITHOUT ROWID;
+
+-- Where creators are paid: sealed to brand, creator, method and version, in clear only what tells
+-- it apart. A change (not the first entry) waits until `usable_at_ms`.
+CREATE TABLE payment_details (
+  brand_id TEXT NOT NULL,
+  creator_id TEXT NOT NULL,
+  method TEXT NOT NULL CHECK (method IN ('paypal', 'iban', 'ach')),
+  last4 TEXT,
+  country TEXT,
+  sealed TEXT NOT NULL,
+  version INTEGER NOT NULL CHECK (version >= 1),
+  updated_at_ms INTEGER NOT NULL,
+  usable_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, creator_id)
+) STRICT, WITHOUT ROWID;
+
+-- Payments made together. Money leaves what is available when one is approved, and in no other
+-- way; `revision` guards that against being done twice.
+CREATE TABLE payouts (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  currency TEXT NOT NULL CHECK (length(currency) = 3),
+  state TEXT NOT NULL CHECK (state IN ('draft', 'approved', 'cancelled')),
+  revision INTEGER NOT NULL,
+  created_at_ms INTEGER NOT NULL,
+  approved_at_ms INTEGER,
+  PRIMARY KEY (brand_id, id)
+) STRICT, WITHOUT ROWID;
+
+-- What each creator gets of a payout. `revision` guards the settlement.
+CREATE TABLE payout_lines (
+  brand_id TEXT NOT NULL,
+  payout_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  creator_id TEXT NOT NULL,
+  amount_minor INTEGER NOT NULL CHECK (amount_minor > 0),
+  state TEXT NOT NULL CHECK (state IN ('draft', 'in_payout', 'settled', 'failed', 'cancelled')),
+  revision INTEGER NOT NULL DEFAULT 0,
+  reference TEXT,
+  reason TEXT,
+  settled_at_ms INTEGER,
+  PRIMARY KEY (brand_id, payout_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX payout_lines_by_creator ON payout_lines (brand_id, creator_id, id);
+
+-- The first answers to money calls, by their Idempotency-Key, written with the effect itself.
+CREATE TABLE idempotency (
+  brand_id TEXT NOT NULL,
+  key TEXT NOT NULL,
+  request_hash TEXT NOT NULL CHECK (length(request_hash) = 64),
+  status INTEGER NOT NULL,
+  answer TEXT NOT NULL,
+  created_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, key)
 ) STRICT, WITHOUT ROWID;
 
 -- Who signs in, by e-mail address as it is compared. A person isn't a brand's: brands know their
@@ -450,8 +537,8 @@ CREATE TABLE job_runs (
 ) STRICT, WITHOUT ROWID;
 
 -- Who changed what, when and by which request, with what was before and after (JSON). Written in
--- the batch of the change itself; append-only. What stores report and what jobs post is told by
--- the orders and the ledger.
+-- the batch of the change itself; append-only. What it says of a creator stands in audit_personal.
+-- What stores report and what jobs post is told by the orders and the ledger.
 CREATE TABLE audit (
   brand_id TEXT NOT NULL,
   id TEXT NOT NULL,
@@ -491,6 +578,48 @@ CREATE TABLE mails (
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX mails_by_cause ON mails (cause);
 CREATE INDEX mails_due ON mails (due_at_ms) WHERE due_at_ms IS NOT NULL;
+
+-- What rows of the audit trail say about a creator, before and after, apart from the trail so that
+-- it can go when she is erased, and only then.
+CREATE TABLE audit_personal (
+  brand_id TEXT NOT NULL,
+  audit_id TEXT NOT NULL,
+  creator_id TEXT NOT NULL,
+  before TEXT CHECK (json_valid(before)),
+  after TEXT CHECK (json_valid(after)),
+  PRIMARY KEY (brand_id, audit_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX audit_personal_by_creator ON audit_personal (brand_id, creator_id);
+CREATE TRIGGER audit_personal_insert_once BEFORE INSERT ON audit_personal WHEN EXISTS (SELECT 1 FROM audit_personal WHERE brand_id = NEW.brand_id AND audit_id = NEW.audit_id) BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
+CREATE TRIGGER audit_personal_never_changes BEFORE UPDATE ON audit_personal BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
+CREATE TRIGGER audit_personal_goes_with_her BEFORE DELETE ON audit_personal WHEN NOT EXISTS (SELECT 1 FROM creators WHERE brand_id = OLD.brand_id AND id = OLD.creator_id AND erased_at_ms IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
+
+-- What shops ask about their shoppers' data: tell what is stored (the brand answers), forget a
+-- customer, forget the shop (both done by a job). `cause` makes a repetition the same row; `orders`
+-- is a JSON list of pairs, our id and the platform's, of which `redacted` have been worked off.
+CREATE TABLE data_requests (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  store_id TEXT NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('data_request', 'customer_redaction', 'shop_redaction')),
+  cause TEXT NOT NULL,
+  orders TEXT NOT NULL CHECK (json_valid(orders)),
+  redacted INTEGER NOT NULL DEFAULT 0 CHECK (redacted >= 0),
+  received_at_ms INTEGER NOT NULL,
+  due_at_ms INTEGER NOT NULL,
+  done_at_ms INTEGER,
+  PRIMARY KEY (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX data_requests_once ON data_requests (brand_id, store_id, cause);
+CREATE INDEX data_requests_by_kind ON data_requests (kind, received_at_ms);
+
+-- How many sealed texts the job that re-wraps them left under older keys, by the number of the key
+-- that was active then: what a run under another key counted says nothing.
+CREATE TABLE rewraps (
+  active INTEGER NOT NULL PRIMARY KEY,
+  remaining INTEGER NOT NULL,
+  counted_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 
 -- What a decision about an order loads, as JSON: a short statement over views costs less than a
 -- long one, which is sent, scanned and hashed with every order. Each is over one table, so that

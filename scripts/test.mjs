@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, buildDir } from './lib/build.mjs';
+import { chromium } from './lib/chromium.mjs';
 import { fuzzAll } from './lib/fuzz.mjs';
 import { node22, setup } from './lib/setup.mjs';
 import { cargoEnv, Failure, main, root, run, say } from './lib/shell.mjs';
@@ -30,7 +31,11 @@ main(async () => {
     });
     if (built) {
       await step('nothing of the test builds in the release', checkRelease);
-      await step('tests in workerd', workerdTests);
+      await step('tests in workerd', () => nodeTests('tests/workerd'));
+      await step('tests of pages in Chromium', async () => {
+        await chromium();
+        await nodeTests('tests/pages');
+      });
       await step('the document and the product', conformance);
     }
   }
@@ -53,8 +58,7 @@ async function checkRelease() {
   }
 }
 
-async function workerdTests() {
-  const folder = 'tests/workerd';
+async function nodeTests(folder) {
   const names = existsSync(join(root, folder)) ? readdirSync(join(root, folder)) : [];
   const files = names.filter((name) => name.endsWith('.test.mjs')).map((name) => `${folder}/${name}`);
   if (files.length === 0) throw new Failure(`There are no tests in ${folder}.`);

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::domain::click::ClickKeys;
 use crate::domain::ids::{BrandId, Id, Kind, LinkId, MailId};
-use crate::domain::secret::RootKey;
+use crate::domain::secret::KeyRing;
 use crate::domain::time::{Day, Millis};
 use crate::storage::Database;
 use crate::storage::click_counter::DayTotals;
@@ -18,7 +18,7 @@ use crate::web::memory::Memory;
 /// A future that a port returns.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// What an operator sets.
+/// What an operator sets. It has secrets in it, so that it can't be printed: no `Debug`.
 pub struct Config {
     /// `https://app.example`: all addresses in answers begin with it, never with a request's Host.
     pub public_origin: String,
@@ -26,8 +26,8 @@ pub struct Config {
     pub operator_token: String,
     /// Signs click ids.
     pub click_keys: ClickKeys,
-    /// Seals and hashes what is stored.
-    pub data_key: RootKey,
+    /// Seal and hash what is stored.
+    pub data_key: KeyRing,
     /// A laptop: loopback shops are allowed, link domains are taken as verified at once.
     pub local: bool,
     /// A fault that a known-bad build shows; always `None` in builds without the feature.

@@ -96,9 +96,13 @@ async function fresh(work) {
   }
 }
 
-/** The fragment of the address, which then goes from it, and so from the history. */
+/**
+ * The fragment of the address, which then goes from it, and so from the history. Another one that is
+ * put in its place later starts the page again.
+ */
 function takeFragment() {
   const fragment = location.hash.slice(1);
+  addEventListener('hashchange', () => location.reload());
   history.replaceState(null, '', location.pathname);
   return fragment;
 }
@@ -121,26 +125,29 @@ function showCodes(codes) {
 
 const parts = {
   async link(part, say) {
-    const show = (name) => (part.querySelector(`[data-${name}]`).hidden = false);
+    const progress = part.querySelector('[data-progress]');
+    progress.hidden = false;
     try {
       await call('POST', '/v1/sign-in/link', { token: takeFragment() });
       location.replace('/');
     } catch (error) {
-      part.querySelector('[data-progress]').hidden = true;
+      progress.hidden = true;
       say(
         error.problem === 'other-browser'
           ? 'You began to sign in with another browser. Type the code from the mail there.'
           : error.message,
       );
-      show('next');
+      part.querySelector('[data-next]').hidden = false;
     }
   },
 
   invitation(part, say) {
     const form = part.querySelector('form');
     form.token.value = takeFragment();
-    if (form.token.value) return form.submit();
-    part.querySelector('[data-progress]').hidden = true;
+    if (form.token.value) {
+      part.querySelector('[data-progress]').hidden = false;
+      return form.submit();
+    }
     say('There is no invitation in this address. Open the link in the mail once more.');
   },
 
@@ -152,7 +159,8 @@ const parts = {
   enrol: (part, say) => on(part, 'add', say, async (form) => {
     const { recovery_codes } = await addPasskey(form.name.value);
     if (!recovery_codes) return location.assign('/account');
-    part.hidden = true;
+    for (const rest of part.querySelectorAll(':scope > :not(h1)')) rest.hidden = true;
+    part.querySelector('h1').textContent = 'Your passkey is added';
     showCodes(recovery_codes);
   }),
 

@@ -36,6 +36,10 @@ struct Story {
     snapshots: Vec<Moment>,
     refunds: Vec<Back>,
     deleted: bool,
+    /// The shop asked to forget who placed it.
+    redacted: bool,
+    /// The creator bought from herself.
+    own: bool,
     rate: u16,
 }
 
@@ -80,18 +84,27 @@ fn story() -> impl Strategy<Value = Story> {
         prop::collection::vec(moment, 1..5),
         prop::collection::vec(back, 0..4),
         prop::bool::weighted(0.1),
+        any::<bool>(),
+        prop::bool::weighted(0.3),
         0u16..=10_000,
     )
-        .prop_map(|(lines, snapshots, refunds, deleted, rate)| Story {
+        .prop_map(|(lines, snapshots, refunds, deleted, redacted, own, rate)| Story {
             lines,
             snapshots,
             refunds,
             deleted,
+            redacted,
+            own,
             rate,
         })
 }
 
 const ID: &str = "7000000000";
+const HERS: &str = "hers";
+
+fn code(code: &str) -> UsedCode {
+    UsedCode { code: code.into(), discount_minor: 1, is_code: true }
+}
 
 impl Story {
     fn refund(&self, index: usize) -> Refund {
@@ -133,7 +146,9 @@ impl Story {
             taxes_included: false,
             lines: lines.collect(),
             evidence: Evidence {
-                codes: vec![UsedCode { code: "ANNA".into(), discount_minor: 1, is_code: true }],
+                // The evidence differs, so that an earlier snapshot makes the decision anew.
+                codes: vec![code("ANNA"), code(&format!("AT{}", moment.minute))],
+                email_hash: Some(if self.own { HERS } else { "another's" }.into()),
                 ..Evidence::default()
             },
         }
@@ -155,6 +170,9 @@ impl Story {
         if self.deleted {
             all.push(deliver(Report::Deleted));
         }
+        if self.redacted {
+            all.push(deliver(Report::Redacted));
+        }
         all
     }
 
@@ -164,7 +182,7 @@ impl Story {
         let void =
             self.deleted || self.snapshots.iter().any(|m| m.cancelled) || last.1 == Payment::Voided;
         let paid = matches!(last.1, Payment::Paid | Payment::PartiallyRefunded | Payment::Refunded);
-        if void || !paid {
+        if void || !paid || self.own {
             return 0;
         }
         let sold: i64 = self.lines.iter().map(|(q, p, d)| q * p - (*d).min(p * q)).sum();
@@ -204,7 +222,7 @@ impl Books {
         let deal = DealFacts {
             deal: DealId::from_bytes([1; 16]),
             creator: creator(),
-            email_hash: None,
+            email_hash: Some(HERS.into()),
             closed_at_ms: None,
             terms: Some(CitedTerms {
                 id: TermsId::from_bytes([1; 16]),
@@ -317,6 +335,8 @@ proptest! {
         }
         prop_assert_eq!(books.earned(), story.model(), "{:?}", story);
         prop_assert_eq!(books.held(Account::Commission, 0), -story.model());
+        let kept = books.order.as_ref().unwrap().facts.evidence().email_hash;
+        prop_assert_eq!(kept.is_none(), story.redacted, "who placed it is forgotten for good");
         // And now nothing says anything new.
         let writes = books.writes;
         for delivery in all.iter().rev() {
@@ -354,6 +374,8 @@ proptest! {
             snapshots: vec![Moment { minute: 0, payment: Payment::Paid, cancelled: false, refunds_known: 0 }],
             refunds: vec![Back::Amount(parts.iter().sum())],
             deleted: false,
+            redacted: false,
+            own: false,
             rate,
         };
         let split = Story { refunds: parts.iter().map(|p| Back::Amount(*p)).collect(), ..whole.clone() };
@@ -404,11 +426,18 @@ async fn the_product(stories: Vec<Story>, way: Vec<(Index, Index, i64)>) {
     for body in bodies.iter().flatten().rev() {
         assert_eq!(p.deliver(&product, body).await, 200);
     }
+    tributary::jobs::run_all(&product.app).await;
+    let telling =
+        "SELECT 1 FROM orders WHERE json_extract(facts, '$.evidence[1].email_hash') IS NOT NULL";
+    let redacted = stories.iter().filter(|story| story.redacted).count();
+    assert_eq!(product.db.rows(telling).len(), stories.len() - redacted);
     p.verify(&product).await;
     let mut expected = BTreeMap::from([(p.creator.clone(), 0), (berta.clone(), 0)]);
     for (n, story) in stories.iter().enumerate() {
         let (creator, rate) = if n % 2 == 0 { (&p.creator, 1000) } else { (&berta, 2000) };
-        *expected.get_mut(creator).unwrap() += Story { rate, ..story.clone() }.model();
+        // Of Berta no address is known, so that nobody knows that she buys from herself.
+        let own = story.own && n % 2 == 0;
+        *expected.get_mut(creator).unwrap() += Story { rate, own, ..story.clone() }.model();
     }
     for (creator, minor) in expected {
         let balance = p.balance(&product, &creator, "USD").await;
@@ -462,6 +491,7 @@ fn bodies(n: usize, story: &Story) -> Vec<serde_json::Value> {
         })
         .collect();
     let code = if n.is_multiple_of(2) { "anna" } else { "Berta" };
+    let email = if story.own { "anna@creator.example" } else { "buyer@example.com" };
     let mut all: Vec<_> = story
         .snapshots
         .iter()
@@ -478,7 +508,7 @@ fn bodies(n: usize, story: &Story) -> Vec<serde_json::Value> {
                 if moment.cancelled { json!("2026-11-22T07:30:00Z") } else { json!(null) };
             let known: Vec<_> = backs.iter().take(moment.refunds_known).cloned().collect();
             later(
-                coded(with(order(id), json!({ "line_items": lines })), code),
+                coded(with(order(id), json!({ "line_items": lines, "email": email })), code),
                 moment.minute,
                 json!({ "financial_status": status, "cancelled_at": cancelled, "refunds": known }),
             )
@@ -487,6 +517,10 @@ fn bodies(n: usize, story: &Story) -> Vec<serde_json::Value> {
     all.extend(backs);
     if story.deleted {
         all.push(json!({ "id": id }));
+    }
+    if story.redacted {
+        all.push(json!({ "shop_id": 1, "shop_domain": "casa.myshopify.com",
+            "customer": { "email": email }, "orders_to_redact": [id] }));
     }
     all
 }

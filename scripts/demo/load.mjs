@@ -26,6 +26,9 @@ export async function load({ origin, operatorToken, scale = 1, end, fireCrons, p
     const speed = { seconds, requests: http.sent() };
     if (fireCrons) await settle(http, programme.token, fireCrons);
     const creator = await invite(http, plan.star, programme.token);
+    // Now, for the invitation from the programme's beginning has long expired.
+    const owner = { json: { email: BRAND.owner_email }, token: operatorToken };
+    await http.api('POST', `/v1/brands/${programme.brand.id}/owners`, owner);
     return { plan, programme, creator, speed, found: await lookUp(http, plan, programme.token) };
   } finally {
     http.close();

@@ -58,12 +58,13 @@ function complaints({ plan, orders, clicks }, print) {
 
 function howTo({ origin, brand, creator, deal }, print) {
   print(`
-Sign in as the brand, with its API key:
+Sign in as the brand's owner: ${origin}/mailbox has the invitation, and the mails after it.
+Or call the API as the brand, with its key:
   BRAND=${brand.api_key}
   curl -H "Authorization: Bearer $BRAND" ${origin}/v1/deals/${deal.id}/performance
   curl -H "Authorization: Bearer $BRAND" '${origin}/v1/orders?deal_id=${deal.id}&limit=3'
   curl -H "Authorization: Bearer $BRAND" ${origin}/v1/ledger/verification
-Sign in as ${creator.name}, a creator, with an access token:
+As ${creator.name}, a creator, with an access token:
   CREATOR=${creator.access_token}
   curl -H "Authorization: Bearer $CREATOR" ${origin}/v1/me/earnings
 Follow the link as a shopper: curl -i ${deal.link.url}

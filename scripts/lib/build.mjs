@@ -1,6 +1,6 @@
 // Builds the worker into build/<variant>/.
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import {
@@ -16,6 +16,7 @@ import {
 } from './shell.mjs';
 import { node22, tools } from './setup.mjs';
 import { writeAssets } from './assets.mjs';
+import { graph, withNamesInOrder } from './shrink.mjs';
 
 /** How each variant differs from what is deployed. Optimising with wasm-opt takes longer than compiling. */
 const VARIANTS = {
@@ -38,7 +39,7 @@ const INPUTS = [
     'askama.toml',
   ],
   ...['Cargo.toml', 'Cargo.lock', 'rust-toolchain.toml', '.cargo', 'scripts/lib/entry.mjs'],
-  ...['openapi.json', 'scripts/lib/assets.mjs'],
+  ...['openapi.json', 'scripts/lib/assets.mjs', 'scripts/lib/shrink.mjs'],
 ];
 
 export const buildDir = (variant) => join(root, 'build', variant);
@@ -68,6 +69,7 @@ export async function build(variant) {
       env: { ...cargoEnv, ...env, PATH, CARGO_ENCODED_RUSTFLAGS: flags },
     });
     await bundle(out, env.ESBUILD_BIN);
+    if (!options.includes('--no-opt')) await shrink(out, { ...env, PATH });
     writeAssets(join(out, 'assets'));
     writeFileSync(stamp, wanted);
   });
@@ -94,9 +96,26 @@ async function bundle(out, esbuild) {
   renameSync(join(out, 'index.js'), shim);
   const entry = join(root, 'scripts/lib/entry.mjs');
   const external = ['cloudflare:workers', './index_bg.wasm'].map((name) => `--external:${name}`);
-  const options = ['--bundle', '--format=esm', '--minify', '--log-level=warning', ...external];
+  // Without this, classes of workers-rs that we don't use would stay.
+  const unused = '--define:Symbol.dispose=undefined';
+  const options = ['--bundle', '--format=esm', '--minify', '--log-level=warning', ...external, unused];
   await run(esbuild, [entry, `--alias:shim=${shim}`, `--outfile=${join(out, 'index.js')}`, ...options]);
   rmSync(shim);
+}
+
+/** Takes out of the module what nobody can reach, and puts the rest into an order that compresses well. */
+async function shrink(out, env) {
+  const module = join(out, 'index_bg.wasm');
+  const reached = join(out, 'reached.json');
+  const bundle = readFileSync(join(out, 'index.js'), 'utf8');
+  writeFileSync(reached, JSON.stringify(graph(readFileSync(module), bundle)));
+  const metadce = join(root, 'node_modules/.bin/wasm-metadce');
+  await run(metadce, [module, '-f', reached, '-o', module], { env, quiet: true });
+  rmSync(reached);
+  writeFileSync(module, withNamesInOrder(readFileSync(module)));
+  const sections = ['--strip-debug', '--strip-producers', '--strip-target-features'];
+  const options = [module, '--reorder-functions-by-name', ...sections, '-o', module];
+  await run(env.WASM_OPT_BIN, options, { env });
 }
 
 /** wasm-opt and esbuild shape the result too. */

@@ -155,6 +155,8 @@ pub enum Actor {
     Creator(CreatorId),
     /// A member, signed in.
     Member(MemberId),
+    /// A job, by its name in GET /v1/status.
+    Job(&'static str),
 }
 
 impl Actor {
@@ -166,6 +168,7 @@ impl Actor {
             Self::Key(_) => "key",
             Self::Creator(_) => "creator",
             Self::Member(_) => "member",
+            Self::Job(_) => "job",
         }
     }
 
@@ -177,6 +180,7 @@ impl Actor {
             Self::Key(id) => id.to_string(),
             Self::Creator(id) => id.to_string(),
             Self::Member(id) => id.to_string(),
+            Self::Job(name) => name.to_owned(),
         }
     }
 }

@@ -154,6 +154,8 @@ kinds! {
     Token, TokenId, "token";
     /// A delivery that was authentic but unusable.
     Quarantined, QuarantineId, "quarantine";
+    /// A request about shoppers' data.
+    DataRequest, DataRequestId, "request";
     /// A row of the audit trail.
     Audit, AuditId, "audit";
     /// Someone who signs in.
@@ -162,6 +164,14 @@ kinds! {
     Member, MemberId, "member";
     /// A session of a person who signed in.
     Session, SessionId, "session";
+    /// A fixed payment to a creator.
+    Fee, FeeId, "fee";
+    /// A correction by hand.
+    Adjustment, AdjustmentId, "adjustment";
+    /// Payments to creators, made together.
+    Payout, PayoutId, "payout";
+    /// One creator's part of a payout.
+    PayoutLine, PayoutLineId, "line";
     /// A passkey of a person.
     Passkey, PasskeyId, "passkey";
     /// A mail.

@@ -11,7 +11,7 @@ use super::commission::{self, OrderState};
 use super::ids::{CreatorId, DealId, OrderId, StoreId};
 use super::ledger::{self, Earning, Holdings, Transaction};
 use super::money::Currency;
-use super::order::{Contradiction, Delivery, Facts, order_id};
+use super::order::{Contradiction, Delivery, Evidence, Facts, order_id};
 use super::time::{Day, Millis, Zone};
 
 /// What was posted for an order and counted for its deal.
@@ -135,14 +135,16 @@ pub fn decide(
     let before = loaded.order.as_ref();
     let nothing = Facts::default();
     let known_facts = before.map_or(&nothing, |o| &o.facts);
-    let facts = known_facts.merge(&delivery.report)?;
+    let told = known_facts.merge(&delivery.report)?;
+    let evidence = told.evidence();
+    let facts = told.forgetting();
     if before.is_some() && facts == *known_facts {
         return Ok(Outcome::Unchanged);
     }
     let old_decision = before.and_then(|o| o.decision.as_ref());
     let fresh = needs_decision(&facts, known_facts, old_decision);
     let decision = if fresh {
-        attribute(&facts, loaded, old_decision, keys, now_ms)
+        attribute(&facts, &evidence, loaded, old_decision, keys, now_ms)
     } else {
         old_decision.cloned()
     };
@@ -176,13 +178,15 @@ pub fn decide(
 }
 
 /// An order is decided when its first snapshot arrives, and again only when an *earlier* snapshot
-/// with other evidence, or the first with any, arrives late.
+/// with other evidence, or the first with any, arrives late. Forgetting who placed it is no evidence.
 fn needs_decision(facts: &Facts, known: &Facts, decision: Option<&Decision>) -> bool {
-    facts.snapshot.is_some() && (decision.is_none() || facts.evidence() != known.evidence())
+    let known = || Facts { redacted: facts.redacted, ..known.clone() }.forgetting();
+    facts.snapshot.is_some() && (decision.is_none() || facts.evidence() != known().evidence())
 }
 
 fn attribute(
     facts: &Facts,
+    evidence: &Evidence,
     loaded: &Loaded,
     old: Option<&Decision>,
     keys: &ClickKeys,
@@ -198,7 +202,7 @@ fn attribute(
         keys,
         now_ms,
     };
-    Some(attribution::decide(&facts.evidence(), &loaded.known, &at))
+    Some(attribution::decide(evidence, &loaded.known, &at))
 }
 
 fn base_of(facts: &Facts, decision: Option<&Decision>) -> i64 {

@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use super::ids::{CreatorId, OrderId};
+use super::ids::{AdjustmentId, CreatorId, FeeId, OrderId, PayoutLineId};
 use super::money::Currency;
 use super::time::Day;
 
@@ -75,6 +75,14 @@ pub enum Cause {
     Order(OrderId),
     /// A hold period ended.
     Release(CreatorId),
+    /// A fixed payment was agreed.
+    Fee(FeeId),
+    /// Somebody corrected the books by hand, with a reason.
+    Adjustment(AdjustmentId),
+    /// A payout was approved.
+    Payout(PayoutLineId),
+    /// What was paid arrived, or came back.
+    Settlement(PayoutLineId),
 }
 
 impl Cause {
@@ -84,6 +92,10 @@ impl Cause {
         match self {
             Self::Order(_) => "order",
             Self::Release(_) => "release",
+            Self::Fee(_) => "fee",
+            Self::Adjustment(_) => "adjustment",
+            Self::Payout(_) => "payout",
+            Self::Settlement(_) => "settlement",
         }
     }
 
@@ -93,6 +105,9 @@ impl Cause {
         match self {
             Self::Order(id) => id.to_string(),
             Self::Release(id) => id.to_string(),
+            Self::Fee(id) => id.to_string(),
+            Self::Adjustment(id) => id.to_string(),
+            Self::Payout(id) | Self::Settlement(id) => id.to_string(),
         }
     }
 }
@@ -313,6 +328,16 @@ mod tests {
         assert_eq!(Account::ALL.map(Account::as_str), names);
         let order = Cause::Order(OrderId::from_bytes([1; 16]));
         let release = Cause::Release(CreatorId::from_bytes([1; 16]));
+        let line = PayoutLineId::from_bytes([1; 16]);
+        for (cause, kind, prefix) in [
+            (Cause::Fee(FeeId::from_bytes([1; 16])), "fee", "fee_"),
+            (Cause::Adjustment(AdjustmentId::from_bytes([1; 16])), "adjustment", "adjustment_"),
+            (Cause::Payout(line), "payout", "line_"),
+            (Cause::Settlement(line), "settlement", "line_"),
+        ] {
+            assert_eq!(cause.kind(), kind);
+            assert!(cause.id().starts_with(prefix));
+        }
         assert_eq!((order.kind(), release.kind()), ("order", "release"));
         assert!(order.id().starts_with("order_") && release.id().starts_with("creator_"));
     }

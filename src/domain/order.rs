@@ -35,6 +35,8 @@ pub enum Report {
     Deleted,
     /// Lines were added or removed; amounts follow in a later snapshot.
     Edited(Edit),
+    /// Who placed it is to be forgotten.
+    Redacted,
 }
 
 /// An order as it was at one moment.
@@ -211,6 +213,9 @@ pub struct Facts {
     /// Edits by id; they move no money, the snapshot that follows them does.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub edits: BTreeMap<String, Edit>,
+    /// Who placed it is forgotten, also if a delivery tells it again: see [`Self::forgetting`].
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub redacted: bool,
 }
 
 /// What orders snapshots: time of change, rank in the order's life, hash of the facts.
@@ -252,6 +257,7 @@ impl Facts {
             }
             Report::Refund(refund) => merged.take_refund(refund),
             Report::Deleted => merged.cancelled = true,
+            Report::Redacted => merged.redacted = true,
             Report::Edited(edit) => {
                 merged.edits.entry(edit.id.clone()).or_insert_with(|| edit.clone());
             }
@@ -304,6 +310,16 @@ impl Facts {
     pub fn foreign_refunds(&self) -> usize {
         let Some(snapshot) = &self.snapshot else { return 0 };
         self.refunds.values().filter(|r| !r.is_in(snapshot.currency)).count()
+    }
+
+    /// The facts as they are kept: without what tells who placed a redacted order. A decision is
+    /// made before, so that a late delivery decides as it would have done in time.
+    #[must_use]
+    pub fn forgetting(mut self) -> Self {
+        if let (true, Some((_, evidence))) = (self.redacted, &mut self.evidence) {
+            evidence.email_hash = None;
+        }
+        self
     }
 
     /// What may say whose order it is; nothing while no snapshot is known.

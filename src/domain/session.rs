@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use subtle::ConstantTimeEq;
 
 use super::auth::{Scope, Scopes};
-use super::secret::RootKey;
+use super::secret::KeyRing;
 use super::time::Millis;
 
 /// What a member may do.
@@ -174,7 +174,7 @@ pub fn plain_recovery_code(typed: &str) -> String {
 
 /// The token that a form of this session carries: whoever makes another page can't make it.
 #[must_use]
-pub fn form_token(key: &RootKey, session_hash: &str, random: [u8; 8]) -> String {
+pub fn form_token(key: &KeyRing, session_hash: &str, random: [u8; 8]) -> String {
     let nonce = URL_SAFE_NO_PAD.encode(random);
     let mac = key.keyed_hash("form", &[session_hash, &nonce]);
     format!("{nonce}.{mac}")
@@ -182,7 +182,7 @@ pub fn form_token(key: &RootKey, session_hash: &str, random: [u8; 8]) -> String 
 
 /// Whether a form's token belongs to this session.
 #[must_use]
-pub fn is_form_token(key: &RootKey, session_hash: &str, token: &str) -> bool {
+pub fn is_form_token(key: &KeyRing, session_hash: &str, token: &str) -> bool {
     let Some((nonce, mac)) = token.split_once('.') else { return false };
     let expected = key.keyed_hash("form", &[session_hash, nonce]);
     expected.as_bytes().ct_eq(mac.as_bytes()).into()
@@ -224,6 +224,7 @@ pub fn device(user_agent: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::secret::Roots;
 
     #[test]
     fn members_need_a_second_factor_and_those_who_have_one() {
@@ -279,7 +280,8 @@ mod tests {
 
     #[test]
     fn a_form_belongs_to_its_session() {
-        let key = RootKey::from_base64("BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=").unwrap();
+        let roots = Roots::parse("BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=").unwrap();
+        let key = KeyRing::new(roots, None).unwrap();
         let token = form_token(&key, "session a", [1; 8]);
         assert!(is_form_token(&key, "session a", &token));
         assert!(!is_form_token(&key, "session b", &token));

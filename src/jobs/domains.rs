@@ -2,11 +2,13 @@
 //! where it reaches the product does it get the right answer.
 
 use crate::app::App;
+use crate::domain::auth::Actor;
 use crate::domain::ids::BrandId;
 use crate::domain::merkle::hex;
 use crate::domain::time::{DAY_MS, Millis};
 use crate::error::Result;
 use crate::storage::brands;
+use crate::web::extract::{By, note};
 
 /// The path on which a domain proves that it leads here.
 pub const PROOF_PATH: &str = ".well-known/tributary";
@@ -27,7 +29,8 @@ pub fn proof(app: &App, host: &str) -> String {
 /// [`crate::error::Error`] if D1 was away.
 pub async fn verify_pending(app: &App) -> Result<i64> {
     let mut handled = 0;
-    app.db().run(vec![brands::expire_pending(app.now_ms() - PENDING_MS)]).await?;
+    let now_ms = app.now_ms();
+    app.db().run(brands::expire_pending(now_ms - PENDING_MS, app.new_id(), now_ms)).await?;
     for pending in brands::pending_hosts(app.db()).await? {
         if verify(app, &pending.host).await {
             activate(app, pending.brand_id, &pending.host).await?;
@@ -48,7 +51,11 @@ async fn verify(app: &App, host: &str) -> bool {
 /// # Errors
 /// [`crate::error::Error`] if D1 was away.
 pub async fn activate(app: &App, brand: BrandId, host: &str) -> Result<()> {
-    app.db().run(brands::use_host(brand, host)).await?;
+    let by = By { actor: Actor::Job("verify_domains"), request_id: "" };
+    let told = Some(serde_json::json!({ "link_domain": host }).to_string());
+    let mut batch = brands::use_host(brand, host);
+    batch.push(note(app, brand, &by, "domain.activate", &brand.to_string(), None, told));
+    app.db().run(batch).await?;
     app.memory.forget_host(host);
     Ok(())
 }

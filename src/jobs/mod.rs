@@ -6,7 +6,10 @@
 pub mod domains;
 pub mod mail;
 pub mod order;
+pub mod privacy;
 pub mod release;
+pub mod retention;
+pub mod rewrap;
 pub mod seal;
 
 use serde_json::json;
@@ -18,12 +21,14 @@ use crate::error::Result;
 use crate::storage::jobs::{self, JobRun};
 use crate::storage::{brands, quarantine};
 
+const DAY_MINUTES: i64 = 24 * 60;
 /// How long an unusable body is kept.
 const QUARANTINE_BODY_MS: Millis = 14 * 24 * 3_600_000;
 
-/// Runs what is due in the minute a trigger was meant for: sealing every five minutes, releases and
-/// expiry every hour (minutes apart, for each run has its own share of queries), old mails once a day;
-/// mails that wait every minute, and domain checks, which may wait for other hosts, last.
+/// Runs what is due in the minute a trigger was meant for: sealing every five minutes; releases,
+/// expiry and re-wrapping every hour, old mails and retention every night (minutes apart, for each run
+/// has its own share of queries); redactions and mails that wait every minute; domain checks, which
+/// may wait for other hosts, every minute and last.
 pub async fn run_due(app: &App, scheduled_ms: Millis) {
     let minute = scheduled_ms.div_euclid(60_000);
     if minute % 5 == 0 {
@@ -32,8 +37,14 @@ pub async fn run_due(app: &App, scheduled_ms: Millis) {
     match minute % 60 {
         1 => recorded(app, "release_holds", Box::pin(release::release_all(app))).await,
         2 => recorded(app, "expire_quarantine", Box::pin(expire_quarantine(app))).await,
+        3 => recorded(app, "rewrap", Box::pin(rewrap::rewrap_all(app))).await,
+        4 if minute % DAY_MINUTES == 4 => {
+            recorded(app, "retention", Box::pin(retention::sweep(app))).await;
+        }
         _ => (),
     }
+    let redact = Box::pin(privacy::redact_all(app, minute % 60 == 6));
+    recorded(app, "redact", redact).await;
     if minute % 1440 == 3 {
         recorded(app, "expire_mails", Box::pin(mail::expire(app))).await;
     }
@@ -46,6 +57,9 @@ pub async fn run_all(app: &App) {
     recorded(app, "release_holds", Box::pin(release::release_all(app))).await;
     recorded(app, "seal_ledger", Box::pin(seal::seal_all(app))).await;
     recorded(app, "expire_quarantine", Box::pin(expire_quarantine(app))).await;
+    recorded(app, "rewrap", Box::pin(rewrap::rewrap_all(app))).await;
+    recorded(app, "retention", Box::pin(retention::sweep(app))).await;
+    recorded(app, "redact", Box::pin(privacy::redact_all(app, true))).await;
     recorded(app, "expire_mails", Box::pin(mail::expire(app))).await;
     recorded(app, "send_mails", Box::pin(mail::send_waiting(app))).await;
     recorded(app, "verify_domains", Box::pin(domains::verify_pending(app))).await;

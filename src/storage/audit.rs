@@ -4,7 +4,7 @@
 
 use super::{Database, Page, Reading, Statement, bind, row, statements};
 use crate::domain::auth::Actor;
-use crate::domain::ids::{AuditId, BrandId};
+use crate::domain::ids::{AuditId, BrandId, CreatorId};
 use crate::domain::time::Millis;
 
 statements! {
@@ -18,18 +18,26 @@ INSERT INTO audit (brand_id, id, at_ms, actor_kind, actor_id, action, subject_id
 SELECT brand_id, ?2, ?3, 'key', id, 'key.leak', id, ?4 FROM api_keys
 WHERE secret_hash = ?1 AND revoked_at_ms IS NULL";
 
+    INSERT_PERSONAL = "
+INSERT INTO audit_personal (brand_id, audit_id, creator_id, before, after)
+VALUES (?1, ?2, ?3, ?4, ?5)";
+
     /// ?1 brand, ?2 before id, ?3 limit, ?4 actor or NULL, ?5 action or NULL, ?6 from, ?7 to
     /// (exclusive). Latest first.
     LIST = "
-SELECT id, at_ms, actor_kind, actor_id, action, subject_id, request_id, before, after FROM audit
-WHERE brand_id = ?1 AND id < ?2 AND (?4 IS NULL OR actor_id = ?4) AND (?5 IS NULL OR action = ?5)
-  AND at_ms >= ?6 AND at_ms < ?7 ORDER BY id DESC LIMIT ?3";
+SELECT a.id, a.at_ms, a.actor_kind, a.actor_id, a.action, a.subject_id, a.request_id,
+  coalesce(p.before, a.before) AS before, coalesce(p.after, a.after) AS after
+FROM audit a LEFT JOIN audit_personal p ON p.brand_id = a.brand_id AND p.audit_id = a.id
+WHERE a.brand_id = ?1 AND a.id < ?2 AND (?4 IS NULL OR a.actor_id = ?4)
+  AND (?5 IS NULL OR a.action = ?5) AND a.at_ms >= ?6 AND a.at_ms < ?7 ORDER BY a.id DESC LIMIT ?3";
 
     /// As [`LIST`], of one subject: ?8.
     LIST_OF = "
-SELECT id, at_ms, actor_kind, actor_id, action, subject_id, request_id, before, after FROM audit
-WHERE brand_id = ?1 AND subject_id = ?8 AND id < ?2 AND (?4 IS NULL OR actor_id = ?4)
-  AND (?5 IS NULL OR action = ?5) AND at_ms >= ?6 AND at_ms < ?7 ORDER BY id DESC LIMIT ?3";
+SELECT a.id, a.at_ms, a.actor_kind, a.actor_id, a.action, a.subject_id, a.request_id,
+  coalesce(p.before, a.before) AS before, coalesce(p.after, a.after) AS after
+FROM audit a LEFT JOIN audit_personal p ON p.brand_id = a.brand_id AND p.audit_id = a.id
+WHERE a.brand_id = ?1 AND a.subject_id = ?8 AND a.id < ?2 AND (?4 IS NULL OR a.actor_id = ?4)
+  AND (?5 IS NULL OR a.action = ?5) AND a.at_ms >= ?6 AND a.at_ms < ?7 ORDER BY a.id DESC LIMIT ?3";
 }
 
 /// Something that was done.
@@ -67,6 +75,19 @@ pub fn note(brand: BrandId, done: &Done<'_>, now_ms: Millis) -> Statement {
         done.before.as_deref(),
         done.after.as_deref(),
     )
+}
+
+/// Notes what was done, and what it says of a creator where it goes when she is erased.
+#[must_use]
+pub fn note_of_creator(
+    brand: BrandId,
+    mut done: Done<'_>,
+    creator: CreatorId,
+    now_ms: Millis,
+) -> [Statement; 2] {
+    let (before, after) = (done.before.take(), done.after.take());
+    let personal = bind!(INSERT_PERSONAL, brand, done.id, creator, before, after);
+    [note(brand, &done, now_ms), personal]
 }
 
 /// Notes that a key stood in an address, in the batch that revokes it for that and before it.

@@ -7,7 +7,7 @@ use super::{
     statements,
 };
 use crate::domain::brand::{AttributionRules, Brand, ClickOrder, EarnOn, EarningRules, Precedence};
-use crate::domain::ids::BrandId;
+use crate::domain::ids::{AuditId, BrandId};
 use crate::domain::money::Money;
 use crate::domain::time::{Millis, Zone};
 
@@ -54,6 +54,14 @@ ON CONFLICT (host) DO UPDATE SET
 
     /// Nobody pointed it here for a week.
     EXPIRE_PENDING = "DELETE FROM hosts WHERE state = 'pending' AND created_at_ms < ?1";
+
+    /// Before [`EXPIRE_PENDING`], in the trails of those who set them. ?2 a row's id; a brand waits
+    /// for one host at most.
+    NOTE_EXPIRED = "
+INSERT INTO audit (brand_id, id, at_ms, actor_kind, actor_id, action, subject_id, request_id, before)
+SELECT brand_id, ?2, ?3, 'job', 'verify_domains', 'domain.expire', brand_id, '',
+  json_object('link_domain_pending', host) FROM hosts
+WHERE state = 'pending' AND created_at_ms < ?1";
 
     ACTIVATE_HOST = "UPDATE hosts SET state = 'active' WHERE host = ?2 AND brand_id = ?1";
 
@@ -249,8 +257,8 @@ pub fn drop_pending(brand: BrandId, but: &str) -> Statement {
 
 /// Forgets hosts that have waited since before a moment.
 #[must_use]
-pub fn expire_pending(before_ms: Millis) -> Statement {
-    bind!(EXPIRE_PENDING, before_ms)
+pub fn expire_pending(before_ms: Millis, note: AuditId, now_ms: Millis) -> Vec<Statement> {
+    vec![bind!(NOTE_EXPIRED, before_ms, note, now_ms), bind!(EXPIRE_PENDING, before_ms)]
 }
 
 /// Serves and hands out all links of a brand on a host from now on; `""` is the product's own.

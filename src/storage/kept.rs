@@ -40,7 +40,7 @@ macro_rules! reads {
 reads! {
     Facts {
         snapshot = default, evidence = default, refunds = default, cancelled = default,
-        edits = default,
+        edits = default, redacted = default,
     }
     Snapshot {
         updated_at_ms, placed_at_ms, name, currency, payment, cancelled, test, taxes_included,
@@ -91,8 +91,10 @@ spelling!(Reason {
 
 impl FromColumn for Report {
     fn from_column(value: &Value) -> Option<Self> {
-        if value == "deleted" {
-            return Some(Self::Deleted);
+        match value.as_str() {
+            Some("deleted") => return Some(Self::Deleted),
+            Some("redacted") => return Some(Self::Redacted),
+            _ => (),
         }
         let (kind, value) = value.as_object()?.iter().next()?;
         match kind.as_str() {

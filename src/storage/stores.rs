@@ -10,24 +10,27 @@ statements! {
 INSERT INTO stores (brand_id, id, platform, shop_domain, storefront_url, client_id, secret_sealed,
   created_at_ms) VALUES (?1, ?2, 'shopify', ?3, ?4, ?5, ?6, ?7)";
 
-    /// The secret so far joins those that are still accepted; ?4 until when, ?5 now.
+    /// The secret so far joins those that are still accepted; ?4 until when, ?5 now. A closed store
+    /// has none, and opens again.
     ROTATE = "
-UPDATE stores SET secret_sealed = ?3, previous_secrets = json_insert(
+UPDATE stores SET secret_sealed = ?3, closed_at_ms = NULL, previous_secrets = json_insert(
     (SELECT json_group_array(json(value)) FROM json_each(previous_secrets)
        WHERE json_extract(value, '$.until_ms') > ?5),
-    '$[#]', json_object('sealed', secret_sealed, 'until_ms', CAST(?4 AS INTEGER)))
+    iif(secret_sealed = '', '$[#-1]', '$[#]'),
+    json_object('sealed', secret_sealed, 'until_ms', CAST(?4 AS INTEGER)))
 WHERE brand_id = ?1 AND id = ?2";
 
     LIST = "
-SELECT id, platform, shop_domain, storefront_url FROM stores
+SELECT id, platform, shop_domain, storefront_url, closed_at_ms FROM stores
 WHERE brand_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
 
     FIND = "
-SELECT id, platform, shop_domain, storefront_url FROM stores WHERE brand_id = ?1 AND id = ?2";
+SELECT id, platform, shop_domain, storefront_url, closed_at_ms FROM stores
+WHERE brand_id = ?1 AND id = ?2";
 
     /// A webhook names its store; the store says whose it is.
     SECRETS = "
-SELECT brand_id, secret_sealed, previous_secrets FROM stores WHERE id = ?1";
+SELECT brand_id, secret_sealed, previous_secrets, closed_at_ms FROM stores WHERE id = ?1";
 }
 
 row! {
@@ -42,6 +45,8 @@ row! {
         pub shop_domain: String,
         /// `https://shop.example`
         pub storefront_url: String,
+        /// When its shop asked to be forgotten, if it did.
+        pub closed_at_ms: Option<Millis>,
     }
 }
 
@@ -109,8 +114,10 @@ row! {
     pub struct SecretsRow {
         /// Whose store.
         pub brand_id: BrandId,
-        /// The secret, sealed.
+        /// The secret, sealed; empty if the store is closed.
         pub secret_sealed: String,
+        /// When its shop asked to be forgotten, if it did.
+        pub closed_at_ms: Option<Millis>,
         previous_secrets: String,
     }
 }

@@ -385,6 +385,21 @@ impl<S> Caller<S> {
         let by = By { actor: self.actor, request_id: &self.request_id };
         note(app, self.brand, &by, action, &subject.to_string(), before, after)
     }
+
+    /// The same where `before` and `after` tell something personal of a creator: it goes with her.
+    #[must_use]
+    pub fn note_of_creator(
+        &self,
+        app: &App,
+        creator: CreatorId,
+        (action, subject): (&'static str, &str),
+        before: Option<String>,
+        after: Option<String>,
+    ) -> [Statement; 2] {
+        let (id, actor, request_id) = (app.new_id(), self.actor, self.request_id.as_str());
+        let done = audit::Done { id, actor, action, subject, request_id, before, after };
+        audit::note_of_creator(self.brand, done, creator, app.now_ms())
+    }
 }
 
 /// Who does something, by which request.
@@ -433,20 +448,35 @@ pub struct Me {
     pub brand: BrandId,
     /// Who.
     pub creator: CreatorId,
+    /// Until when her passkey counts as shown; a token shows none.
+    fresh_until_ms: Millis,
+}
+
+impl Me {
+    /// That she has just shown her passkey.
+    ///
+    /// # Errors
+    /// 403.
+    pub fn stepped_up(&self, app: &App) -> Result<()> {
+        (app.now_ms() < self.fresh_until_ms).then_some(()).ok_or(step_up())
+    }
 }
 
 impl Extract for Me {
     const IDENTIFIES: bool = true;
     fn extract(call: &Call<'_>) -> Result<Self> {
         match &call.identity {
-            Identity::Creator(brand, creator) => Ok(Self { brand: *brand, creator: *creator }),
+            Identity::Creator(brand, creator) => {
+                Ok(Self { brand: *brand, creator: *creator, fresh_until_ms: 0 })
+            }
             Identity::Person(session) => {
                 session.enough()?;
                 let places = session.creators.iter().map(|side| side.brand_id);
                 let side =
                     acting_for(call.request, places)?.and_then(|at| session.creators.get(at));
                 let side = side.ok_or(Error::Forbidden("this is for creators of the brand"))?;
-                Ok(Self { brand: side.brand_id, creator: side.id })
+                let fresh_until_ms = session.fresh_until_ms();
+                Ok(Self { brand: side.brand_id, creator: side.id, fresh_until_ms })
             }
             Identity::Key(..) | Identity::Operator => Err(Error::Forbidden("this is for creators")),
             Identity::Nobody => Err(Error::Unauthenticated),

@@ -53,6 +53,8 @@ pub struct StoreSecrets {
     pub current: Vec<u8>,
     /// Those before it, and until when each is accepted.
     pub previous: Vec<(Vec<u8>, Millis)>,
+    /// Its shop asked to be forgotten.
+    pub closed: bool,
 }
 
 /// Something remembered, and whether it is still fresh.

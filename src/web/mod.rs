@@ -5,6 +5,7 @@ pub mod api;
 pub mod assets;
 pub mod body;
 pub mod caller;
+pub mod csv;
 pub mod extract;
 pub mod handler;
 pub mod json;
@@ -12,6 +13,7 @@ pub mod limits;
 pub mod mail;
 pub mod memory;
 pub mod message;
+pub mod once;
 pub mod pages;
 pub mod redirect;
 pub mod webhooks;
@@ -106,7 +108,7 @@ pub async fn serve_api(app: &App, request: Request<'_>) -> Response {
     if response.internal.is_some() || status.is_server_error() || is_sampled(&request_id) {
         app.log.write(&json!({
             "event": "request", "request_id": request_id, "method": request.method,
-            "path": request.path(), "status": status.as_u16(), "ms": app.now_ms() - started_ms,
+            "path": loggable(request.path()), "status": status.as_u16(), "ms": app.now_ms() - started_ms,
             "detail": response.internal,
         }));
     }
@@ -117,6 +119,20 @@ pub async fn serve_api(app: &App, request: Request<'_>) -> Response {
     response.set("x-request-id", request_id);
     secure(&mut response, true);
     response
+}
+
+/// A path without what may be a secret or somebody's address: no segment of ours is as long as a
+/// token, or has other characters.
+fn loggable(path: &str) -> String {
+    let ours = |s: &&str| {
+        s.len() <= 40 && s.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b))
+    };
+    let mut shown = String::new();
+    for segment in path.split('/').skip(1) {
+        shown.push('/');
+        shown.push_str(Some(segment).filter(ours).unwrap_or("…"));
+    }
+    shown
 }
 
 async fn answer(app: &App, request: &Request<'_>) -> Result<Response> {
@@ -202,6 +218,17 @@ mod tests {
         assert_eq!(domain("/anna"), Entry::Link { host: "go.casa.example", slug: "anna" });
         assert_eq!(domain("/v1/brand"), Entry::Link { host: "go.casa.example", slug: "v1/brand" });
         assert_eq!(entry("localhost", "app.example", "/healthz"), Entry::Product);
+    }
+
+    #[test]
+    fn logs_tell_neither_tokens_nor_addresses() {
+        let id = "quarantine_01h455vb4pex5vsknk084sn02q";
+        let path = format!("/v1/quarantine/{id}/replay");
+        assert_eq!(loggable(&path), path);
+        let key = format!("tbk_{}", "A".repeat(43));
+        assert_eq!(loggable(&format!("/v1/{key}/x")), "/v1/…/x");
+        assert_eq!(loggable("/v1/ada@example.com"), "/v1/…");
+        assert_eq!(loggable("/v1/ada%40example.com/"), "/v1/…/");
     }
 
     #[test]

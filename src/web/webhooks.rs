@@ -17,6 +17,7 @@ use crate::domain::order::Delivery;
 use crate::domain::time::Millis;
 use crate::error::Error;
 use crate::jobs::order::{self, Ingested};
+use crate::jobs::privacy;
 use crate::partners::shopify::{Parsed, parse, verify};
 use crate::storage::{quarantine, stores};
 use crate::web::memory::{Remembered, StoreSecrets};
@@ -44,9 +45,16 @@ pub async fn deliver(
     if body.len() > MAX_BODY {
         return Err(Error::TooLarge);
     }
-    let (store, brand) = authenticate(app, store, signature, body).await?;
+    let Known { store, brand, closed } = authenticate(app, store, signature, body).await?;
     let hash_email = |address: &str| app.config.data_key.email_hash(brand, &normal_email(address));
-    match parse(body, app.now_ms(), &hash_email) {
+    let parsed = parse(body, app.now_ms(), &hash_email);
+    if closed && !matches!(parsed, Ok(Parsed::Privacy(_))) {
+        return Err(Error::Unauthenticated);
+    }
+    match parsed {
+        Ok(Parsed::Privacy(request)) => {
+            privacy::take(app, brand, &request).await.map_err(|_| NOT_KEPT)?;
+        }
         Ok(Parsed::Delivery(delivery)) => keep(app, brand, store, delivery, body).await?,
         Ok(Parsed::Irrelevant) => {
             app.log.write(&json!({ "event": "webhook_irrelevant", "store": store }));
@@ -56,18 +64,28 @@ pub async fn deliver(
     Ok(StatusCode::OK)
 }
 
+/// A store that a delivery was signed for.
+#[derive(Clone, Copy)]
+struct Known {
+    store: StoreId,
+    brand: BrandId,
+    /// Its shop asked to be forgotten: it may repeat that, and nothing else.
+    closed: bool,
+}
+
 /// The store and its brand, if the body is signed with one of the store's live secrets.
 async fn authenticate(
     app: &App,
     store: &str,
     signature: Option<&str>,
     body: &[u8],
-) -> Result<(StoreId, BrandId), Error> {
+) -> Result<Known, Error> {
     let store: StoreId = store.parse().map_err(|_| Error::Unauthenticated)?;
     let now_ms = app.now_ms();
     let signed = |secrets: &Option<Arc<StoreSecrets>>| {
         let secrets = secrets.as_ref()?;
-        verify(body, signature, &secrets.live(now_ms)).then_some(secrets.brand)
+        let known = Known { store, brand: secrets.brand, closed: secrets.closed };
+        verify(body, signature, &secrets.live(now_ms)).then_some(known)
     };
     let (remembered, at_ms) = app.memory.secrets(store, now_ms);
     let secrets = match remembered {
@@ -77,14 +95,14 @@ async fn authenticate(
         }
         Remembered::Unknown => load_secrets(app, store).await?,
     };
-    if let Some(brand) = signed(&secrets) {
-        return Ok((store, brand));
+    if let Some(known) = signed(&secrets) {
+        return Ok(known);
     }
     // The secret may have changed a moment ago, in another isolate.
     if at_ms > 0 && now_ms - at_ms >= RELOAD_AFTER_MS {
         let secrets = load_secrets(app, store).await.unwrap_or(secrets);
-        if let Some(brand) = signed(&secrets) {
-            return Ok((store, brand));
+        if let Some(known) = signed(&secrets) {
+            return Ok(known);
         }
     }
     Err(Error::Unauthenticated)
@@ -96,14 +114,24 @@ async fn load_secrets(app: &App, store: StoreId) -> Result<Option<Arc<StoreSecre
         NOT_KEPT
     })?;
     let context = store.to_string();
-    let open = |sealed: &str| app.config.data_key.open(&context, sealed);
+    let ring = &app.config.data_key;
+    let closed = row.as_ref().is_some_and(|row| row.closed_at_ms.is_some());
+    if let Some(row) = row.as_ref().filter(|row| !closed && !ring.holds_key_of(&row.secret_sealed))
+    {
+        // Its key was retired too early: the shop comes back, and with it whoever can mend that.
+        app.log.write(&json!({ "event": "unopened", "row": store, "brand": row.brand_id }));
+        return Err(NOT_KEPT);
+    }
+    let open = |sealed: &str| ring.open(&context, sealed);
     let secrets = row.and_then(|row| {
         let previous =
             row.previous().into_iter().filter_map(|p| Some((open(&p.sealed)?, p.until_ms)));
         Some(Arc::new(StoreSecrets {
             brand: row.brand_id,
             previous: previous.collect(),
-            current: open(&row.secret_sealed)?,
+            // Of a closed store nothing: an empty secret fits no signature.
+            current: if closed { Vec::new() } else { open(&row.secret_sealed)? },
+            closed,
         }))
     });
     app.memory.remember_secrets(store, secrets.clone(), app.now_ms());

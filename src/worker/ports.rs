@@ -15,7 +15,7 @@ use crate::app::{
     Pending, Ports, Queue, Random, Signatures, Throttle,
 };
 use crate::domain::click::ClickKeys;
-use crate::domain::secret::RootKey;
+use crate::domain::secret::{KeyRing, RootKey, Roots};
 use crate::domain::time::Millis;
 use crate::web::memory::Memory;
 use crate::web::normal_host;
@@ -30,12 +30,17 @@ pub fn app(env: &Env) -> Result<App, String> {
     let bound = |name: &str| js_sys::Reflect::get(env, &name.into());
     let text = |name: &str| bound(name).ok().and_then(|value| value.as_string());
     let needed = |name: &str| text(name).filter(|v| !v.is_empty()).ok_or(name.to_owned());
-    let key = |name: &str| RootKey::from_base64(&needed(name)?).ok_or(name.to_owned());
+    let roots = |name: &str| Roots::parse(&needed(name)?).ok_or(name.to_owned());
+    // What is there must be good: a slip must not change what every hash comes out of.
+    let lasting = match text("HASH_KEY") {
+        Some(text) => Some(RootKey::from_base64(&text).ok_or("HASH_KEY")?),
+        None => None,
+    };
     let config = Config {
         public_origin: needed("PUBLIC_ORIGIN")?.trim_end_matches('/').to_owned(),
         operator_token: needed("OPERATOR_TOKEN")?,
-        click_keys: ClickKeys::new(key("CLICK_KEY")?.bytes()),
-        data_key: key("DATA_KEY")?,
+        click_keys: ClickKeys::of(&roots("CLICK_KEY")?).ok_or("CLICK_KEY")?,
+        data_key: KeyRing::new(roots("DATA_KEY")?, lasting).ok_or("HASH_KEY")?,
         local: text("LOCAL").as_deref() == Some("1"),
         #[cfg(feature = "canary")]
         canary: match text("CANARY").as_deref() {
@@ -106,7 +111,7 @@ impl Queue for Overflow {
 }
 
 /// Attempts, counted by an object per subject.
-struct Attempts(Env, RootKey);
+struct Attempts(Env, KeyRing);
 
 impl Limits for Attempts {
     fn take<'a>(

@@ -119,7 +119,7 @@ async fn a_key_opens_what_its_scopes_say_and_nothing_else() {
             let scope = operation["security"][0]["api_key"][0].as_str();
             let Some(needed) = scope else { continue };
             asked.insert(needed.to_owned());
-            let path = path.replace("{id}", "none");
+            let path = path.replace("{id}", "none").replace("{line_id}", "none");
             for (scope, text) in &keys {
                 let before = product.db.checksum();
                 let answer = product.call(&method.to_uppercase(), &path, None, text).await;
@@ -129,7 +129,7 @@ async fn a_key_opens_what_its_scopes_say_and_nothing_else() {
             }
         }
     }
-    assert_eq!(asked.into_iter().collect::<Vec<_>>(), ["admin", "deals", "read"]);
+    assert_eq!(asked.into_iter().collect::<Vec<_>>(), ["admin", "deals", "money", "read"]);
 }
 
 /// Every command leaves exactly one row in the trail, in the batch that does it.
@@ -155,7 +155,7 @@ async fn every_change_is_attributable() {
         "storefront_url": "https://two.example", "client_id": "c", "client_secret": "s" });
     let new_deal = json!({ "creator_id": p.creator, "campaign_id": p.campaign });
     let code = json!({ "code": "NEW", "create_in_store": false });
-    let commands = [
+    let mut commands = vec![
         ("post", "/v1/brands", "/v1/brands".to_owned(), new_brand, OPERATOR, "brand.create"),
         (
             "post",
@@ -237,10 +237,35 @@ async fn every_change_is_attributable() {
             "invitation.accept",
         ),
     ];
+    let asked = json!({ "shop_id": 1, "shop_domain": "casa.myshopify.com", "orders_requested": [],
+        "data_request": { "id": 5 } });
+    assert_eq!(deliver(asked.to_string().as_bytes()).await, 200);
+    let request = p.get(&product, "/v1/data-requests").await["data"][0]["id"].clone();
+    let completion = format!("/v1/data-requests/{}/completion", request.as_str().unwrap());
+    let erasure = format!("/v1/creators/{}/erasure", p.creator);
+    commands.extend([
+        (
+            "post",
+            "/v1/data-requests/{id}/completion",
+            completion,
+            Value::Null,
+            "",
+            "data_request.complete",
+        ),
+        (
+            "post",
+            "/v1/creators/{id}/erasure",
+            erasure,
+            json!({ "confirm": "@anna.home" }),
+            "",
+            "creator.erase",
+        ),
+    ]);
     // A replay that is still unusable changes nothing, and notes nothing; what people do to their own
     // access and to members is tried in sign_in.rs.
     let mut covered = BTreeSet::from(["post /v1/quarantine/{id}/replay".to_owned()]);
     covered.extend(super::sign_in::PEOPLES_COMMANDS.map(str::to_owned));
+    covered.extend(super::payouts::MONEY_COMMANDS.map(str::to_owned));
     let replay = format!("/v1/quarantine/{}/replay", quarantined.as_str().unwrap());
     let rows = || product.db.rows("SELECT * FROM audit ORDER BY id");
     let before = rows().len();

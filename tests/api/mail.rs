@@ -1,7 +1,7 @@
 //! Mails: one per cause, sent at most once, shown with what became of them.
 
 use http::Request;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tributary::app::NotSent;
 use tributary::domain::ids::BrandId;
 use tributary::domain::letter::Letter;

@@ -445,6 +445,26 @@ async fn the_domain_that_was_chosen_last_is_the_one() {
     assert_eq!(choose(json!(null)).await["link_domain_pending"], json!(null));
     point_here(&product, "c.casa.example").await;
     assert_eq!(p.get(&product, "/v1/brand").await["link_domain"], json!(null), "no longer wanted");
+
+    // What the job did stands in the trail, and that nobody pointed one here for a week.
+    choose(json!("d.casa.example")).await;
+    product.pass(8 * 24 * 3_600_000);
+    tributary::jobs::run_all(&product.app).await;
+    let trail = p.get(&product, "/v1/audit?actor_id=verify_domains").await;
+    let told = |row: &serde_json::Value| {
+        (row["action"].clone(), row["before"].clone(), row["after"].clone(), row["actor"].clone())
+    };
+    let rows: Vec<_> = trail["data"].as_array().unwrap().iter().map(told).collect();
+    assert_eq!(rows.len(), 3, "{trail}");
+    assert_eq!(
+        (&rows[0].0, &rows[0].1),
+        (&json!("domain.expire"), &json!({ "link_domain_pending": "d.casa.example" }))
+    );
+    assert_eq!(
+        (&rows[1].0, &rows[1].2),
+        (&json!("domain.activate"), &json!({ "link_domain": "b.casa.example" }))
+    );
+    assert_eq!(rows[2].3, json!({ "kind": "job", "id": "verify_domains" }));
 }
 
 #[tokio::test]

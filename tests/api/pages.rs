@@ -3,7 +3,8 @@
 use http::Request;
 use tributary::web::{api, assets, pages};
 
-use crate::support::{Answer, Product};
+use crate::support::people::{Member, ORIGIN};
+use crate::support::{Answer, Product, Programme};
 
 async fn ask(product: &Product, method: &str, path: &str) -> Answer {
     let request = Request::builder().method(method).uri(path).header("accept", "text/html");
@@ -117,4 +118,86 @@ async fn what_is_not_there_is_told_to_people_as_a_page() {
     assert_eq!(data.headers["content-type"], "application/problem+json");
     let api = ask(&product, "GET", "/v1/nowhere").await;
     assert_eq!(api.headers["content-type"], "application/problem+json");
+}
+
+/// Pages that only some may see, asked for by a member of one brand while another has as much.
+#[tokio::test]
+async fn signed_in_pages_are_safe_and_show_ones_own() {
+    let product = Product::new();
+    let _casa = Programme::new(&product).await;
+    let olga = Member::joins(&product, "owner@casa.example", 1).await;
+    let made = product
+        .call(
+            "POST",
+            "/v1/brands",
+            Some(serde_json::json!({ "name": "Canary", "currency": "USD",
+                "homepage_url": "https://canary.example", "owner_email": "vera@canary.example" })),
+            crate::support::OPERATOR,
+        )
+        .await
+        .expect(201);
+    Member::joins(&product, "vera@canary.example", 2).await;
+    let other = made["brand"]["id"].as_str().unwrap();
+    for (path, methods) in pages::ROUTES.iter().filter(|(_, methods)| methods.contains(&"get")) {
+        // Whoever has a laptop to herself sees all its mails.
+        if path.starts_with("/mailbox") {
+            continue;
+        }
+        assert!(!methods.is_empty());
+        let headers = [("accept", "text/html")];
+        let path = path.replace("{id}", "x");
+        let answer = olga.browser.send_with(&product, "GET", &path, None, &headers).await;
+        is_safe(&answer, &format!("GET {path}"));
+        for canary in ["Canary", "vera@", other] {
+            assert!(!answer.text.contains(canary), "{path}: {canary}");
+        }
+    }
+}
+
+/// Every form × whose page sent it × whose proof it carries.
+#[tokio::test]
+async fn forms_are_taken_from_our_own_pages_only() {
+    let product = Product::new();
+    Programme::new(&product).await;
+    let olga = Member::joins(&product, "owner@casa.example", 1).await;
+    let session = olga.browser.get(&product, "/v1/session").await.expect(200);
+    let (csrf, id) = (session["csrf"].as_str().unwrap(), &session["session"]["id"]);
+    let cookies: Vec<String> =
+        olga.browser.cookies.borrow().iter().map(|(n, v)| format!("{n}={v}")).collect();
+    let post = async |path: &str, kind: &str, headers: &[(&str, &str)], body: &str| {
+        let mut request = Request::builder().method("POST").uri(path);
+        request = request.header("cookie", cookies.join("; ")).header("content-type", kind);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        product.raw(request.body(body.as_bytes().to_vec()).unwrap()).await.status
+    };
+    let form = "application/x-www-form-urlencoded";
+    let ours = [("sec-fetch-site", "same-origin")];
+    let proven = format!("csrf={csrf}&email=a%40b.example&token=x&code=x");
+    for (path, _) in pages::ROUTES.iter().filter(|(_, methods)| methods.contains(&"post")) {
+        let path = path.replace("{id}", id.as_str().unwrap());
+        for strange in [
+            &[][..],
+            &[("sec-fetch-site", "cross-site")],
+            &[("sec-fetch-site", "same-site")],
+            &[("sec-fetch-site", "cross-site"), ("origin", ORIGIN)],
+            &[("sec-fetch-site", "none")],
+            &[("origin", "https://app.tributary.test.evil.example")],
+            &[("origin", "null")],
+        ] {
+            assert_eq!(post(&path, form, strange, &proven).await, 403, "{path} {strange:?}");
+        }
+        for kind in ["application/json", "text/plain", "multipart/form-data"] {
+            assert_eq!(post(&path, kind, &ours, &proven).await, 415, "{path} {kind}");
+        }
+        if !["/sign-in", "/invitation", "/invitation/acceptance"].contains(&path.as_str()) {
+            for proof in ["", "csrf=", "csrf=x.y", "csrf=AAAAAAAAAAA.00"] {
+                assert_eq!(post(&path, form, &ours, proof).await, 403, "{path} {proof}");
+            }
+        }
+        assert_eq!(olga.browser.get(&product, "/v1/session").await.status, 200, "{path}");
+    }
+    assert_eq!(post("/sign-out", form, &[("origin", ORIGIN)], &proven).await, 303);
+    assert_eq!(olga.browser.get(&product, "/v1/session").await.status, 401);
 }

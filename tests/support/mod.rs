@@ -21,7 +21,7 @@ use tributary::domain::click::{
 };
 use tributary::domain::ids::LinkId;
 use tributary::domain::limit::{Window, network};
-use tributary::domain::secret::RootKey;
+use tributary::domain::secret::{KeyRing, RootKey, Roots};
 use tributary::domain::time::Day;
 use tributary::storage::click_counter::{Counter, DayTotals};
 use tributary::web::memory::Memory;
@@ -278,12 +278,20 @@ pub struct Product {
 
 pub const OPERATOR: &str = "operator-token";
 
+/// A ring of one, which the hashes come from too.
+pub const KEYS: (&str, Option<&str>) = ("BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=", None);
+
 impl Product {
     pub fn new() -> Self {
         Self::over(Sqlite::new(), true)
     }
 
     pub fn over(db: Sqlite, local: bool) -> Self {
+        Self::with_keys(db, local, KEYS)
+    }
+
+    /// As after a restart with other `DATA_KEY` and `HASH_KEY`, over the same database.
+    pub fn with_keys(db: Sqlite, local: bool, (data, hash): (&str, Option<&str>)) -> Self {
         let clock = TestClock(Arc::new(AtomicI64::new(NOW_MS)));
         let (queue, web, cache, log) =
             (TestQueue::default(), TestWeb::default(), TestCache::default(), TestLog::default());
@@ -291,13 +299,16 @@ impl Product {
         let (mailer, throttle) = (TestMailer::default(), TestThrottle::default());
         let (windows, away) = (Arc::default(), Arc::default());
         let limits = TestLimits { clock: clock.clone(), windows, away };
-        let key = RootKey::from_base64("BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=").unwrap();
         let app = App::new(Ports {
             config: Arc::new(Config {
                 public_origin: "https://app.tributary.test".to_owned(),
                 operator_token: OPERATOR.to_owned(),
                 click_keys: ClickKeys::new(&[9; 32]),
-                data_key: key,
+                data_key: KeyRing::new(
+                    Roots::parse(data).unwrap(),
+                    hash.map(|text| RootKey::from_base64(text).unwrap()),
+                )
+                .unwrap(),
                 local,
                 canary: None,
             }),

@@ -24,6 +24,8 @@ const TABLES = [
   ...['links', 'slugs', 'codes', 'orders', 'deal_days', 'entries', 'balances', 'ledger_seals'],
   ...['invitations', 'creator_tokens', 'people', 'members', 'sign_ins', 'sessions', 'passkeys',
     'recovery_codes', 'audit', 'mails'],
+  ...['audit_personal', 'data_requests', 'rewraps'],
+  ...['fees', 'adjustments', 'payment_details', 'payouts', 'payout_lines', 'idempotency'],
 ];
 
 let server;

@@ -835,7 +835,10 @@ describe('the books', () => {
     assert.deepEqual(status.jobs.map((job) => [job.name, job.succeeded]).sort(), [
       ['expire_mails', true],
       ['expire_quarantine', true],
+      ['redact', true],
       ['release_holds', true],
+      ['retention', true],
+      ['rewrap', true],
       ['seal_ledger', true],
       ['send_mails', true],
       ['verify_domains', true],

@@ -7,6 +7,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
 use crate::domain::ids::LinkId;
+use crate::domain::secret::{RootKey, Roots};
 use crate::domain::time::Millis;
 
 /// How many characters a click id has.
@@ -60,6 +61,14 @@ impl Key {
 }
 
 impl ClickKeys {
+    /// The keys that come from a ring of roots: the active one signs.
+    #[must_use]
+    pub fn of(roots: &Roots) -> Option<Self> {
+        let mut live = roots.live().map(RootKey::bytes);
+        let active = Self::new(live.next()?);
+        Some(live.fold(active, Self::and_older))
+    }
+
     /// Signs and verifies with the key that comes from this root.
     #[must_use]
     pub fn new(root: &[u8; 32]) -> Self {
@@ -170,6 +179,20 @@ mod tests {
         assert!(keys(2).verify(&old).is_none());
         assert!(keys(1).verify(&ring.sign(link(7), AT, 42)).is_none());
         assert!(keys(2).verify(&ring.sign(link(7), AT, 42)).is_some());
+    }
+
+    #[test]
+    fn keys_come_out_of_a_ring() {
+        use base64::engine::general_purpose::STANDARD;
+        let text = |n: u8| STANDARD.encode([n; 32]);
+        let ring = |text: &str| ClickKeys::of(&Roots::parse(text).unwrap()).unwrap();
+        let old = ring(&text(1)).sign(link(7), AT, 42);
+        assert_eq!(old, keys(1).sign(link(7), AT, 42));
+        let both = ring(&format!("1:verify:{} 2:active:{}", text(1), text(2)));
+        assert!(both.verify(&old).is_some());
+        assert_eq!(both.sign(link(7), AT, 42), keys(2).sign(link(7), AT, 42));
+        let after = ring(&format!("1:retired:{} 2:active:{}", text(1), text(2)));
+        assert!(after.verify(&old).is_none());
     }
 
     #[test]

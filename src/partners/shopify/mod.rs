@@ -6,6 +6,7 @@
 //! only ids, amounts, codes, click ids and a keyed hash of the e-mail address leave this module.
 
 mod amount;
+mod compliance;
 mod evidence;
 mod objects;
 mod order;

@@ -172,9 +172,10 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// It had the first field that its struct names, and no other.
-    pub(super) fn only_the_first(self) -> bool {
-        self == Self { named: 1, others: false }
+    /// It had the first fields that its struct names, so many, and no other.
+    pub(super) fn only_the_first(self, fields: u32) -> bool {
+        let named = 1_u64.checked_shl(fields).unwrap_or(0).wrapping_sub(1);
+        self == Self { named, others: false }
     }
 }
 

@@ -7,8 +7,9 @@ use sha2::Sha256;
 
 use super::objects::read;
 use super::payload::{Body, Kind, Shape, all};
-use super::{amount, order, refund};
+use super::{amount, compliance, order, refund};
 use crate::domain::order::{Delivery, Edit, Report};
+use crate::domain::privacy;
 use crate::domain::time::Millis;
 
 /// What an authentic body comes to.
@@ -16,6 +17,8 @@ use crate::domain::time::Millis;
 pub enum Parsed {
     /// It reports something about an order.
     Delivery(Delivery),
+    /// It asks something about shoppers' data.
+    Privacy(privacy::Request),
     /// Another topic: acknowledged, nothing is stored.
     Irrelevant,
 }
@@ -106,7 +109,7 @@ const MAX_OBJECTS: usize = 100_000;
 /// trimmed and in small letters.
 ///
 /// # Errors
-/// [`Unusable`], if the body is no JSON object, or is an order, refund, edit or deletion of which
+/// [`Unusable`], if the body is no JSON object, or is an order, refund, edit, deletion or request of which
 /// something that matters is missing, doubled, contradictory or not exact.
 pub fn parse(
     body: &[u8],
@@ -133,10 +136,12 @@ pub fn parse(
         Kind::Refund => refund::delivery(body)?,
         Kind::Edit => edit(&body)?,
         // A deletion tells an id and nothing else.
-        Kind::Other if seen.only_the_first() => {
+        Kind::Other if seen.only_the_first(1) => {
             Delivery { external_id: amount::id(body.id)?.to_string(), report: Report::Deleted }
         }
-        Kind::Other => return Ok(Parsed::Irrelevant),
+        Kind::Other => {
+            return Ok(compliance::request(text)?.map_or(Parsed::Irrelevant, Parsed::Privacy));
+        }
     };
     Ok(Parsed::Delivery(delivery))
 }

@@ -103,8 +103,11 @@ pub async fn create(
     let hash = creator.email.as_deref().map(|e| key.email_hash(caller.brand, &normal_email(e)));
     let insert = rows::insert(caller.brand, &creator, hash, app.now_ms());
     let view = CreatorView::from(creator);
-    let note = caller.note(&app, "creator.create", view.id, None, Some(json::text(&view)));
-    app.db().run(vec![insert, note]).await?;
+    let what = ("creator.create", &*view.id.to_string());
+    let note = caller.note_of_creator(&app, view.id, what, None, Some(json::text(&view)));
+    let mut batch = vec![insert];
+    batch.extend(note);
+    app.db().run(batch).await?;
     Ok((StatusCode::CREATED, Json(view)))
 }
 

@@ -290,9 +290,12 @@ pub async fn update(
     let id = deal.id;
     let changed = json!({ "stage": update.stage, "tags": update.tags, "closed": update.closed });
     let command = rows::update(caller.brand, id, &update, app.now_ms());
-    let before = json::text(&view(&app, deal));
-    let note = caller.note(&app, "deal.update", id, Some(before), Some(changed.to_string()));
-    app.db().run(vec![command, note]).await?;
+    let (creator, before) = (deal.creator_id, json::text(&view(&app, deal)));
+    let what = ("deal.update", &*id.to_string());
+    let changed = Some(changed.to_string());
+    let mut batch = vec![command];
+    batch.extend(caller.note_of_creator(&app, creator, what, Some(before), changed));
+    app.db().run(batch).await?;
     Ok(Json(view(&app, find(&app, caller.brand, id).await?)))
 }
 

@@ -35,8 +35,8 @@ pub fn generate() -> String {
     };
 
     use super::{
-        audit, brand, creators, deals, keys, links, mails, me, members, money, operate, orders,
-        passkeys, sign_in, stores,
+        audit, brand, creators, deals, fees, keys, links, mails, me, members, money, operate,
+        orders, passkeys, payment, payouts, personal, privacy, sign_in, stores,
     };
 
     #[derive(OpenApi)]
@@ -89,6 +89,19 @@ pub fn generate() -> String {
             money::balances,
             money::performance,
             money::verification,
+            fees::create,
+            fees::list,
+            fees::adjust,
+            payouts::create,
+            payouts::list,
+            payouts::show,
+            payouts::cancel,
+            payouts::approve,
+            payouts::settle,
+            payment::show,
+            payment::put,
+            payment::export,
+            payment::mine,
             members::invite,
             members::list,
             members::show,
@@ -111,7 +124,12 @@ pub fn generate() -> String {
             passkeys::new_codes,
             me::accept,
             me::earnings,
-            me::orders
+            me::orders,
+            personal::export,
+            personal::export_mine,
+            personal::erase,
+            privacy::list,
+            privacy::complete
         ),
         components(schemas(crate::error::Problem))
     )]
@@ -135,7 +153,8 @@ pub fn generate() -> String {
         SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(cookie, what)));
     components.add_security_scheme("session", scheme);
     for item in document.paths.paths.values_mut() {
-        let operations = [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete];
+        let operations =
+            [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
         operations.into_iter().flatten().for_each(complete);
     }
     let mut text = document.to_pretty_json().unwrap_or_default();
@@ -146,6 +165,7 @@ pub fn generate() -> String {
 /// What holds for every operation: errors are problems, and sessions stand in for keys and tokens.
 #[cfg(not(target_arch = "wasm32"))]
 fn complete(operation: &mut utoipa::openapi::path::Operation) {
+    use utoipa::openapi::schema::{ObjectBuilder, Type};
     use utoipa::openapi::security::SecurityRequirement;
     use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 
@@ -164,6 +184,14 @@ fn complete(operation: &mut utoipa::openapi::path::Operation) {
         .description("Anything else: a problem")
         .content("application/problem+json", problem());
     responses.insert("default".to_owned(), RefOr::T(otherwise.build()));
+    for parameter in operation.parameters.iter_mut().flatten() {
+        let RefOr::T(parameter) = parameter else { continue };
+        if parameter.name == "limit" {
+            let limit = ObjectBuilder::new().schema_type(Type::Integer);
+            let limit = limit.minimum(Some(1)).maximum(Some(200)).build();
+            parameter.schema = Some(RefOr::T(limit.into()));
+        }
+    }
     let Some(security) = &mut operation.security else { return };
     let mut sessions = Vec::new();
     for requirement in security.iter() {

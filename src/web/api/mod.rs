@@ -5,6 +5,7 @@ pub mod brand;
 pub mod creators;
 pub mod deals;
 pub mod docs;
+pub mod fees;
 pub mod keys;
 pub mod links;
 pub mod mails;
@@ -14,6 +15,10 @@ pub mod money;
 pub mod operate;
 pub mod orders;
 pub mod passkeys;
+pub mod payment;
+pub mod payouts;
+pub mod personal;
+pub mod privacy;
 pub mod sign_in;
 pub mod stores;
 pub mod view;
@@ -39,6 +44,8 @@ routes! {
     "/v1/quarantine/{id}/replay" => { post: stores::replay }
     "/v1/creators" => { get: creators::list, post: creators::create }
     "/v1/creators/{id}" => { get: creators::show }
+    "/v1/creators/{id}/export" => { get: personal::export }
+    "/v1/creators/{id}/erasure" => { post: personal::erase }
     "/v1/creators/{id}/balances" => { get: money::balances }
     "/v1/campaigns" => { get: creators::list_campaigns, post: creators::create_campaign }
     "/v1/campaigns/{id}" => { get: creators::show_campaign }
@@ -48,6 +55,13 @@ routes! {
     "/v1/deals/{id}/links" => { post: links::add_link }
     "/v1/deals/{id}/codes" => { post: links::add_code }
     "/v1/deals/{id}/invitation" => { post: deals::invite }
+    "/v1/deals/{id}/fees" => { get: fees::list, post: fees::create }
+    "/v1/creators/{id}/adjustments" => { post: fees::adjust }
+    "/v1/payouts" => { get: payouts::list, post: payouts::create }
+    "/v1/payouts/{id}" => { get: payouts::show, delete: payouts::cancel }
+    "/v1/payouts/{id}/approval" => { post: payouts::approve }
+    "/v1/payouts/{id}/export" => { get: payment::export }
+    "/v1/payouts/{id}/lines/{line_id}/settlement" => { post: payouts::settle }
     "/v1/deals/{id}/performance" => { get: money::performance }
     "/v1/links/{id}" => { get: links::show_link, patch: links::update_link }
     "/v1/orders" => { get: orders::list }
@@ -70,4 +84,9 @@ routes! {
     "/v1/recovery-codes" => { post: passkeys::new_codes }
     "/v1/me/earnings" => { get: me::earnings }
     "/v1/me/orders" => { get: me::orders }
+    "/v1/me/payouts" => { get: payment::mine }
+    "/v1/me/payment-details" => { get: payment::show, put: payment::put }
+    "/v1/me/export" => { get: personal::export_mine }
+    "/v1/data-requests" => { get: privacy::list }
+    "/v1/data-requests/{id}/completion" => { post: privacy::complete }
 }

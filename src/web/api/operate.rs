@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::error::Result;
-use crate::storage::{brands, jobs, ledger};
+use crate::storage::{brands, jobs, ledger, rewrap};
 use crate::web::handler::{Json, State};
 use crate::web::json::view;
 use crate::web::json_response;
@@ -40,6 +40,10 @@ view! {
         /// Age of the oldest ledger entry that isn't sealed, over all brands; null if all are.
         #[schema(required)]
         pub unsealed_age_seconds: Option<i64>,
+        /// Stored secrets and bodies that the job `rewrap` left sealed under older keys; null until
+        /// it has run under the present one.
+        #[schema(required)]
+        pub sealed_under_older_keys: Option<i64>,
     }
 }
 
@@ -80,5 +84,7 @@ pub async fn status(State(app): State<App>) -> Result<Json<Status>> {
             [oldest, ledger::oldest_unsealed(app.db(), brand).await?].into_iter().flatten().min();
     }
     let unsealed_age_seconds = oldest.map(|at: i64| (now_ms - at) / 1000);
-    Ok(Json(Status { jobs, unsealed_age_seconds }))
+    let active = app.config.data_key.active();
+    let sealed_under_older_keys = rewrap::remaining(app.db(), active).await?;
+    Ok(Json(Status { jobs, unsealed_age_seconds, sealed_under_older_keys }))
 }

@@ -12,6 +12,7 @@ use crate::domain::order::Delivery;
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
 use crate::jobs::order::{self, Ingested, Overflow};
+use crate::jobs::privacy;
 use crate::partners::shopify::{Parsed, parse};
 use crate::storage::brands;
 use crate::storage::quarantine::{self, QuarantinedRow, StoredQuarantined};
@@ -50,7 +51,7 @@ fn view(app: &App, row: StoreRow) -> StoreView {
         shop_domain: row.shop_domain,
         storefront_url: row.storefront_url,
         // Nothing is called on the network here; the connection says more once it is checked.
-        status: "created".to_owned(),
+        status: if row.closed_at_ms.is_some() { "closed" } else { "created" }.to_owned(),
     }
 }
 
@@ -118,6 +119,7 @@ pub async fn create(
         platform: "shopify".to_owned(),
         shop_domain: shop_domain.clone(),
         storefront_url: storefront_url.clone(),
+        closed_at_ms: None,
     };
     let view = view(&app, row);
     let note = caller.note(&app, "store.create", id, None, Some(json::text(&view)));
@@ -287,6 +289,9 @@ pub async fn replay(
         || Error::refused("not-replayable", "this delivery was replayed or is not kept any more");
     let sealed = row.body.as_deref().ok_or_else(gone)?;
     let key = &app.config.data_key;
+    if !key.holds_key_of(sealed) {
+        return Err(Error::refused("key-retired", "the key that seals this delivery was retired"));
+    }
     let (outcome, reason) = match key.open(&row.id.to_string(), sealed) {
         Some(body) => take_body_again(&app, caller.brand, &row, &body).await?,
         None => {
@@ -317,6 +322,10 @@ async fn take_body_again(
     let hash_email = |address: &str| key.email_hash(brand, &normal_email(address));
     match parse(body, app.now_ms(), &hash_email) {
         Ok(Parsed::Delivery(delivery)) => ingest(app, brand, row.store_id, &delivery).await,
+        Ok(Parsed::Privacy(request)) => {
+            privacy::take(app, brand, &request).await?;
+            Ok(("committed", None))
+        }
         Ok(Parsed::Irrelevant) => Ok(("irrelevant", None)),
         Err(unusable) => Ok(("unusable", Some(unusable.to_string()))),
     }

@@ -81,8 +81,8 @@ pub struct MyForm {
 impl Extract for MyForm {
     const IDENTIFIES: bool = true;
     fn extract(call: &Call<'_>) -> Result<Self> {
-        let SignedIn(session) = SignedIn::extract(call)?;
         let form = Form::extract(call)?;
+        let SignedIn(session) = SignedIn::extract(call)?;
         form.proves(call.app, &session.secret_hash)?;
         Ok(Self { session, form })
     }

@@ -46,8 +46,8 @@ pub async fn list(State(app): State<App>) -> Result<Response> {
         let written = mail.content.as_deref().and_then(|content| opened(&app, mail.id, content));
         let (subject, text) =
             written.map_or((mail.kind.clone(), String::new()), |w| (w.subject, w.text));
-        let words = text.split_whitespace();
-        let link = words.filter(|word| word.starts_with(&app.config.public_origin)).next();
+        let mut words = text.split_whitespace();
+        let link = words.find(|word| word.starts_with(&app.config.public_origin));
         Line {
             id: mail.id,
             kind: mail.kind,

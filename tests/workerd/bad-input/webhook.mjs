@@ -452,7 +452,7 @@ export const webhooks = [
   ],
   [
     'W23',
-    'privacy requests, well signed and twice: nothing of a shopper is kept',
+    'privacy requests of a shop that the brand does not have, well signed',
     hooks(
       ...[{ orders_to_redact: [1] }, { orders_requested: [1], data_request: { id: 1 } }, {}].flatMap((more) =>
         Array(2).fill({
@@ -464,6 +464,36 @@ export const webhooks = [
       ),
     ),
     200,
+  ],
+  [
+    'W23',
+    'privacy requests, well signed and twice: noted once',
+    (w) => {
+      const shop = { shop_id: 954889, shop_domain: `casa-${w.a.mark}.myshopify.com` };
+      const customer = { id: 1, email: 'a@b.example', phone: null };
+      const asks = [
+        { customer, orders_to_redact: [1, 2] },
+        { customer: {}, orders_requested: [], data_request: { id: 1 } },
+      ];
+      return asks.flatMap((more) => [1, 2].map(() => w.a.store.deliver({ ...shop, ...more })));
+    },
+    {
+      status: 200,
+      changes: 'data_requests',
+      check: async (_, w) => assert.equal((await w.a.client.get('/v1/data-requests')).data.length, 2),
+    },
+  ],
+  [
+    'W23',
+    'privacy requests that name their orders as nobody does',
+    hooks(
+      ...[{ orders_to_redact: ['1'] }, { orders_to_redact: 5 }, { data_request: {} }].map((more) => ({
+        shop_id: 1,
+        shop_domain: 'x.myshopify.com',
+        ...more,
+      })),
+    ),
+    { status: 200, quarantined: 3 },
   ],
   [
     'W25',

@@ -74,12 +74,10 @@ fn webhook_refunds_and_edits() {
 fn other_webhooks_and_answers_are_irrelevant() {
     for body in [
         fixture!("shopify-docs/2026-07__app_uninstalled.json"),
-        fixture!("shopify-docs/2026-07__customers_data_request.json"),
         fixture!("shopify-docs/2026-07__customers_update.json"),
         fixture!("shopify-docs/2026-07__discounts_redeemcode_added.json"),
         fixture!("shopify-docs/2026-07__disputes_create.json"),
         fixture!("shopify-docs/2026-07__order_transactions_create.json"),
-        fixture!("shopify-docs/2026-07__shop_redact.json"),
         fixture!("go-shopify/shop.json"),
         fixture!("go-shopify/transactions.json"),
         fixture!("go-shopify/discount_code.json"),
@@ -92,6 +90,17 @@ fn other_webhooks_and_answers_are_irrelevant() {
     ] {
         assert_eq!(read(&body), Ok(Parsed::Irrelevant), "{body}");
     }
+}
+
+#[test]
+fn what_shops_ask_about_shoppers() {
+    let kind = |body: Value| match read(&body) {
+        Ok(Parsed::Privacy(request)) => request.ask.kind(),
+        other => panic!("{other:?}"),
+    };
+    let told = fixture!("shopify-docs/2026-07__customers_data_request.json");
+    assert_eq!(kind(told), "data_request");
+    assert_eq!(kind(fixture!("shopify-docs/2026-07__shop_redact.json")), "shop_redaction");
 }
 
 #[test]

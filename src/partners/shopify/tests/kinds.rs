@@ -35,7 +35,7 @@ fn what_is_not_one_json_object_is_unusable() {
 fn other_topics_are_irrelevant_even_where_names_meet() {
     let bodies = [
         json!({}),
-        json!({"shop_id": 1, "shop_domain": "a.myshopify.com"}),
+        json!({"shop_id": 1, "shop_domain": "a.myshopify.com", "previous": [], "current": []}),
         json!({"id": 1, "email": null}),
         json!({"id": 548, "name": "Shop", "currency": "USD", "created_at": "2020", "email": "x"}),
         json!({"order": worked_example()}),

@@ -1,0 +1,244 @@
+//! Everything a brand has stored about a creator: telling it, and letting it go.
+
+use super::{Database, DbError, Reading, Statement, bind, row, statements};
+use crate::domain::ids::{BrandId, CreatorId};
+use crate::domain::time::Millis;
+
+statements! {
+    /// Of all these: ?1 brand, ?2 creator, ?3 after this key, ?4 limit.
+    PROFILE = "
+SELECT id AS key, json_object('id', id, 'name', name, 'handle', handle, 'email', email,
+  'email_hash', email_hash, 'niche', niche, 'followers', followers, 'engagement_bp', engagement_bp,
+  'tags', json(tags), 'created_at', strftime('%FT%TZ', created_at_ms / 1000, 'unixepoch'),
+  'person_id', person_id, 'erased_at', strftime('%FT%TZ', erased_at_ms / 1000, 'unixepoch'))
+  AS record FROM creators WHERE brand_id = ?1 AND id = ?2 AND id > ?3 ORDER BY id LIMIT ?4";
+
+    DEALS = "
+SELECT d.id AS key, json_object('id', d.id, 'campaign', c.name, 'stage', d.stage, 'tags', json(d.tags),
+  'created_at', strftime('%FT%TZ', d.created_at_ms / 1000, 'unixepoch'),
+  'closed_at', strftime('%FT%TZ', d.closed_at_ms / 1000, 'unixepoch')) AS record
+FROM deals d JOIN campaigns c ON c.brand_id = d.brand_id AND c.id = d.campaign_id
+WHERE d.brand_id = ?1 AND d.creator_id = ?2 AND d.id > ?3 ORDER BY d.id LIMIT ?4";
+
+    TERMS = "
+SELECT t.id AS key, json_object('id', t.id, 'deal_id', t.deal_id, 'rate_bp', t.rate_bp,
+  'starts_at', strftime('%FT%TZ', t.starts_at_ms / 1000, 'unixepoch')) AS record
+FROM deals d JOIN terms t ON t.brand_id = d.brand_id AND t.deal_id = d.id
+WHERE d.brand_id = ?1 AND d.creator_id = ?2 AND t.id > ?3 ORDER BY t.id LIMIT ?4";
+
+    LINKS = "
+SELECT l.id AS key, json_object('id', l.id, 'deal_id', l.deal_id, 'host', l.host, 'slug', l.slug,
+  'target', l.target, 'created_at', strftime('%FT%TZ', l.created_at_ms / 1000, 'unixepoch')) AS record
+FROM deals d JOIN links l ON l.brand_id = d.brand_id AND l.deal_id = d.id
+WHERE d.brand_id = ?1 AND d.creator_id = ?2 AND l.id > ?3 ORDER BY l.id LIMIT ?4";
+
+    CODES = "
+SELECT k.id AS key, json_object('id', k.id, 'deal_id', k.deal_id, 'code', k.code,
+  'created_at', strftime('%FT%TZ', k.created_at_ms / 1000, 'unixepoch')) AS record
+FROM deals d JOIN codes k ON k.brand_id = d.brand_id AND k.deal_id = d.id
+WHERE d.brand_id = ?1 AND d.creator_id = ?2 AND k.id > ?3 ORDER BY k.id LIMIT ?4";
+
+    CLICKS = "
+SELECT t.link_id || '/' || printf('%08d', t.day) AS key, json_object('link_id', t.link_id,
+  'day', date(t.day * 86400, 'unixepoch'), 'total', sum(t.total), 'uniques', sum(t.uniques)) AS record
+FROM deals d JOIN links l ON l.brand_id = d.brand_id AND l.deal_id = d.id
+JOIN click_days t ON t.brand_id = l.brand_id AND t.link_id = l.id
+WHERE d.brand_id = ?1 AND d.creator_id = ?2 AND t.link_id || '/' || printf('%08d', t.day) > ?3
+GROUP BY t.link_id, t.day ORDER BY key LIMIT ?4";
+
+    ORDERS = "
+SELECT o.id AS key, json_object('id', o.id, 'external_id', o.external_id, 'name', o.name, 'deal_id', o.deal_id,
+  'placed_at', strftime('%FT%TZ', o.placed_at_ms / 1000, 'unixepoch'), 'state', o.state,
+  'currency', o.currency, 'base_minor', o.base_minor, 'commission_minor', o.commission_minor) AS record
+FROM deals d JOIN orders o INDEXED BY orders_by_deal ON o.brand_id = d.brand_id AND o.deal_id = d.id
+WHERE d.brand_id = ?1 AND d.creator_id = ?2 AND o.id > ?3 ORDER BY o.id LIMIT ?4";
+
+    ENTRIES = "
+SELECT printf('%016d', sequence) AS key, json_object('sequence', sequence, 'account', account,
+  'currency', currency, 'amount_minor', amount_minor, 'cause', cause, 'cause_id', cause_id,
+  'posted_at', strftime('%FT%TZ', posted_at_ms / 1000, 'unixepoch')) AS record FROM entries
+WHERE brand_id = ?1 AND creator_id = ?2 AND sequence > CAST(?3 AS INTEGER) ORDER BY sequence LIMIT ?4";
+
+    BALANCES = "
+SELECT currency || '/' || account || '/' || day AS key, json_object('currency', currency,
+  'account', account, 'day', iif(day = 0, NULL, date(day * 86400, 'unixepoch')),
+  'amount_minor', amount_minor) AS record FROM balances
+WHERE brand_id = ?1 AND creator_id = ?2 AND currency || '/' || account || '/' || day > ?3
+ORDER BY key LIMIT ?4";
+
+    INVITATIONS = "
+SELECT id AS key, json_object('id', id, 'deal_id', deal_id,
+  'created_at', strftime('%FT%TZ', created_at_ms / 1000, 'unixepoch'),
+  'expires_at', strftime('%FT%TZ', expires_at_ms / 1000, 'unixepoch'),
+  'accepted_at', strftime('%FT%TZ', accepted_at_ms / 1000, 'unixepoch')) AS record FROM invitations
+WHERE brand_id = ?1 AND creator_id = ?2 AND id > ?3 ORDER BY id LIMIT ?4";
+
+    TOKENS = "
+SELECT id AS key, json_object('id', id, 'created_at', strftime('%FT%TZ', created_at_ms / 1000, 'unixepoch'),
+  'expires_at', strftime('%FT%TZ', expires_at_ms / 1000, 'unixepoch')) AS record FROM creator_tokens
+WHERE brand_id = ?1 AND creator_id = ?2 AND id > ?3 ORDER BY id LIMIT ?4";
+
+    MAILS = "
+SELECT m.id AS key, json_object('id', m.id, 'kind', m.kind, 'state', m.state, 'recipient', m.recipient,
+  'created_at', strftime('%FT%TZ', m.created_at_ms / 1000, 'unixepoch')) AS record
+FROM creators c JOIN mails m ON m.brand_id = c.brand_id AND lower(m.recipient) = lower(trim(c.email))
+WHERE c.brand_id = ?1 AND c.id = ?2 AND m.id > ?3 ORDER BY m.id LIMIT ?4";
+
+    PAYMENT_DETAILS = "
+SELECT creator_id AS key, json_object('method', method, 'last4', last4, 'country', country,
+  'updated_at', strftime('%FT%TZ', updated_at_ms / 1000, 'unixepoch')) AS record
+FROM payment_details WHERE brand_id = ?1 AND creator_id = ?2 AND creator_id > ?3
+ORDER BY creator_id LIMIT ?4";
+
+    PAYMENTS = "
+SELECT l.id AS key, json_object('id', l.id, 'payout_id', l.payout_id, 'currency', p.currency,
+  'amount_minor', l.amount_minor, 'state', l.state, 'reference', l.reference, 'reason', l.reason,
+  'settled_at', strftime('%FT%TZ', l.settled_at_ms / 1000, 'unixepoch')) AS record
+FROM payout_lines l JOIN payouts p ON p.brand_id = l.brand_id AND p.id = l.payout_id
+WHERE l.brand_id = ?1 AND l.creator_id = ?2 AND l.id > ?3 ORDER BY l.id LIMIT ?4";
+
+    /// Who of the brand did it is another person's data.
+    AUDIT = "
+SELECT a.id AS key, json_object('id', a.id, 'at', strftime('%FT%TZ', a.at_ms / 1000, 'unixepoch'),
+  'actor', a.actor_kind, 'action', a.action, 'subject_id', a.subject_id,
+  'before', json(p.before), 'after', json(p.after)) AS record
+FROM audit a LEFT JOIN audit_personal p ON p.brand_id = a.brand_id AND p.audit_id = a.id
+WHERE a.brand_id = ?1 AND a.subject_id IN
+    (SELECT ?2 UNION ALL SELECT id FROM deals WHERE brand_id = ?1 AND creator_id = ?2)
+  AND a.id > ?3 ORDER BY a.id LIMIT ?4";
+
+    /// ?3 now. NULL, which aborts, while something is owed to her.
+    ERASE = "
+UPDATE creators SET name = iif(EXISTS (SELECT 1 FROM balances WHERE brand_id = ?1 AND creator_id = ?2
+    AND account IN ('pending', 'available', 'in_payout') AND amount_minor > 0), NULL, 'Erased creator'),
+  handle = '', email = NULL, email_hash = NULL, niche = NULL, followers = NULL, engagement_bp = NULL,
+  tags = '[]', person_id = NULL, erased_at_ms = ?3
+WHERE brand_id = ?1 AND id = ?2 AND erased_at_ms IS NULL";
+
+    /// Before her address is gone.
+    DROP_MAILS = "
+DELETE FROM mails WHERE brand_id = ?1 AND lower(recipient) =
+  (SELECT lower(trim(email)) FROM creators WHERE brand_id = ?1 AND id = ?2)";
+
+    /// What would earn for nobody ends; links lead on.
+    CLOSE_DEALS = "
+UPDATE deals SET tags = '[]', closed_at_ms = coalesce(closed_at_ms, ?3)
+WHERE brand_id = ?1 AND creator_id = ?2";
+
+    DROP_TOKENS = "DELETE FROM creator_tokens WHERE brand_id = ?1 AND creator_id = ?2";
+
+    DROP_INVITATIONS = "
+DELETE FROM invitations WHERE brand_id = ?1 AND creator_id = ?2 AND accepted_at_ms IS NULL";
+
+    DROP_DETAILS = "DELETE FROM payment_details WHERE brand_id = ?1 AND creator_id = ?2";
+
+    DROP_AUDIT = "DELETE FROM audit_personal WHERE brand_id = ?1 AND creator_id = ?2";
+
+    ERASED_AT = "SELECT handle, erased_at_ms FROM creators WHERE brand_id = ?1 AND id = ?2";
+}
+
+/// The kinds of records about a creator, in the order in which they are told.
+const SECTIONS: &[(&str, &str)] = &[
+    ("profile", PROFILE),
+    ("deal", DEALS),
+    ("terms", TERMS),
+    ("link", LINKS),
+    ("code", CODES),
+    ("clicks", CLICKS),
+    ("order", ORDERS),
+    ("entry", ENTRIES),
+    ("balance", BALANCES),
+    ("invitation", INVITATIONS),
+    ("access_token", TOKENS),
+    ("payment_details", PAYMENT_DETAILS),
+    ("payment", PAYMENTS),
+    ("mail", MAILS),
+    ("audit", AUDIT),
+];
+
+/// One record about a creator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Of which kind.
+    pub kind: &'static str,
+    /// It, as JSON.
+    pub record: String,
+}
+
+row! {
+    struct KeyedRecord {
+        key: String,
+        record: String,
+    }
+    /// What an erasure looks at first.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct ErasedRow {
+        /// Her handle, which confirms that she is meant.
+        pub handle: String,
+        /// When she was erased, if she was.
+        pub erased_at_ms: Option<Millis>,
+    }
+}
+
+/// Where telling goes on: a section and the key of the last record told.
+pub type Place = (usize, String);
+
+/// Records about a creator from a place on, at most `limit`, and where to go on if there may be more.
+///
+/// # Errors
+/// [`DbError`].
+pub async fn export(
+    db: &dyn Database,
+    brand: BrandId,
+    creator: CreatorId,
+    (from, after): &Place,
+    limit: usize,
+) -> Result<(Vec<Record>, Option<Place>), DbError> {
+    let most = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut batch = Vec::new();
+    for (at, (_, sql)) in SECTIONS.iter().enumerate().skip(*from) {
+        let after = if at == *from { after.as_str() } else { "" };
+        batch.push(bind!(sql, brand, creator, after, most));
+    }
+    let mut told = Vec::new();
+    if batch.is_empty() {
+        return Ok((told, None));
+    }
+    let sections = SECTIONS.iter().enumerate().skip(*from);
+    for ((at, (kind, _)), rows) in sections.zip(db.run(batch).await?) {
+        for row in rows.all::<KeyedRecord>()? {
+            told.push(Record { kind, record: row.record });
+            if told.len() >= limit {
+                return Ok((told, Some((at, row.key))));
+            }
+        }
+    }
+    Ok((told, None))
+}
+
+/// Her handle, and whether she was erased.
+///
+/// # Errors
+/// [`DbError`].
+pub fn erased(
+    db: &dyn Database,
+    brand: BrandId,
+    creator: CreatorId,
+) -> Reading<'_, Option<ErasedRow>> {
+    db.first(bind!(ERASED_AT, brand, creator))
+}
+
+/// Lets go of who a creator is. Her id stays, which the books name, and what she earned; the
+/// addresses and codes she published lead on. While something is owed to her the batch aborts.
+#[must_use]
+pub fn erase(brand: BrandId, creator: CreatorId, now_ms: Millis) -> Vec<Statement> {
+    vec![
+        bind!(DROP_MAILS, brand, creator),
+        bind!(ERASE, brand, creator, now_ms),
+        bind!(CLOSE_DEALS, brand, creator, now_ms),
+        bind!(DROP_TOKENS, brand, creator),
+        bind!(DROP_INVITATIONS, brand, creator),
+        bind!(DROP_DETAILS, brand, creator),
+        bind!(DROP_AUDIT, brand, creator),
+    ]
+}

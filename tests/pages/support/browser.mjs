@@ -1,0 +1,77 @@
+// Chromium, as people use it: contexts that are strangers to each other, passkeys without a device,
+// and what every page must be free of.
+import assert from 'node:assert/strict';
+import { AxeBuilder } from '@axe-core/playwright';
+import { chromium } from 'playwright-core';
+import { chromiumPath } from '../../../scripts/lib/chromium.mjs';
+
+const ARGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking'];
+export const PHONE = { viewport: { width: 375, height: 740 }, hasTouch: true, isMobile: true };
+export const DESKTOP = { viewport: { width: 1280, height: 800 } };
+
+export const launch = () => chromium.launch({ executablePath: chromiumPath(), args: ARGS });
+
+/**
+ * A person at a browser of her own. What pages complain about is collected: breaches of their policy,
+ * uncaught errors, requests to other hosts; `done` fails if there was any.
+ */
+export async function person(browser, server, options = DESKTOP) {
+  // Colours that are still on their way aren't those that people read.
+  const context = await browser.newContext({ reducedMotion: 'reduce', ...options, baseURL: server.origin });
+  const page = await context.newPage();
+  const complaints = [];
+  page.on('console', (message) => {
+    if (/content security policy|refused to/i.test(message.text())) complaints.push(message.text());
+  });
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  page.on('request', (request) => {
+    const { origin, protocol } = new URL(request.url());
+    if (protocol !== 'data:' && origin !== server.origin) complaints.push(request.url());
+  });
+  const done = async () => {
+    await context.close();
+    assert.deepEqual(complaints, []);
+  };
+  return { context, page, complaints, done };
+}
+
+/** Gives a page's browser an authenticator whose user is always there and always verified. */
+export async function authenticator({ context, page }) {
+  const cdp = await context.newCDPSession(page);
+  await cdp.send('WebAuthn.enable');
+  const options = {
+    protocol: 'ctap2',
+    transport: 'internal',
+    hasResidentKey: true,
+    hasUserVerification: true,
+    isUserVerified: true,
+    automaticPresenceSimulation: true,
+  };
+  const { authenticatorId } = await cdp.send('WebAuthn.addVirtualAuthenticator', { options });
+  return {
+    /** Everything it holds, to put into another browser's. */
+    credentials: async () => (await cdp.send('WebAuthn.getCredentials', { authenticatorId })).credentials,
+    add: (credential) => cdp.send('WebAuthn.addCredential', { authenticatorId, credential }),
+    remove: () => cdp.send('WebAuthn.removeVirtualAuthenticator', { authenticatorId }),
+  };
+}
+
+/** Fails on anything that axe finds serious, on sideways scrolling, and on other than one heading. */
+export async function isAccessible(page, what) {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  const told = violations.map(({ id, impact, nodes }) => `${impact} ${id}: ${nodes.map((n) => n.html).join(' ')}`);
+  assert.deepEqual(told, [], what);
+  assert.equal(await page.locator('h1').count(), 1, `${what}: one main heading`);
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  assert.ok(wide <= 0, `${what} is ${wide} pixels too wide`);
+}
+
+/** The latest mail to somebody, as the mailbox of a local run shows it. */
+export async function mailTo(server, email) {
+  const html = await (await fetch(`${server.origin}/mailbox`)).text();
+  const article = html.split('<article').find((part) => part.includes(`data-to="${email}"`));
+  assert.ok(article, `a mail to ${email}`);
+  const link = /href="([^"]+)">Open its link/.exec(article)?.[1].replaceAll('&#38;', '&');
+  const code = /\b(\d{8})\b/.exec(/<pre>(.*?)<\/pre>/s.exec(article)?.[1] ?? '')?.[1];
+  return { article, link, code };
+}
