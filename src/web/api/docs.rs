@@ -190,6 +190,10 @@ fn complete(operation: &mut utoipa::openapi::path::Operation) {
             let limit = ObjectBuilder::new().schema_type(Type::Integer);
             let limit = limit.minimum(Some(1)).maximum(Some(200)).build();
             parameter.schema = Some(RefOr::T(limit.into()));
+        } else if parameter.name == "Idempotency-Key" {
+            let key = ObjectBuilder::new().schema_type(Type::String);
+            let key = key.min_length(Some(1)).max_length(Some(255)).pattern(Some("^[!-~]+$"));
+            parameter.schema = Some(RefOr::T(key.build().into()));
         }
     }
     let Some(security) = &mut operation.security else { return };
@@ -197,7 +201,7 @@ fn complete(operation: &mut utoipa::openapi::path::Operation) {
     for requirement in security.iter() {
         let told = serde_json::to_value(requirement).unwrap_or_default();
         // The scope that a member's role must bring along; of creators, that she is one.
-        if let Some(scope) = told["api_key"][0].as_str() {
+        if let Some(scope) = told.pointer("/api_key/0").and_then(|scope| scope.as_str()) {
             sessions.push(SecurityRequirement::new("session", [scope]));
         } else if told.get("creator").is_some() {
             sessions.push(SecurityRequirement::new("session", ["creator"]));
