@@ -27,6 +27,8 @@ use tributary::domain::merkle::Frontier;
 use tributary::domain::money::Currency;
 use tributary::domain::order::{Delivery, Facts};
 use tributary::domain::passkey::{ClientData, Site, asserted, registered};
+use tributary::domain::payment;
+use tributary::domain::secret::Roots;
 use tributary::domain::session::{SESSION_COOKIE, device, plain_recovery_code};
 use tributary::domain::time::{Day, Zone, parse_rfc3339, to_rfc3339};
 use tributary::partners::shopify::{Parsed, parse, verify};
@@ -157,7 +159,8 @@ pub fn csv(data: &[u8]) {
     let text = String::from_utf8_lossy(data).into_owned();
     let mut cell = String::new();
     line(&mut cell, &[&text]);
-    let cell = cell.strip_suffix("\r\n").unwrap();
+    assert!(cell.ends_with("\r\n"));
+    cell.truncate(cell.len() - 2);
     let read = match cell.strip_prefix('"') {
         Some(quoted) => {
             let inner = quoted.strip_suffix('"').expect("closed");
@@ -261,6 +264,21 @@ pub fn values(data: &[u8]) {
     }
     if let Some(zone) = Zone::named(text) {
         assert!(zone.start_of(zone.day(NOW_MS)) <= NOW_MS);
+    }
+    // What is accepted is its own one spelling.
+    for read in [
+        payment::paypal,
+        payment::iban,
+        payment::bic,
+        payment::routing_number,
+        payment::account_number,
+    ] {
+        if let Ok(kept) = read(text) {
+            assert_eq!(read(&kept).as_ref(), Ok(&kept), "{text}");
+        }
+    }
+    if let Some(roots) = Roots::parse(text) {
+        assert!(!format!("{roots:?}").contains(text.trim()), "keys are not for printing");
     }
     let _ = serde_json::from_str::<Value>(text).map(|_| from_json::<Vec<String>>(text));
 }

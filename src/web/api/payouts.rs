@@ -428,6 +428,7 @@ pub async fn cancel(
 /// What became of a payment.
 #[derive(Clone, Copy, PartialEq, Eq, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = PaymentOutcome)]
 pub enum Outcome {
     /// It arrived.
     Settled,
