@@ -1,8 +1,6 @@
 //! Facts, decisions and deliveries out of the JSON in which they are kept and queued: what their
 //! `Serialize` wrote, read as rows are.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 use super::DbError;
@@ -15,6 +13,7 @@ use crate::domain::order::{
     Delivery, Edit, Evidence, Facts, Line, Payment, Refund, RefundLine, Report, Snapshot,
     SnapshotKey, UsedCode,
 };
+use crate::domain::sorted::Sorted;
 
 /// Reads what was kept as JSON.
 ///
@@ -138,9 +137,8 @@ impl FromColumn for Frontier {
         Self::default()
     }
 }
-impl<T: FromColumn> FromColumn for BTreeMap<String, T> {
+impl<T: FromColumn> FromColumn for Sorted<String, T> {
     fn from_column(value: &Value) -> Option<Self> {
-        // `collect` would sort first: 5 kB for each type.
         let mut map = Self::new();
         for (key, value) in value.as_object()? {
             map.insert(key.clone(), T::from_column(value)?);
