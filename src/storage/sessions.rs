@@ -27,8 +27,12 @@ WHERE browser_hash = ?1";
 
     FIND_PERSON = "SELECT id FROM people WHERE email = ?1";
 
-    INSERT_PERSON = "
-INSERT INTO people (id, email, created_at_ms) VALUES (?1, ?2, ?3) ON CONFLICT (email) DO NOTHING";
+    INSERT_PERSON = "INSERT INTO people (id, email, created_at_ms) VALUES (?1, ?2, ?3)";
+
+    /// Aborts the batch, by a NULL that the table refuses, unless a brand has the person ?1 by now.
+    BELONGS = "
+INSERT INTO people (id) SELECT NULL WHERE NOT EXISTS (SELECT 1 FROM members WHERE person_id = ?1)
+  AND NOT EXISTS (SELECT 1 FROM creators WHERE person_id = ?1)";
 
     /// The person with the address ?7 signs in.
     INSERT_SESSION = "
@@ -205,10 +209,16 @@ pub fn person<'a>(db: &'a dyn Database, email: &str) -> Reading<'a, Option<Found
     db.first(bind!(FIND_PERSON, email))
 }
 
-/// Makes a person, unless the address has one.
+/// Makes a person; if the address has one the batch aborts.
 #[must_use]
 pub fn insert_person(id: PersonId, email: &str, now_ms: Millis) -> Statement {
     bind!(INSERT_PERSON, id, email, now_ms)
+}
+
+/// Aborts the batch unless the person is a member or a creator somewhere by now.
+#[must_use]
+pub fn belongs(id: PersonId) -> Statement {
+    bind!(BELONGS, id)
 }
 
 /// Signs in the person with this address.

@@ -268,16 +268,21 @@ async fn finish(
     unspent(app, &mut batch);
     // Looked up last: whoever accepted the invitation a moment ago is known by now.
     let person = match rows::person(app.db(), &sign_in.email).await? {
-        Some(found) => found.id,
-        // An invitation that is gone makes nobody a person.
+        Some(found) => {
+            batch.extend(joining);
+            found.id
+        }
+        // An invitation that is gone makes nobody a person,
         None if joining.is_empty() => return Err(failed()),
         None => {
             let id: PersonId = app.new_id();
             batch.push(rows::insert_person(id, &sign_in.email, now_ms));
+            batch.extend(joining);
+            // even if it went a moment ago.
+            batch.push(rows::belongs(id));
             id
         }
     };
-    batch.extend(joining);
     let secret = session::secret(app.random());
     let (hash, id) = (token_hash(&secret), app.new_id());
     batch.push(rows::insert(&hash, id, &browser.device, &sign_in.email, now_ms));
