@@ -12,6 +12,7 @@ mod support;
 
 mod api {
     mod access;
+    mod at_once;
     mod bad_input;
     mod failures;
     mod mail;

@@ -44,15 +44,18 @@ FROM members WHERE brand_id = ?1 AND secret_hash = ?2 AND email = ?3 AND expires
 
     FIND_CREATOR_INVITATION = "
 SELECT i.brand_id, b.name AS brand, i.creator_id, c.email, p.email AS connected, i.expires_at_ms,
-  i.accepted_at_ms
+  i.accepted_at_ms, EXISTS (SELECT 1 FROM people q JOIN creators o ON o.person_id = q.id
+    WHERE q.email = lower(trim(c.email)) AND o.brand_id = i.brand_id AND o.id <> i.creator_id) AS taken
 FROM invitations i JOIN creators c ON c.brand_id = i.brand_id AND c.id = i.creator_id
 JOIN brands b ON b.id = i.brand_id LEFT JOIN people p ON p.id = c.person_id
 WHERE i.secret_hash = ?1";
 
-    /// The person with the address ?3 becomes the creator ?2, unless somebody else is.
+    /// The person with the address ?3 becomes the creator ?2. NULL, which aborts, if somebody else is
+    /// or if she was erased.
     CONNECT_CREATOR = "
-UPDATE creators SET person_id = (SELECT id FROM people WHERE email = ?3)
-WHERE brand_id = ?1 AND id = ?2 AND person_id IS NULL AND erased_at_ms IS NULL";
+UPDATE creators SET person_id = p.id,
+  name = iif(erased_at_ms IS NULL AND coalesce(person_id, p.id) = p.id, name, NULL)
+FROM people p WHERE p.email = ?3 AND creators.brand_id = ?1 AND creators.id = ?2";
 }
 
 /// An invitation of a member.
@@ -164,6 +167,8 @@ row! {
         pub expires_at_ms: Millis,
         /// When it was accepted, if it was.
         pub accepted_at_ms: Option<Millis>,
+        /// Whether the person with her address is another creator of the brand.
+        pub taken: bool,
     }
 }
 
@@ -206,7 +211,8 @@ pub fn join(
     ]
 }
 
-/// Makes the person with this address the creator who was invited; whoever is it stays.
+/// Makes the person with this address the creator who was invited; if somebody else is it the batch
+/// aborts.
 #[must_use]
 pub fn connect(brand: BrandId, creator: CreatorId, email: &str) -> Statement {
     bind!(CONNECT_CREATOR, brand, creator, email)

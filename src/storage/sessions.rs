@@ -5,7 +5,7 @@
 
 use super::{Database, Reading, Statement, bind, row, spelling, statements};
 use crate::domain::ids::{AuditId, BrandId, CreatorId, MemberId, PasskeyId, PersonId, SessionId};
-use crate::domain::session::Role;
+use crate::domain::session::{Role, session_ms};
 use crate::domain::time::Millis;
 
 statements! {
@@ -27,8 +27,12 @@ WHERE browser_hash = ?1";
 
     FIND_PERSON = "SELECT id FROM people WHERE email = ?1";
 
-    INSERT_PERSON = "
-INSERT INTO people (id, email, created_at_ms) VALUES (?1, ?2, ?3) ON CONFLICT (email) DO NOTHING";
+    INSERT_PERSON = "INSERT INTO people (id, email, created_at_ms) VALUES (?1, ?2, ?3)";
+
+    /// Aborts the batch, by a NULL that the table refuses, unless a brand has the person ?1 by now.
+    BELONGS = "
+INSERT INTO people (id) SELECT NULL WHERE NOT EXISTS (SELECT 1 FROM members WHERE person_id = ?1)
+  AND NOT EXISTS (SELECT 1 FROM creators WHERE person_id = ?1)";
 
     /// The person with the address ?7 signs in.
     INSERT_SESSION = "
@@ -50,10 +54,15 @@ FROM sessions s JOIN people p ON p.id = s.person_id WHERE s.secret_hash = ?1";
     SEEN = "UPDATE sessions SET last_seen_at_ms = max(last_seen_at_ms, ?2) WHERE secret_hash = ?1";
 
     LIST = "
-SELECT id, device, created_at_ms, last_seen_at_ms FROM sessions WHERE person_id = ?1
-ORDER BY id DESC LIMIT 200";
+SELECT id, device, created_at_ms, last_seen_at_ms FROM sessions
+WHERE person_id = ?1 AND last_seen_at_ms > ?2 AND created_at_ms > ?3 ORDER BY id DESC LIMIT 200";
 
-    END = "DELETE FROM sessions WHERE person_id = ?1 AND id = ?2 RETURNING id";
+    END = "DELETE FROM sessions WHERE person_id = ?1 AND id = ?2";
+
+    /// Aborts the batch unless the person has the session ?2.
+    REQUIRE_SESSION = "
+INSERT INTO people (id) SELECT NULL
+WHERE NOT EXISTS (SELECT 1 FROM sessions WHERE person_id = ?1 AND id = ?2)";
 
     END_ALL = "DELETE FROM sessions WHERE person_id = ?1";
 
@@ -62,12 +71,12 @@ ORDER BY id DESC LIMIT 200";
     CHALLENGE = "
 UPDATE sessions SET challenge = ?2, challenge_at_ms = ?3 WHERE secret_hash = ?1";
 
-    /// Aborts the batch unless the session's challenge still waits: a secret that isn't there is
-    /// NULL, which the table refuses. A challenge is answered once.
+    /// Aborts the batch, by a NULL that the table refuses, unless the session's challenge still waits
+    /// and its person has passkeys or none, as ?3 says. A challenge is answered once.
     REQUIRE = "
-INSERT INTO sessions (secret_hash, id, person_id, device, created_at_ms, last_seen_at_ms, factors)
-SELECT NULL, '', '', '', 0, 0, 1
-WHERE NOT EXISTS (SELECT 1 FROM sessions WHERE secret_hash = ?1 AND challenge = ?2)";
+INSERT INTO people (id) SELECT NULL
+WHERE NOT EXISTS (SELECT 1 FROM sessions s WHERE s.secret_hash = ?1 AND s.challenge = ?2
+  AND EXISTS (SELECT 1 FROM passkeys k WHERE k.person_id = s.person_id) = ?3)";
 
     /// With a new secret ?2; the old one is nothing from then on.
     STEP_UP = "
@@ -88,10 +97,12 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 UPDATE passkeys SET sign_count = max(sign_count, ?3), last_used_at_ms = ?4
 WHERE person_id = ?1 AND id = ?2";
 
-    /// The last one stays.
-    DELETE_PASSKEY = "
-DELETE FROM passkeys WHERE person_id = ?1 AND id = ?2
-  AND EXISTS (SELECT 1 FROM passkeys o WHERE o.person_id = ?1 AND o.id <> ?2) RETURNING id";
+    /// Aborts the batch unless the person has the passkey ?2 and another one.
+    REQUIRE_TWO = "
+INSERT INTO people (id) SELECT NULL
+WHERE (SELECT count(*) > 1 AND max(id = ?2) FROM passkeys WHERE person_id = ?1) IS NOT 1";
+
+    DELETE_PASSKEY = "DELETE FROM passkeys WHERE person_id = ?1 AND id = ?2";
 
     DELETE_PASSKEYS = "DELETE FROM passkeys WHERE person_id = ?1";
 
@@ -105,16 +116,22 @@ SELECT ?1, j.value, ?3 FROM json_each(?2) j";
     FIND_RECOVERY = "
 SELECT uses FROM recovery_codes WHERE person_id = ?1 AND code_hash = ?2";
 
+    /// Aborts the batch unless the session ?1 is there, and the code ?2 among its person's.
+    REQUIRE_RECOVERY = "
+INSERT INTO people (id) SELECT NULL WHERE NOT EXISTS (SELECT 1 FROM sessions s
+  JOIN recovery_codes r ON r.person_id = s.person_id WHERE s.secret_hash = ?1 AND r.code_hash = ?2)";
+
     /// As [`SPEND`].
     USE_RECOVERY = "
 UPDATE recovery_codes SET uses = uses + 1, used_at_ms = ?3
 WHERE person_id = ?1 AND code_hash = ?2";
 
-    /// In the trail of each brand that the person is a member of, and in her own. ?1 person.
+    /// In the trail of each brand that the person is a member of, and in her own. ?1 person. The trail
+    /// is append-only: her own, which no brand has, doesn't say what her devices are called.
     NOTE = "
 INSERT INTO audit (brand_id, id, at_ms, actor_kind, actor_id, action, subject_id, request_id, after)
 SELECT m.brand_id, ?2, ?3, 'member', m.id, ?4, m.id, ?5, ?6 FROM members m WHERE m.person_id = ?1
-UNION ALL SELECT ?1, ?2, ?3, 'member', ?1, ?4, ?1, ?5, ?6";
+UNION ALL SELECT ?1, ?2, ?3, 'member', ?1, ?4, ?1, ?5, NULL";
 }
 
 /// A sign-in that begins.
@@ -205,10 +222,16 @@ pub fn person<'a>(db: &'a dyn Database, email: &str) -> Reading<'a, Option<Found
     db.first(bind!(FIND_PERSON, email))
 }
 
-/// Makes a person, unless the address has one.
+/// Makes a person; if the address has one the batch aborts.
 #[must_use]
 pub fn insert_person(id: PersonId, email: &str, now_ms: Millis) -> Statement {
     bind!(INSERT_PERSON, id, email, now_ms)
+}
+
+/// Aborts the batch unless the person is a member or a creator somewhere by now.
+#[must_use]
+pub fn belongs(id: PersonId) -> Statement {
+    bind!(BELONGS, id)
 }
 
 /// Signs in the person with this address.
@@ -309,18 +332,23 @@ row! {
     }
 }
 
-/// The person's sessions, latest first; those that ended by their time too.
+/// The sessions of this one's person that haven't ended by their time, latest first.
 ///
 /// # Errors
 /// [`super::DbError`].
-pub fn list(db: &dyn Database, person: PersonId) -> Reading<'_, Vec<ListedSession>> {
-    db.all(bind!(LIST, person))
+pub fn list<'a>(
+    db: &'a dyn Database,
+    session: &SessionRow,
+    now_ms: Millis,
+) -> Reading<'a, Vec<ListedSession>> {
+    let (idle, longest) = session_ms(!session.members.is_empty());
+    db.all(bind!(LIST, session.person_id, now_ms - idle, now_ms - longest))
 }
 
-/// Ends a session of the person; a row tells whether it was one.
+/// Ends a session of the person; the batch aborts if it is none, or ended.
 #[must_use]
-pub fn end(person: PersonId, id: SessionId) -> Statement {
-    bind!(END, person, id)
+pub fn end(person: PersonId, id: SessionId) -> Vec<Statement> {
+    vec![bind!(REQUIRE_SESSION, person, id), bind!(END, person, id)]
 }
 
 /// Ends every session of the person.
@@ -329,22 +357,17 @@ pub fn end_all(person: PersonId) -> Statement {
     bind!(END_ALL, person)
 }
 
-/// Ends every session of the person but this.
-#[must_use]
-pub fn end_others(person: PersonId, kept: SessionId) -> Statement {
-    bind!(END_OTHERS, person, kept)
-}
-
 /// Sets what a passkey is to sign next.
 #[must_use]
 pub fn challenge(secret_hash: &str, challenge: &str, now_ms: Millis) -> Statement {
     bind!(CHALLENGE, secret_hash, challenge, now_ms)
 }
 
-/// Aborts the batch unless this challenge of the session still waits.
+/// Aborts the batch unless this challenge of the session still waits and its person's first passkey
+/// isn't a new one.
 #[must_use]
 pub fn require(session: &SessionRow, challenge: &str) -> Statement {
-    bind!(REQUIRE, &session.secret_hash, challenge)
+    bind!(REQUIRE, &session.secret_hash, challenge, session.has_passkey)
 }
 
 /// A second factor was shown: the session gets a new secret, and no challenge waits any more.
@@ -402,10 +425,15 @@ pub fn use_passkey(person: PersonId, id: PasskeyId, sign_count: u32, now_ms: Mil
     bind!(USE_PASSKEY, person, id, sign_count, now_ms)
 }
 
-/// Removes a passkey, but never the last; a row tells that it is gone.
+/// Removes a passkey and ends the person's sessions but this; for the last one the batch aborts.
 #[must_use]
-pub fn delete_passkey(person: PersonId, id: PasskeyId) -> Statement {
-    bind!(DELETE_PASSKEY, person, id)
+pub fn delete_passkey(session: &SessionRow, id: PasskeyId) -> Vec<Statement> {
+    let person = session.person_id;
+    vec![
+        bind!(REQUIRE_TWO, person, id),
+        bind!(DELETE_PASSKEY, person, id),
+        bind!(END_OTHERS, person, session.id),
+    ]
 }
 
 /// Removes all second factors of a person who lost them.
@@ -441,10 +469,14 @@ pub fn recovery<'a>(
     db.first(bind!(FIND_RECOVERY, person, hash))
 }
 
-/// Spends a recovery code; the batch aborts if it was spent.
+/// Spends a recovery code in a session; the batch aborts if the code was spent or replaced, or if the
+/// session has another secret by now.
 #[must_use]
-pub fn use_recovery(person: PersonId, hash: &str, now_ms: Millis) -> Statement {
-    bind!(USE_RECOVERY, person, hash, now_ms)
+pub fn use_recovery(session: &SessionRow, hash: &str, now_ms: Millis) -> Vec<Statement> {
+    vec![
+        bind!(REQUIRE_RECOVERY, &session.secret_hash, hash),
+        bind!(USE_RECOVERY, session.person_id, hash, now_ms),
+    ]
 }
 
 /// Notes what a person did to her own access: in her own trail, and in those of the brands that

@@ -590,8 +590,13 @@ async fn an_invitation_is_no_lasting_key() {
 
     // She signs in: from now on no link alone opens anything.
     let anna = Browser::default();
+    let token = invite().await;
+    let access = accept(&token).await.expect(201)["access_token"].as_str().unwrap().to_owned();
+    let mine = async || product.call("GET", "/v1/me/earnings", None, &access).await.status;
+    assert_eq!(mine().await, 200);
     let fourth = invite().await;
     anna.sign_in(&product, json!({ "invitation": fourth })).await;
+    assert_eq!(mine().await, 401);
     let fifth = invite().await;
     assert_eq!(accept(&fifth).await.expect(409)["type"], "/problems/creator-connected");
     // Mails to one address come to an end.

@@ -26,6 +26,8 @@ struct Calls {
     /// Which of them fails how.
     failing: Option<(u64, Fault)>,
     away: bool,
+    /// What somebody else does right before the next batch with such a statement.
+    meanwhile: Option<(&'static str, String)>,
 }
 
 #[derive(Clone)]
@@ -69,6 +71,11 @@ impl Sqlite {
     /// Every call fails from now on, or none.
     pub fn away(&self, away: bool) {
         self.calls.lock().unwrap().away = away;
+    }
+
+    /// Right before the next batch with a statement that contains `part`, `sql` is done.
+    pub fn before(&self, part: &'static str, sql: &str) {
+        self.calls.lock().unwrap().meanwhile = Some((part, sql.to_owned()));
     }
 
     pub fn calls(&self) -> u64 {
@@ -174,15 +181,21 @@ impl Database for Sqlite {
 
 impl Sqlite {
     fn run_batch(&self, statements: &[Statement]) -> Result<Vec<Rows>, DbError> {
-        let fault = {
+        let (fault, meanwhile) = {
             let mut calls = self.calls.lock().unwrap();
             let this = calls.so_far;
             calls.so_far += 1;
             if calls.away {
                 return Err(DbError::Unavailable("D1 is away".into()));
             }
-            calls.failing.filter(|(n, _)| *n == this).map(|(_, fault)| fault)
+            let fault = calls.failing.filter(|(n, _)| *n == this).map(|(_, fault)| fault);
+            let hit =
+                |(part, _): &mut (&str, String)| statements.iter().any(|s| s.sql.contains(*part));
+            (fault, calls.meanwhile.take_if(hit))
         };
+        if let Some((_, sql)) = meanwhile {
+            self.execute(&sql).unwrap();
+        }
         let lost = || DbError::Unavailable("Network connection lost.".into());
         if fault == Some(Fault::Before) {
             return Err(lost());

@@ -55,7 +55,8 @@ view! {
 
 /// Begins a sign-in: mails a link, and a code for other devices, if the address is known.
 #[utoipa::path(post, path = "/v1/sign-in", tag = "sign-in", request_body = SignIn,
-    responses((status = 202, body = Begun), (status = 429, description = "Too many for now")))]
+    responses((status = 202, body = Begun), (status = 429, description = "Too many for now"),
+    (status = 409, description = "Invited is somebody whom the brand has already")))]
 pub async fn begin(
     State(app): State<App>,
     browser: Browser,
@@ -94,11 +95,11 @@ pub async fn begin(
     Ok(response)
 }
 
-/// Known-bad: leaves out the first statement of a batch, which spends something.
+/// Known-bad: leaves out the first statements of a batch, which spend something.
 #[cfg(feature = "canary")]
 pub fn unspent(app: &App, batch: &mut Vec<Statement>) {
     if app.config.canary == Some(crate::app::Canary::Unspent) {
-        batch.drain(..1);
+        batch.clear();
     }
 }
 
@@ -127,7 +128,17 @@ async fn who(app: &App, wanted: SignIn) -> Result<(String, Option<String>)> {
             "whom this invitation is for signs in with another address already",
         ));
     }
+    if invited.taken {
+        return Err(creator_exists());
+    }
     Ok((email, Some(hash)))
+}
+
+/// A person is one creator of a brand. That somebody is isn't told of an address which the brand
+/// doesn't know: only when it was shown to be hers.
+fn creator_exists() -> Box<Error> {
+    let detail = "whom this invitation is for is a creator of this brand already: ask the brand";
+    Error::refused("creator-exists", detail)
 }
 
 /// What an invitation says.
@@ -139,6 +150,7 @@ pub struct Invited {
     /// Who is invited, if the brand knows the address.
     pub email: Option<String>,
     connected: Option<String>,
+    taken: bool,
 }
 
 /// What the invitation with this token says, while it can be accepted.
@@ -156,6 +168,7 @@ pub async fn invited(app: &App, token: &str, hash: &str) -> Result<Option<Invite
                 role: Some(found.role),
                 email: Some(found.email),
                 connected: None,
+                taken: false,
             }))
         }
         Some(TokenKind::Invitation) => {
@@ -166,6 +179,7 @@ pub async fn invited(app: &App, token: &str, hash: &str) -> Result<Option<Invite
                 role: None,
                 email: found.email.as_deref().map(normal_email),
                 connected: found.connected,
+                taken: found.taken,
             }))
         }
         _ => Ok(None),
@@ -268,16 +282,21 @@ async fn finish(
     unspent(app, &mut batch);
     // Looked up last: whoever accepted the invitation a moment ago is known by now.
     let person = match rows::person(app.db(), &sign_in.email).await? {
-        Some(found) => found.id,
-        // An invitation that is gone makes nobody a person.
+        Some(found) => {
+            batch.extend(joining);
+            found.id
+        }
+        // An invitation that is gone makes nobody a person,
         None if joining.is_empty() => return Err(failed()),
         None => {
             let id: PersonId = app.new_id();
             batch.push(rows::insert_person(id, &sign_in.email, now_ms));
+            batch.extend(joining);
+            // even if it went a moment ago.
+            batch.push(rows::belongs(id));
             id
         }
     };
-    batch.extend(joining);
     let secret = session::secret(app.random());
     let (hash, id) = (token_hash(&secret), app.new_id());
     batch.push(rows::insert(&hash, id, &browser.device, &sign_in.email, now_ms));
@@ -285,6 +304,7 @@ async fn finish(
     batch.push(rows::note(person, app.new_id(), "session.begin", request_id, told, now_ms));
     match app.db().run(batch).await {
         Ok(_) => signed_in(app, &secret).await,
+        Err(error) if error.is_constraint("creators.person_id") => Err(creator_exists()),
         // Somebody was faster: with this link, this invitation or this address.
         Err(DbError::Constraint(_)) => Err(failed()),
         Err(error) => Err(error.into()),
@@ -299,7 +319,9 @@ async fn accepted(app: &App, hash: &str, email: &str, request_id: &str) -> Resul
         return Ok(members::join(&found, hash, app.new_id(), request_id, now_ms));
     }
     let found = members::creator_invitation(app.db(), hash).await?;
-    let Some(found) = found.filter(|i| i.expires_at_ms > now_ms && i.accepted_at_ms.is_none())
+    let hers = |by: &Option<String>| by.as_deref().is_none_or(|connected| connected == email);
+    let Some(found) = found
+        .filter(|i| i.expires_at_ms > now_ms && i.accepted_at_ms.is_none() && hers(&i.connected))
     else {
         return Ok(Vec::new());
     };
@@ -309,6 +331,9 @@ async fn accepted(app: &App, hash: &str, email: &str, request_id: &str) -> Resul
     #[cfg(feature = "canary")]
     unspent(app, &mut batch);
     batch.push(members::connect(found.brand_id, found.creator_id, email));
+    // From now on she shows who she is: no link or token alone opens anything.
+    batch.push(access::withdraw(found.brand_id, found.creator_id));
+    batch.push(access::end_tokens(found.brand_id, found.creator_id));
     batch.push(note(app, found.brand_id, &by, "invitation.accept", &who, None, None));
     Ok(batch)
 }
@@ -431,7 +456,12 @@ pub async fn sign_out(
     me: SignedIn,
     RequestId(request_id): RequestId,
 ) -> Result<Response> {
-    ended(&app, &me.0, me.0.id, &request_id).await?;
+    match ended(&app, &me.0, me.0.id, &request_id).await {
+        // Ended elsewhere at the same moment.
+        Ok(()) => {}
+        Err(error) if matches!(*error, Error::NotFound) => {}
+        Err(error) => return Err(error),
+    }
     let mut response = Response::empty(StatusCode::NO_CONTENT);
     response.push("set-cookie", set_cookie(SESSION_COOKIE, "", Some(0)));
     Ok(response)
@@ -459,9 +489,8 @@ view! {
     responses((status = 200, body = List<ListedView>)))]
 pub async fn list(State(app): State<App>, me: SignedIn) -> Result<Json<List<ListedView>>> {
     me.0.enough()?;
-    let now_ms = app.now_ms();
     let is_member = !me.0.members.is_empty();
-    let all = rows::list(app.db(), me.0.person_id).await?;
+    let all = rows::list(app.db(), &me.0, app.now_ms()).await?;
     let views = all.into_iter().map(|row| ListedView {
         current: row.id == me.0.id,
         expires_at: Time(session_end(row.created_at_ms, row.last_seen_at_ms, is_member)),
@@ -470,8 +499,7 @@ pub async fn list(State(app): State<App>, me: SignedIn) -> Result<Json<List<List
         created_at: Time(row.created_at_ms),
         last_seen_at: Time(row.last_seen_at_ms),
     });
-    let data = views.filter(|view| view.expires_at.0 > now_ms).collect();
-    Ok(Json(List { data, next_cursor: None }))
+    Ok(Json(List { data: views.collect(), next_cursor: None }))
 }
 
 /// Ends a session of the person, at once.
@@ -493,13 +521,14 @@ pub async fn end(
 /// # Errors
 /// 404 if there is none with this id.
 pub async fn ended(app: &App, me: &SessionRow, id: SessionId, request_id: &str) -> Result<()> {
-    let all = rows::list(app.db(), me.person_id).await?;
-    if !all.iter().any(|session| session.id == id) {
-        return Err(Error::NotFound.into());
-    }
     let told = Some(serde_json::Value::from(id.to_string()).to_string());
     let (now_ms, note_id) = (app.now_ms(), app.new_id());
     let note = rows::note(me.person_id, note_id, "session.end", request_id, told, now_ms);
-    app.db().run(vec![rows::end(me.person_id, id), note]).await?;
-    Ok(())
+    let mut batch = rows::end(me.person_id, id);
+    batch.push(note);
+    match app.db().run(batch).await {
+        Ok(_) => Ok(()),
+        Err(DbError::Constraint(_)) => Err(Error::NotFound.into()),
+        Err(error) => Err(error.into()),
+    }
 }
