@@ -49,10 +49,12 @@ FROM invitations i JOIN creators c ON c.brand_id = i.brand_id AND c.id = i.creat
 JOIN brands b ON b.id = i.brand_id LEFT JOIN people p ON p.id = c.person_id
 WHERE i.secret_hash = ?1";
 
-    /// The person with the address ?3 becomes the creator ?2, unless somebody else is.
+    /// The person with the address ?3 becomes the creator ?2. NULL, which aborts, if somebody else is
+    /// or if she was erased.
     CONNECT_CREATOR = "
-UPDATE creators SET person_id = (SELECT id FROM people WHERE email = ?3)
-WHERE brand_id = ?1 AND id = ?2 AND person_id IS NULL";
+UPDATE creators SET person_id = people.id,
+  name = iif(erased_at_ms IS NULL AND coalesce(person_id, people.id) = people.id, name, NULL)
+FROM people WHERE people.email = ?3 AND creators.brand_id = ?1 AND creators.id = ?2";
 }
 
 /// An invitation of a member.
@@ -206,7 +208,8 @@ pub fn join(
     ]
 }
 
-/// Makes the person with this address the creator who was invited; whoever is it stays.
+/// Makes the person with this address the creator who was invited; if somebody else is it the batch
+/// aborts.
 #[must_use]
 pub fn connect(brand: BrandId, creator: CreatorId, email: &str) -> Statement {
     bind!(CONNECT_CREATOR, brand, creator, email)

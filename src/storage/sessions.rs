@@ -57,7 +57,12 @@ FROM sessions s JOIN people p ON p.id = s.person_id WHERE s.secret_hash = ?1";
 SELECT id, device, created_at_ms, last_seen_at_ms FROM sessions WHERE person_id = ?1
 ORDER BY id DESC LIMIT 200";
 
-    END = "DELETE FROM sessions WHERE person_id = ?1 AND id = ?2 RETURNING id";
+    END = "DELETE FROM sessions WHERE person_id = ?1 AND id = ?2";
+
+    /// Aborts the batch unless the person has the session ?2.
+    REQUIRE_SESSION = "
+INSERT INTO people (id) SELECT NULL
+WHERE NOT EXISTS (SELECT 1 FROM sessions WHERE person_id = ?1 AND id = ?2)";
 
     END_ALL = "DELETE FROM sessions WHERE person_id = ?1";
 
@@ -327,10 +332,10 @@ pub fn list(db: &dyn Database, person: PersonId) -> Reading<'_, Vec<ListedSessio
     db.all(bind!(LIST, person))
 }
 
-/// Ends a session of the person; a row tells whether it was one.
+/// Ends a session of the person; the batch aborts if it is none, or ended.
 #[must_use]
-pub fn end(person: PersonId, id: SessionId) -> Statement {
-    bind!(END, person, id)
+pub fn end(person: PersonId, id: SessionId) -> Vec<Statement> {
+    vec![bind!(REQUIRE_SESSION, person, id), bind!(END, person, id)]
 }
 
 /// Ends every session of the person.

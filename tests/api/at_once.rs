@@ -18,11 +18,97 @@ fn count(product: &Product, of: &str) -> usize {
     product.db.rows(&format!("SELECT * FROM {of}")).len()
 }
 
+/// A creator of the brand, and the token of an invitation of hers.
+async fn creator(product: &Product, p: &Programme, new: Value) -> (String, String) {
+    let made = p.post(product, "/v1/creators", new).await.expect(201);
+    let id = made["id"].as_str().unwrap().to_owned();
+    let deal = json!({ "creator_id": id, "campaign_id": p.campaign });
+    let deal = p.post(product, "/v1/deals", deal).await.expect(201)["id"].clone();
+    (id, invitation(product, p, deal.as_str().unwrap()).await)
+}
+
+async fn invitation(product: &Product, p: &Programme, deal: &str) -> String {
+    let made = p.post(product, &format!("/v1/deals/{deal}/invitation"), json!({})).await;
+    made.expect(201)["url"].as_str().unwrap().split_once('#').unwrap().1.to_owned()
+}
+
 /// Begins a sign-in in a new browser: it, and what its link posts.
 async fn begun(product: &Product, body: Value) -> (Browser, Value) {
     let browser = Browser::default();
     browser.post(product, "/v1/sign-in", body).await.expect(202);
     (browser, json!({ "token": mailed(product).0 }))
+}
+
+#[tokio::test]
+async fn what_did_not_happen_is_not_noted() {
+    let (product, p, owner) = owned().await;
+    // A session that ended a moment before.
+    let other = Browser::default();
+    for sign_out in [false, true] {
+        let session = other.sign_in(&product, json!({ "email": OWNER })).await;
+        let id = session["session"]["id"].as_str().unwrap();
+        let before = count(&product, "audit");
+        product
+            .db
+            .before("DELETE FROM sessions", &format!("DELETE FROM sessions WHERE id = '{id}'"));
+        let status = if sign_out {
+            other.delete(&product, "/v1/session").await.status
+        } else {
+            owner.browser.delete(&product, &format!("/v1/sessions/{id}")).await.status
+        };
+        assert_eq!(status, if sign_out { 204 } else { 404 });
+        assert_eq!(count(&product, "audit"), before);
+    }
+    // Two first sign-ins of one address at once.
+    let invite = json!({ "email": "mia@casa.example", "role": "viewer" });
+    p.post(&product, "/v1/members", invite).await.expect(201);
+    let body = json!({ "invitation": invited(&product, "mia@casa.example") });
+    let (one, one_link) = begun(&product, body.clone()).await;
+    let (two, two_link) = begun(&product, body).await;
+    let (a, b) = tokio::join!(
+        one.post(&product, "/v1/sign-in/link", one_link),
+        two.post(&product, "/v1/sign-in/link", two_link)
+    );
+    assert_eq!([a.status.min(b.status), a.status.max(b.status)], [200, 400]);
+    let strangers =
+        "audit WHERE brand_id LIKE 'person_%' AND brand_id NOT IN (SELECT id FROM people)";
+    assert_eq!(count(&product, strangers), 0);
+    // Two invitations of one creator, taken up by two people.
+    let zoe = json!({ "name": "Zoe", "handle": "zoe" });
+    let (id, first) = creator(&product, &p, zoe).await;
+    let deals = product.db.rows(&format!("SELECT id FROM deals WHERE creator_id = '{id}'"));
+    let second = invitation(&product, &p, deals[0]["id"].as_str().unwrap()).await;
+    let mut sign_ins = Vec::new();
+    for (token, email) in [(first, "zoe@zoe.example"), (second, OWNER)] {
+        sign_ins.push(begun(&product, json!({ "invitation": token, "email": email })).await);
+    }
+    for (browser, link) in sign_ins {
+        browser.post(&product, "/v1/sign-in/link", link).await.expect(200);
+        assert_eq!(count(&product, "audit WHERE action = 'invitation.accept'"), 1);
+        assert_eq!(count(&product, "invitations WHERE accepted_at_ms IS NOT NULL"), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_creator_who_was_connected_a_moment_before_is_not_taken_over() {
+    let (product, p, _) = owned().await;
+    let zoe = json!({ "name": "Zoe", "handle": "zoe" });
+    let (id, token) = creator(&product, &p, zoe).await;
+    let body = json!({ "invitation": token, "email": OWNER });
+    let (browser, link) = begun(&product, body).await;
+    product.db.execute("INSERT INTO people VALUES ('person_x', 'x@x.example', 0)").unwrap();
+    let meanwhile = format!("UPDATE creators SET person_id = 'person_x' WHERE id = '{id}'");
+    product.db.before("UPDATE creators SET person_id", &meanwhile);
+    let before = count(&product, "audit");
+    let late = browser.post(&product, "/v1/sign-in/link", link.clone()).await.expect(400);
+    assert_eq!(late["type"], "/problems/sign-in-failed");
+    assert_eq!(count(&product, "audit"), before);
+    assert_eq!(count(&product, "invitations WHERE accepted_at_ms IS NOT NULL"), 0);
+    let held = format!("creators WHERE id = '{id}' AND person_id = 'person_x'");
+    assert_eq!(count(&product, &held), 1);
+    // The link is as good as it was: it signs her in, and no more.
+    browser.post(&product, "/v1/sign-in/link", link).await.expect(200);
+    assert_eq!(count(&product, &held), 1);
 }
 
 #[tokio::test]

@@ -304,7 +304,9 @@ async fn accepted(app: &App, hash: &str, email: &str, request_id: &str) -> Resul
         return Ok(members::join(&found, hash, app.new_id(), request_id, now_ms));
     }
     let found = members::creator_invitation(app.db(), hash).await?;
-    let Some(found) = found.filter(|i| i.expires_at_ms > now_ms && i.accepted_at_ms.is_none())
+    let hers = |by: &Option<String>| by.as_deref().is_none_or(|connected| connected == email);
+    let Some(found) = found
+        .filter(|i| i.expires_at_ms > now_ms && i.accepted_at_ms.is_none() && hers(&i.connected))
     else {
         return Ok(Vec::new());
     };
@@ -436,7 +438,11 @@ pub async fn sign_out(
     me: SignedIn,
     RequestId(request_id): RequestId,
 ) -> Result<Response> {
-    ended(&app, &me.0, me.0.id, &request_id).await?;
+    match ended(&app, &me.0, me.0.id, &request_id).await {
+        // Ended elsewhere at the same moment.
+        Ok(()) | Err(Error::NotFound) => {}
+        Err(error) => return Err(error),
+    }
     let mut response = Response::empty(StatusCode::NO_CONTENT);
     response.push("set-cookie", set_cookie(SESSION_COOKIE, "", Some(0)));
     Ok(response)
@@ -505,6 +511,11 @@ pub async fn ended(app: &App, me: &SessionRow, id: SessionId, request_id: &str) 
     let told = Some(serde_json::Value::from(id.to_string()).to_string());
     let (now_ms, note_id) = (app.now_ms(), app.new_id());
     let note = rows::note(me.person_id, note_id, "session.end", request_id, told, now_ms);
-    app.db().run(vec![rows::end(me.person_id, id), note]).await?;
-    Ok(())
+    let mut batch = rows::end(me.person_id, id);
+    batch.push(note);
+    match app.db().run(batch).await {
+        Ok(_) => Ok(()),
+        Err(DbError::Constraint(_)) => Err(Error::NotFound),
+        Err(error) => Err(error.into()),
+    }
 }
