@@ -44,7 +44,8 @@ FROM members WHERE brand_id = ?1 AND secret_hash = ?2 AND email = ?3 AND expires
 
     FIND_CREATOR_INVITATION = "
 SELECT i.brand_id, b.name AS brand, i.creator_id, c.email, p.email AS connected, i.expires_at_ms,
-  i.accepted_at_ms
+  i.accepted_at_ms, EXISTS (SELECT 1 FROM people q JOIN creators o ON o.person_id = q.id
+    WHERE q.email = lower(trim(c.email)) AND o.brand_id = i.brand_id AND o.id <> i.creator_id) AS taken
 FROM invitations i JOIN creators c ON c.brand_id = i.brand_id AND c.id = i.creator_id
 JOIN brands b ON b.id = i.brand_id LEFT JOIN people p ON p.id = c.person_id
 WHERE i.secret_hash = ?1";
@@ -166,6 +167,8 @@ row! {
         pub expires_at_ms: Millis,
         /// When it was accepted, if it was.
         pub accepted_at_ms: Option<Millis>,
+        /// Whether the person with her address is another creator of the brand.
+        pub taken: bool,
     }
 }
 

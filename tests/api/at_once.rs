@@ -112,6 +112,26 @@ async fn a_creator_who_was_connected_a_moment_before_is_not_taken_over() {
 }
 
 #[tokio::test]
+async fn a_person_is_one_creator_of_a_brand_and_is_told_so() {
+    let (product, p, _) = owned().await;
+    let anna = json!({ "invitation": invitation(&product, &p, &p.deal).await });
+    let browser = Browser::default();
+    browser.sign_in(&product, anna).await;
+    let again = json!({ "name": "Anna B", "handle": "anna.b", "email": "Anna@creator.example" });
+    let (_, token) = creator(&product, &p, again).await;
+    let refused = browser.post(&product, "/v1/sign-in", json!({ "invitation": token })).await;
+    assert_eq!(refused.expect(409)["type"], "/problems/creator-exists");
+    // Where the brand knows no address, only who has shown that it is hers is told.
+    let (_, token) = creator(&product, &p, json!({ "name": "C", "handle": "c" })).await;
+    let body = json!({ "invitation": token, "email": "anna@creator.example" });
+    let (other, link) = begun(&product, body).await;
+    let before = product.db.checksum();
+    let refused = other.post(&product, "/v1/sign-in/link", link).await.expect(409);
+    assert_eq!(refused["type"], "/problems/creator-exists");
+    assert_eq!(product.db.checksum(), before);
+}
+
+#[tokio::test]
 async fn an_invitation_withdrawn_at_that_moment_makes_nobody_a_person() {
     let (product, p, _) = owned().await;
     let invite = json!({ "email": "mia@casa.example", "role": "viewer" });

@@ -55,7 +55,8 @@ view! {
 
 /// Begins a sign-in: mails a link, and a code for other devices, if the address is known.
 #[utoipa::path(post, path = "/v1/sign-in", tag = "sign-in", request_body = SignIn,
-    responses((status = 202, body = Begun), (status = 429, description = "Too many for now")))]
+    responses((status = 202, body = Begun), (status = 429, description = "Too many for now"),
+    (status = 409, description = "Invited is somebody whom the brand has already")))]
 pub async fn begin(
     State(app): State<App>,
     browser: Browser,
@@ -127,7 +128,17 @@ async fn who(app: &App, wanted: SignIn) -> Result<(String, Option<String>)> {
             "whom this invitation is for signs in with another address already",
         ));
     }
+    if invited.taken {
+        return Err(creator_exists());
+    }
     Ok((email, Some(hash)))
+}
+
+/// A person is one creator of a brand. That somebody is isn't told of an address which the brand
+/// doesn't know: only when it was shown to be hers.
+fn creator_exists() -> Error {
+    let detail = "whom this invitation is for is a creator of this brand already: ask the brand";
+    Error::refused("creator-exists", detail)
 }
 
 /// What an invitation says.
@@ -139,6 +150,7 @@ pub struct Invited {
     /// Who is invited, if the brand knows the address.
     pub email: Option<String>,
     connected: Option<String>,
+    taken: bool,
 }
 
 /// What the invitation with this token says, while it can be accepted.
@@ -156,6 +168,7 @@ pub async fn invited(app: &App, token: &str, hash: &str) -> Result<Option<Invite
                 role: Some(found.role),
                 email: Some(found.email),
                 connected: None,
+                taken: false,
             }))
         }
         Some(TokenKind::Invitation) => {
@@ -166,6 +179,7 @@ pub async fn invited(app: &App, token: &str, hash: &str) -> Result<Option<Invite
                 role: None,
                 email: found.email.as_deref().map(normal_email),
                 connected: found.connected,
+                taken: found.taken,
             }))
         }
         _ => Ok(None),
@@ -290,6 +304,7 @@ async fn finish(
     batch.push(rows::note(person, app.new_id(), "session.begin", request_id, told, now_ms));
     match app.db().run(batch).await {
         Ok(_) => signed_in(app, &secret).await,
+        Err(error) if error.is_constraint("creators.person_id") => Err(creator_exists()),
         // Somebody was faster: with this link, this invitation or this address.
         Err(DbError::Constraint(_)) => Err(failed()),
         Err(error) => Err(error.into()),
