@@ -114,9 +114,14 @@ pub const LONGEST_SESSION_MS: Millis = 14 * 24 * HOUR_MS;
 /// in any case, creators' after a day and after fourteen.
 #[must_use]
 pub fn session_end(created_at_ms: Millis, last_seen_at_ms: Millis, is_member: bool) -> Millis {
-    let (idle, longest) =
-        if is_member { (30 * MINUTE_MS, 12 * HOUR_MS) } else { (24 * HOUR_MS, LONGEST_SESSION_MS) };
+    let (idle, longest) = session_ms(is_member);
     (last_seen_at_ms + idle).min(created_at_ms + longest)
+}
+
+/// For how long a session holds without use, and in any case.
+#[must_use]
+pub fn session_ms(is_member: bool) -> (Millis, Millis) {
+    if is_member { (30 * MINUTE_MS, 12 * HOUR_MS) } else { (24 * HOUR_MS, LONGEST_SESSION_MS) }
 }
 
 /// The cookie with a session's secret.

@@ -5,7 +5,7 @@
 
 use super::{Database, Reading, Statement, bind, row, spelling, statements};
 use crate::domain::ids::{AuditId, BrandId, CreatorId, MemberId, PasskeyId, PersonId, SessionId};
-use crate::domain::session::Role;
+use crate::domain::session::{Role, session_ms};
 use crate::domain::time::Millis;
 
 statements! {
@@ -54,8 +54,8 @@ FROM sessions s JOIN people p ON p.id = s.person_id WHERE s.secret_hash = ?1";
     SEEN = "UPDATE sessions SET last_seen_at_ms = max(last_seen_at_ms, ?2) WHERE secret_hash = ?1";
 
     LIST = "
-SELECT id, device, created_at_ms, last_seen_at_ms FROM sessions WHERE person_id = ?1
-ORDER BY id DESC LIMIT 200";
+SELECT id, device, created_at_ms, last_seen_at_ms FROM sessions
+WHERE person_id = ?1 AND last_seen_at_ms > ?2 AND created_at_ms > ?3 ORDER BY id DESC LIMIT 200";
 
     END = "DELETE FROM sessions WHERE person_id = ?1 AND id = ?2";
 
@@ -324,12 +324,17 @@ row! {
     }
 }
 
-/// The person's sessions, latest first; those that ended by their time too.
+/// The sessions of this one's person that haven't ended by their time, latest first.
 ///
 /// # Errors
 /// [`super::DbError`].
-pub fn list(db: &dyn Database, person: PersonId) -> Reading<'_, Vec<ListedSession>> {
-    db.all(bind!(LIST, person))
+pub fn list<'a>(
+    db: &'a dyn Database,
+    session: &SessionRow,
+    now_ms: Millis,
+) -> Reading<'a, Vec<ListedSession>> {
+    let (idle, longest) = session_ms(!session.members.is_empty());
+    db.all(bind!(LIST, session.person_id, now_ms - idle, now_ms - longest))
 }
 
 /// Ends a session of the person; the batch aborts if it is none, or ended.

@@ -144,3 +144,25 @@ async fn an_invitation_withdrawn_at_that_moment_makes_nobody_a_person() {
     assert_eq!(late["type"], "/problems/sign-in-failed");
     assert_eq!(["people", "sessions", "audit"].map(|table| count(&product, table)), tables);
 }
+
+#[tokio::test]
+async fn any_session_can_be_ended_however_many_there_were() {
+    let (product, _, owner) = owned().await;
+    for n in 0..250 {
+        let (hash, id) = (format!("{n:064}"), format!("session_7zzzzzzzzzzzzzzzzzzzzzz{n:03}"));
+        let row = format!(
+            "INSERT INTO sessions (secret_hash, id, person_id, device, created_at_ms, last_seen_at_ms, factors)
+             SELECT '{hash}', '{id}', id, 'd', 0, 0, 1 FROM people"
+        );
+        product.db.execute(&row).unwrap();
+    }
+    let listed = owner.browser.get(&product, "/v1/sessions").await.expect(200);
+    assert_eq!(listed["data"].as_array().unwrap().len(), 1);
+    assert_eq!(listed["data"][0]["current"], true);
+    let other = Browser::default();
+    let session = other.sign_in(&product, json!({ "email": OWNER })).await;
+    let path = format!("/v1/sessions/{}", session["session"]["id"].as_str().unwrap());
+    assert_eq!(owner.browser.delete(&product, &path).await.status, 204);
+    assert_eq!(other.get(&product, "/v1/session").await.status, 401);
+    assert_eq!(owner.browser.delete(&product, "/v1/session").await.status, 204);
+}

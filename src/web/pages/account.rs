@@ -7,7 +7,6 @@ use super::form::{self, MyForm, then};
 use super::{Page, Who, render, see, time};
 use crate::app::App;
 use crate::domain::ids::{PasskeyId, Session, SessionId};
-use crate::domain::session::session_end;
 use crate::error::{Error, Result};
 use crate::storage::sessions::{self as rows, CreatorSide, Membership};
 use crate::web::api::sign_in;
@@ -54,10 +53,7 @@ pub async fn show(
         return Ok(see("/sign-in/passkey"));
     }
     let passkeys = rows::passkeys(app.db(), session.person_id).await?.into_iter();
-    let sessions = rows::list(app.db(), session.person_id).await?.into_iter();
-    let (now_ms, is_member) = (app.now_ms(), !session.members.is_empty());
-    let open = sessions
-        .filter(|row| session_end(row.created_at_ms, row.last_seen_at_ms, is_member) > now_ms);
+    let sessions = rows::list(app.db(), session, app.now_ms()).await?.into_iter();
     let csrf = form::proof(&app, session);
     let content = Account {
         email: &session.email,
@@ -73,7 +69,7 @@ pub async fn show(
                 used: key.last_used_at_ms.map(time),
             })
             .collect(),
-        sessions: open
+        sessions: sessions
             .map(|row| SessionLine {
                 current: row.id == session.id,
                 id: row.id,
