@@ -119,11 +119,12 @@ SELECT uses FROM recovery_codes WHERE person_id = ?1 AND code_hash = ?2";
 UPDATE recovery_codes SET uses = uses + 1, used_at_ms = ?3
 WHERE person_id = ?1 AND code_hash = ?2";
 
-    /// In the trail of each brand that the person is a member of, and in her own. ?1 person.
+    /// In the trail of each brand that the person is a member of, and in her own. ?1 person. The trail
+    /// is append-only: her own, which no brand has, doesn't say what her devices are called.
     NOTE = "
 INSERT INTO audit (brand_id, id, at_ms, actor_kind, actor_id, action, subject_id, request_id, after)
 SELECT m.brand_id, ?2, ?3, 'member', m.id, ?4, m.id, ?5, ?6 FROM members m WHERE m.person_id = ?1
-UNION ALL SELECT ?1, ?2, ?3, 'member', ?1, ?4, ?1, ?5, ?6";
+UNION ALL SELECT ?1, ?2, ?3, 'member', ?1, ?4, ?1, ?5, NULL";
 }
 
 /// A sign-in that begins.

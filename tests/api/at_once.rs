@@ -39,6 +39,20 @@ async fn begun(product: &Product, body: Value) -> (Browser, Value) {
     (browser, json!({ "token": mailed(product).0 }))
 }
 
+/// A person's own trail can't be erased: it says what she did, not what her things are called.
+#[tokio::test]
+async fn a_persons_own_trail_names_no_device() {
+    let (product, _, _) = owned().await;
+    let of = |whose: &str| {
+        let sql = format!(
+            "SELECT after FROM audit WHERE action IN ('session.begin', 'passkey.add') AND brand_id LIKE '{whose}%' ORDER BY action DESC"
+        );
+        product.db.rows(&sql).into_iter().map(|row| row["after"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(of("brand_"), ["\"Safari, iPhone\"", "\"Phone\""]);
+    assert_eq!(of("person_"), [Value::Null, Value::Null]);
+}
+
 #[tokio::test]
 async fn what_did_not_happen_is_not_noted() {
     let (product, p, owner) = owned().await;
