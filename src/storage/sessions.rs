@@ -114,6 +114,11 @@ SELECT ?1, j.value, ?3 FROM json_each(?2) j";
     FIND_RECOVERY = "
 SELECT uses FROM recovery_codes WHERE person_id = ?1 AND code_hash = ?2";
 
+    /// Aborts the batch unless the session ?1 is there, and the code ?2 among its person's.
+    REQUIRE_RECOVERY = "
+INSERT INTO people (id) SELECT NULL WHERE NOT EXISTS (SELECT 1 FROM sessions s
+  JOIN recovery_codes r ON r.person_id = s.person_id WHERE s.secret_hash = ?1 AND r.code_hash = ?2)";
+
     /// As [`SPEND`].
     USE_RECOVERY = "
 UPDATE recovery_codes SET uses = uses + 1, used_at_ms = ?3
@@ -462,10 +467,14 @@ pub fn recovery<'a>(
     db.first(bind!(FIND_RECOVERY, person, hash))
 }
 
-/// Spends a recovery code; the batch aborts if it was spent.
+/// Spends a recovery code in a session; the batch aborts if the code was spent or replaced, or if the
+/// session has another secret by now.
 #[must_use]
-pub fn use_recovery(person: PersonId, hash: &str, now_ms: Millis) -> Statement {
-    bind!(USE_RECOVERY, person, hash, now_ms)
+pub fn use_recovery(session: &SessionRow, hash: &str, now_ms: Millis) -> Vec<Statement> {
+    vec![
+        bind!(REQUIRE_RECOVERY, &session.secret_hash, hash),
+        bind!(USE_RECOVERY, session.person_id, hash, now_ms),
+    ]
 }
 
 /// Notes what a person did to her own access: in her own trail, and in those of the brands that

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::people::{Browser, Member, invited, mailed};
+use crate::support::people::{Authenticator, Browser, Member, invited, mailed};
 use crate::support::{Product, Programme};
 
 const OWNER: &str = "owner@casa.example";
@@ -51,6 +51,34 @@ async fn a_persons_own_trail_names_no_device() {
     };
     assert_eq!(of("brand_"), ["\"Safari, iPhone\"", "\"Phone\""]);
     assert_eq!(of("person_"), [Value::Null, Value::Null]);
+}
+
+#[tokio::test]
+async fn a_recovery_code_counts_once_and_not_after_it_was_replaced() {
+    let product = Product::new();
+    Programme::new(&product).await;
+    let browser = Browser::default();
+    let token = invited(&product, OWNER);
+    browser.sign_in(&product, json!({ "invitation": token })).await;
+    let codes = browser.enroll(&product, &Authenticator::new(1)).await["recovery_codes"].clone();
+    browser.sign_in(&product, json!({ "email": OWNER })).await;
+    let twin = Browser { cookies: browser.cookies.clone() };
+    // Two codes at once in one session: one is used.
+    let post = async |from: &Browser, n: usize| {
+        from.post(&product, "/v1/session/recovery", json!({ "code": codes[n] })).await.status
+    };
+    let (one, other) = tokio::join!(post(&browser, 0), post(&twin, 1));
+    assert_eq!([one.min(other), one.max(other)], [200, 401]);
+    assert_eq!(count(&product, "recovery_codes WHERE uses = 1"), 1);
+    assert_eq!(count(&product, "audit WHERE action = 'recovery.use'"), 2);
+    // Replaced after it was looked up.
+    let browser = Browser::default();
+    browser.sign_in(&product, json!({ "email": OWNER })).await;
+    product.db.before("UPDATE recovery_codes", "DELETE FROM recovery_codes");
+    assert_eq!(post(&browser, 3).await, 401);
+    let session = browser.get(&product, "/v1/session").await.expect(200);
+    assert_eq!(session["session"]["factors"], 1);
+    assert_eq!(count(&product, "audit WHERE action = 'recovery.use'"), 2);
 }
 
 #[tokio::test]

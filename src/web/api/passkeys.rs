@@ -357,7 +357,7 @@ pub async fn recover(
         Error::denied(StatusCode::UNAUTHORIZED, "recovery-refused", detail)
     };
     found.filter(|code| code.uses == 0).ok_or_else(wrong)?;
-    let mut batch = vec![rows::use_recovery(me.person_id, &hash, app.now_ms())];
+    let mut batch = rows::use_recovery(me, &hash, app.now_ms());
     #[cfg(feature = "canary")]
     super::sign_in::unspent(&app, &mut batch);
     let secret = shown(&app, me, &request_id, ("recovery.use", None), &mut batch);
