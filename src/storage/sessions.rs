@@ -97,10 +97,12 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 UPDATE passkeys SET sign_count = max(sign_count, ?3), last_used_at_ms = ?4
 WHERE person_id = ?1 AND id = ?2";
 
-    /// The last one stays.
-    DELETE_PASSKEY = "
-DELETE FROM passkeys WHERE person_id = ?1 AND id = ?2
-  AND EXISTS (SELECT 1 FROM passkeys o WHERE o.person_id = ?1 AND o.id <> ?2) RETURNING id";
+    /// Aborts the batch unless the person has the passkey ?2 and another one.
+    REQUIRE_TWO = "
+INSERT INTO people (id) SELECT NULL
+WHERE (SELECT count(*) > 1 AND max(id = ?2) FROM passkeys WHERE person_id = ?1) IS NOT 1";
+
+    DELETE_PASSKEY = "DELETE FROM passkeys WHERE person_id = ?1 AND id = ?2";
 
     DELETE_PASSKEYS = "DELETE FROM passkeys WHERE person_id = ?1";
 
@@ -355,12 +357,6 @@ pub fn end_all(person: PersonId) -> Statement {
     bind!(END_ALL, person)
 }
 
-/// Ends every session of the person but this.
-#[must_use]
-pub fn end_others(person: PersonId, kept: SessionId) -> Statement {
-    bind!(END_OTHERS, person, kept)
-}
-
 /// Sets what a passkey is to sign next.
 #[must_use]
 pub fn challenge(secret_hash: &str, challenge: &str, now_ms: Millis) -> Statement {
@@ -428,10 +424,15 @@ pub fn use_passkey(person: PersonId, id: PasskeyId, sign_count: u32, now_ms: Mil
     bind!(USE_PASSKEY, person, id, sign_count, now_ms)
 }
 
-/// Removes a passkey, but never the last; a row tells that it is gone.
+/// Removes a passkey and ends the person's sessions but this; for the last one the batch aborts.
 #[must_use]
-pub fn delete_passkey(person: PersonId, id: PasskeyId) -> Statement {
-    bind!(DELETE_PASSKEY, person, id)
+pub fn delete_passkey(session: &SessionRow, id: PasskeyId) -> Vec<Statement> {
+    let person = session.person_id;
+    vec![
+        bind!(REQUIRE_TWO, person, id),
+        bind!(DELETE_PASSKEY, person, id),
+        bind!(END_OTHERS, person, session.id),
+    ]
 }
 
 /// Removes all second factors of a person who lost them.

@@ -82,6 +82,24 @@ async fn a_recovery_code_counts_once_and_not_after_it_was_replaced() {
 }
 
 #[tokio::test]
+async fn a_passkey_that_stays_ends_no_session() {
+    let (product, _, owner) = owned().await;
+    owner.browser.enroll(&product, &Authenticator::new(2)).await;
+    let other = Browser::default();
+    other.sign_in(&product, json!({ "email": OWNER })).await;
+    let keys = owner.browser.get(&product, "/v1/passkeys").await.expect(200);
+    let id = |n: usize| keys["data"][n]["id"].as_str().unwrap().to_owned();
+    let meanwhile = format!("DELETE FROM passkeys WHERE id = '{}'", id(1));
+    product.db.before("DELETE FROM passkeys", &meanwhile);
+    let tables = ["sessions", "audit", "mails"].map(|table| count(&product, table));
+    let path = format!("/v1/passkeys/{}", id(0));
+    let refused = owner.browser.delete(&product, &path).await.expect(409);
+    assert_eq!(refused["type"], "/problems/last-passkey");
+    assert_eq!(["sessions", "audit", "mails"].map(|table| count(&product, table)), tables);
+    assert_eq!(other.get(&product, "/v1/session").await.status, 200);
+}
+
+#[tokio::test]
 async fn what_did_not_happen_is_not_noted() {
     let (product, p, owner) = owned().await;
     // A session that ended a moment before.

@@ -270,16 +270,15 @@ pub async fn remove(
         return Err(last());
     }
     let what = Some(Value::from(gone.name.as_str()).to_string());
-    let batch = vec![
-        rows::delete_passkey(me.person_id, id.0),
-        rows::end_others(me.person_id, me.id),
-        rows::note(me.person_id, app.new_id(), "passkey.remove", &request_id, what, now_ms),
-        notice(&app, me, "A passkey was removed from your account.")?,
-    ];
-    let done = app.db().run(batch).await?;
-    // Another one was removed at the same moment.
-    done.first().filter(|rows| !rows.is_empty()).ok_or_else(last)?;
-    Ok(Response::empty(StatusCode::NO_CONTENT))
+    let mut batch = rows::delete_passkey(me, id.0);
+    batch.push(rows::note(me.person_id, app.new_id(), "passkey.remove", &request_id, what, now_ms));
+    batch.push(notice(&app, me, "A passkey was removed from your account.")?);
+    match app.db().run(batch).await {
+        Ok(_) => Ok(Response::empty(StatusCode::NO_CONTENT)),
+        // Another one was removed at the same moment.
+        Err(DbError::Constraint(_)) => Err(last()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 body! {
