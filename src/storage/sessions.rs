@@ -71,12 +71,12 @@ WHERE NOT EXISTS (SELECT 1 FROM sessions WHERE person_id = ?1 AND id = ?2)";
     CHALLENGE = "
 UPDATE sessions SET challenge = ?2, challenge_at_ms = ?3 WHERE secret_hash = ?1";
 
-    /// Aborts the batch unless the session's challenge still waits: a secret that isn't there is
-    /// NULL, which the table refuses. A challenge is answered once.
+    /// Aborts the batch, by a NULL that the table refuses, unless the session's challenge still waits
+    /// and its person has passkeys or none, as ?3 says. A challenge is answered once.
     REQUIRE = "
-INSERT INTO sessions (secret_hash, id, person_id, device, created_at_ms, last_seen_at_ms, factors)
-SELECT NULL, '', '', '', 0, 0, 1
-WHERE NOT EXISTS (SELECT 1 FROM sessions WHERE secret_hash = ?1 AND challenge = ?2)";
+INSERT INTO people (id) SELECT NULL
+WHERE NOT EXISTS (SELECT 1 FROM sessions s WHERE s.secret_hash = ?1 AND s.challenge = ?2
+  AND EXISTS (SELECT 1 FROM passkeys k WHERE k.person_id = s.person_id) = ?3)";
 
     /// With a new secret ?2; the old one is nothing from then on.
     STEP_UP = "
@@ -363,10 +363,11 @@ pub fn challenge(secret_hash: &str, challenge: &str, now_ms: Millis) -> Statemen
     bind!(CHALLENGE, secret_hash, challenge, now_ms)
 }
 
-/// Aborts the batch unless this challenge of the session still waits.
+/// Aborts the batch unless this challenge of the session still waits and its person's first passkey
+/// isn't a new one.
 #[must_use]
 pub fn require(session: &SessionRow, challenge: &str) -> Statement {
-    bind!(REQUIRE, &session.secret_hash, challenge)
+    bind!(REQUIRE, &session.secret_hash, challenge, session.has_passkey)
 }
 
 /// A second factor was shown: the session gets a new secret, and no challenge waits any more.

@@ -226,3 +226,20 @@ async fn any_session_can_be_ended_however_many_there_were() {
     assert_eq!(other.get(&product, "/v1/session").await.status, 401);
     assert_eq!(owner.browser.delete(&product, "/v1/session").await.status, 204);
 }
+
+#[tokio::test]
+async fn a_first_passkey_is_the_first() {
+    let product = Product::new();
+    Programme::new(&product).await;
+    let browser = Browser::default();
+    let token = invited(&product, OWNER);
+    browser.sign_in(&product, json!({ "invitation": token })).await;
+    let mut body = Authenticator::new(1).create(&browser.challenge(&product).await);
+    body["name"] = json!("Thief's");
+    let meanwhile = "INSERT INTO passkeys SELECT id, 'k', 'Hers', 'c', '', 0, 0, NULL FROM people";
+    product.db.before("INSERT INTO passkeys", meanwhile);
+    let refused = browser.post(&product, "/v1/passkeys", body).await.expect(401);
+    assert_eq!(refused["type"], "/problems/passkey-refused");
+    assert_eq!(count(&product, "passkeys"), 1);
+    assert_eq!(count(&product, "recovery_codes"), 0);
+}
