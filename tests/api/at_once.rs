@@ -243,3 +243,31 @@ async fn a_first_passkey_is_the_first() {
     assert_eq!(count(&product, "passkeys"), 1);
     assert_eq!(count(&product, "recovery_codes"), 0);
 }
+
+#[tokio::test]
+async fn a_passkey_is_a_point_and_its_flags_make_sense() {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let product = Product::new();
+    Programme::new(&product).await;
+    let browser = Browser::default();
+    let token = invited(&product, OWNER);
+    browser.sign_in(&product, json!({ "invitation": token })).await;
+    let mut key = Authenticator::new(1);
+    // Backed up, but never to be.
+    key.flags = 5 | 0x10;
+    let mut body = key.create(&browser.challenge(&product).await);
+    body["name"] = json!("Phone");
+    assert_eq!(browser.post(&product, "/v1/passkeys", body).await.status, 401);
+    key.flags = 5 | 0x18;
+    let challenge = browser.challenge(&product).await;
+    let mut body = key.create(&challenge);
+    body["name"] = json!("Phone");
+    let good = body.clone();
+    let mut data = URL_SAFE_NO_PAD.decode(body["authenticator_data"].as_str().unwrap()).unwrap();
+    *data.last_mut().unwrap() ^= 1;
+    body["authenticator_data"] = json!(URL_SAFE_NO_PAD.encode(data));
+    let refused = browser.post(&product, "/v1/passkeys", body).await.expect(401);
+    assert_eq!(refused["type"], "/problems/passkey-refused");
+    browser.post(&product, "/v1/passkeys", good).await.expect(201);
+}
