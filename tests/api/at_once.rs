@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::support::people::{Authenticator, Browser, Member, invited, mailed};
 use crate::support::{Product, Programme};
 
+const MINUTE_MS: i64 = 60_000;
 const OWNER: &str = "owner@casa.example";
 
 async fn owned() -> (Product, Programme, Member) {
@@ -225,6 +226,27 @@ async fn any_session_can_be_ended_however_many_there_were() {
     assert_eq!(owner.browser.delete(&product, &path).await.status, 204);
     assert_eq!(other.get(&product, "/v1/session").await.status, 401);
     assert_eq!(owner.browser.delete(&product, "/v1/session").await.status, 204);
+}
+
+#[tokio::test]
+async fn a_session_that_ended_stays_so_when_its_person_is_a_member_no_more() {
+    let (product, p, owner) = owned().await;
+    let invite = json!({ "email": "mia@casa.example", "role": "viewer" });
+    p.post(&product, "/v1/members", invite).await.expect(201);
+    let mia = Member::joins(&product, "mia@casa.example", 2).await;
+    for _ in 0..2 {
+        product.pass(20 * MINUTE_MS);
+        owner.browser.get(&product, "/v1/brand").await.expect(200);
+    }
+    // It is still in use.
+    let other = Browser::default();
+    other.sign_in(&product, json!({ "email": "mia@casa.example" })).await;
+    owner.browser.show(&product, &owner.key).await;
+    let path = format!("/v1/members/{}", mia.id);
+    assert_eq!(owner.browser.delete(&product, &path).await.status, 204);
+    assert_eq!(mia.browser.get(&product, "/v1/session").await.status, 401, "it had idled");
+    assert_eq!(other.get(&product, "/v1/session").await.status, 200);
+    assert_eq!(owner.browser.get(&product, "/v1/brand").await.status, 200);
 }
 
 #[tokio::test]
