@@ -6,6 +6,7 @@ use crate::support::people::{Authenticator, Browser, Member, invited, mailed};
 use crate::support::{Product, Programme};
 
 const MINUTE_MS: i64 = 60_000;
+const HOUR_MS: i64 = 60 * MINUTE_MS;
 const OWNER: &str = "owner@casa.example";
 
 async fn owned() -> (Product, Programme, Member) {
@@ -38,6 +39,27 @@ async fn begun(product: &Product, body: Value) -> (Browser, Value) {
     let browser = Browser::default();
     browser.post(product, "/v1/sign-in", body).await.expect(202);
     (browser, json!({ "token": mailed(product).0 }))
+}
+
+#[tokio::test]
+async fn nobody_is_kept_from_signing_in_by_somebody_elsewhere() {
+    let (product, _, _) = owned().await;
+    let begin = async |address: &str| {
+        let from = [("sec-fetch-site", "same-origin"), ("cf-connecting-ip", address)];
+        let body = Some(json!({ "email": OWNER }));
+        Browser::default().send_with(&product, "POST", "/v1/sign-in", body, &from).await.status
+    };
+    for _ in 0..10 {
+        assert_eq!(begin("203.0.113.1").await, 202);
+    }
+    assert_eq!(begin("203.0.113.1").await, 429, "ten from one network");
+    // Sixty from all: the owner has begun one, the others ten and one.
+    for n in 0..49 {
+        assert_eq!(begin(&format!("198.51.100.{n}")).await, 202, "{n}");
+    }
+    assert_eq!(begin("198.51.100.200").await, 429);
+    product.pass(HOUR_MS);
+    assert_eq!(begin("203.0.113.1").await, 202);
 }
 
 /// A person's own trail can't be erased: it says what she did, not what her things are called.
