@@ -82,6 +82,9 @@ pub trait HttpClient: Send + Sync {
 
 /// Signatures by P-256 with SHA-256 (ES256), which every runtime can check.
 pub trait Signatures: Send + Sync {
+    /// Whether x and y are a key: a point on the curve.
+    fn is_key<'a>(&'a self, key: &'a [u8]) -> Pending<'a, bool>;
+
     /// Whether `signature` (r and s) of `message` was made with the key (x and y).
     fn es256<'a>(
         &'a self,

@@ -279,6 +279,7 @@ fn every_statement_is_scoped_by_brand() {
             if module == PEOPLES {
                 let hers = [
                     "person_id=?",
+                    "person_id=(SELECT person_id FROM members WHERE brand_id=?",
                     "secret_hash=?",
                     "token_hash=?",
                     "browser_hash=?",

@@ -40,7 +40,7 @@ pub enum Ceremony {
 pub struct NewPasskey {
     /// The authenticator's name for it, base64url.
     pub credential_id: String,
-    /// x and y on P-256, base64url.
+    /// x and y, base64url; whether they are a point on P-256 is for the port to say.
     pub public_key: String,
     /// How often it signed.
     pub sign_count: u32,
@@ -157,6 +157,10 @@ fn client(
 
 const USER_PRESENT: u8 = 1;
 const USER_VERIFIED: u8 = 4;
+/// The key may be backed up,
+const BACKUP_ELIGIBLE: u8 = 8;
+/// and is.
+const BACKED_UP: u8 = 0x10;
 const ATTESTED: u8 = 0x40;
 
 /// The authenticator's words: for whom, with the user there and verified. The flags, the count, and
@@ -166,8 +170,9 @@ fn authenticator<'a>(site: Site<'_>, data: &'a [u8]) -> Result<(u8, u32, &'a [u8
     let (flags, rest) = rest.split_first().ok_or(Refused)?;
     let (count, rest) = rest.split_first_chunk::<4>().ok_or(Refused)?;
     let verified = flags & USER_PRESENT != 0 && flags & USER_VERIFIED != 0;
+    let sound = flags & (BACKUP_ELIGIBLE | BACKED_UP) != BACKED_UP;
     let ours = rp_hash[..] == Sha256::digest(site.rp_id())[..];
-    if !(verified && ours) {
+    if !(verified && sound && ours) {
         return Err(Refused);
     }
     Ok((*flags, u32::from_be_bytes(*count), rest))
@@ -278,6 +283,11 @@ mod tests {
         let mut unverified = whole.clone();
         unverified[32] = 0x41;
         assert_eq!(read(&good, &unverified), Err(Refused));
+        for (flags, sound) in [(0x55, false), (0x4d, true), (0x5d, true)] {
+            let mut backed_up = whole.clone();
+            backed_up[32] = flags;
+            assert_eq!(read(&good, &backed_up).is_ok(), sound, "{flags:x}");
+        }
         let mut elsewhere = whole;
         elsewhere[0] ^= 1;
         assert_eq!(read(&good, &elsewhere), Err(Refused));

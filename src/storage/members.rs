@@ -53,9 +53,9 @@ WHERE i.secret_hash = ?1";
     /// The person with the address ?3 becomes the creator ?2. NULL, which aborts, if somebody else is
     /// or if she was erased.
     CONNECT_CREATOR = "
-UPDATE creators SET person_id = p.id,
-  name = iif(erased_at_ms IS NULL AND coalesce(person_id, p.id) = p.id, name, NULL)
-FROM people p WHERE p.email = ?3 AND creators.brand_id = ?1 AND creators.id = ?2";
+UPDATE creators SET person_id = people.id,
+  name = iif(erased_at_ms IS NULL AND coalesce(person_id, people.id) = people.id, name, NULL)
+FROM people WHERE people.email = ?3 AND creators.brand_id = ?1 AND creators.id = ?2";
 }
 
 /// An invitation of a member.

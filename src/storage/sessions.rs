@@ -66,6 +66,13 @@ WHERE NOT EXISTS (SELECT 1 FROM sessions WHERE person_id = ?1 AND id = ?2)";
 
     END_ALL = "DELETE FROM sessions WHERE person_id = ?1";
 
+    /// Before the member ?2 of the brand ?1 goes: what ended while she was one stays ended, and isn't
+    /// reckoned by the longer times of creators then.
+    END_ENDED = "
+DELETE FROM sessions
+WHERE person_id = (SELECT person_id FROM members WHERE brand_id = ?1 AND id = ?2)
+  AND (last_seen_at_ms <= ?3 OR created_at_ms <= ?4)";
+
     END_OTHERS = "DELETE FROM sessions WHERE person_id = ?1 AND id <> ?2";
 
     CHALLENGE = "
@@ -355,6 +362,13 @@ pub fn end(person: PersonId, id: SessionId) -> Vec<Statement> {
 #[must_use]
 pub fn end_all(person: PersonId) -> Statement {
     bind!(END_ALL, person)
+}
+
+/// Lets go of those sessions of a member that have ended by their time, before she is none any more.
+#[must_use]
+pub fn end_ended(brand: BrandId, member: MemberId, now_ms: Millis) -> Statement {
+    let (idle, longest) = session_ms(true);
+    bind!(END_ENDED, brand, member, now_ms - idle, now_ms - longest)
 }
 
 /// Sets what a passkey is to sign next.

@@ -49,11 +49,14 @@ export function look(url, most_ms) {
     return response.text();
   });
 }
+const ecdsa = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+const p256 = (key) => crypto.subtle.importKey('raw', key, ecdsa, false, ['verify']);
+export function is_key(key) {
+  return told(async () => { await p256(key); });
+}
 export function es256(key, message, signature) {
   return told(async () => {
-    const ecdsa = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
-    const imported = await crypto.subtle.importKey('raw', key, ecdsa, false, ['verify']);
-    if (!(await crypto.subtle.verify(ecdsa, imported, signature, message))) throw 'forged';
+    if (!(await crypto.subtle.verify(ecdsa, await p256(key), signature, message))) throw 'forged';
   });
 }
 export async function asset(env, path) {
@@ -112,6 +115,8 @@ extern "C" {
     fn js_enqueue(env: &JsValue, message: &str) -> Promise;
     #[wasm_bindgen(js_name = look)]
     fn js_look(url: &str, most_ms: u32) -> Promise;
+    #[wasm_bindgen(js_name = is_key)]
+    fn js_is_key(key: Uint8Array) -> Promise;
     #[wasm_bindgen(js_name = es256)]
     fn js_es256(key: Uint8Array, message: Uint8Array, signature: Uint8Array) -> Promise;
     #[wasm_bindgen(js_name = asset)]
@@ -192,12 +197,20 @@ pub async fn look(url: &str, most_ms: u32) -> Result<String, String> {
     outcome(js_look(url, most_ms)).await
 }
 
+/// A point (x and y) as SEC 1 writes it whole.
+fn point(key: &[u8]) -> Uint8Array {
+    Uint8Array::from([&[4], key].concat().as_slice())
+}
+
+/// Whether a P-256 key (x and y) is one: the runtime takes no point beside the curve.
+pub async fn is_key(key: &[u8]) -> bool {
+    outcome(js_is_key(point(key))).await.is_ok()
+}
+
 /// Whether a P-256 key (x and y) signed a message.
 pub async fn es256(key: &[u8], message: &[u8], signature: &[u8]) -> bool {
-    // As SEC 1 writes a point whole.
-    let point = [&[4], key].concat();
     let bytes = |bytes: &[u8]| Uint8Array::from(bytes);
-    outcome(js_es256(bytes(&point), bytes(message), bytes(signature))).await.is_ok()
+    outcome(js_es256(point(key), bytes(message), bytes(signature))).await.is_ok()
 }
 
 /// A file that is deployed beside the worker.

@@ -163,6 +163,10 @@ impl HttpClient for Web {
 struct WebCrypto;
 
 impl Signatures for WebCrypto {
+    fn is_key<'a>(&'a self, key: &'a [u8]) -> Pending<'a, bool> {
+        Box::pin(SendFuture::new(bindings::is_key(key)))
+    }
+
     fn es256<'a>(
         &'a self,
         key: &'a [u8],

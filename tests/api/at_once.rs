@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use crate::support::people::{Authenticator, Browser, Member, invited, mailed};
 use crate::support::{Product, Programme};
 
+const MINUTE_MS: i64 = 60_000;
+const HOUR_MS: i64 = 60 * MINUTE_MS;
 const OWNER: &str = "owner@casa.example";
 
 async fn owned() -> (Product, Programme, Member) {
@@ -37,6 +39,27 @@ async fn begun(product: &Product, body: Value) -> (Browser, Value) {
     let browser = Browser::default();
     browser.post(product, "/v1/sign-in", body).await.expect(202);
     (browser, json!({ "token": mailed(product).0 }))
+}
+
+#[tokio::test]
+async fn nobody_is_kept_from_signing_in_by_somebody_elsewhere() {
+    let (product, _, _) = owned().await;
+    let begin = async |address: &str| {
+        let from = [("sec-fetch-site", "same-origin"), ("cf-connecting-ip", address)];
+        let body = Some(json!({ "email": OWNER }));
+        Browser::default().send_with(&product, "POST", "/v1/sign-in", body, &from).await.status
+    };
+    for _ in 0..10 {
+        assert_eq!(begin("203.0.113.1").await, 202);
+    }
+    assert_eq!(begin("203.0.113.1").await, 429, "ten from one network");
+    // Sixty from all: the owner has begun one, the others ten and one.
+    for n in 0..49 {
+        assert_eq!(begin(&format!("198.51.100.{n}")).await, 202, "{n}");
+    }
+    assert_eq!(begin("198.51.100.200").await, 429);
+    product.pass(HOUR_MS);
+    assert_eq!(begin("203.0.113.1").await, 202);
 }
 
 /// A person's own trail can't be erased: it says what she did, not what her things are called.
@@ -228,6 +251,27 @@ async fn any_session_can_be_ended_however_many_there_were() {
 }
 
 #[tokio::test]
+async fn a_session_that_ended_stays_so_when_its_person_is_a_member_no_more() {
+    let (product, p, owner) = owned().await;
+    let invite = json!({ "email": "mia@casa.example", "role": "viewer" });
+    p.post(&product, "/v1/members", invite).await.expect(201);
+    let mia = Member::joins(&product, "mia@casa.example", 2).await;
+    for _ in 0..2 {
+        product.pass(20 * MINUTE_MS);
+        owner.browser.get(&product, "/v1/brand").await.expect(200);
+    }
+    // It is still in use.
+    let other = Browser::default();
+    other.sign_in(&product, json!({ "email": "mia@casa.example" })).await;
+    owner.browser.show(&product, &owner.key).await;
+    let path = format!("/v1/members/{}", mia.id);
+    assert_eq!(owner.browser.delete(&product, &path).await.status, 204);
+    assert_eq!(mia.browser.get(&product, "/v1/session").await.status, 401, "it had idled");
+    assert_eq!(other.get(&product, "/v1/session").await.status, 200);
+    assert_eq!(owner.browser.get(&product, "/v1/brand").await.status, 200);
+}
+
+#[tokio::test]
 async fn a_first_passkey_is_the_first() {
     let product = Product::new();
     Programme::new(&product).await;
@@ -242,4 +286,32 @@ async fn a_first_passkey_is_the_first() {
     assert_eq!(refused["type"], "/problems/passkey-refused");
     assert_eq!(count(&product, "passkeys"), 1);
     assert_eq!(count(&product, "recovery_codes"), 0);
+}
+
+#[tokio::test]
+async fn a_passkey_is_a_point_and_its_flags_make_sense() {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let product = Product::new();
+    Programme::new(&product).await;
+    let browser = Browser::default();
+    let token = invited(&product, OWNER);
+    browser.sign_in(&product, json!({ "invitation": token })).await;
+    let mut key = Authenticator::new(1);
+    // Backed up, but never to be.
+    key.flags = 5 | 0x10;
+    let mut body = key.create(&browser.challenge(&product).await);
+    body["name"] = json!("Phone");
+    assert_eq!(browser.post(&product, "/v1/passkeys", body).await.status, 401);
+    key.flags = 5 | 0x18;
+    let challenge = browser.challenge(&product).await;
+    let mut body = key.create(&challenge);
+    body["name"] = json!("Phone");
+    let good = body.clone();
+    let mut data = URL_SAFE_NO_PAD.decode(body["authenticator_data"].as_str().unwrap()).unwrap();
+    *data.last_mut().unwrap() ^= 1;
+    body["authenticator_data"] = json!(URL_SAFE_NO_PAD.encode(data));
+    let refused = browser.post(&product, "/v1/passkeys", body).await.expect(401);
+    assert_eq!(refused["type"], "/problems/passkey-refused");
+    browser.post(&product, "/v1/passkeys", good).await.expect(201);
 }

@@ -12,7 +12,7 @@ use crate::domain::session::Role;
 use crate::domain::time::{DAY_MS, Millis};
 use crate::error::{Error, Result};
 use crate::storage::members::{self as rows, MemberRow, NewMember};
-use crate::storage::{DbError, Statement};
+use crate::storage::{DbError, Statement, sessions};
 use crate::web::body::{body, words};
 use crate::web::extract::{
     Body, By, Caller, Checks, Operator, Params, PathId, RequestId, may, note,
@@ -224,7 +224,8 @@ pub async fn remove(
     let row = find(&app, caller.brand, id.0).await?;
     let before = json::text(&view(row, app.now_ms()));
     let note = caller.note(&app, "member.remove", id.0, Some(before), None);
-    commit(&app, vec![rows::remove(caller.brand, id.0), note]).await?;
+    let ended = sessions::end_ended(caller.brand, id.0, app.now_ms());
+    commit(&app, vec![ended, rows::remove(caller.brand, id.0), note]).await?;
     Ok(Response::empty(StatusCode::NO_CONTENT))
 }
 

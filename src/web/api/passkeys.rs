@@ -164,6 +164,10 @@ pub async fn add(
     let told = client_data(&new.client_data)?;
     let read = passkey::registered(site(&app), challenge, &told, &new.authenticator_data);
     let read = read.map_err(|_| refused())?;
+    let public_key = passkey::decode(&read.public_key).map_err(|_| refused())?;
+    if !app.signatures.is_key(&public_key).await {
+        return Err(refused());
+    }
     let row = PasskeyRow {
         id: app.new_id(),
         name: checked(name)?,

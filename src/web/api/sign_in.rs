@@ -29,10 +29,12 @@ use crate::web::message::Response;
 use super::view::{List, Time};
 
 const HOUR_MS: Millis = 3_600_000;
-/// So many sign-ins may be begun for one address in an hour,
-const PER_EMAIL: u32 = 10;
-/// and from one network.
+/// So many sign-ins may be begun from one network in an hour,
 const PER_NETWORK: u32 = 200;
+/// for one address from one network, so that nobody elsewhere uses up somebody's share,
+const PER_BOTH: u32 = 10;
+/// and for one address from all.
+const PER_EMAIL: u32 = 60;
 /// So many codes are compared for one sign-in.
 const CODE_TRIES: u32 = 5;
 
@@ -63,8 +65,14 @@ pub async fn begin(
     Body(wanted): Body<SignIn>,
 ) -> Result<Response> {
     let (email, invitation_hash) = who(&app, wanted).await?;
-    limits::take(&app, &format!("sign-in-from/{}", browser.network), PER_NETWORK, HOUR_MS).await?;
-    limits::take(&app, &format!("sign-in/{email}"), PER_EMAIL, HOUR_MS).await?;
+    let network = &browser.network;
+    for (subject, limit) in [
+        (format!("sign-in-from/{network}"), PER_NETWORK),
+        (format!("sign-in/{email}/{network}"), PER_BOTH),
+        (format!("sign-in/{email}"), PER_EMAIL),
+    ] {
+        limits::take(&app, &subject, limit, HOUR_MS).await?;
+    }
     let now_ms = app.now_ms();
     let (secret, code) = (session::secret(app.random()), session::code(app.random()));
     let token = TokenKind::SignIn.token(app.random());
