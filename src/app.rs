@@ -41,6 +41,12 @@ pub enum Canary {
     AckFirst,
     /// Orders are changed without the revision guard.
     NoGuard,
+    /// Attempts aren't counted.
+    NoLimits,
+    /// Mails are sent before the answer, which so tells by its time whether there was one.
+    TellsKnown,
+    /// Links, invitations, challenges and recovery codes aren't spent.
+    Unspent,
 }
 
 /// The time.

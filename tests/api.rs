@@ -19,6 +19,7 @@ mod api {
     mod matrix;
     mod orders;
     mod pages;
+    mod payouts;
     mod privacy;
     mod sign_in;
 }

@@ -60,6 +60,12 @@ SELECT brand_id, ?2, ?3, 'job', 'verify_domains', 'domain.expire', brand_id, '',
   json_object('link_domain_pending', host) FROM hosts
 WHERE state = 'pending' AND created_at_ms < ?1";
 
+    /// Aborts the batch unless the host still waits, and for this brand: NULL is no host.
+    REQUIRE_PENDING = "
+INSERT INTO hosts (host, brand_id, state, created_at_ms)
+SELECT NULL, ?1, 'pending', 0 WHERE NOT EXISTS (SELECT 1 FROM hosts
+  WHERE host = ?2 AND brand_id = ?1 AND state = 'pending')";
+
     ACTIVATE_HOST = "UPDATE hosts SET state = 'active' WHERE host = ?2 AND brand_id = ?1";
 
     FIND_HOST = "SELECT host, brand_id, state FROM hosts WHERE host = ?1";
@@ -256,6 +262,12 @@ pub fn drop_pending(brand: BrandId, but: &str) -> Statement {
 #[must_use]
 pub fn expire_pending(before_ms: Millis, note: AuditId, now_ms: Millis) -> Vec<Statement> {
     vec![bind!(NOTE_EXPIRED, before_ms, note, now_ms), bind!(EXPIRE_PENDING, before_ms)]
+}
+
+/// Aborts the batch unless the host still waits to be verified for this brand.
+#[must_use]
+pub fn require_pending(brand: BrandId, host: &str) -> Statement {
+    bind!(REQUIRE_PENDING, brand, host)
 }
 
 /// Serves and hands out all links of a brand on a host from now on; `""` is the product's own.

@@ -35,11 +35,12 @@ UPDATE members SET person_id = (SELECT id FROM people WHERE email = ?3), joined_
   secret_hash = NULL
 WHERE brand_id = ?1 AND secret_hash = ?2 AND email = ?3 AND expires_at_ms > ?4";
 
-    /// After [`JOIN_BRAND`], in the trail.
+    /// Before [`JOIN_BRAND`], in the trail: afterwards nobody could tell which of two batches of one
+    /// moment joined.
     NOTE_JOIN = "
 INSERT INTO audit (brand_id, id, at_ms, actor_kind, actor_id, action, subject_id, request_id, after)
-SELECT brand_id, ?3, ?4, 'member', id, 'member.join', id, ?5, json_object('role', role)
-FROM members WHERE brand_id = ?1 AND email = ?2 AND joined_at_ms = ?4";
+SELECT brand_id, ?5, ?4, 'member', id, 'member.join', id, ?6, json_object('role', role)
+FROM members WHERE brand_id = ?1 AND secret_hash = ?2 AND email = ?3 AND expires_at_ms > ?4";
 
     FIND_CREATOR_INVITATION = "
 SELECT i.brand_id, b.name AS brand, i.creator_id, c.email, p.email AS connected, i.expires_at_ms,
@@ -51,7 +52,7 @@ WHERE i.secret_hash = ?1";
     /// The person with the address ?3 becomes the creator ?2, unless somebody else is.
     CONNECT_CREATOR = "
 UPDATE creators SET person_id = (SELECT id FROM people WHERE email = ?3)
-WHERE brand_id = ?1 AND id = ?2 AND person_id IS NULL";
+WHERE brand_id = ?1 AND id = ?2 AND person_id IS NULL AND erased_at_ms IS NULL";
 }
 
 /// An invitation of a member.
@@ -200,8 +201,8 @@ pub fn join(
 ) -> Vec<Statement> {
     let (brand, email) = (invitation.brand_id, &invitation.email);
     vec![
+        bind!(NOTE_JOIN, brand, secret_hash, email, now_ms, note, request_id),
         bind!(JOIN_BRAND, brand, secret_hash, email, now_ms),
-        bind!(NOTE_JOIN, brand, email, note, now_ms, request_id),
     ]
 }
 

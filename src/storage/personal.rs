@@ -84,6 +84,19 @@ SELECT m.id AS key, json_object('id', m.id, 'kind', m.kind, 'state', m.state, 'r
 FROM creators c JOIN mails m ON m.brand_id = c.brand_id AND lower(m.recipient) = lower(trim(c.email))
 WHERE c.brand_id = ?1 AND c.id = ?2 AND m.id > ?3 ORDER BY m.id LIMIT ?4";
 
+    PAYMENT_DETAILS = "
+SELECT creator_id AS key, json_object('method', method, 'last4', last4, 'country', country,
+  'updated_at', strftime('%FT%TZ', updated_at_ms / 1000, 'unixepoch')) AS record
+FROM payment_details WHERE brand_id = ?1 AND creator_id = ?2 AND creator_id > ?3
+ORDER BY creator_id LIMIT ?4";
+
+    PAYMENTS = "
+SELECT l.id AS key, json_object('id', l.id, 'payout_id', l.payout_id, 'currency', p.currency,
+  'amount_minor', l.amount_minor, 'state', l.state, 'reference', l.reference, 'reason', l.reason,
+  'settled_at', strftime('%FT%TZ', l.settled_at_ms / 1000, 'unixepoch')) AS record
+FROM payout_lines l JOIN payouts p ON p.brand_id = l.brand_id AND p.id = l.payout_id
+WHERE l.brand_id = ?1 AND l.creator_id = ?2 AND l.id > ?3 ORDER BY l.id LIMIT ?4";
+
     /// Who of the brand did it is another person's data.
     AUDIT = "
 SELECT a.id AS key, json_object('id', a.id, 'at', strftime('%FT%TZ', a.at_ms / 1000, 'unixepoch'),
@@ -117,6 +130,8 @@ WHERE brand_id = ?1 AND creator_id = ?2";
     DROP_INVITATIONS = "
 DELETE FROM invitations WHERE brand_id = ?1 AND creator_id = ?2 AND accepted_at_ms IS NULL";
 
+    DROP_DETAILS = "DELETE FROM payment_details WHERE brand_id = ?1 AND creator_id = ?2";
+
     DROP_AUDIT = "DELETE FROM audit_personal WHERE brand_id = ?1 AND creator_id = ?2";
 
     ERASED_AT = "SELECT handle, erased_at_ms FROM creators WHERE brand_id = ?1 AND id = ?2";
@@ -135,6 +150,8 @@ const SECTIONS: &[(&str, &str)] = &[
     ("balance", BALANCES),
     ("invitation", INVITATIONS),
     ("access_token", TOKENS),
+    ("payment_details", PAYMENT_DETAILS),
+    ("payment", PAYMENTS),
     ("mail", MAILS),
     ("audit", AUDIT),
 ];
@@ -221,6 +238,7 @@ pub fn erase(brand: BrandId, creator: CreatorId, now_ms: Millis) -> Vec<Statemen
         bind!(CLOSE_DEALS, brand, creator, now_ms),
         bind!(DROP_TOKENS, brand, creator),
         bind!(DROP_INVITATIONS, brand, creator),
+        bind!(DROP_DETAILS, brand, creator),
         bind!(DROP_AUDIT, brand, creator),
     ]
 }

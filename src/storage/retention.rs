@@ -40,6 +40,8 @@ UPDATE stores SET previous_secrets = (SELECT json_group_array(json(value))
 WHERE EXISTS (SELECT 1 FROM json_each(previous_secrets)
     WHERE json_extract(value, '$.until_ms') <= ?1)";
 
+    ANSWERS = "DELETE FROM idempotency WHERE created_at_ms < ?1";
+
     REQUESTS = "DELETE FROM data_requests WHERE done_at_ms < ?1";
 }
 
@@ -60,6 +62,7 @@ pub fn sweep(now_ms: Millis) -> Vec<Statement> {
         bind!(PASSKEYS_OF_NOBODY),
         bind!(CODES_OF_NOBODY),
         bind!(SECRETS, now_ms),
+        bind!(ANSWERS, before(30)),
         bind!(REQUESTS, before(400)),
     ]
 }

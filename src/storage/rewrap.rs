@@ -57,6 +57,20 @@ WHERE id > ?2 AND content IS NOT NULL AND substr(content, 1, length(?1)) <> ?1 O
     MAILS_REPLACE = "
 UPDATE mails SET content = ?4 WHERE brand_id = ?1 AND id = ?2 AND content = ?3";
 
+    DETAILS_LEFT = "
+SELECT count(*) AS n FROM payment_details WHERE substr(sealed, 1, length(?1)) <> ?1";
+
+    /// Named by what they are sealed to.
+    DETAILS = "
+SELECT brand_id, brand_id || '/' || creator_id || '/payment/' || version AS id, sealed
+FROM payment_details
+WHERE brand_id || '/' || creator_id || '/payment/' || version > ?2
+  AND substr(sealed, 1, length(?1)) <> ?1 ORDER BY 2 LIMIT ?3";
+
+    DETAILS_REPLACE = "
+UPDATE payment_details SET sealed = ?4 WHERE brand_id = ?1
+  AND brand_id || '/' || creator_id || '/payment/' || version = ?2 AND sealed = ?3";
+
     RECORD = "
 INSERT INTO rewraps (active, remaining, counted_at_ms) VALUES (?1, ?2, ?3)
 ON CONFLICT (active) DO UPDATE SET remaining = excluded.remaining,

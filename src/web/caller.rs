@@ -449,20 +449,35 @@ pub struct Me {
     pub brand: BrandId,
     /// Who.
     pub creator: CreatorId,
+    /// Until when her passkey counts as shown; a token shows none.
+    fresh_until_ms: Millis,
+}
+
+impl Me {
+    /// That she has just shown her passkey.
+    ///
+    /// # Errors
+    /// 403.
+    pub fn stepped_up(&self, app: &App) -> Result<()> {
+        (app.now_ms() < self.fresh_until_ms).then_some(()).ok_or(step_up())
+    }
 }
 
 impl Extract for Me {
     const IDENTIFIES: bool = true;
     fn extract(call: &Call<'_>) -> Result<Self> {
         match &call.identity {
-            Identity::Creator(brand, creator) => Ok(Self { brand: *brand, creator: *creator }),
+            Identity::Creator(brand, creator) => {
+                Ok(Self { brand: *brand, creator: *creator, fresh_until_ms: 0 })
+            }
             Identity::Person(session) => {
                 session.enough()?;
                 let places = session.creators.iter().map(|side| side.brand_id);
                 let side =
                     acting_for(call.request, places)?.and_then(|at| session.creators.get(at));
                 let side = side.ok_or(Error::Forbidden("this is for creators of the brand"))?;
-                Ok(Self { brand: side.brand_id, creator: side.id })
+                let fresh_until_ms = session.fresh_until_ms();
+                Ok(Self { brand: side.brand_id, creator: side.id, fresh_until_ms })
             }
             Identity::Key(..) | Identity::Operator => {
                 Err(Error::Forbidden("this is for creators").into())

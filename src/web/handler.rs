@@ -25,6 +25,8 @@ pub struct Call<'a> {
     pub request: &'a Request<'a>,
     /// What stands in the place of `{id}`, as it was sent.
     pub id: &'a str,
+    /// What stands in the place of a second such name.
+    pub second: &'a str,
     /// Who calls, where the handler asks.
     pub identity: Identity,
 }
@@ -191,6 +193,9 @@ macro_rules! verb {
     (patch) => {
         "PATCH"
     };
+    (put) => {
+        "PUT"
+    };
     (delete) => {
         "DELETE"
     };
@@ -212,12 +217,12 @@ pub fn dispatch<'a>(
             .copied()
             .flatten()
             .find_map(|(pattern, methods)| Some((methods, fit(pattern, request.path())?)));
-        let (methods, id) = fitting.ok_or(Error::NotFound)?;
+        let (methods, [id, second]) = fitting.ok_or(Error::NotFound)?;
         let name = if request.method == "HEAD" { "GET" } else { request.method };
         let Some(method) = methods.iter().find(|method| method.name == name) else {
             return Ok(not_allowed(methods));
         };
-        let mut call = Call { app, request, id, identity: Identity::Nobody };
+        let mut call = Call { app, request, id, second, identity: Identity::Nobody };
         if method.identifies {
             call.identity = identify(app, request).await?;
         }
@@ -226,13 +231,21 @@ pub fn dispatch<'a>(
     })
 }
 
-/// What stands in the place of `{id}` (`""` where there is none) if the path fits the pattern.
-fn fit<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
-    let Some((before, after)) = pattern.split_once("{id}") else {
-        return (pattern == path).then_some("");
-    };
-    let id = path.strip_prefix(before)?.strip_suffix(after)?;
-    (!id.is_empty() && !id.contains('/')).then_some(id)
+/// What stands in the places of `{id}` and of a second such name (`""` where there is none) if the
+/// path fits the pattern.
+fn fit<'a>(pattern: &str, path: &'a str) -> Option<[&'a str; 2]> {
+    let (mut taken, mut found) = (0, [""; 2]);
+    let mut segments = path.split('/');
+    for wanted in pattern.split('/') {
+        let segment = segments.next()?;
+        if wanted.starts_with('{') {
+            *found.get_mut(taken).filter(|_| !segment.is_empty())? = segment;
+            taken += 1;
+        } else if wanted != segment {
+            return None;
+        }
+    }
+    segments.next().is_none().then_some(found)
 }
 
 fn not_allowed(methods: &[Method]) -> Response {
@@ -254,10 +267,12 @@ mod tests {
 
     #[test]
     fn paths_fit_patterns_segment_by_segment() {
-        assert_eq!(fit("/v1/brand", "/v1/brand"), Some(""));
+        assert_eq!(fit("/v1/brand", "/v1/brand"), Some(["", ""]));
         assert_eq!(fit("/v1/brand", "/v1/brand/"), None);
-        assert_eq!(fit("/v1/deals/{id}", "/v1/deals/deal_1"), Some("deal_1"));
-        assert_eq!(fit("/v1/deals/{id}/terms", "/v1/deals/deal_1/terms"), Some("deal_1"));
+        assert_eq!(fit("/v1/deals/{id}", "/v1/deals/deal_1"), Some(["deal_1", ""]));
+        assert_eq!(fit("/v1/deals/{id}/terms", "/v1/deals/deal_1/terms"), Some(["deal_1", ""]));
+        assert_eq!(fit("/a/{id}/b/{line_id}/c", "/a/1/b/2/c"), Some(["1", "2"]));
+        assert_eq!(fit("/a/{id}/b/{line_id}/c", "/a/1/b//c"), None);
         for path in ["/v1/deals", "/v1/deals/", "/v1/deals/a/b", "/v1/deals/a/"] {
             assert_eq!(fit("/v1/deals/{id}", path), None, "{path}");
         }

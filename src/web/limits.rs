@@ -35,6 +35,10 @@ pub async fn throttle(app: &App, request: &Request<'_>) -> Result<()> {
 /// # Errors
 /// 429 if there were `limit` in the running period; 503 if nobody can tell.
 pub async fn take(app: &App, subject: &str, limit: u32, period_ms: Millis) -> Result<()> {
+    #[cfg(feature = "canary")]
+    if app.config.canary == Some(crate::app::Canary::NoLimits) {
+        return Ok(());
+    }
     match app.limits.take(subject, limit, period_ms).await {
         Ok(None) => Ok(()),
         Ok(Some(wait_ms)) => Err(Error::TooMany(seconds(wait_ms)).into()),

@@ -46,6 +46,9 @@ pub fn app(env: &Env) -> Result<App, String> {
         canary: match text("CANARY").as_deref() {
             Some("ack_first") => Some(Canary::AckFirst),
             Some("no_guard") => Some(Canary::NoGuard),
+            Some("no_limits") => Some(Canary::NoLimits),
+            Some("tells_known") => Some(Canary::TellsKnown),
+            Some("unspent") => Some(Canary::Unspent),
             _ => None,
         },
         #[cfg(not(feature = "canary"))]

@@ -119,7 +119,7 @@ async fn a_key_opens_what_its_scopes_say_and_nothing_else() {
             let scope = operation["security"][0]["api_key"][0].as_str();
             let Some(needed) = scope else { continue };
             asked.insert(needed.to_owned());
-            let path = path.replace("{id}", "none");
+            let path = path.replace("{id}", "none").replace("{line_id}", "none");
             for (scope, text) in &keys {
                 let before = product.db.checksum();
                 let answer = product.call(&method.to_uppercase(), &path, None, text).await;
@@ -129,7 +129,7 @@ async fn a_key_opens_what_its_scopes_say_and_nothing_else() {
             }
         }
     }
-    assert_eq!(asked.into_iter().collect::<Vec<_>>(), ["admin", "deals", "read"]);
+    assert_eq!(asked.into_iter().collect::<Vec<_>>(), ["admin", "deals", "money", "read"]);
 }
 
 /// Every command leaves exactly one row in the trail, in the batch that does it.
@@ -227,7 +227,6 @@ async fn every_change_is_attributable() {
             "link.update",
         ),
         ("post", "/v1/deals/{id}/codes", deal("/codes"), code, "", "code.create"),
-        ("post", "/v1/deals/{id}/invitation", deal("/invitation"), Value::Null, "", "deal.invite"),
         (
             "post",
             "/v1/invitations/acceptance",
@@ -236,6 +235,15 @@ async fn every_change_is_attributable() {
             "",
             "invitation.accept",
         ),
+        (
+            "delete",
+            "/v1/deals/{id}/invitation",
+            deal("/invitation"),
+            Value::Null,
+            "",
+            "deal.uninvite",
+        ),
+        ("post", "/v1/deals/{id}/invitation", deal("/invitation"), Value::Null, "", "deal.invite"),
     ];
     let asked = json!({ "shop_id": 1, "shop_domain": "casa.myshopify.com", "orders_requested": [],
         "data_request": { "id": 5 } });
@@ -265,6 +273,7 @@ async fn every_change_is_attributable() {
     // access and to members is tried in sign_in.rs.
     let mut covered = BTreeSet::from(["post /v1/quarantine/{id}/replay".to_owned()]);
     covered.extend(super::sign_in::PEOPLES_COMMANDS.map(str::to_owned));
+    covered.extend(super::payouts::MONEY_COMMANDS.map(str::to_owned));
     let replay = format!("/v1/quarantine/{}/replay", quarantined.as_str().unwrap());
     let rows = || product.db.rows("SELECT * FROM audit ORDER BY id");
     let before = rows().len();
@@ -349,4 +358,29 @@ async fn the_trail_is_listed_filtered_and_given_as_csv() {
     ] {
         assert!(product.db.execute(sql).is_err(), "{sql}");
     }
+}
+
+/// A key with `admin` can neither let keys move money nor make a member who may do more than it.
+#[tokio::test]
+async fn a_key_gives_away_nothing_that_it_has_not() {
+    let product = Product::new();
+    let p = Programme::new(&product).await;
+    let patch = async |body: Value| product.call("PATCH", "/v1/brand", Some(body), &p.key).await;
+    assert_eq!(patch(json!({ "money_keys": false })).await.status, 200);
+    assert_eq!(patch(json!({ "money_keys": true })).await.status, 403);
+    let (_, admin) = key(&product, &p.key, json!({ "name": "A", "scopes": ["admin"] })).await;
+    for role in ["owner", "manager", "viewer"] {
+        let body = Some(json!({ "email": "eve@evil.example", "role": role }));
+        assert_eq!(product.call("POST", "/v1/members", body, &admin).await.status, 403, "{role}");
+    }
+    let members = p.get(&product, "/v1/members").await;
+    let owner = format!("/v1/members/{}", members["data"][0]["id"].as_str().unwrap());
+    let body = Some(json!({ "role": "manager" }));
+    assert_eq!(product.call("PATCH", &owner, body, &admin).await.status, 403);
+    // Without the last key that may make others, the rest can be revoked still.
+    let (reader, _) = key(&product, &admin, json!({ "name": "R", "scopes": ["admin"] })).await;
+    product.db.execute("UPDATE api_keys SET scopes = 'read' WHERE name = 'R'").unwrap();
+    product.db.execute("UPDATE api_keys SET expires_at_ms = 9e15 WHERE name = 'A'").unwrap();
+    let gone = |id: &str| format!("/v1/keys/{id}");
+    product.call("DELETE", &gone(&reader), None, &admin).await.expect(200);
 }

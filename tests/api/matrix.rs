@@ -29,6 +29,8 @@ struct Brand {
     order: String,
     quarantined: String,
     key_id: String,
+    payout: String,
+    line: String,
     owner: Member,
     manager: Member,
     viewer: Member,
@@ -79,6 +81,10 @@ impl Brand {
             "email": format!("{word}-neighbour@creator.example") });
         let other = id(&post("/v1/creators", other).await);
         let (neighbour, _) = deal(&other, &format!("{word}-neighbour")).await;
+        // Who signs in has no use for a token: another creator has one.
+        let body = json!({ "name": format!("{word} api"), "handle": format!("{word}-api") });
+        let by_token = id(&post("/v1/creators", body).await);
+        let (token_deal, _) = deal(&by_token, &format!("{word}-api")).await;
         let (deal, link) = deal(&creator, &format!("{word}-code")).await;
         for (number, code) in [(1, "code"), (2, "neighbour")] {
             let mut body = coded(order(u64::from(seed) * 10 + number), &format!("{word}-{code}"));
@@ -96,17 +102,29 @@ impl Brand {
             post("/v1/members", json!({ "email": email, "role": role })).await;
             Member::joins(product, &email, seed).await
         };
-        let invitation = format!("/v1/deals/{deal}/invitation");
-        let accepted = async || {
+        let accepted = async |deal: &str| {
+            let invitation = format!("/v1/deals/{deal}/invitation");
             let made = product.call("POST", &invitation, None, &key).await.expect(201);
             made["url"].as_str().unwrap().split_once('#').unwrap().1.to_owned()
         };
         let signed_in = Browser::default();
-        signed_in.sign_in(product, json!({ "invitation": accepted().await })).await;
-        let token = json!({ "token": accepted().await });
+        signed_in.sign_in(product, json!({ "invitation": accepted(&deal).await })).await;
+        let token = json!({ "token": accepted(&token_deal).await });
         let token = product.call("POST", "/v1/invitations/acceptance", Some(token), "").await;
+        let access = token.expect(201)["access_token"].as_str().unwrap().to_owned();
+        let details = json!({ "method": "paypal", "email": format!("{word}@pay.example") });
+        let put = product.call("PUT", "/v1/me/payment-details", Some(details), &access).await;
+        put.expect(200);
+        let fee = json!({ "amount": { "amount": "5.00", "currency": "USD" }, "note": word });
+        let pay = async |path: &str, body: Value| {
+            crate::api::payouts::pay(product, &key, path, path, body).await.expect(201)
+        };
+        pay(&format!("/v1/deals/{token_deal}/fees"), fee).await;
+        let payout = pay("/v1/payouts", json!({ "currency": "USD" })).await;
         Self {
             id: id(&made["brand"]),
+            payout: id(&payout),
+            line: id(&payout["lines"][0]),
             store,
             creator,
             campaign,
@@ -119,7 +137,7 @@ impl Brand {
             manager: invite("manager", seed + 1).await,
             viewer: invite("viewer", seed + 2).await,
             signed_in,
-            token: token.expect(201)["access_token"].as_str().unwrap().to_owned(),
+            token: access,
             key,
             deal,
         }
@@ -129,6 +147,7 @@ impl Brand {
     fn call(&self, route: &str, method: &str) -> (String, Option<Value>) {
         let of = match route {
             r if r.starts_with("/v1/brands/") => &self.id,
+            r if r.starts_with("/v1/payouts/") => &self.payout,
             r if r.starts_with("/v1/keys/") => &self.key_id,
             r if r.starts_with("/v1/members/") => &self.viewer.id,
             r if r.starts_with("/v1/stores/") => &self.store,
@@ -160,9 +179,22 @@ impl Brand {
             (_, "/v1/campaigns") => Some(json!({ "name": "x" })),
             (_, "/v1/brands/{id}/keys") => Some(json!({ "name": "k" })),
             (_, "/v1/brands/{id}/owners") => Some(json!({ "email": "e@evil.example" })),
+            (_, "/v1/deals/{id}/fees") => {
+                Some(json!({ "amount": { "amount": "1.00", "currency": "USD" } }))
+            }
+            (_, "/v1/creators/{id}/adjustments") => {
+                Some(json!({ "amount": { "amount": "1.00", "currency": "USD" }, "reason": CANARY }))
+            }
+            (_, "/v1/payouts") => Some(json!({ "currency": "USD" })),
+            (_, "/v1/payouts/{id}/lines/{line_id}/settlement") => {
+                Some(json!({ "outcome": "failed" }))
+            }
+            (_, "/v1/me/payment-details") => {
+                Some(json!({ "method": "paypal", "email": "thief@evil.example" }))
+            }
             _ => Some(json!({})),
         };
-        (route.replace("{id}", of), body)
+        (route.replace("{id}", of).replace("{line_id}", &self.line), body)
     }
 }
 
@@ -181,8 +213,22 @@ impl Who<'_> {
         body: Option<Value>,
     ) -> Answer {
         match self {
-            Self::Bearer(token) => product.call(method, path, body, token).await,
-            Self::Person(browser) => browser.send(product, method, path, body).await,
+            Self::Bearer(token) => {
+                let mut request = http::Request::builder().method(method).uri(path);
+                request = request.header("idempotency-key", "k");
+                if !token.is_empty() {
+                    request = request.header("authorization", format!("Bearer {token}"));
+                }
+                if body.is_some() {
+                    request = request.header("content-type", "application/json");
+                }
+                let body = body.map_or(Vec::new(), |body| body.to_string().into_bytes());
+                product.raw(request.body(body).unwrap()).await
+            }
+            Self::Person(browser) => {
+                let headers = [("sec-fetch-site", "same-origin"), ("idempotency-key", "k")];
+                browser.send_with(product, method, path, body, &headers).await
+            }
         }
     }
 }

@@ -224,8 +224,10 @@ pub async fn update(
     caller: Caller<may::Admin>,
     Body(changes): Body<BrandChanges>,
 ) -> Result<Json<BrandView>> {
-    if changes.money_keys.is_some() {
-        caller.stepped_up(&app)?;
+    // What earns and when decides about money: a member does it with a fresh passkey.
+    caller.stepped_up(&app)?;
+    if changes.money_keys == Some(true) && matches!(caller.actor, Actor::Key(_)) {
+        return Err(Error::Forbidden("only a member may let keys move money").into());
     }
     let stored = find(&app, caller.brand).await?;
     let brand = stored.brand.clone();

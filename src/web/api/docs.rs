@@ -12,7 +12,8 @@ use crate::web::message::Response;
 
 /// The document.
 #[utoipa::path(get, path = "/openapi.json", tag = "operator", responses(
-    (status = 200, description = "This document")
+    (status = 200, description = "This document", content_type = "application/json",
+        body = Object)
 ))]
 pub async fn document(State(app): State<App>) -> Result<Response> {
     let text = app.assets.get("/openapi.json").await.ok_or(Error::Unavailable(AWAY))?;
@@ -34,8 +35,8 @@ pub fn generate() -> String {
     };
 
     use super::{
-        audit, brand, creators, deals, keys, links, mails, me, members, money, operate, orders,
-        passkeys, personal, privacy, sign_in, stores,
+        audit, brand, creators, deals, fees, keys, links, mails, me, members, money, operate,
+        orders, passkeys, payment, payouts, personal, privacy, sign_in, statements, stores,
     };
 
     #[derive(OpenApi)]
@@ -82,12 +83,28 @@ pub fn generate() -> String {
             links::add_code,
             mails::list,
             deals::invite,
+            deals::uninvite,
             orders::list,
             orders::show,
             orders::attribution,
             money::balances,
             money::performance,
             money::verification,
+            fees::create,
+            fees::list,
+            fees::adjust,
+            payouts::create,
+            payouts::list,
+            payouts::show,
+            payouts::cancel,
+            payouts::approve,
+            payouts::settle,
+            payment::show,
+            payment::put,
+            payment::export,
+            payment::mine,
+            statements::mine,
+            statements::of_creator,
             members::invite,
             members::list,
             members::show,
@@ -138,7 +155,60 @@ pub fn generate() -> String {
     let scheme =
         SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(cookie, what)));
     components.add_security_scheme("session", scheme);
+    for item in document.paths.paths.values_mut() {
+        let operations =
+            [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+        operations.into_iter().flatten().for_each(complete);
+    }
     let mut text = document.to_pretty_json().unwrap_or_default();
     text.push('\n');
     text
+}
+
+/// What holds for every operation: errors are problems, and sessions stand in for keys and tokens.
+#[cfg(not(target_arch = "wasm32"))]
+fn complete(operation: &mut utoipa::openapi::path::Operation) {
+    use utoipa::openapi::schema::{ObjectBuilder, Type};
+    use utoipa::openapi::security::SecurityRequirement;
+    use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
+
+    let problem = || {
+        let schema = Ref::from_schema_name("Problem");
+        ContentBuilder::new().schema(Some(schema)).build()
+    };
+    let responses = &mut operation.responses.responses;
+    for (status, response) in responses.iter_mut() {
+        let RefOr::T(Response { content, .. }) = response else { continue };
+        if status.starts_with('4') && content.is_empty() {
+            content.insert("application/problem+json".to_owned(), RefOr::T(problem()));
+        }
+    }
+    let otherwise = ResponseBuilder::new()
+        .description("Anything else: a problem")
+        .content("application/problem+json", problem());
+    responses.insert("default".to_owned(), RefOr::T(otherwise.build()));
+    for parameter in operation.parameters.iter_mut().flatten() {
+        let RefOr::T(parameter) = parameter else { continue };
+        if parameter.name == "limit" {
+            let limit = ObjectBuilder::new().schema_type(Type::Integer);
+            let limit = limit.minimum(Some(1)).maximum(Some(200)).build();
+            parameter.schema = Some(RefOr::T(limit.into()));
+        } else if parameter.name == "Idempotency-Key" {
+            let key = ObjectBuilder::new().schema_type(Type::String);
+            let key = key.min_length(Some(1)).max_length(Some(255)).pattern(Some("^[!-~]+$"));
+            parameter.schema = Some(RefOr::T(key.build().into()));
+        }
+    }
+    let Some(security) = &mut operation.security else { return };
+    let mut sessions = Vec::new();
+    for requirement in security.iter() {
+        let told = serde_json::to_value(requirement).unwrap_or_default();
+        // The scope that a member's role must bring along; of creators, that she is one.
+        if let Some(scope) = told.pointer("/api_key/0").and_then(|scope| scope.as_str()) {
+            sessions.push(SecurityRequirement::new("session", [scope]));
+        } else if told.get("creator").is_some() {
+            sessions.push(SecurityRequirement::new("session", ["creator"]));
+        }
+    }
+    security.extend(sessions);
 }

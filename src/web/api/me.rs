@@ -72,6 +72,9 @@ pub async fn accept(
     if invitation.expires_at_ms <= now_ms {
         return Err(Error::refused("invitation-expired", "ask the brand for a new invitation"));
     }
+    if invitation.connected {
+        return Err(connected());
+    }
     let access_token = TokenKind::CreatorToken.token(app.random());
     let token = access::NewToken {
         id: app.new_id(),
@@ -95,6 +98,11 @@ pub async fn accept(
         Err(DbError::Constraint(_)) => Err(spent()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// A link alone opens nothing any more: she has an account.
+fn connected() -> Box<Error> {
+    Error::refused("creator-connected", "whom this invitation is for signs in by now")
 }
 
 fn spent() -> Box<Error> {

@@ -5,6 +5,7 @@ pub mod brand;
 pub mod creators;
 pub mod deals;
 pub mod docs;
+pub mod fees;
 pub mod keys;
 pub mod links;
 pub mod mails;
@@ -14,9 +15,12 @@ pub mod money;
 pub mod operate;
 pub mod orders;
 pub mod passkeys;
+pub mod payment;
+pub mod payouts;
 pub mod personal;
 pub mod privacy;
 pub mod sign_in;
+pub mod statements;
 pub mod stores;
 pub mod view;
 
@@ -51,7 +55,14 @@ routes! {
     "/v1/deals/{id}/terms" => { post: deals::add_terms }
     "/v1/deals/{id}/links" => { post: links::add_link }
     "/v1/deals/{id}/codes" => { post: links::add_code }
-    "/v1/deals/{id}/invitation" => { post: deals::invite }
+    "/v1/deals/{id}/invitation" => { post: deals::invite, delete: deals::uninvite }
+    "/v1/deals/{id}/fees" => { get: fees::list, post: fees::create }
+    "/v1/creators/{id}/adjustments" => { post: fees::adjust }
+    "/v1/payouts" => { get: payouts::list, post: payouts::create }
+    "/v1/payouts/{id}" => { get: payouts::show, delete: payouts::cancel }
+    "/v1/payouts/{id}/approval" => { post: payouts::approve }
+    "/v1/payouts/{id}/export" => { get: payment::export }
+    "/v1/payouts/{id}/lines/{line_id}/settlement" => { post: payouts::settle }
     "/v1/deals/{id}/performance" => { get: money::performance }
     "/v1/links/{id}" => { get: links::show_link, patch: links::update_link }
     "/v1/orders" => { get: orders::list }
@@ -74,6 +85,10 @@ routes! {
     "/v1/recovery-codes" => { post: passkeys::new_codes }
     "/v1/me/earnings" => { get: me::earnings }
     "/v1/me/orders" => { get: me::orders }
+    "/v1/creators/{id}/statement" => { get: statements::of_creator }
+    "/v1/me/statement" => { get: statements::mine }
+    "/v1/me/payouts" => { get: payment::mine }
+    "/v1/me/payment-details" => { get: payment::show, put: payment::put }
     "/v1/me/export" => { get: personal::export_mine }
     "/v1/data-requests" => { get: privacy::list }
     "/v1/data-requests/{id}/completion" => { post: privacy::complete }

@@ -15,7 +15,9 @@ use super::view::Time;
 
 /// Whether the product is up and reaches its database.
 #[utoipa::path(get, path = "/healthz", tag = "operator", responses(
-    (status = 200, description = "Up"), (status = 503, description = "D1 can't be reached")
+    (status = 200, description = "Up", content_type = "application/json", body = Object),
+    (status = 503, description = "D1 can't be reached", content_type = "application/json",
+        body = Object)
 ))]
 pub async fn health(State(app): State<App>) -> Response {
     match jobs::list(app.db()).await {

@@ -319,10 +319,10 @@ pub async fn show(
     if !app.signatures.es256(&public_key, &read.message, &read.signature).await {
         return Err(refused());
     }
-    let mut batch = vec![
-        rows::require(me, challenge),
-        rows::use_passkey(me.person_id, key.id, read.sign_count, now_ms),
-    ];
+    let mut batch = vec![rows::require(me, challenge)];
+    #[cfg(feature = "canary")]
+    super::sign_in::unspent(&app, &mut batch);
+    batch.push(rows::use_passkey(me.person_id, key.id, read.sign_count, now_ms));
     let what = Some(Value::from(key.name.as_str()).to_string());
     let secret = shown(&app, me, &request_id, ("passkey.show", what), &mut batch);
     commit(&app, batch).await?;
@@ -358,6 +358,8 @@ pub async fn recover(
     };
     found.filter(|code| code.uses == 0).ok_or_else(wrong)?;
     let mut batch = vec![rows::use_recovery(me.person_id, &hash, app.now_ms())];
+    #[cfg(feature = "canary")]
+    super::sign_in::unspent(&app, &mut batch);
     let secret = shown(&app, me, &request_id, ("recovery.use", None), &mut batch);
     batch.push(notice(&app, me, "A recovery code was used to sign in to your account.")?);
     match app.db().run(batch).await {

@@ -85,6 +85,7 @@ pub async fn create(
     caller: Caller<may::Admin>,
     Body(new): Body<NewStoreBody>,
 ) -> Result<(StatusCode, Json<StoreView>)> {
+    caller.stepped_up(&app)?;
     let Platform::Shopify = new.platform;
     let mut checks = Checks::default();
     let shop_domain = checks.field("shop_domain", shop_domain(&new.shop_domain));
@@ -198,6 +199,7 @@ pub async fn update(
     id: PathId<Store>,
     Body(changes): Body<StoreChanges>,
 ) -> Result<Json<StoreView>> {
+    caller.stepped_up(&app)?;
     let row = find(&app, caller.brand, id.0).await?;
     let mut checks = Checks::default();
     let secret = checks.text("client_secret", &changes.client_secret, 200);

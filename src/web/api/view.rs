@@ -86,6 +86,16 @@ impl FromJson for Money {
         money.map_err(wrong)
     }
 }
+impl FromJson for Currency {
+    fn from_json(value: &serde_json::Value) -> Result<Self, FieldError> {
+        text(value)?.parse().map_err(wrong)
+    }
+}
+impl<K: Kind> FromJson for Id<K> {
+    fn from_json(value: &serde_json::Value) -> Result<Self, FieldError> {
+        text(value)?.parse().map_err(wrong)
+    }
+}
 impl PartialSchema for Currency {
     fn schema() -> RefOr<Schema> {
         ObjectBuilder::new().schema_type(Type::String).into()

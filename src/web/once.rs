@@ -1,0 +1,106 @@
+//! Calls that move money and may be repeated: the first answer is written with the effect, so that
+//! whoever repeats a call with its Idempotency-Key gets that and nothing happens twice.
+
+use http::StatusCode;
+use sha2::{Digest, Sha256};
+
+use crate::app::App;
+use crate::domain::ids::BrandId;
+use crate::domain::merkle::hex;
+use crate::error::{Error, Result};
+use crate::storage::payouts::{self, AnsweredRow};
+use crate::storage::{DbError, Statement};
+use crate::web::body::FromJson;
+use crate::web::extract::Body;
+use crate::web::handler::{Call, Extract};
+use crate::web::message::Response;
+
+/// The longest key.
+const MAX_KEY: usize = 255;
+
+/// The name of a call.
+pub struct Once {
+    key: String,
+    /// Of method, address and body: another call with this key is a mistake.
+    hash: String,
+}
+
+impl Extract for Once {
+    fn extract(call: &Call<'_>) -> Result<Self> {
+        let key = call.request.header("idempotency-key").unwrap_or_default();
+        if key.is_empty() || key.len() > MAX_KEY || !key.bytes().all(|b| b.is_ascii_graphic()) {
+            let why = "this call needs an Idempotency-Key of 1 to 255 printable characters";
+            return Err(Error::Malformed(why.to_owned()).into());
+        }
+        let mut digest = Sha256::new();
+        for part in [call.request.method, "\n", call.request.uri, "\n"] {
+            digest.update(part);
+        }
+        digest.update(call.request.body);
+        Ok(Self { key: key.to_owned(), hash: hex(&digest.finalize()) })
+    }
+}
+
+/// A body of a call that moves money.
+pub struct Paying<T> {
+    /// Its name.
+    pub once: Once,
+    /// What it asks for.
+    pub body: T,
+}
+
+impl<T: FromJson> Extract for Paying<T> {
+    fn extract(call: &Call<'_>) -> Result<Self> {
+        let once = Once::extract(call)?;
+        let Body(body) = Body::extract(call)?;
+        Ok(Self { once, body })
+    }
+}
+
+impl Once {
+    /// The answer that this call got before.
+    ///
+    /// # Errors
+    /// 422 if the key was another call's.
+    pub async fn answered(&self, app: &App, brand: BrandId) -> Result<Option<Response>> {
+        let Some(row) = payouts::answered(app.db(), brand, &self.key).await? else {
+            return Ok(None);
+        };
+        if row.request_hash != self.hash {
+            return Err(Error::invalid("Idempotency-Key", "was another call's"));
+        }
+        let status = StatusCode::from_u16(row.status).unwrap_or(StatusCode::OK);
+        Ok(Some(Response::json(status, row.answer)))
+    }
+
+    /// Commits the effect with its answer. `None`: what the effect was decided from has changed, and
+    /// nothing was done.
+    ///
+    /// # Errors
+    /// 422 as [`Self::answered`]; 503 if D1 is away.
+    pub async fn commit(
+        &self,
+        app: &App,
+        brand: BrandId,
+        mut batch: Vec<Statement>,
+        (status, answer): (StatusCode, String),
+    ) -> Result<Option<Response>> {
+        let row = AnsweredRow { request_hash: self.hash.clone(), status: status.as_u16(), answer };
+        batch.push(payouts::answer(brand, &self.key, &row, app.now_ms()));
+        match app.db().run(batch).await {
+            Ok(_) => Ok(Some(Response::json(status, row.answer))),
+            // Also when the same call came twice at once: the other one's answer is there then.
+            Err(DbError::Constraint(_)) => self.answered(app, brand).await,
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// So often an effect is decided anew when what it was decided from changes meanwhile.
+pub const ATTEMPTS: usize = 5;
+
+/// What is answered when that didn't help.
+#[must_use]
+pub fn contended() -> Box<Error> {
+    Error::Unavailable("too much changes at once just now; nothing was done").into()
+}

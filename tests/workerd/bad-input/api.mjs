@@ -1,0 +1,651 @@
+// A: the API.
+import assert from 'node:assert/strict';
+import { order } from '../support/shopify.mjs';
+import { both, each, problem, refused } from './common.mjs';
+
+const json = (method, path, body, headers) => (w) =>
+  w.a.client.call(method, typeof path === 'function' ? path(w) : path, body, headers);
+const keyless = (headers) => (w) => w.anyone.call('GET', '/v1/brand', undefined, headers(w));
+const mine = [
+  '/v1/brand',
+  '/v1/stores',
+  '/v1/creators',
+  '/v1/campaigns',
+  '/v1/deals',
+  '/v1/orders',
+  '/v1/quarantine',
+  '/v1/ledger/verification',
+];
+const terms = (w, body) => w.a.client.call('POST', `/v1/deals/${w.a.deal.id}/terms`, body);
+const minimum = (w, payout_minimum) => w.a.client.call('PATCH', '/v1/brand', { payout_minimum });
+const usd = (amount) => ({ amount, currency: 'USD' });
+let calls = 0;
+const money = (w, path, body, key = `key-${calls++}`) =>
+  w.a.client.call('POST', path, body, { 'idempotency-key': key });
+
+export const api = [
+  [
+    'A9',
+    'fees and adjustments that are no amount',
+    (w) =>
+      ['0.00', '-1.00', '90071992547409.93', '0.001', '1e3', 'NaN', '', ' 1', '1,00'].map((amount) =>
+        money(w, `/v1/deals/${w.a.deal.id}/fees`, { amount: usd(amount) }),
+      ),
+    refused(422),
+  ],
+  [
+    'A9',
+    'fees in half a yen, in no currency, as a number; adjustments of nothing or without a reason',
+    (w) => [
+      money(w, `/v1/deals/${w.a.deal.id}/fees`, { amount: { amount: '1.5', currency: 'JPY' } }),
+      money(w, `/v1/deals/${w.a.deal.id}/fees`, { amount: { amount: '1.00', currency: 'XXX' } }),
+      money(w, `/v1/deals/${w.a.deal.id}/fees`, { amount: { amount: 1, currency: 'USD' } }),
+      money(w, `/v1/creators/${w.a.creator.id}/adjustments`, { amount: usd('0.00'), reason: 'x' }),
+      money(w, `/v1/creators/${w.a.creator.id}/adjustments`, { amount: usd('1.00') }),
+    ],
+    refused(422),
+  ],
+  [
+    'A10',
+    'payouts of someone without details, of nothing, in another currency',
+    (w) => [
+      money(w, '/v1/payouts', { currency: 'USD', creator_ids: [w.a.creator.id] }),
+      money(w, '/v1/payouts', { currency: 'EUR' }),
+      money(w, '/v1/payouts', { currency: 'USD' }),
+    ],
+    refused(409),
+  ],
+  [
+    'A11',
+    'money calls without a key, or with one that is too long or no text',
+    (w) =>
+      [{}, { 'idempotency-key': '' }, { 'idempotency-key': 'x'.repeat(256) }, { 'idempotency-key': 'a b' }].map(
+        (headers) =>
+          w.a.client.call('POST', `/v1/deals/${w.a.deal.id}/fees`, { amount: usd('1.00') }, headers),
+      ),
+    refused(400),
+  ],
+  [
+    'A11',
+    'the key of a call, with another body and for another call',
+    (w) =>
+      w.inTurn(
+        () => money(w, `/v1/deals/${w.a.deal.id}/fees`, { amount: usd('1.00') }, 'taken'),
+        () => money(w, `/v1/deals/${w.a.deal.id}/fees`, { amount: usd('2.00') }, 'taken'),
+        () => money(w, '/v1/payouts', { currency: 'USD' }, 'taken'),
+      ),
+    { status: [201, 422], changes: ['fees', 'entries', 'balances', 'audit', 'idempotency'] },
+  ],
+  [
+    'A22',
+    'payment details with typing errors, of a card, too long, with control characters',
+    (w) =>
+      [
+        { method: 'iban', holder: 'A', iban: 'DE88370400440532013000' },
+        { method: 'iban', holder: 'A', iban: '4111111111111111' },
+        { method: 'iban', holder: 'A', iban: 'DE89370400440532013000', bic: 'DEUTDEF' },
+        { method: 'iban', holder: 'A\u0007', iban: 'DE89370400440532013000' },
+        { method: 'iban', holder: 'A', iban: 'X'.repeat(5000) },
+        { method: 'paypal', email: 'anna' },
+        { method: 'ach', holder: 'A', routing_number: '021000021', account_number: '4111111111111111', account_type: 'checking' },
+        { method: 'card', number: '4111111111111111' },
+      ].map((body) => w.me.call('PUT', '/v1/me/payment-details', body)),
+    refused(422, {
+      check: both(problem, (answers, w) => {
+        for (const { text } of answers)
+          assert.ok(!/4111111111111111|37040044/.test(text + w.server.log()), text);
+      }),
+    }),
+  ],
+  [
+    'A1',
+    'no key, garbage, another kind, another scheme',
+    (w) =>
+      [
+        {},
+        { authorization: '' },
+        { authorization: 'Bearer' },
+        { authorization: 'Bearer ' },
+        { authorization: 'Bearer x' },
+        { authorization: `Basic ${w.a.key}` },
+        { authorization: w.a.key },
+        { authorization: `Bearer tbk_${'A'.repeat(43)}` },
+        { authorization: `Bearer ${w.a.key}x` },
+        { authorization: `Bearer ${w.a.key.slice(0, -1)}` },
+        { authorization: `Bearer ${w.a.key.toLowerCase()}` },
+        { authorization: `Bearer ${w.a.key}, Bearer ${w.a.key}` },
+        { authorization: `Bearer ${'x'.repeat(5000)}` },
+      ].map((headers) => w.anyone.call('GET', '/v1/brand', undefined, headers)),
+    refused(401),
+  ],
+  [
+    'A1',
+    'the operator, who is no brand',
+    (w) => [w.anyone.as(w.server.operatorToken).call('GET', '/v1/brand')],
+    refused(403),
+  ],
+  [
+    'A1',
+    'every call of a brand without a key',
+    (w) => mine.map((path) => w.anyone.call('GET', path)),
+    refused(401),
+  ],
+  [
+    'A1',
+    'a revoked key, and an expired creator’s token',
+    (w) => [
+      w.a.client.as(w.revoked).call('GET', '/v1/brand'),
+      w.a.client.as(w.expiredToken).call('GET', '/v1/me/earnings'),
+    ],
+    refused(401),
+  ],
+  [
+    'A2',
+    'a key in the address: refused, and revoked',
+    (w) =>
+      w.inTurn(
+        () => w.anyone.call('GET', `/v1/brand?api_key=${w.leaked}`),
+        () => w.a.client.as(w.leaked).call('GET', '/v1/brand'),
+      ),
+    {
+      status: [400, 401],
+      changes: true,
+      check: ([first, second]) => assert.deepEqual([first.status, second.status], [400, 401]),
+    },
+  ],
+  [
+    'A3',
+    'the wrong kind of caller',
+    (w) => [
+      w.a.client.call('POST', '/v1/brands', {}),
+      w.me.call('GET', '/v1/brand'),
+      w.me.call('PATCH', '/v1/brand', { name: 'x' }),
+      w.me.call('GET', `/v1/creators/${w.a.creator.id}/balances`),
+      w.a.client.call('GET', '/v1/me/earnings'),
+      w.a.client.call('GET', '/v1/me/orders'),
+    ],
+    refused(403),
+  ],
+  [
+    'A3',
+    'a key without the scope',
+    (w) => [
+      w.reader.call('PATCH', '/v1/brand', { name: 'x' }),
+      w.reader.call('POST', '/v1/creators', { name: 'x', handle: 'x' }),
+      w.reader.call('POST', `/v1/deals/${w.a.deal.id}/terms`, { commission_percent: '90' }),
+      w.reader.call('POST', '/v1/keys', { name: 'x', scopes: ['admin'] }),
+      w.reader.call('GET', '/v1/keys'),
+      w.reader.call('GET', '/v1/audit'),
+    ],
+    refused(403),
+  ],
+  [
+    'A1',
+    'an expired key',
+    async (w) => {
+      await new Promise((resolve) => setTimeout(resolve, 1600));
+      return w.a.client.as(w.expired).call('GET', '/v1/brand');
+    },
+    refused(401),
+  ],
+  [
+    'A4',
+    'another brand’s things',
+    (w) =>
+      [
+        `/v1/deals/${w.b.deal.id}`,
+        `/v1/deals/${w.b.deal.id}/performance`,
+        `/v1/creators/${w.b.creator.id}`,
+        `/v1/creators/${w.b.creator.id}/balances`,
+        `/v1/campaigns/${w.b.campaign.id}`,
+        `/v1/stores/${w.b.store.id}`,
+        `/v1/links/${w.b.link.id}`,
+        `/v1/orders/${w.orderOfB}`,
+        `/v1/orders/${w.orderOfB}/attribution`,
+      ].map((path) => w.a.client.call('GET', path)),
+    refused(404),
+  ],
+  [
+    'A4',
+    'changing another brand’s things',
+    (w) => [
+      w.a.client.call('PATCH', `/v1/deals/${w.b.deal.id}`, { state: 'closed' }),
+      w.a.client.call('PATCH', `/v1/links/${w.b.link.id}`, { state: 'closed' }),
+      w.a.client.call('PATCH', `/v1/stores/${w.b.store.id}`, { client_secret: 'mine' }),
+      w.a.client.call('POST', `/v1/deals/${w.b.deal.id}/terms`, { commission_percent: '90' }),
+      w.a.client.call('POST', `/v1/deals/${w.b.deal.id}/links`, {}),
+      w.a.client.call('POST', `/v1/deals/${w.b.deal.id}/codes`, { code: 'X', create_in_store: false }),
+      w.a.client.call('POST', `/v1/deals/${w.b.deal.id}/invitation`),
+      w.a.client.call('POST', `/v1/quarantine/${w.quarantineOfB}/replay`),
+      w.a.client.call('POST', `/v1/deals/${w.a.deal.id}/links`, { store_id: w.b.store.id }),
+      w.a.client.call('POST', '/v1/deals', { creator_id: w.b.creator.id, campaign_id: w.a.campaign.id }),
+      w.a.client.call('POST', '/v1/deals', { creator_id: w.a.creator.id, campaign_id: w.b.campaign.id }),
+    ],
+    refused(404),
+  ],
+  [
+    'A4',
+    'another brand’s things as filters and cursors',
+    (w) =>
+      [
+        `deal_id=${w.b.deal.id}`,
+        `creator_id=${w.b.creator.id}`,
+        `store_id=${w.b.store.id}`,
+        `external_id=${w.externalOfB}`,
+      ].map((query) => w.a.client.call('GET', `/v1/orders?${query}`)),
+    { status: 200, check: (all) => all.forEach(({ json }) => assert.deepEqual(json.data, [])) },
+  ],
+  [
+    'A4',
+    'no list shows another brand’s things',
+    (w) => mine.map((path) => w.a.client.call('GET', path)),
+    {
+      status: 200,
+      check: (all, w) =>
+        all.forEach(({ text }) =>
+          assert.ok(
+            ![w.b.mark, w.b.brand.id, w.b.deal.id, w.b.creator.id, w.b.store.id].some((mark) =>
+              text.includes(mark),
+            ),
+          ),
+        ),
+    },
+  ],
+  [
+    'A4',
+    'another creator’s token sees its own',
+    (w) => w.me.call('GET', '/v1/me/earnings'),
+    {
+      status: 200,
+      check: ([{ text }], w) => assert.ok(!text.includes(w.b.mark) && !text.includes(w.other.deal.id)),
+    },
+  ],
+  [
+    'A5',
+    'fields that are not for setting',
+    (w) => [
+      w.a.client.call('PATCH', '/v1/brand', { id: 'brand_x' }),
+      w.a.client.call('PATCH', '/v1/brand', { currency: 'EUR' }),
+      w.a.client.call('PATCH', '/v1/brand', { brand_id: w.b.brand.id }),
+      w.a.client.call('PATCH', `/v1/deals/${w.a.deal.id}`, { balance: '9' }),
+      w.a.client.call('PATCH', `/v1/deals/${w.a.deal.id}`, { terms: { commission_percent: '90' } }),
+      w.a.client.call('POST', '/v1/creators', { name: 'x', handle: 'x', role: 'owner' }),
+      w.a.client.call('POST', '/v1/creators', { name: 'x', handle: 'x', brand_id: w.b.brand.id }),
+      w.a.client.call('PATCH', `/v1/stores/${w.a.store.id}`, { client_secret: 's', status: 'paid' }),
+      w.a.client.call('PATCH', `/v1/links/${w.a.link.id}`, { slug: 'other' }),
+    ],
+    refused(422),
+  ],
+  [
+    'A6',
+    'bodies that are no JSON object',
+    each(
+      [
+        '',
+        '{',
+        '{"name":}',
+        '{"name":"x"}x',
+        '{"name":"x"}{}',
+        '[]',
+        '"x"',
+        'null',
+        '{"name":"x","name":"y"}',
+        '{"a":'.repeat(1000) + '1' + '}'.repeat(1000),
+        '{"name":"\ud800"}'.replace('\ud800', '\\ud800'),
+        '\ufeff{"name":"x"}',
+        "{'name':'x'}",
+        '{"name":NaN}',
+      ],
+      (w, body) => w.a.client.call('PATCH', '/v1/brand', body),
+    ),
+    refused(400),
+  ],
+  [
+    'A6',
+    'a body of 2 MB',
+    (w) => w.a.client.call('POST', '/v1/creators', { name: 'x'.repeat(2_000_000), handle: 'x' }),
+    refused(413),
+  ],
+  [
+    'A7',
+    'other content types',
+    each(
+      [
+        'text/plain',
+        'application/x-www-form-urlencoded',
+        'multipart/form-data; boundary=x',
+        'application/xml',
+        'application/jsonx',
+        '',
+      ],
+      (w, type) => w.a.client.call('PATCH', '/v1/brand', '{"name":"x"}', { 'content-type': type }),
+    ),
+    refused(415),
+  ],
+  [
+    'A8',
+    'rates that are none',
+    each(
+      [
+        -1,
+        '-1',
+        '100.01',
+        '10%',
+        1e309,
+        '1e309',
+        '10.005',
+        null,
+        '',
+        ' 10',
+        '10 ',
+        '+10',
+        '.5',
+        '5.',
+        '1,5',
+        '0x10',
+        'NaN',
+        10,
+        true,
+        ['10'],
+        '1'.repeat(500),
+        '١٠',
+      ],
+      (w, commission_percent) => terms(w, { commission_percent }),
+    ),
+    refused(422),
+  ],
+  [
+    'A8',
+    'rates of new deals that are none',
+    each(['-1', '100.01', '10.005', 10, null], (w, commission_percent) =>
+      w.a.client.call('POST', '/v1/deals', {
+        creator_id: w.a.creator.id,
+        campaign_id: w.a.campaign.id,
+        commission_percent,
+      }),
+    ),
+    refused(422),
+  ],
+  [
+    'A9',
+    'amounts that are none',
+    each(
+      [
+        usd('-1'),
+        usd('0.001'),
+        usd('9007199254740992'),
+        usd('9007199254740993.00'),
+        usd(5),
+        usd(''),
+        usd('1e3'),
+        usd('NaN'),
+        usd('1,00'),
+        usd(' 1.00'),
+        usd(null),
+        { amount: '1.00' },
+        { currency: 'USD' },
+        { amount: '1.00', currency: 'usd' },
+        { amount: '1.00', currency: 'EUR' },
+        { amount: '1.00', currency: 'XXX' },
+        { amount: '1.5', currency: 'JPY' },
+        { ...usd('1.00'), more: 1 },
+        '1.00',
+        1,
+      ],
+      minimum,
+    ),
+    refused(422),
+  ],
+  [
+    'A12',
+    'terms that start before an order that is decided',
+    (w) => terms(w, { commission_percent: '20', starts_at: '2026-01-01T00:00:00Z' }),
+    refused(422),
+  ],
+  [
+    'A14',
+    'targets that leave the storefront',
+    each(
+      [
+        'javascript:alert(1)',
+        'data:text/html,x',
+        'http://shop.example',
+        'https://shop@evil.test',
+        '//evil.test',
+        '/\\evil.test',
+        '\\\\evil.test',
+        'products/x',
+        '',
+        '/a b',
+        '/a\r\nb',
+        '/é',
+        '/a/../b',
+        '/%2e%2e/b',
+        '/a#b',
+        `/${'a'.repeat(8192)}`,
+        5,
+        null,
+      ],
+      (w, target) => w.a.client.call('PATCH', `/v1/links/${w.a.link.id}`, { target }),
+    ),
+    refused(422),
+  ],
+  [
+    'A14',
+    'storefronts that are none',
+    each(
+      [
+        'javascript:alert(1)',
+        'http://shop.example.com',
+        'https://shop@evil.test',
+        'https://shop.example.com:8443',
+        'https://shop.example.com/path',
+        'https://10.0.0.1',
+        'https://[::1]',
+        'https://shöp.example',
+        'https://localhost.',
+        'https://',
+        '',
+      ],
+      (w, storefront_url) => w.a.client.call('POST', '/v1/stores', { ...w.newStore, storefront_url }),
+    ),
+    refused(422),
+  ],
+  [
+    'A15',
+    'slugs that are reserved or taken',
+    each(
+      [
+        (w) => w.a.link.slug,
+        (w) => w.a.link.slug.toUpperCase(),
+        (w) => w.b.onGo.slug,
+        () => 'api',
+        () => 'API',
+        () => 'v1',
+        () => 'webhooks',
+      ],
+      (w, of) => w.a.client.call('POST', `/v1/deals/${w.a.deal.id}/links`, { slug: of(w) }),
+    ),
+    { status: 409, check: problem },
+  ],
+  [
+    'A15',
+    'slugs that are none',
+    each(['.well-known', '', '-a', 'a b', 'ä', 'a/b', 'a\u202e', 'a'.repeat(65), 5, null], (w, slug) =>
+      w.a.client.call('POST', `/v1/deals/${w.a.deal.id}/links`, { slug }),
+    ),
+    refused(422),
+  ],
+  [
+    'A15',
+    'a code that is taken',
+    each(['ANNA10', 'anna10', ' Anna10 '], (w, code) =>
+      w.a.client.call('POST', `/v1/deals/${w.other.deal.id}/codes`, { code, create_in_store: false }),
+    ),
+    refused(409),
+  ],
+  [
+    'A17',
+    'limits, cursors and parameters that are none',
+    each(
+      [
+        'limit=-1',
+        'limit=0',
+        'limit=201',
+        'limit=1000000000',
+        'limit=x',
+        'limit=1&limit=2',
+        'cursor=x',
+        "cursor=';DROP TABLE orders",
+        'cursor=%00',
+        'cursor=',
+        'sort=;DROP',
+        'brand_id=x',
+        'deal_id=5',
+        'creator_id=x',
+      ],
+      (w, query) => w.a.client.call('GET', `/v1/orders?${query}`),
+    ),
+    refused(422),
+  ],
+  [
+    'A18',
+    'dates that are none',
+    each(
+      [
+        'from=2026-02-30',
+        'from=2026-13-01',
+        'from=yesterday',
+        'from=2026-02-02&to=2026-02-01',
+        'to=1e9',
+        'from=',
+        'from=2026-1-1',
+      ],
+      (w, query) => w.a.client.call('GET', `/v1/deals/${w.a.deal.id}/performance?${query}`),
+    ),
+    refused(422),
+  ],
+  [
+    'A18',
+    'times that are none',
+    each(
+      [
+        '2026-02-30T00:00:00Z',
+        '2026-01-01T00:00:00',
+        '2026-01-01',
+        'now',
+        1767225600,
+        null,
+        '9999-01-01T00:00:00Z',
+        '1969-12-31T23:59:59Z',
+        '2026-01-01T25:00:00Z',
+      ],
+      (w, starts_at) => terms(w, { commission_percent: '10', starts_at }),
+    ),
+    refused(422),
+  ],
+  [
+    'A20',
+    'paths that are none',
+    each(
+      [
+        '/v1',
+        '/v1/',
+        '/v1/nothing',
+        '/v1/deals/',
+        '/v1/deals/x',
+        '/v1/deals/5',
+        '/v1/deals/%00',
+        '/v2/brand',
+        '/V1/brand',
+        '/v1/brand/',
+        '/v1//brand',
+        '/.git/config',
+        '/admin',
+      ],
+      (w, path) => w.a.client.call('GET', path),
+    ),
+    refused(404),
+  ],
+  [
+    'A20',
+    'methods that are none',
+    (w) =>
+      [
+        ['DELETE', '/v1/brand'],
+        ['PUT', '/v1/brand'],
+        ['GET', '/v1/brands'],
+        ['POST', '/healthz'],
+        ['DELETE', `/v1/deals/${w.a.deal.id}`],
+        ['PATCH', '/v1/orders'],
+      ].map(([method, path]) => w.a.client.call(method, path)),
+    refused(405, {
+      check: both(problem, (all) =>
+        all.forEach(({ headers }) => assert.match(headers.get('allow') ?? '', /^(GET|POST)/)),
+      ),
+    }),
+  ],
+  [
+    'A20',
+    'an address of 10 KB',
+    (w) => w.a.client.call('GET', `/v1/orders?external_id=${'1'.repeat(10_240)}`),
+    refused(414),
+  ],
+  [
+    'A21',
+    'a preflight from another origin',
+    (w) =>
+      w.anyone.call('OPTIONS', '/v1/brand', undefined, {
+        origin: 'https://evil.test',
+        'access-control-request-method': 'PATCH',
+      }),
+    {
+      status: [405, 404],
+      check: ([{ headers }]) => assert.equal(headers.get('access-control-allow-origin'), null),
+    },
+  ],
+  [
+    'A23',
+    'a method in a header',
+    (w) =>
+      w.a.client.call('GET', `/v1/deals/${w.a.deal.id}`, undefined, {
+        'x-http-method-override': 'DELETE',
+        'x-method': 'PATCH',
+      }),
+    200,
+  ],
+  [
+    'A–',
+    'texts that attack are refused or kept as text',
+    each(
+      [
+        ['name', ''],
+        ['name', ' '],
+        ['name', 'a\u0000b'],
+        ['name', 'a\nb'],
+        ['name', 'x'.repeat(201)],
+        ['handle', ''],
+        ['email', 'a@b,c@d'],
+        ['email', 'a@b\r\nBcc: c@d.example'],
+        ['email', 'nobody'],
+        ['followers', -1],
+        ['followers', 1.5],
+        ['followers', '5'],
+        ['engagement_percent', 5],
+        ['tags', 'x'],
+        ['tags', ['']],
+      ],
+      (w, [field, value]) =>
+        w.a.client.call('POST', '/v1/creators', { name: 'x', handle: 'x', [field]: value }),
+    ),
+    refused(422),
+  ],
+  [
+    'A–',
+    'invitations that are none',
+    each(['', 'x', `tbi_${'A'.repeat(43)}`], (w, token) =>
+      w.anyone.call('POST', '/v1/invitations/acceptance', { token }),
+    ),
+    refused(404),
+  ],
+];
