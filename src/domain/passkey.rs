@@ -4,8 +4,7 @@
 //! attestation, and the user verified. The signature itself is checked by a port: every runtime
 //! has P-256, and 80 kB of it in the module would be loaded by every redirect.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use crate::domain::base64::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -100,7 +99,7 @@ pub fn registered(
     }
     Ok(NewPasskey {
         credential_id: URL_SAFE_NO_PAD.encode(id),
-        public_key: URL_SAFE_NO_PAD.encode(p256_key(key)?),
+        public_key: URL_SAFE_NO_PAD.encode(&p256_key(key)?),
         sign_count,
     })
 }
@@ -132,7 +131,7 @@ pub fn asserted(
 /// # Errors
 /// They aren't.
 pub fn decode(text: &str) -> Result<Vec<u8>, Refused> {
-    URL_SAFE_NO_PAD.decode(text).map_err(|_| Refused)
+    URL_SAFE_NO_PAD.decode(text).ok_or(Refused)
 }
 
 /// The browser's own words: which ceremony, for which challenge, on which page.
@@ -227,7 +226,7 @@ mod tests {
     const SITE: Site<'static> = Site { origin: "https://app.example:8443" };
 
     fn b64(bytes: impl AsRef<[u8]>) -> String {
-        URL_SAFE_NO_PAD.encode(bytes)
+        URL_SAFE_NO_PAD.encode(bytes.as_ref())
     }
 
     fn client_data(kind: &str, challenge: &str, origin: &str) -> ClientData {
