@@ -62,6 +62,26 @@ async fn nobody_is_kept_from_signing_in_by_somebody_elsewhere() {
     assert_eq!(begin("203.0.113.1").await, 202);
 }
 
+#[tokio::test]
+async fn wrong_codes_are_counted_over_all_sign_ins_of_an_address() {
+    let (product, _, _) = owned().await;
+    let guess = async |browser: &Browser, code: &str| {
+        browser.post(&product, "/v1/sign-in/code", json!({ "code": code })).await.status
+    };
+    for _ in 0..4 {
+        let (browser, _) = begun(&product, json!({ "email": OWNER })).await;
+        for _ in 0..5 {
+            assert_eq!(guess(&browser, "0000000x").await, 400);
+        }
+    }
+    let (browser, link) = begun(&product, json!({ "email": OWNER })).await;
+    assert_eq!(guess(&browser, &mailed(&product).1).await, 429, "twenty in a day");
+    browser.post(&product, "/v1/sign-in/link", link).await.expect(200);
+    product.pass(24 * HOUR_MS);
+    let (browser, _) = begun(&product, json!({ "email": OWNER })).await;
+    assert_eq!(guess(&browser, &mailed(&product).1).await, 200);
+}
+
 /// A person's own trail can't be erased: it says what she did, not what her things are called.
 #[tokio::test]
 async fn a_persons_own_trail_names_no_device() {
