@@ -122,6 +122,7 @@ pub fn generate() -> String {
             passkeys::show,
             passkeys::recover,
             passkeys::new_codes,
+            passkeys::reset,
             me::accept,
             me::earnings,
             me::orders,
