@@ -139,6 +139,13 @@ WHERE person_id = ?1 AND code_hash = ?2";
 INSERT INTO audit (brand_id, id, at_ms, actor_kind, actor_id, action, subject_id, request_id, after)
 SELECT m.brand_id, ?2, ?3, 'member', m.id, ?4, m.id, ?5, ?6 FROM members m WHERE m.person_id = ?1
 UNION ALL SELECT ?1, ?2, ?3, 'member', ?1, ?4, ?1, ?5, NULL";
+
+    /// The same of the operator's doing.
+    NOTE_RESET = "
+INSERT INTO audit (brand_id, id, at_ms, actor_kind, actor_id, action, subject_id, request_id)
+SELECT m.brand_id, ?2, ?3, 'operator', '', 'factors.reset', m.id, ?4 FROM members m
+WHERE m.person_id = ?1
+UNION ALL SELECT ?1, ?2, ?3, 'operator', '', 'factors.reset', ?1, ?4";
 }
 
 /// A sign-in that begins.
@@ -358,12 +365,6 @@ pub fn end(person: PersonId, id: SessionId) -> Vec<Statement> {
     vec![bind!(REQUIRE_SESSION, person, id), bind!(END, person, id)]
 }
 
-/// Ends every session of the person.
-#[must_use]
-pub fn end_all(person: PersonId) -> Statement {
-    bind!(END_ALL, person)
-}
-
 /// Lets go of those sessions of a member that have ended by their time, before she is none any more.
 #[must_use]
 pub fn end_ended(brand: BrandId, member: MemberId, now_ms: Millis) -> Statement {
@@ -450,10 +451,16 @@ pub fn delete_passkey(session: &SessionRow, id: PasskeyId) -> Vec<Statement> {
     ]
 }
 
-/// Removes all second factors of a person who lost them.
+/// Removes all second factors of a person who lost them and ends her sessions, for the operator, and
+/// notes it: in her own trail, and in those of the brands that she is a member of.
 #[must_use]
-pub fn delete_factors(person: PersonId) -> Vec<Statement> {
-    vec![bind!(DELETE_PASSKEYS, person), bind!(DELETE_RECOVERY, person), end_all(person)]
+pub fn reset(person: PersonId, note: AuditId, request_id: &str, now_ms: Millis) -> Vec<Statement> {
+    vec![
+        bind!(DELETE_PASSKEYS, person),
+        bind!(DELETE_RECOVERY, person),
+        bind!(END_ALL, person),
+        bind!(NOTE_RESET, person, note, now_ms, request_id),
+    ]
 }
 
 /// Replaces the person's recovery codes by those with these hashes.

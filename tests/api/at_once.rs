@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::people::{Authenticator, Browser, Member, invited, mailed};
-use crate::support::{Product, Programme};
+use crate::support::{OPERATOR, Product, Programme};
 
 const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
@@ -60,6 +60,55 @@ async fn nobody_is_kept_from_signing_in_by_somebody_elsewhere() {
     assert_eq!(begin("198.51.100.200").await, 429);
     product.pass(HOUR_MS);
     assert_eq!(begin("203.0.113.1").await, 202);
+}
+
+#[tokio::test]
+async fn wrong_codes_are_counted_over_all_sign_ins_of_an_address() {
+    let (product, _, _) = owned().await;
+    let guess = async |browser: &Browser, code: &str| {
+        browser.post(&product, "/v1/sign-in/code", json!({ "code": code })).await.status
+    };
+    for _ in 0..4 {
+        let (browser, _) = begun(&product, json!({ "email": OWNER })).await;
+        for _ in 0..5 {
+            assert_eq!(guess(&browser, "0000000x").await, 400);
+        }
+    }
+    let (browser, link) = begun(&product, json!({ "email": OWNER })).await;
+    assert_eq!(guess(&browser, &mailed(&product).1).await, 429, "twenty in a day");
+    browser.post(&product, "/v1/sign-in/link", link).await.expect(200);
+    product.pass(24 * HOUR_MS);
+    let (browser, _) = begun(&product, json!({ "email": OWNER })).await;
+    assert_eq!(guess(&browser, &mailed(&product).1).await, 200);
+}
+
+#[tokio::test]
+async fn who_lost_everything_begins_anew_with_the_operators_help() {
+    let (product, p, owner) = owned().await;
+    let reset = async |email: &str, by: &str| {
+        product.call("POST", "/v1/people/reset", Some(json!({ "email": email })), by).await.status
+    };
+    assert_eq!(reset(OWNER, "").await, 401);
+    assert_eq!(reset(OWNER, &p.key).await, 403);
+    assert_eq!(reset("nobody@casa.example", OPERATOR).await, 404);
+    assert_eq!(reset("nobody", OPERATOR).await, 404);
+    assert_eq!(owner.browser.get(&product, "/v1/brand").await.status, 200);
+    let noted = count(&product, "audit");
+    assert_eq!(reset(" Owner@Casa.example", OPERATOR).await, 204);
+    assert_eq!(owner.browser.get(&product, "/v1/session").await.status, 401);
+    assert_eq!([count(&product, "passkeys"), count(&product, "recovery_codes")], [0, 0]);
+    assert_eq!(count(&product, "audit"), noted + 2, "her brand's trail and her own");
+    let rows = product.db.rows("SELECT * FROM audit WHERE action = 'factors.reset'");
+    assert_eq!(rows.len(), 2);
+    for row in rows {
+        assert_eq!((&row["actor_kind"], &row["actor_id"]), (&json!("operator"), &json!("")));
+    }
+    let mail = product.mailer.last();
+    assert_eq!(mail["to"], OWNER);
+    let session = owner.browser.sign_in(&product, json!({ "email": OWNER })).await;
+    assert_eq!(session["session"]["second_factor"], "enroll");
+    let added = owner.browser.enroll(&product, &Authenticator::new(7)).await;
+    assert_eq!(added["recovery_codes"].as_array().unwrap().len(), 10);
 }
 
 /// A person's own trail can't be erased: it says what she did, not what her things are called.

@@ -125,6 +125,7 @@ pub fn generate() -> String {
             passkeys::show,
             passkeys::recover,
             passkeys::new_codes,
+            passkeys::reset,
             me::accept,
             me::earnings,
             me::orders,

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::app::App;
 use crate::domain::base64::URL_SAFE_NO_PAD;
+use crate::domain::creator::normal_email;
 use crate::domain::ids::{Passkey, PasskeyId, PersonId};
 use crate::domain::letter::Letter;
 use crate::domain::passkey::{self, ClientData, Site};
@@ -16,7 +17,7 @@ use crate::storage::rows::parse;
 use crate::storage::sessions::{self as rows, PasskeyRow, SessionRow};
 use crate::storage::{DbError, Statement};
 use crate::web::body::body;
-use crate::web::extract::{Body, Checks, PathId, RequestId, SignedIn, checked};
+use crate::web::extract::{Body, Checks, Operator, PathId, RequestId, SignedIn, checked};
 use crate::web::handler::{Json, State};
 use crate::web::json::view;
 use crate::web::message::Response;
@@ -181,7 +182,7 @@ pub async fn add(
     let codes = known.is_empty().then(|| recovery_codes(&app, me.person_id, &mut batch));
     let what = Value::from(row.name.as_str()).to_string();
     let secret = shown(&app, me, &request_id, ("passkey.add", Some(what)), &mut batch);
-    batch.push(notice(&app, me, "A passkey was added to your account.")?);
+    batch.push(notice(&app, &me.email, "A passkey was added to your account.")?);
     commit(&app, batch).await?;
     let view = AddedPasskey { passkey: row.into(), recovery_codes: codes };
     let mut response = super::sign_in::with_session(&secret, &view);
@@ -229,9 +230,9 @@ fn shown(
 }
 
 /// Tells the person by mail what happened to her account, in case it wasn't she.
-fn notice(app: &App, me: &SessionRow, what: &'static str) -> Result<Statement> {
+fn notice(app: &App, email: &str, what: &'static str) -> Result<Statement> {
     let cause = format!("notice/{}", session::secret(app.random()));
-    mail::compose(app, None, &cause, &me.email, &Letter::Notice { what })
+    mail::compose(app, None, &cause, email, &Letter::Notice { what })
 }
 
 async fn commit(app: &App, batch: Vec<Statement>) -> Result<()> {
@@ -276,7 +277,7 @@ pub async fn remove(
     let what = Some(Value::from(gone.name.as_str()).to_string());
     let mut batch = rows::delete_passkey(me, id.0);
     batch.push(rows::note(me.person_id, app.new_id(), "passkey.remove", &request_id, what, now_ms));
-    batch.push(notice(&app, me, "A passkey was removed from your account.")?);
+    batch.push(notice(&app, &me.email, "A passkey was removed from your account.")?);
     match app.db().run(batch).await {
         Ok(_) => Ok(Response::empty(StatusCode::NO_CONTENT)),
         // Another one was removed at the same moment.
@@ -364,7 +365,7 @@ pub async fn recover(
     #[cfg(feature = "canary")]
     super::sign_in::unspent(&app, &mut batch);
     let secret = shown(&app, me, &request_id, ("recovery.use", None), &mut batch);
-    batch.push(notice(&app, me, "A recovery code was used to sign in to your account.")?);
+    batch.push(notice(&app, &me.email, "A recovery code was used to sign in to your account.")?);
     match app.db().run(batch).await {
         Ok(_) => signed_in(&app, &secret).await,
         Err(DbError::Constraint(_)) => Err(wrong()),
@@ -392,7 +393,34 @@ pub async fn new_codes(
     let mut batch = Vec::new();
     let codes = recovery_codes(&app, me.person_id, &mut batch);
     batch.push(rows::note(me.person_id, app.new_id(), "recovery.make", &request_id, None, now_ms));
-    batch.push(notice(&app, me, "New recovery codes were made for your account.")?);
+    batch.push(notice(&app, &me.email, "New recovery codes were made for your account.")?);
     app.db().run(batch).await?;
     Ok((StatusCode::CREATED, Json(NewRecoveryCodes { recovery_codes: codes })))
+}
+
+body! {
+    /// Who lost her passkeys and recovery codes.
+    pub struct Lost {
+        email: String,
+    }
+}
+
+/// Removes the passkeys and recovery codes of a person who lost them, and ends her sessions: she signs
+/// in by mail and begins anew. Make sure first that it is she who asks.
+#[utoipa::path(post, path = "/v1/people/reset", tag = "operator", request_body = Lost,
+    security(("operator" = [])), responses((status = 204, description = "Removed"),
+    (status = 404, description = "Nobody signs in with this address")))]
+pub async fn reset(
+    State(app): State<App>,
+    _: Operator,
+    RequestId(request_id): RequestId,
+    Body(lost): Body<Lost>,
+) -> Result<Response> {
+    let email = normal_email(&lost.email);
+    let person = rows::person(app.db(), &email).await?.ok_or(Error::NotFound)?;
+    let mut batch = rows::reset(person.id, app.new_id(), &request_id, app.now_ms());
+    let what = "Your passkeys and recovery codes were removed by the operator: sign in by mail.";
+    batch.push(notice(&app, &email, what)?);
+    app.db().run(batch).await?;
+    Ok(Response::empty(StatusCode::NO_CONTENT))
 }

@@ -14,7 +14,7 @@ use crate::domain::secret::{same_secret, token_hash};
 use crate::domain::session::{
     self, BROWSER_COOKIE, Role, SESSION_COOKIE, SIGN_IN_MS, session_end, set_cookie,
 };
-use crate::domain::time::Millis;
+use crate::domain::time::{DAY_MS, Millis};
 use crate::error::{Error, Result};
 use crate::storage::sessions::{self as rows, NewSignIn, SessionRow, SignInRow};
 use crate::storage::{DbError, Statement, access, members};
@@ -37,6 +37,8 @@ const PER_BOTH: u32 = 10;
 const PER_EMAIL: u32 = 60;
 /// So many codes are compared for one sign-in.
 const CODE_TRIES: u32 = 5;
+/// So many for one address in a day, whoever begins the sign-ins. After that its links still work.
+const CODES_A_DAY: u32 = 20;
 
 body! {
     /// Who wants to sign in: an address, or whoever was invited.
@@ -244,7 +246,7 @@ body! {
 /// Signs in with the mailed code, in the browser in which the sign-in was begun.
 #[utoipa::path(post, path = "/v1/sign-in/code", tag = "sign-in", request_body = Code,
     responses((status = 200, body = SessionView), (status = 400, description = "Not the code"),
-    (status = 429, description = "Five were wrong: begin again")))]
+    (status = 429, description = "Five were wrong: begin again; twenty today: use the link")))]
 pub async fn by_code(
     State(app): State<App>,
     browser: Browser,
@@ -255,6 +257,7 @@ pub async fn by_code(
     let sign_in = open(&app, rows::by_browser(app.db(), &hash).await?)?;
     // Counted before it is compared, so that of any number at once five are compared.
     limits::take(&app, &format!("code/{hash}"), CODE_TRIES, SIGN_IN_MS).await?;
+    limits::take(&app, &format!("codes-for/{}", sign_in.email), CODES_A_DAY, DAY_MS).await?;
     let code: String = typed.code.chars().filter(|c| !c.is_whitespace()).collect();
     if !same_secret(&code_hash(&app, &hash, &code), &sign_in.code_hash) {
         return Err(failed());
