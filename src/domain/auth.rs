@@ -1,6 +1,7 @@
 //! Bearer tokens, how they look and what they are; scopes, what a key may do; actors, who did it.
 
-use crate::domain::base64::URL_SAFE_NO_PAD;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::ids::{CreatorId, KeyId, MemberId};
 
@@ -36,7 +37,7 @@ impl TokenKind {
     /// A token of this kind from 256 random bits.
     #[must_use]
     pub fn token(self, random: [u8; 32]) -> String {
-        format!("{}{}", self.prefix(), URL_SAFE_NO_PAD.encode(&random))
+        format!("{}{}", self.prefix(), URL_SAFE_NO_PAD.encode(random))
     }
 
     /// The kind of a text that has the form of a token.

@@ -5,7 +5,6 @@
 
 pub mod attribution;
 pub mod auth;
-pub mod base64;
 pub mod brand;
 pub mod click;
 pub mod commission;

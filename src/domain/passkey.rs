@@ -4,7 +4,8 @@
 //! attestation, and the user verified. The signature itself is checked by a port: every runtime
 //! has P-256, and 80 kB of it in the module would be loaded by every redirect.
 
-use crate::domain::base64::URL_SAFE_NO_PAD;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -99,7 +100,7 @@ pub fn registered(
     }
     Ok(NewPasskey {
         credential_id: URL_SAFE_NO_PAD.encode(id),
-        public_key: URL_SAFE_NO_PAD.encode(&p256_key(key)?),
+        public_key: URL_SAFE_NO_PAD.encode(p256_key(key)?),
         sign_count,
     })
 }
@@ -131,7 +132,7 @@ pub fn asserted(
 /// # Errors
 /// They aren't.
 pub fn decode(text: &str) -> Result<Vec<u8>, Refused> {
-    URL_SAFE_NO_PAD.decode(text).ok_or(Refused)
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| Refused)
 }
 
 /// The browser's own words: which ceremony, for which challenge, on which page.
@@ -226,7 +227,7 @@ mod tests {
     const SITE: Site<'static> = Site { origin: "https://app.example:8443" };
 
     fn b64(bytes: impl AsRef<[u8]>) -> String {
-        URL_SAFE_NO_PAD.encode(bytes.as_ref())
+        URL_SAFE_NO_PAD.encode(bytes)
     }
 
     fn client_data(kind: &str, challenge: &str, origin: &str) -> ClientData {

@@ -1,7 +1,8 @@
 //! People who sign in: roles, factors, how long a session lasts, cookies, codes, form tokens
 //! (reference: reliability.md section 4, rules 5 to 8).
 
-use crate::domain::base64::URL_SAFE_NO_PAD;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use subtle::ConstantTimeEq;
 
 use super::auth::{Scope, Scopes};
@@ -138,7 +139,7 @@ pub fn set_cookie(name: &str, value: &str, max_age_seconds: Option<i64>) -> Stri
 /// A secret from 256 random bits: 43 characters.
 #[must_use]
 pub fn secret(random: [u8; 32]) -> String {
-    URL_SAFE_NO_PAD.encode(&random)
+    URL_SAFE_NO_PAD.encode(random)
 }
 
 /// An eight-digit code from 64 random bits.
@@ -179,7 +180,7 @@ pub fn plain_recovery_code(typed: &str) -> String {
 /// The token that a form of this session carries: whoever makes another page can't make it.
 #[must_use]
 pub fn form_token(key: &KeyRing, session_hash: &str, random: [u8; 8]) -> String {
-    let nonce = URL_SAFE_NO_PAD.encode(&random);
+    let nonce = URL_SAFE_NO_PAD.encode(random);
     let mac = key.keyed_hash("form", &[session_hash, &nonce]);
     format!("{nonce}.{mac}")
 }

@@ -9,7 +9,8 @@
 
 use std::collections::HashMap;
 
-use crate::domain::base64::STANDARD_NO_PAD;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -192,7 +193,7 @@ impl<S: SyncSql> Counter<S> {
            FROM daily_keys";
         let mut keys = Vec::new();
         for KeyRow { day, key, made_at } in rows(&sql.exec(select, None)?)? {
-            let key = STANDARD_NO_PAD.decode(&key).and_then(|key| key.try_into().ok());
+            let key = STANDARD_NO_PAD.decode(key).ok().and_then(|key| key.try_into().ok());
             let key = key.ok_or_else(|| SqlError("a stored key can't be read".into()))?;
             keys.push(HeldKey { day, key: DailyKey::new(&key), made_at });
         }
@@ -357,7 +358,7 @@ impl<S: SyncSql> Counter<S> {
         for row in rows::<DayRow>(&found)? {
             // One of a later version, after a rollback: uniques start anew and are too few, but
             // the clicks of the whole shard go on counting.
-            let sketch = STANDARD_NO_PAD.decode(&row.visitors);
+            let sketch = STANDARD_NO_PAD.decode(row.visitors).ok();
             let visitors = sketch.and_then(|bytes| Sketch::from_bytes(&bytes)).unwrap_or_default();
             let counts = LinkDay {
                 brand: row.brand_id,
@@ -387,7 +388,7 @@ impl<S: SyncSql> Counter<S> {
         let values: Vec<_> = picked
             .iter()
             .map(|Held { counts: c, .. }| {
-                let sketch = STANDARD_NO_PAD.encode(&c.visitors.to_bytes());
+                let sketch = STANDARD_NO_PAD.encode(c.visitors.to_bytes());
                 (
                     c.link,
                     c.day,
@@ -459,7 +460,7 @@ impl<S: SyncSql> Counter<S> {
             self.sql.exec(
                 "INSERT INTO daily_keys (day, key, made_at)
                  SELECT ?1 ->> 0, ?1 ->> 1, ?1 ->> 2",
-                Some(&json!([day, STANDARD_NO_PAD.encode(&key), now_ms]).to_string()),
+                Some(&json!([day, STANDARD_NO_PAD.encode(key), now_ms]).to_string()),
             )?;
             self.keys.push(HeldKey { day, key: DailyKey::new(&key), made_at: now_ms });
         }

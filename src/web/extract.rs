@@ -1,6 +1,5 @@
 //! What handlers take out of requests besides who calls: the body, the query, ids in the path.
 
-use crate::domain::base64::URL_SAFE_NO_PAD;
 use crate::domain::ids::{Id, Kind};
 use crate::domain::link::percent_decode;
 use crate::domain::time::{Day, Millis, Zone, parse_rfc3339};
@@ -130,11 +129,13 @@ const MAX_TIME_MS: Millis = 7_258_118_400_000;
 /// A page's cursor: the last row's key, opaque to clients.
 #[must_use]
 pub fn encode_cursor(key: &str) -> String {
-    URL_SAFE_NO_PAD.encode(key.as_bytes())
+    use base64::Engine;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(key)
 }
 
 fn decode_cursor(cursor: &str) -> Option<String> {
-    let bytes = URL_SAFE_NO_PAD.decode(cursor)?;
+    use base64::Engine;
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(cursor).ok()?;
     let key = String::from_utf8(bytes).ok()?;
     let plausible = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '/' | '-');
     (!key.is_empty() && key.len() <= 120 && key.chars().all(plausible)).then_some(key)

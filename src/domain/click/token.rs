@@ -1,6 +1,7 @@
 //! Click ids: which link, which millisecond, and a signature; nothing is stored for them.
 
-use crate::domain::base64::URL_SAFE_NO_PAD;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
@@ -96,7 +97,7 @@ impl ClickKeys {
         mac.update(&token);
         token.extend(mac.finalize().into_bytes().into_iter().take(SIGNATURE));
         let mut text = String::with_capacity(LENGTH);
-        URL_SAFE_NO_PAD.append(&token, &mut text);
+        URL_SAFE_NO_PAD.encode_string(&token, &mut text);
         text
     }
 
@@ -107,7 +108,10 @@ impl ClickKeys {
         if token.len() != LENGTH {
             return None;
         }
-        let buffer: [u8; BYTES] = URL_SAFE_NO_PAD.decode(token)?.try_into().ok()?;
+        let mut buffer = [0; BYTES];
+        if URL_SAFE_NO_PAD.decode_slice(token, &mut buffer) != Ok(BYTES) {
+            return None;
+        }
         let (signed, signature) = buffer.split_first_chunk::<SIGNED>()?;
         let [version, id, rest @ ..] = signed;
         if *version != VERSION {
@@ -179,8 +183,8 @@ mod tests {
 
     #[test]
     fn keys_come_out_of_a_ring() {
-        use crate::domain::base64::STANDARD;
-        let text = |n: u8| STANDARD.encode(&[n; 32]);
+        use base64::engine::general_purpose::STANDARD;
+        let text = |n: u8| STANDARD.encode([n; 32]);
         let ring = |text: &str| ClickKeys::of(&Roots::parse(text).unwrap()).unwrap();
         let old = ring(&text(1)).sign(link(7), AT, 42);
         assert_eq!(old, keys(1).sign(link(7), AT, 42));
@@ -221,7 +225,7 @@ mod tests {
         let mut mac = keys(1).current.state;
         mac.update(&bytes);
         bytes.extend(&mac.finalize().into_bytes()[..16]);
-        assert_eq!(keys(1).verify(&URL_SAFE_NO_PAD.encode(&bytes)), None);
+        assert_eq!(keys(1).verify(&URL_SAFE_NO_PAD.encode(bytes)), None);
     }
 
     #[test]

@@ -4,7 +4,6 @@ use http::StatusCode;
 use serde_json::Value;
 
 use crate::app::App;
-use crate::domain::base64::URL_SAFE_NO_PAD;
 use crate::domain::creator::normal_email;
 use crate::domain::ids::{Passkey, PasskeyId, PersonId};
 use crate::domain::letter::Letter;
@@ -72,7 +71,8 @@ pub async fn challenge(State(app): State<App>, me: SignedIn) -> Result<Json<Chal
 }
 
 fn user_handle(person: PersonId) -> String {
-    URL_SAFE_NO_PAD.encode(&person.bytes())
+    use base64::Engine;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(person.bytes())
 }
 
 fn site(app: &App) -> Site<'_> {
