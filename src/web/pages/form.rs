@@ -110,9 +110,9 @@ pub fn then(done: Response, location: &'static str) -> Response {
 ///
 /// # Errors
 /// The error, if it is of another kind.
-pub fn mendable(error: Box<Error>) -> Result<(StatusCode, String)> {
+pub fn mendable(error: Error) -> Result<(StatusCode, String)> {
     let status = error.status();
-    let told = match *error {
+    let told = match error {
         Error::Denied { detail, .. } => sentence(detail),
         Error::Forbidden(detail) => sentence(detail),
         Error::Refused { detail, .. } => sentence(&detail),

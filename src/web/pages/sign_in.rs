@@ -52,7 +52,7 @@ pub async fn begin(State(app): State<App>, browser: Browser, form: Form) -> Resu
     match sign_in::begin(State(app), browser, Body(wanted)).await {
         Ok(done) => Ok(then(done, "/sign-in/code")),
         Err(error) => {
-            let (status, told) = mendable(error)?;
+            let (status, told) = mendable(*error)?;
             let form = Ask { email, wrong: Some(&told) };
             render(status, &Page::narrow("Sign in"), &form)
         }
@@ -107,7 +107,7 @@ pub async fn by_code(
     match sign_in::by_code(State(app.clone()), browser, request_id, Body(code)).await {
         Ok(done) => Ok(then(done, "/")),
         Err(error) => {
-            let (status, told) = mendable(error)?;
+            let (status, told) = mendable(*error)?;
             code_page(&app, secret.as_deref(), typed, Some((status, &told)))
         }
     }
@@ -163,7 +163,7 @@ pub async fn recovery(
     match passkeys::recover(State(app.clone()), form.me(), request_id, Body(code)).await {
         Ok(done) => Ok(then(done, "/account")),
         Err(error) => {
-            let (status, told) = mendable(error)?;
+            let (status, told) = mendable(*error)?;
             passkey_page(&app, &form.session, "", typed, Some((status, &told)))
         }
     }
@@ -222,7 +222,7 @@ pub async fn accept(State(app): State<App>, browser: Browser, form: Form) -> Res
         Ok(done) => Ok(then(done, "/sign-in/code")),
         Err(error) if matches!(*error, Error::NotFound) => told(&app, token, "", None).await,
         Err(error) => {
-            let (status, wrong) = mendable(error)?;
+            let (status, wrong) = mendable(*error)?;
             told(&app, token, email, Some((status, &wrong))).await
         }
     }
