@@ -172,7 +172,7 @@ fn currencies() -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The automata of the bots' patterns, in little-endian words.
+/// The automata of the bots' patterns, in words: first the low bytes of all, then the high ones.
 fn bots() -> Result<Vec<u8>> {
     let mut groups: BTreeMap<u8, Vec<String>> = BTreeMap::new();
     for line in fs::read_to_string(PATTERNS)?.lines().filter(|line| !line.starts_with("# ")) {
@@ -182,7 +182,9 @@ fn bots() -> Result<Vec<u8>> {
     for patterns in groups.values() {
         table.extend(compressed(&minimal(rows(patterns)?))?);
     }
-    let bytes: Vec<u8> = table.iter().flat_map(|word| word.to_le_bytes()).collect();
+    let halves = table.iter().map(|word| word.to_le_bytes());
+    let (low, high): (Vec<u8>, Vec<u8>) = halves.map(|[low, high]| (low, high)).unzip();
+    let bytes = [low, high].concat();
     if bytes.len() > 64 << 10 {
         return Err(format!("the bot table has {} bytes: regroup the patterns", bytes.len()).into());
     }
@@ -330,8 +332,9 @@ fn minimal(rows: Rows) -> Rows {
     }
 }
 
-/// The table as words: how many states and inputs, the input of each byte and of the end, then
-/// for every state the earlier state that it resembles most and where it differs from that one.
+/// The table as words: how many states and inputs, the input of each byte and of the end, then by
+/// columns for every state the earlier state that it resembles most, at how many inputs it differs
+/// from that one, at which, and where these lead. By columns, because what is alike compresses well.
 fn compressed(rows: &Rows) -> Result<Vec<u16>> {
     let mut inputs: Vec<Vec<u16>> = Vec::new();
     let mut of_byte = Vec::new();
@@ -348,17 +351,21 @@ fn compressed(rows: &Rows) -> Result<Vec<u16>> {
         .collect();
     let mut words = vec![u16::try_from(rows.len())?, u16::try_from(inputs.len())?];
     words.extend(of_byte);
+    let (mut bases, mut counts, mut at, mut next) = (vec![], vec![], vec![], vec![]);
     for (state, row) in narrow.iter().enumerate() {
         let distance = |other: &Vec<u16>| row.iter().zip(other).filter(|(a, b)| a != b).count();
         let nearest = narrow.iter().take(state).enumerate().min_by_key(|(_, o)| distance(o));
         let nothing = vec![REJECT; row.len()];
         let (base, resembled) = nearest.unwrap_or((0, &nothing));
-        words.extend([u16::try_from(base)?, u16::try_from(distance(resembled))?]);
-        for (input, (next, other)) in row.iter().zip(resembled).enumerate() {
-            if next != other {
-                words.extend([u16::try_from(input)?, *next]);
+        bases.push(u16::try_from(base)?);
+        counts.push(u16::try_from(distance(resembled))?);
+        for (input, (own, other)) in row.iter().zip(resembled).enumerate() {
+            if own != other {
+                at.push(u16::try_from(input)?);
+                next.push(*own);
             }
         }
     }
+    words.extend([bases, counts, at, next].concat());
     Ok(words)
 }

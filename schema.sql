@@ -273,6 +273,7 @@ CREATE TABLE entries (
   CHECK ((account = 'commission') = (creator_id IS NULL)),
   CHECK (account = 'pending' OR day = 0)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX entries_by_creator ON entries (brand_id, creator_id, sequence) WHERE creator_id IS NOT NULL;
 CREATE TRIGGER entries_insert_once BEFORE INSERT ON entries WHEN EXISTS (SELECT 1 FROM entries WHERE brand_id = NEW.brand_id AND sequence = NEW.sequence) BEGIN SELECT RAISE(ABORT, 'entries are append-only'); END;
 CREATE TRIGGER entries_never_change BEFORE UPDATE ON entries BEGIN SELECT RAISE(ABORT, 'entries are append-only'); END;
 CREATE TRIGGER entries_never_go BEFORE DELETE ON entries BEGIN SELECT RAISE(ABORT, 'entries are append-only'); END;

@@ -24,6 +24,7 @@ CREATE TABLE entries_new (
 INSERT INTO entries_new SELECT * FROM entries;
 DROP TABLE entries;
 ALTER TABLE entries_new RENAME TO entries;
+CREATE INDEX entries_by_creator ON entries (brand_id, creator_id, sequence) WHERE creator_id IS NOT NULL;
 CREATE TRIGGER entries_insert_once BEFORE INSERT ON entries WHEN EXISTS (SELECT 1 FROM entries WHERE brand_id = NEW.brand_id AND sequence = NEW.sequence) BEGIN SELECT RAISE(ABORT, 'entries are append-only'); END;
 CREATE TRIGGER entries_never_change BEFORE UPDATE ON entries BEGIN SELECT RAISE(ABORT, 'entries are append-only'); END;
 CREATE TRIGGER entries_never_go BEFORE DELETE ON entries BEGIN SELECT RAISE(ABORT, 'entries are append-only'); END;

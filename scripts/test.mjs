@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, buildDir } from './lib/build.mjs';
 import { chromium } from './lib/chromium.mjs';
+import { fuzzAll } from './lib/fuzz.mjs';
 import { node22, setup } from './lib/setup.mjs';
 import { cargoEnv, Failure, main, root, run, say } from './lib/shell.mjs';
 
@@ -23,6 +24,7 @@ async function step(name, work) {
 main(async () => {
   if (await step('set-up', setup)) {
     await step('cargo test', () => run('cargo', ['test', '--locked'], { env: cargoEnv }));
+    await step('fuzz targets', () => fuzzAll({ seconds: 4, seed: 2026 }));
     const built = await step('build for Workers', async () => {
       await build('release');
       await build('canary');
@@ -34,6 +36,7 @@ main(async () => {
         await chromium();
         await nodeTests('tests/pages');
       });
+      await step('the document and the product', conformance);
     }
   }
   say('');
@@ -60,4 +63,9 @@ async function nodeTests(folder) {
   const files = names.filter((name) => name.endsWith('.test.mjs')).map((name) => `${folder}/${name}`);
   if (files.length === 0) throw new Failure(`There are no tests in ${folder}.`);
   await run(node22(), ['--test', '--test-reporter=spec', '--test-timeout=300000', ...files.sort()]);
+}
+
+/** schemathesis, briefly: `npm run conformance` tries more. */
+async function conformance() {
+  await run(node22(), ['tests/workerd/conformance.mjs', '--short', '--examples', '3']);
 }

@@ -9,8 +9,9 @@ use serde::Serialize;
 use crate::storage::DbError;
 use crate::web::message::Response;
 
-/// A result of a way in.
-pub type Result<T, E = Error> = std::result::Result<T, E>;
+/// A result of a way in. Errors are boxed: they are handed on at every step, and a pointer takes a
+/// fraction of the code.
+pub type Result<T, E = Box<Error>> = std::result::Result<T, E>;
 
 /// Everything that can go wrong in answering a request.
 #[derive(Debug, thiserror::Error)]
@@ -91,19 +92,19 @@ impl FieldError {
 
 impl Error {
     /// One invalid field.
-    pub fn invalid(field: impl Into<String>, reason: impl ToString) -> Self {
-        Self::Invalid(vec![FieldError { field: field.into(), reason: reason.to_string() }])
+    pub fn invalid(field: impl Into<String>, reason: impl ToString) -> Box<Self> {
+        Self::Invalid(vec![FieldError { field: field.into(), reason: reason.to_string() }]).into()
     }
 
     /// Something is missing that the caller can do something about.
     #[must_use]
-    pub fn denied(status: StatusCode, rule: &'static str, detail: &'static str) -> Self {
-        Self::Denied { status, rule, detail }
+    pub fn denied(status: StatusCode, rule: &'static str, detail: &'static str) -> Box<Self> {
+        Self::Denied { status, rule, detail }.into()
     }
 
     /// A rule said no.
-    pub fn refused(rule: &'static str, detail: impl Into<String>) -> Self {
-        Self::Refused { rule, detail: detail.into() }
+    pub fn refused(rule: &'static str, detail: impl Into<String>) -> Box<Self> {
+        Self::Refused { rule, detail: detail.into() }.into()
     }
 
     /// The status of its answer.
@@ -144,15 +145,18 @@ impl Error {
     }
 }
 
-impl From<DbError> for Error {
+impl From<DbError> for Box<Error> {
     fn from(error: DbError) -> Self {
         match error {
-            DbError::Unavailable(_) => Self::Unavailable("the database can't be reached just now"),
-            // A constraint that no command expected: two commands met, nothing was changed.
-            DbError::Constraint(_) => {
-                Self::refused("conflict", "the request conflicts with another; nothing was changed")
+            DbError::Unavailable(_) => {
+                Error::Unavailable("the database can't be reached just now").into()
             }
-            DbError::Failed(detail) => Self::Internal(detail),
+            // A constraint that no command expected: two commands met, nothing was changed.
+            DbError::Constraint(_) => Error::refused(
+                "conflict",
+                "the request conflicts with another; nothing was changed",
+            ),
+            DbError::Failed(detail) => Error::Internal(detail).into(),
         }
     }
 }
@@ -173,15 +177,15 @@ pub struct Problem {
     pub errors: Vec<FieldError>,
 }
 
-impl From<Error> for Response {
-    fn from(mut error: Error) -> Self {
+impl From<Box<Error>> for Response {
+    fn from(mut error: Box<Error>) -> Self {
         let (status, name, title) = error.parts();
         let problem = Problem {
             r#type: format!("/problems/{name}"),
             title: title.to_owned(),
             status: status.as_u16(),
             detail: error.to_string(),
-            errors: match &mut error {
+            errors: match &mut *error {
                 Error::Invalid(errors) => std::mem::take(errors),
                 _ => Vec::new(),
             },
@@ -189,7 +193,7 @@ impl From<Error> for Response {
         let body = serde_json::to_string(&problem).unwrap_or_default();
         let mut response = Self::new(status, "application/problem+json", body);
         response.set("cache-control", "no-store");
-        match error {
+        match *error {
             Error::Unauthenticated => response.set("www-authenticate", "Bearer"),
             Error::Unavailable(_) => response.set("retry-after", "5"),
             Error::TooMany(seconds) => response.set("retry-after", seconds.to_string()),

@@ -324,6 +324,7 @@ fn every_look_into_a_brands_table_is_within_the_brand() {
                     "json_each",
                     "CONSTANT ROW",
                     "people ",
+                    "people_by_email (email=?)",
                     "job_runs",
                     "brands USING PRIMARY KEY (id=?)",
                     "b USING PRIMARY KEY (id=?)",

@@ -122,3 +122,33 @@ function platformPackage(scope, file) {
   if (!existsSync(path)) throw new Failure(`${path} is missing: remove node_modules and try again.`);
   return path;
 }
+
+/**
+ * schemathesis, in a Python environment of its own in the cache; nothing where there is no Python. That
+ * is a failure in CI: a check that never runs shows nothing.
+ */
+export async function schemathesis() {
+  const list = 'scripts/lib/schemathesis.txt';
+  const home = join(cache, 'tools', `schemathesis-${fingerprint([list]).slice(0, 16)}`);
+  const done = join(home, '.installed');
+  const tool = join(home, 'bin/schemathesis');
+  if (existsSync(done)) return tool;
+  const version = 'import sys; sys.exit(sys.version_info < (3, 10))';
+  const python = await run('python3', ['-c', version], { quiet: true }).catch(() => undefined);
+  if (python === undefined) {
+    const missing = 'schemathesis needs python3 (3.10 or newer), which is not here.';
+    if (process.env.CI) throw new Failure(missing);
+    say(`\n!! ${missing} The document is NOT checked against the product.\n`);
+    return undefined;
+  }
+  await withLock(`${home}.lock`, async () => {
+    if (existsSync(done)) return;
+    say('installing schemathesis, once for this machine …');
+    rmSync(home, { recursive: true, force: true });
+    await run('python3', ['-m', 'venv', home], { quiet: true });
+    const pip = ['-m', 'pip', 'install', '--quiet', '--no-deps', '--disable-pip-version-check'];
+    await run(join(home, 'bin/python3'), [...pip, '-r', join(root, list)], { quiet: true });
+    writeFileSync(done, '');
+  });
+  return tool;
+}

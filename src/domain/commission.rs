@@ -4,7 +4,7 @@
 //! (DESIGN.md, "Commission base" and "Earning"). Nothing is ever rounded per refund, and totals
 //! that the store computed are never used.
 
-use std::collections::BTreeMap;
+use super::sorted::Sorted;
 
 use super::brand::{EarnOn, EarningRules};
 use super::money::{BasisPoints, MAX_MINOR, round_half_away};
@@ -146,11 +146,10 @@ fn line_base(line: &Line, taxes_included: bool, refunded_units: i64) -> i128 {
     i128::from(round_half_away(whole * kept, i128::from(line.quantity)))
 }
 
-fn refunded_units(facts: &Facts) -> BTreeMap<u64, i64> {
-    let mut units = BTreeMap::new();
+fn refunded_units(facts: &Facts) -> Sorted<u64, i64> {
+    let mut units = Sorted::new();
     for line in facts.refunds.values().flat_map(|r| &r.lines) {
-        let known: &mut i64 = units.entry(line.line_id).or_insert(0);
-        *known = known.saturating_add(line.quantity);
+        units.change(line.line_id, |known: &mut i64| *known = known.saturating_add(line.quantity));
     }
     units
 }

@@ -7,8 +7,9 @@ pub fn normal_email(address: &str) -> String {
     address.trim().to_lowercase()
 }
 
-/// Whether a text can be an e-mail address: one `@`, something on both sides, no space or control
-/// character, at most 254 bytes. More than that only a mail can tell.
+/// Whether a text can be an e-mail address: ASCII, one `@`, something on both sides, no space or
+/// control character, at most 254 bytes. More than that only a mail can tell. Other letters look
+/// like these or turn the text around; a domain that has them has an `xn--` spelling too.
 #[must_use]
 pub fn is_email(address: &str) -> bool {
     let plausible = |part: &str| {
@@ -17,6 +18,7 @@ pub fn is_email(address: &str) -> bool {
             && !part.contains([',', ';', '<', '>', '"', '\\'])
     };
     address.len() <= 254
+        && address.is_ascii()
         && address.split_once('@').is_some_and(|(local, host)| {
             plausible(local) && plausible(host) && !host.contains('@') && host.contains('.')
         })
@@ -39,6 +41,9 @@ mod tests {
             "a b@c.d",
             "a@c.d\r\nBcc: x@y.z",
             "a@b,c@d.e",
+            "ä@b.example",
+            "аda@casa.example",
+            "a@b.example\u{202e}",
         ] {
             assert!(!is_email(bad), "{bad}");
         }

@@ -178,7 +178,7 @@ pub fn is_one_address(text: &str) -> bool {
     let Some((local, host)) = text.split_once('@') else { return false };
     let foreign = |c: char| c.is_control() || c.is_whitespace() || ",;:<>()[]\\\"".contains(c);
     let named = !local.is_empty() && host.contains('.') && !host.starts_with('.');
-    named && text.len() <= 254 && !host.contains('@') && !text.contains(foreign)
+    named && text.is_ascii() && text.len() <= 254 && !host.contains('@') && !text.contains(foreign)
 }
 
 #[cfg(test)]

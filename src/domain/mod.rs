@@ -27,4 +27,5 @@ pub mod payout;
 pub mod privacy;
 pub mod secret;
 pub mod session;
+pub mod sorted;
 pub mod time;

@@ -48,6 +48,9 @@ pub enum MoneyError {
 }
 
 impl Currency {
+    /// None: ISO 4217's own code for that, which no text is parsed to.
+    pub const NONE: Self = Self { code: "XXX", exponent: 0 };
+
     /// How many decimals an amount has: USD 2, JPY 0, KWD 3.
     #[must_use]
     pub fn exponent(self) -> u32 {
@@ -203,6 +206,8 @@ pub struct BasisPoints(u16);
 impl BasisPoints {
     /// 100 %.
     pub const MAX: u16 = 10_000;
+    /// 0 %.
+    pub const ZERO: Self = Self(0);
 
     /// A rate of so many basis points, if that is at most 100 %.
     #[must_use]

@@ -4,7 +4,7 @@
 //! key, the set of refunds by id, cancelled or not. Merging is commutative, associative and
 //! idempotent, so deliveries may come late, twice or in any order and the facts end up the same.
 
-use std::collections::BTreeMap;
+use super::sorted::Sorted;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -206,13 +206,13 @@ pub struct Facts {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evidence: Option<(SnapshotKey, Evidence)>,
     /// Refunds by id.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub refunds: BTreeMap<String, Refund>,
+    #[serde(skip_serializing_if = "Sorted::is_empty")]
+    pub refunds: Sorted<String, Refund>,
     /// Some report said it was cancelled or deleted.
     pub cancelled: bool,
     /// Edits by id; they move no money, the snapshot that follows them does.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub edits: BTreeMap<String, Edit>,
+    #[serde(skip_serializing_if = "Sorted::is_empty")]
+    pub edits: Sorted<String, Edit>,
     /// Who placed it is forgotten, also if a delivery tells it again: see [`Self::forgetting`].
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub redacted: bool,
@@ -259,7 +259,9 @@ impl Facts {
             Report::Deleted => merged.cancelled = true,
             Report::Redacted => merged.redacted = true,
             Report::Edited(edit) => {
-                merged.edits.entry(edit.id.clone()).or_insert_with(|| edit.clone());
+                if merged.edits.get(&edit.id).is_none() {
+                    merged.edits.insert(edit.id.clone(), edit.clone());
+                }
             }
         }
         let currency = |facts: &Self| facts.snapshot.as_ref().map(|s| s.currency);

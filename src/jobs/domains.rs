@@ -7,7 +7,7 @@ use crate::domain::ids::BrandId;
 use crate::domain::merkle::hex;
 use crate::domain::time::{DAY_MS, Millis};
 use crate::error::Result;
-use crate::storage::brands;
+use crate::storage::{DbError, brands};
 use crate::web::extract::{By, note};
 
 /// The path on which a domain proves that it leads here.
@@ -33,8 +33,7 @@ pub async fn verify_pending(app: &App) -> Result<i64> {
     app.db().run(brands::expire_pending(now_ms - PENDING_MS, app.new_id(), now_ms)).await?;
     for pending in brands::pending_hosts(app.db()).await? {
         if verify(app, &pending.host).await {
-            activate(app, pending.brand_id, &pending.host).await?;
-            handled += 1;
+            handled += i64::from(activate(app, pending.brand_id, &pending.host).await?);
         }
     }
     Ok(handled)
@@ -46,16 +45,18 @@ async fn verify(app: &App, host: &str) -> bool {
     answer.is_ok_and(|body| body.trim() == proof(app, host))
 }
 
-/// Serves and hands out the brand's links on the host.
-///
-/// # Errors
-/// [`crate::error::Error`] if D1 was away.
-pub async fn activate(app: &App, brand: BrandId, host: &str) -> Result<()> {
+/// Serves and hands out the brand's links on the host, if it still waits for that: the brand may have
+/// chosen another one while it was asked, or another brand this one.
+async fn activate(app: &App, brand: BrandId, host: &str) -> Result<bool> {
     let by = By { actor: Actor::Job("verify_domains"), request_id: "" };
     let told = Some(serde_json::json!({ "link_domain": host }).to_string());
-    let mut batch = brands::use_host(brand, host);
+    let mut batch = vec![brands::require_pending(brand, host)];
+    batch.extend(brands::use_host(brand, host));
     batch.push(note(app, brand, &by, "domain.activate", &brand.to_string(), None, told));
-    app.db().run(batch).await?;
-    app.memory.forget_host(host);
-    Ok(())
+    match app.db().run(batch).await {
+        Ok(_) => app.memory.forget_host(host),
+        Err(DbError::Constraint(_)) => return Ok(false),
+        Err(error) => return Err(error.into()),
+    }
+    Ok(true)
 }

@@ -64,7 +64,7 @@ fn again(app: &App, column: &Sealed, row: &SealedRow) -> Result<Option<String>> 
             let sealed = ring.seal(&context, &text, app.random());
             return sealed
                 .map(Some)
-                .ok_or_else(|| Error::Internal("a text could not be sealed".to_owned()));
+                .ok_or_else(|| Error::Internal("a text could not be sealed".to_owned()).into());
         }
     }
     Ok(None)

@@ -48,7 +48,7 @@ async fn grow(app: &App, brand: BrandId, frontier: &mut Frontier, up_to: i64) ->
         for entry in &entries {
             // Sequences have no gaps: the leaf's index tells its entry.
             if entry.sequence != i64::try_from(frontier.size()).unwrap_or(i64::MAX) + 1 {
-                return Err(Error::Internal(format!("gap before entry {}", entry.sequence)));
+                return Err(Error::Internal(format!("gap before entry {}", entry.sequence)).into());
             }
             frontier.push(&leaf(&salt_key, entry.sequence, &entry.canonical(brand)));
         }
@@ -93,7 +93,7 @@ pub struct Verification {
 pub async fn verify(app: &App, brand: BrandId) -> Result<Verification> {
     let results = app.db().run(books::checks(brand)).await?;
     let [sums, unbalanced, unfolded] = results.as_slice() else {
-        return Err(Error::Internal("three checks".to_owned()));
+        return Err(Error::Internal("three checks".to_owned()).into());
     };
     let sums: Vec<SumRow> = sums.all()?;
     let nothing_off = unbalanced.is_empty() && unfolded.is_empty();

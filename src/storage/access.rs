@@ -29,7 +29,8 @@ FROM api_keys WHERE brand_id = ?1 AND id = ?2";
     /// ?3 now. The last key that may make others can't go: revocations becomes 2, which its CHECK
     /// refuses.
     END_KEY = "
-UPDATE api_keys SET revoked_at_ms = ?3, revocations = iif(EXISTS (SELECT 1 FROM api_keys o
+UPDATE api_keys SET revoked_at_ms = ?3, revocations = iif(
+  ' ' || scopes || ' ' NOT LIKE '% admin %' OR EXISTS (SELECT 1 FROM api_keys o
     WHERE o.brand_id = ?1 AND o.id <> ?2 AND o.revoked_at_ms IS NULL
       AND coalesce(o.expires_at_ms > ?3, 1) AND ' ' || o.scopes || ' ' LIKE '% admin %'), 1, 2)
 WHERE brand_id = ?1 AND id = ?2 AND revoked_at_ms IS NULL";
@@ -42,7 +43,8 @@ INSERT INTO invitations (secret_hash, brand_id, id, deal_id, creator_id, created
   expires_at_ms, revision) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0)";
 
     FIND_INVITATION = "
-SELECT i.brand_id, i.creator_id, i.expires_at_ms, i.accepted_at_ms, c.name FROM invitations i
+SELECT i.brand_id, i.creator_id, i.expires_at_ms, i.accepted_at_ms, c.name,
+  c.person_id IS NOT NULL AS connected FROM invitations i
 JOIN creators c ON c.brand_id = i.brand_id AND c.id = i.creator_id WHERE i.secret_hash = ?1";
 
     /// Spent once: a second acceptance would set revision to 2, which its CHECK refuses.
@@ -50,9 +52,19 @@ JOIN creators c ON c.brand_id = i.brand_id AND c.id = i.creator_id WHERE i.secre
 UPDATE invitations SET revision = revision + 1, accepted_at_ms = ?3
 WHERE secret_hash = ?1 AND brand_id = ?2";
 
+    /// With the invitation ?7 that was just spent: without it, and for one who signs in by now, the
+    /// hash is NULL, which aborts.
     INSERT_TOKEN = "
 INSERT INTO creator_tokens (secret_hash, brand_id, id, creator_id, created_at_ms, expires_at_ms)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+VALUES ((SELECT ?1 FROM invitations i JOIN creators c ON c.brand_id = ?2 AND c.id = i.creator_id
+  WHERE i.secret_hash = ?7 AND i.brand_id = ?2 AND i.revision = 1 AND c.person_id IS NULL
+    AND c.erased_at_ms IS NULL), ?2, ?3, ?4, ?5, ?6)";
+
+    /// Whoever is invited anew, or signs in by now, needs none of those before.
+    WITHDRAW = "
+DELETE FROM invitations WHERE brand_id = ?1 AND creator_id = ?2 AND accepted_at_ms IS NULL";
+
+    END_TOKENS = "DELETE FROM creator_tokens WHERE brand_id = ?1 AND creator_id = ?2";
 
     FIND_TOKEN = "
 SELECT brand_id, creator_id, expires_at_ms FROM creator_tokens WHERE secret_hash = ?1";
@@ -209,6 +221,8 @@ row! {
         pub accepted_at_ms: Option<Millis>,
         /// The creator's name.
         pub name: String,
+        /// Whether she signs in as a person by now.
+        pub connected: bool,
     }
 }
 
@@ -258,8 +272,21 @@ pub fn accept(
             invitation.creator_id,
             now_ms,
             token.expires_at_ms,
+            invitation_hash,
         ),
     ]
+}
+
+/// Withdraws the invitations of a creator that wait.
+#[must_use]
+pub fn withdraw(brand: BrandId, creator: CreatorId) -> Statement {
+    bind!(WITHDRAW, brand, creator)
+}
+
+/// Ends a creator's access tokens.
+#[must_use]
+pub fn end_tokens(brand: BrandId, creator: CreatorId) -> Statement {
+    bind!(END_TOKENS, brand, creator)
 }
 
 row! {

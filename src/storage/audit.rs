@@ -18,9 +18,10 @@ INSERT INTO audit (brand_id, id, at_ms, actor_kind, actor_id, action, subject_id
 SELECT brand_id, ?2, ?3, 'key', id, 'key.leak', id, ?4 FROM api_keys
 WHERE secret_hash = ?1 AND revoked_at_ms IS NULL";
 
+    /// Nothing of one who was erased.
     INSERT_PERSONAL = "
 INSERT INTO audit_personal (brand_id, audit_id, creator_id, before, after)
-VALUES (?1, ?2, ?3, ?4, ?5)";
+SELECT ?1, ?2, id, ?4, ?5 FROM creators WHERE brand_id = ?1 AND id = ?3 AND erased_at_ms IS NULL";
 
     /// ?1 brand, ?2 before id, ?3 limit, ?4 actor or NULL, ?5 action or NULL, ?6 from, ?7 to
     /// (exclusive). Latest first.

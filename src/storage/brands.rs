@@ -1,10 +1,7 @@
 //! Brands, the versions of their attribution rules, and their link hosts.
 
-use serde_json::Value;
-
 use super::{
-    Database, Freshness, FromRow, Reading, Statement, Unfit, bind, column, row, spelling,
-    statements,
+    Columns, Database, Freshness, FromRow, Reading, Statement, bind, row, spelling, statements,
 };
 use crate::domain::brand::{AttributionRules, Brand, ClickOrder, EarnOn, EarningRules, Precedence};
 use crate::domain::ids::{AuditId, BrandId};
@@ -63,6 +60,12 @@ SELECT brand_id, ?2, ?3, 'job', 'verify_domains', 'domain.expire', brand_id, '',
   json_object('link_domain_pending', host) FROM hosts
 WHERE state = 'pending' AND created_at_ms < ?1";
 
+    /// Aborts the batch unless the host still waits, and for this brand: NULL is no host.
+    REQUIRE_PENDING = "
+INSERT INTO hosts (host, brand_id, state, created_at_ms)
+SELECT NULL, ?1, 'pending', 0 WHERE NOT EXISTS (SELECT 1 FROM hosts
+  WHERE host = ?2 AND brand_id = ?1 AND state = 'pending')";
+
     ACTIVATE_HOST = "UPDATE hosts SET state = 'active' WHERE host = ?2 AND brand_id = ?1";
 
     FIND_HOST = "SELECT host, brand_id, state FROM hosts WHERE host = ?1";
@@ -102,47 +105,47 @@ pub struct StoredBrand {
 }
 
 impl FromRow for AttributionRules {
-    fn from_row(row: &Value) -> Result<Self, Unfit> {
-        Ok(Self {
-            window_days: column(row, "window_days")?,
-            precedence: column(row, "precedence")?,
-            clicks: column(row, "clicks")?,
-        })
+    fn from_row(columns: &mut Columns<'_>) -> Self {
+        Self {
+            window_days: columns.read("window_days"),
+            precedence: columns.read("precedence"),
+            clicks: columns.read("clicks"),
+        }
     }
 }
 
 impl FromRow for EarningRules {
-    fn from_row(row: &Value) -> Result<Self, Unfit> {
-        Ok(Self {
-            earn_on: column(row, "earn_on")?,
-            count_test_orders: column(row, "count_test_orders")?,
-            hold_days: column(row, "hold_days")?,
-        })
+    fn from_row(columns: &mut Columns<'_>) -> Self {
+        Self {
+            earn_on: columns.read("earn_on"),
+            count_test_orders: columns.read("count_test_orders"),
+            hold_days: columns.read("hold_days"),
+        }
     }
 }
 
 impl FromRow for StoredBrand {
-    fn from_row(row: &Value) -> Result<Self, Unfit> {
-        let currency = column(row, "currency")?;
-        let timezone: String = column(row, "timezone")?;
-        let link_host: String = column(row, "link_host")?;
-        let minimum: Option<i64> = column(row, "payout_minimum_minor")?;
+    fn from_row(columns: &mut Columns<'_>) -> Self {
+        let currency = columns.read("currency");
+        let timezone: String = columns.read("timezone");
+        let link_host: String = columns.read("link_host");
+        let minimum: Option<i64> = columns.read("payout_minimum_minor");
         let brand = Brand {
-            id: column(row, "id")?,
-            name: column(row, "name")?,
+            id: columns.read("id"),
+            name: columns.read("name"),
             currency,
             timezone: Zone::named(&timezone).unwrap_or_else(Zone::utc),
-            homepage_url: column(row, "homepage_url")?,
+            homepage_url: columns.read("homepage_url"),
             link_domain: Some(link_host).filter(|host| !host.is_empty()),
-            attribution: AttributionRules::from_row(row)?,
-            earning: EarningRules::from_row(row)?,
+            attribution: AttributionRules::from_row(columns),
+            earning: EarningRules::from_row(columns),
             payout_minimum: minimum.map(|minor| Money::new(minor, currency)),
         };
-        Ok(Self {
+        Self {
             brand,
-            pending_host: column(row, "pending_host")?,
-            money_keys: column(row, "money_keys")?,
-        })
+            pending_host: columns.read("pending_host"),
+            money_keys: columns.read("money_keys"),
+        }
     }
 }
 
@@ -259,6 +262,12 @@ pub fn drop_pending(brand: BrandId, but: &str) -> Statement {
 #[must_use]
 pub fn expire_pending(before_ms: Millis, note: AuditId, now_ms: Millis) -> Vec<Statement> {
     vec![bind!(NOTE_EXPIRED, before_ms, note, now_ms), bind!(EXPIRE_PENDING, before_ms)]
+}
+
+/// Aborts the batch unless the host still waits to be verified for this brand.
+#[must_use]
+pub fn require_pending(brand: BrandId, host: &str) -> Statement {
+    bind!(REQUIRE_PENDING, brand, host)
 }
 
 /// Serves and hands out all links of a brand on a host from now on; `""` is the product's own.

@@ -7,7 +7,7 @@
 //! Every statement takes at most one parameter, a JSON text, and gives at most one column of JSON
 //! text: numbers bound to the object's SQL would arrive as floats, JSON integers don't.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -20,6 +20,7 @@ use super::{FromColumn, row};
 use crate::domain::click::Batch;
 use crate::domain::counter::{DailyKey, LinkDay, Sketch};
 use crate::domain::ids::{BrandId, DealId, LinkId};
+use crate::domain::sorted::Sorted;
 use crate::domain::time::{DAY_MS, Day, Millis};
 
 /// A link's day is written at once if its last write is as old as this, else by an alarm.
@@ -323,13 +324,16 @@ impl<S: SyncSql> Counter<S> {
              CROSS JOIN link_days AS d ON d.link_id = l.value
                AND d.day BETWEEN (?1 ->> '$.from') AND (?1 ->> '$.to')"
         );
-        let links: HashSet<&LinkId> = links.iter().collect();
+        let mut asked = Sorted::new();
+        for link in links {
+            asked.insert(*link, ());
+        }
         let mut rows =
             self.totals_of(&select, &json!({ "links": links, "from": from, "to": to }))?;
         // What memory holds is at least as new as what is stored.
         rows.retain(|row| !self.days.contains_key(&(row.link_id, row.day)));
         let live = self.days.values().map(|held| &held.counts);
-        let live = live.filter(|c| links.contains(&c.link));
+        let live = live.filter(|c| asked.get(&c.link).is_some());
         let live = live.filter(|c| (from..=to).contains(&c.day));
         rows.extend(live.map(|counts| self.totals_held(counts)));
         rows.sort_unstable_by_key(|row| (row.link_id, row.day));

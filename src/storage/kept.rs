@@ -1,12 +1,10 @@
 //! Facts, decisions and deliveries out of the JSON in which they are kept and queued: what their
 //! `Serialize` wrote, read as rows are.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 use super::DbError;
-use super::rows::{FromColumn, FromRow, Unfit, column, from_json, or_default, spelling};
+use super::rows::{Columns, FromColumn, FromRow, from_json, spelling};
 use crate::domain::attribution::{Candidate, Decision, Method, Outcome, Reason, Winner};
 use crate::domain::deal::CitedTerms;
 use crate::domain::decimal::Decimal;
@@ -15,6 +13,7 @@ use crate::domain::order::{
     Delivery, Edit, Evidence, Facts, Line, Payment, Refund, RefundLine, Report, Snapshot,
     SnapshotKey, UsedCode,
 };
+use crate::domain::sorted::Sorted;
 
 /// Reads what was kept as JSON.
 ///
@@ -28,13 +27,13 @@ pub(super) fn kept<T: FromColumn>(text: &str) -> Result<T, DbError> {
 macro_rules! reads {
     ($($name:ident { $($field:ident $(= $how:ident)?),* $(,)? })+) => {$(
         impl FromRow for $name {
-            fn from_row(row: &Value) -> Result<Self, Unfit> {
-                Ok(Self { $($field: reads!(@by $($how)?)(row, stringify!($field))?),* })
+            fn from_row(columns: &mut Columns<'_>) -> Self {
+                Self { $($field: reads!(@by columns $field $($how)?)),* }
             }
         }
     )+};
-    (@by default) => { or_default };
-    (@by) => { column };
+    (@by $columns:ident $field:ident default) => { $columns.or_default(stringify!($field)) };
+    (@by $columns:ident $field:ident) => { $columns.read(stringify!($field)) };
 }
 
 reads! {
@@ -107,32 +106,47 @@ impl FromColumn for Report {
             _ => None,
         }
     }
+    fn placeholder() -> Self {
+        Self::Deleted
+    }
 }
 impl FromColumn for SnapshotKey {
     fn from_column(value: &Value) -> Option<Self> {
         let (at_ms, payment, hash) = FromColumn::from_column(value)?;
         Some(Self(at_ms, payment, hash))
     }
+    fn placeholder() -> Self {
+        let (at_ms, payment, hash) = FromColumn::placeholder();
+        Self(at_ms, payment, hash)
+    }
 }
 impl FromColumn for Decimal {
     fn from_column(value: &Value) -> Option<Self> {
         value.as_str()?.parse().ok()
     }
-}
-impl FromRow for Frontier {
-    fn from_row(row: &Value) -> Result<Self, Unfit> {
-        let roots: Vec<String> = column(row, "roots")?;
-        Self::of(column(row, "size")?, &roots).ok_or(Unfit("roots"))
+    fn placeholder() -> Self {
+        Self::default()
     }
 }
-impl<T: FromColumn> FromColumn for BTreeMap<String, T> {
+impl FromColumn for Frontier {
     fn from_column(value: &Value) -> Option<Self> {
-        // `collect` would sort first: 5 kB for each type.
+        let (size, roots) = (value.get("size")?, value.get("roots")?);
+        Self::of(FromColumn::from_column(size)?, &Vec::from_column(roots)?)
+    }
+    fn placeholder() -> Self {
+        Self::default()
+    }
+}
+impl<T: FromColumn> FromColumn for Sorted<String, T> {
+    fn from_column(value: &Value) -> Option<Self> {
         let mut map = Self::new();
         for (key, value) in value.as_object()? {
             map.insert(key.clone(), T::from_column(value)?);
         }
         Some(map)
+    }
+    fn placeholder() -> Self {
+        Self::new()
     }
 }
 

@@ -125,6 +125,9 @@ impl FromColumn for Account {
         let name = value.as_str()?;
         Self::ALL.into_iter().find(|account| account.as_str() == name)
     }
+    fn placeholder() -> Self {
+        Self::Pending
+    }
 }
 
 /// The rows of a creator's balances.

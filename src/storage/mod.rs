@@ -31,7 +31,7 @@ pub mod rows;
 pub mod sessions;
 pub mod stores;
 
-pub(crate) use rows::{FromColumn, FromRow, Reading, Unfit, column, row, spelling};
+pub(crate) use rows::{Columns, FromColumn, FromRow, Reading, row, spelling};
 
 pub use rows::Rows;
 

@@ -1,9 +1,10 @@
 //! How rows become structs: one mechanism for every read.
 //!
 //! Rows cross the port as JSON objects. [`row!`] declares a struct and how it is read, one call of
-//! [`column`] a field. Serde's derives took several times the code, as did an `async fn` for each
-//! query. JSON that a query builds or a table keeps is read the same way: a struct or a list in a
-//! column.
+//! [`Columns::read`] a field. None of them branches: the first column that is unfit is noted, a
+//! placeholder goes on in its place, and the whole struct is refused in the end. Serde's derives
+//! took several times the code, as did an `async fn` for each query. JSON that a query builds or a
+//! table keeps is read the same way: a struct or a list in a column.
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -30,7 +31,7 @@ impl Rows {
     /// # Errors
     /// [`DbError::Failed`] if a row doesn't have the form that the code expects.
     pub fn all<T: FromRow>(&self) -> Result<Vec<T>, DbError> {
-        self.read(T::from_row)
+        self.read(struct_of)
     }
 
     /// The first row, if there is one.
@@ -38,7 +39,7 @@ impl Rows {
     /// # Errors
     /// As [`Self::all`].
     pub fn first<T: FromRow>(&self) -> Result<Option<T>, DbError> {
-        Ok(self.0.first().map(T::from_row).transpose()?)
+        Ok(self.0.first().map(struct_of).transpose()?)
     }
 
     /// One column of all rows.
@@ -46,7 +47,11 @@ impl Rows {
     /// # Errors
     /// As [`Self::all`].
     pub fn column<T: FromColumn>(&self, name: &'static str) -> Result<Vec<T>, DbError> {
-        self.read(|row| column(row, name))
+        self.read(|row| {
+            let mut columns = Columns::of(row);
+            let value = columns.read(name);
+            columns.fit(value)
+        })
     }
 
     fn read<T>(&self, one: impl Fn(&Value) -> Result<T, Unfit>) -> Result<Vec<T>, DbError> {
@@ -66,11 +71,54 @@ impl Rows {
 
 /// A struct that a row can be read as; [`row!`] makes the usual ones.
 pub trait FromRow: Sized {
-    /// The struct that this row tells.
-    ///
-    /// # Errors
-    /// A column that is missing or of another form.
-    fn from_row(row: &Value) -> Result<Self, Unfit>;
+    /// The struct that these columns tell.
+    fn from_row(columns: &mut Columns<'_>) -> Self;
+}
+
+/// The struct that this row tells.
+fn struct_of<T: FromRow>(row: &Value) -> Result<T, Unfit> {
+    let mut columns = Columns::of(row);
+    let value = T::from_row(&mut columns);
+    columns.fit(value)
+}
+
+/// The columns of a row, and which one was unfit.
+pub struct Columns<'a> {
+    row: &'a Value,
+    unfit: Option<Unfit>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(row: &'a Value) -> Self {
+        Self { row, unfit: None }
+    }
+
+    /// Reads one column; a placeholder if it is missing or of another form.
+    // Its own function for each type, not for each field.
+    #[inline(never)]
+    pub fn read<T: FromColumn>(&mut self, name: &'static str) -> T {
+        let value = self.row.get(name).and_then(T::from_column);
+        self.checked(name, value)
+    }
+
+    /// Reads one field that isn't there where it would be the default.
+    #[inline(never)]
+    pub fn or_default<T: FromColumn + Default>(&mut self, name: &'static str) -> T {
+        if self.row.get(name).is_none() { T::default() } else { self.read(name) }
+    }
+
+    /// What a column was made into; a placeholder if it can't be.
+    pub fn checked<T: FromColumn>(&mut self, name: &'static str, value: Option<T>) -> T {
+        value.unwrap_or_else(|| {
+            self.unfit.get_or_insert(Unfit(name));
+            T::placeholder()
+        })
+    }
+
+    /// What was read, if all columns were fit.
+    fn fit<T>(self, value: T) -> Result<T, Unfit> {
+        self.unfit.map_or(Ok(value), Err)
+    }
 }
 
 /// The name of a column that is missing or doesn't have the form that the code expects.
@@ -88,25 +136,9 @@ impl From<Unfit> for DbError {
 pub trait FromColumn: Sized {
     /// The value, if the column has the form for it.
     fn from_column(value: &Value) -> Option<Self>;
-}
 
-/// Reads one column of a row.
-///
-/// # Errors
-/// It is missing or of another form.
-// Its own function for each type, not for each field.
-#[inline(never)]
-pub fn column<T: FromColumn>(row: &Value, name: &'static str) -> Result<T, Unfit> {
-    row.get(name).and_then(T::from_column).ok_or(Unfit(name))
-}
-
-/// Reads one field that isn't there where it would be the default.
-///
-/// # Errors
-/// It is of another form.
-#[inline(never)]
-pub fn or_default<T: FromColumn + Default>(row: &Value, name: &'static str) -> Result<T, Unfit> {
-    if row.get(name).is_none() { Ok(T::default()) } else { column(row, name) }
+    /// What stands for a value that was unfit until the whole row is refused: nobody sees it.
+    fn placeholder() -> Self;
 }
 
 /// The value that a JSON text holds, if it has the form for it.
@@ -194,20 +226,32 @@ impl FromColumn for i64 {
     fn from_column(value: &Value) -> Option<Self> {
         value.as_i64()
     }
+    fn placeholder() -> Self {
+        0
+    }
 }
 impl FromColumn for u64 {
     fn from_column(value: &Value) -> Option<Self> {
         value.as_u64()
+    }
+    fn placeholder() -> Self {
+        0
     }
 }
 impl FromColumn for u32 {
     fn from_column(value: &Value) -> Option<Self> {
         value.as_u64()?.try_into().ok()
     }
+    fn placeholder() -> Self {
+        0
+    }
 }
 impl FromColumn for u16 {
     fn from_column(value: &Value) -> Option<Self> {
         value.as_u64()?.try_into().ok()
+    }
+    fn placeholder() -> Self {
+        0
     }
 }
 /// SQLite's 0 and 1, or JSON's own.
@@ -215,30 +259,48 @@ impl FromColumn for bool {
     fn from_column(value: &Value) -> Option<Self> {
         value.as_bool().or_else(|| value.as_u64().map(|flag| flag != 0))
     }
+    fn placeholder() -> Self {
+        false
+    }
 }
 impl FromColumn for String {
     fn from_column(value: &Value) -> Option<Self> {
         value.as_str().map(str::to_owned)
+    }
+    fn placeholder() -> Self {
+        Self::new()
     }
 }
 impl FromColumn for Day {
     fn from_column(value: &Value) -> Option<Self> {
         value.as_i64().map(Self)
     }
+    fn placeholder() -> Self {
+        Self(0)
+    }
 }
 impl FromColumn for Currency {
     fn from_column(value: &Value) -> Option<Self> {
         value.as_str()?.parse().ok()
+    }
+    fn placeholder() -> Self {
+        Self::NONE
     }
 }
 impl FromColumn for BasisPoints {
     fn from_column(value: &Value) -> Option<Self> {
         Self::new(u16::from_column(value)?)
     }
+    fn placeholder() -> Self {
+        Self::ZERO
+    }
 }
 impl<K: Kind> FromColumn for Id<K> {
     fn from_column(value: &Value) -> Option<Self> {
         value.as_str()?.parse().ok()
+    }
+    fn placeholder() -> Self {
+        Self::from_bytes([0; 16])
     }
 }
 /// NULL is `None`; a column that isn't there is still a fault.
@@ -246,11 +308,17 @@ impl<T: FromColumn> FromColumn for Option<T> {
     fn from_column(value: &Value) -> Option<Self> {
         if value.is_null() { Some(None) } else { T::from_column(value).map(Some) }
     }
+    fn placeholder() -> Self {
+        None
+    }
 }
 /// A JSON list.
 impl<T: FromColumn> FromColumn for Vec<T> {
     fn from_column(value: &Value) -> Option<Self> {
         json(value)?.as_array()?.iter().map(T::from_column).collect()
+    }
+    fn placeholder() -> Self {
+        Self::new()
     }
 }
 /// A JSON list of two.
@@ -259,6 +327,9 @@ impl<A: FromColumn, B: FromColumn> FromColumn for (A, B) {
         let [a, b] = value.as_array()?.as_slice() else { return None };
         Some((A::from_column(a)?, B::from_column(b)?))
     }
+    fn placeholder() -> Self {
+        (A::placeholder(), B::placeholder())
+    }
 }
 /// A JSON list of three.
 impl<A: FromColumn, B: FromColumn, C: FromColumn> FromColumn for (A, B, C) {
@@ -266,11 +337,17 @@ impl<A: FromColumn, B: FromColumn, C: FromColumn> FromColumn for (A, B, C) {
         let [a, b, c] = value.as_array()?.as_slice() else { return None };
         Some((A::from_column(a)?, B::from_column(b)?, C::from_column(c)?))
     }
+    fn placeholder() -> Self {
+        (A::placeholder(), B::placeholder(), C::placeholder())
+    }
 }
 /// A JSON object.
 impl<T: FromRow> FromColumn for T {
     fn from_column(value: &Value) -> Option<Self> {
-        T::from_row(&*json(value)?).ok()
+        struct_of(&*json(value)?).ok()
+    }
+    fn placeholder() -> Self {
+        Self::from_row(&mut Columns::of(&Value::Null))
     }
 }
 
@@ -282,8 +359,8 @@ macro_rules! row {
         $(#[$meta])*
         $vis struct $name { $($(#[$field_meta])* $field_vis $field: $type),* }
         impl $crate::storage::rows::FromRow for $name {
-            fn from_row(row: &serde_json::Value) -> Result<Self, $crate::storage::rows::Unfit> {
-                Ok(Self { $($field: $crate::storage::rows::column(row, stringify!($field))?),* })
+            fn from_row(columns: &mut $crate::storage::rows::Columns<'_>) -> Self {
+                Self { $($field: columns.read(stringify!($field))),* }
             }
         }
     )+};
@@ -292,18 +369,25 @@ pub(crate) use row;
 
 /// How the database spells an enum, in columns and in parameters.
 macro_rules! spelling {
-    ($type:ident { $($variant:ident = $text:literal),* $(,)? }) => {
+    ($type:ident { $first:ident = $first_text:literal $(, $variant:ident = $text:literal)* $(,)? }) => {
         impl $crate::storage::rows::FromColumn for $type {
             fn from_column(value: &serde_json::Value) -> Option<Self> {
                 match value.as_str()? {
+                    $first_text => Some(Self::$first),
                     $($text => Some(Self::$variant),)*
                     _ => None,
                 }
             }
+            fn placeholder() -> Self {
+                Self::$first
+            }
         }
         impl From<$type> for $crate::storage::Param {
             fn from(value: $type) -> Self {
-                Self::from(match value { $($type::$variant => $text),* })
+                Self::from(match value {
+                    $type::$first => $first_text,
+                    $($type::$variant => $text),*
+                })
             }
         }
     };

@@ -16,7 +16,9 @@ pub struct Asset(&'static str, &'static str);
 impl Extract for Asset {
     fn extract(call: &Call<'_>) -> Result<Self> {
         let found = ALL.iter().find(|(path, _)| *path == call.request.path());
-        found.map(|(path, content_type)| Self(path, content_type)).ok_or(Error::NotFound)
+        found
+            .map(|(path, content_type)| Self(path, content_type))
+            .ok_or_else(|| Error::NotFound.into())
     }
 }
 

@@ -204,24 +204,24 @@ impl<T: FromJson> FromJson for Option<T> {
 /// 400, 413 or 422.
 pub fn parse_body<T: FromJson>(bytes: &[u8]) -> Result<T> {
     let value = parse(bytes)?;
-    T::from_json(&value).map_err(|wrong| Error::Invalid(vec![wrong]))
+    T::from_json(&value).map_err(|wrong| Error::Invalid(vec![wrong]).into())
 }
 
 fn parse(bytes: &[u8]) -> Result<Value> {
     if bytes.len() > MAX_API_BODY {
-        return Err(Error::TooLarge);
+        return Err(Error::TooLarge.into());
     }
     let malformed = |text: String| Error::Malformed(format!("the body is no JSON: {text}"));
     // As text, which is how everything else is parsed: one parser less in the module.
     let text = std::str::from_utf8(bytes).map_err(|e| malformed(e.to_string()))?;
     match json(text) {
         Ok(value @ Value::Object(_)) => Ok(value),
-        Ok(_) => Err(Error::Malformed("the body must be a JSON object".to_owned())),
+        Ok(_) => Err(Error::Malformed("the body must be a JSON object".to_owned()).into()),
         Err(error) => {
             let text = error.to_string();
             // JSON by its grammar, but no number that anything could hold.
             let too_large = text.contains("number out of range");
-            Err(if too_large { Error::invalid("", text) } else { malformed(text) })
+            Err(if too_large { Error::invalid("", text) } else { malformed(text).into() })
         }
     }
 }
@@ -240,7 +240,7 @@ mod tests {
     }
 
     fn status(body: &str) -> (u16, String) {
-        match parse_body::<Sample>(body.as_bytes()) {
+        match parse_body::<Sample>(body.as_bytes()).map_err(|error| *error) {
             Ok(_) => (200, String::new()),
             Err(Error::Malformed(_)) => (400, String::new()),
             Err(Error::Invalid(errors)) => (422, errors[0].field.clone()),

@@ -50,7 +50,7 @@ pub fn identify<'a>(app: &'a App, request: &'a Request<'a>) -> Pending<'a, Resul
             let note = audit::note_leak(&hash, app.new_id(), request.id, now_ms);
             app.db().run(vec![note, access::revoke_key(&hash, now_ms)]).await?;
             let why = "an API key must never stand in an address; it was revoked";
-            return Err(Error::Malformed(why.to_owned()));
+            return Err(Error::Malformed(why.to_owned()).into());
         }
         let Some(token) = bearer(request) else { return person(app, request).await };
         let expected = &app.config.operator_token;
@@ -140,9 +140,9 @@ impl Extract for Operator {
         match &call.identity {
             Identity::Operator => Ok(Self),
             Identity::Key(..) | Identity::Person(_) | Identity::Creator(..) => {
-                Err(Error::Forbidden("only the operator may do this"))
+                Err(Error::Forbidden("only the operator may do this").into())
             }
-            _ => Err(Error::Unauthenticated),
+            _ => Err(Error::Unauthenticated.into()),
         }
     }
 }
@@ -213,9 +213,9 @@ fn brands_caller(call: &Call<'_>, scope: Scope) -> Result<(BrandId, Actor, Scope
             (member.brand_id, Actor::Member(member.id), scopes, session.fresh_until_ms())
         }
         Identity::Creator(..) | Identity::Operator => {
-            return Err(Error::Forbidden("this is for the brand"));
+            return Err(Error::Forbidden("this is for the brand").into());
         }
-        Identity::Nobody => return Err(Error::Unauthenticated),
+        Identity::Nobody => return Err(Error::Unauthenticated.into()),
     };
     if scopes.has(scope) {
         return Ok((brand, actor, scopes, fresh_until_ms));
@@ -227,7 +227,8 @@ fn brands_caller(call: &Call<'_>, scope: Scope) -> Result<(BrandId, Actor, Scope
         Scope::Deals => "this key has no scope `deals`",
         Scope::Money => "this key has no scope `money`",
         Scope::Admin => "this key has no scope `admin`",
-    }))
+    })
+    .into())
 }
 
 /// Which of a person's brands a request is about: the header says so where there are several.
@@ -289,7 +290,7 @@ impl SessionRow {
     }
 }
 
-fn step_up() -> Error {
+fn step_up() -> Box<Error> {
     let detail = "show your passkey again: this needs it to be fresh";
     Error::denied(StatusCode::FORBIDDEN, "step-up", detail)
 }
@@ -303,9 +304,9 @@ impl Extract for SignedIn {
         match &call.identity {
             Identity::Person(session) => Ok(Self(session.clone())),
             Identity::Key(..) | Identity::Creator(..) | Identity::Operator => {
-                Err(Error::Forbidden("this is for people who signed in"))
+                Err(Error::Forbidden("this is for people who signed in").into())
             }
-            Identity::Nobody => Err(Error::Unauthenticated),
+            Identity::Nobody => Err(Error::Unauthenticated.into()),
         }
     }
 }
@@ -478,8 +479,10 @@ impl Extract for Me {
                 let fresh_until_ms = session.fresh_until_ms();
                 Ok(Self { brand: side.brand_id, creator: side.id, fresh_until_ms })
             }
-            Identity::Key(..) | Identity::Operator => Err(Error::Forbidden("this is for creators")),
-            Identity::Nobody => Err(Error::Unauthenticated),
+            Identity::Key(..) | Identity::Operator => {
+                Err(Error::Forbidden("this is for creators").into())
+            }
+            Identity::Nobody => Err(Error::Unauthenticated.into()),
         }
     }
 }

@@ -13,7 +13,7 @@ pub fn line(out: &mut String, cells: &[&str]) {
 
 /// A cell: quoted where it must be, and never a formula for the spreadsheet that opens it.
 fn cell(out: &mut String, text: &str) {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '\0']);
     let quoted = text.contains(['"', ',', '\n', '\r']);
     out.push_str(if quoted { "\"" } else { "" });
     out.push_str(if formula { "'" } else { "" });
@@ -32,7 +32,7 @@ mod tests {
         };
         assert_eq!(line(&["deal.update", ""]), "deal.update,\r\n");
         assert_eq!(line(&[r#"{"a":"b,c"}"#]), "\"{\"\"a\"\":\"\"b,c\"\"}\"\r\n");
-        for bad in ["=cmd()", "+1", "-1", "@x", "\tx"] {
+        for bad in ["=cmd()", "+1", "-1", "@x", "\tx", "\0=1"] {
             assert_eq!(line(&[bad]), format!("'{bad}\r\n"));
         }
         assert_eq!(line(&["=a,b"]), "\"'=a,b\"\r\n");

@@ -15,7 +15,7 @@ pub struct PathId<K: Kind>(pub Id<K>);
 
 impl<K: Kind> Extract for PathId<K> {
     fn extract(call: &Call<'_>) -> Result<Self> {
-        percent_decode(call.id).parse().map(Self).map_err(|_| Error::NotFound)
+        percent_decode(call.id).parse().map(Self).map_err(|_| Error::NotFound.into())
     }
 }
 
@@ -33,7 +33,7 @@ fn is_json(request: &Request<'_>) -> Result<()> {
     let told = request.header("content-type").unwrap_or_default();
     let essence = told.split(';').next().unwrap_or_default().trim();
     let json = essence.eq_ignore_ascii_case("application/json");
-    json.then_some(()).ok_or(Error::UnsupportedMediaType)
+    json.then_some(()).ok_or_else(|| Error::UnsupportedMediaType.into())
 }
 
 /// The query string as pairs; an unknown parameter is refused like an unknown field.
@@ -180,7 +180,7 @@ impl Checks {
     /// # Errors
     /// 422 if anything was noted.
     pub fn done(self) -> Result<()> {
-        if self.0.is_empty() { Ok(()) } else { Err(Error::Invalid(self.0)) }
+        if self.0.is_empty() { Ok(()) } else { Err(Error::Invalid(self.0).into()) }
     }
 }
 
@@ -189,7 +189,8 @@ impl Checks {
 /// # Errors
 /// 500 if it hasn't: a fault of ours.
 pub fn checked<T>(value: Option<T>) -> Result<T> {
-    value.ok_or_else(|| Error::Internal("a field passed its checks without a value".to_owned()))
+    let fault = || Error::Internal("a field passed its checks without a value".to_owned());
+    Ok(value.ok_or_else(fault)?)
 }
 
 #[cfg(test)]

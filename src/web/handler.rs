@@ -5,7 +5,9 @@
 //! matching, telling who calls, rendering an error. What is left per route is a plain function
 //! that makes the parameters and boxes the handler's future.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use http::StatusCode;
 
@@ -106,7 +108,20 @@ pub trait Handler<Args>: Sized {
 }
 
 /// A handler at work.
-pub type Started = Pending<'static, Result<Response>>;
+pub type Started = Pin<Box<dyn Work + Send>>;
+
+/// The future of a handler. What it answers is rendered as it ends: an `async` block around each
+/// handler for that would be another state machine each.
+pub trait Work {
+    /// [`Future::poll`], with the answer rendered.
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<Response>>;
+}
+
+impl<F: Future<Output: Answer>> Work for F {
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<Response>> {
+        Future::poll(self, context).map(Answer::answer)
+    }
+}
 
 macro_rules! handlers {
     ($($arg:ident)*) => {
@@ -120,8 +135,7 @@ macro_rules! handlers {
 
             #[allow(unused_variables, reason = "a handler without parameters looks at nothing")]
             fn start(self, call: &Call<'_>) -> Result<Started> {
-                let work = self($($arg::extract(call)?),*);
-                Ok(Box::pin(async move { work.await.answer() }))
+                Ok(Box::pin(self($($arg::extract(call)?),*)))
             }
         }
     };
@@ -212,7 +226,8 @@ pub fn dispatch<'a>(
         if method.identifies {
             call.identity = identify(app, request).await?;
         }
-        (method.start)(&call)?.await
+        let mut work = (method.start)(&call)?;
+        poll_fn(|context| work.as_mut().poll(context)).await
     })
 }
 
@@ -241,7 +256,7 @@ fn not_allowed(methods: &[Method]) -> Response {
             allow.push("HEAD");
         }
     }
-    let mut response = Response::from(Error::MethodNotAllowed);
+    let mut response = Response::from(Box::new(Error::MethodNotAllowed));
     response.set("allow", allow.join(","));
     response
 }

@@ -27,7 +27,7 @@ pub async fn throttle(app: &App, request: &Request<'_>) -> Result<()> {
     if caller.is_empty() || request.path() == "/healthz" || app.throttle.allow(caller).await {
         return Ok(());
     }
-    Err(Error::TooMany(PAUSE_SECONDS))
+    Err(Error::TooMany(PAUSE_SECONDS).into())
 }
 
 /// Counts an attempt of `subject` (`sign-in/<address>`: what is limited, and for whom).
@@ -41,10 +41,10 @@ pub async fn take(app: &App, subject: &str, limit: u32, period_ms: Millis) -> Re
     }
     match app.limits.take(subject, limit, period_ms).await {
         Ok(None) => Ok(()),
-        Ok(Some(wait_ms)) => Err(Error::TooMany(seconds(wait_ms))),
+        Ok(Some(wait_ms)) => Err(Error::TooMany(seconds(wait_ms)).into()),
         Err(detail) => {
             app.log.write(&json!({ "event": "limit_unknown", "detail": detail }));
-            Err(Error::Unavailable("attempts can't be counted just now"))
+            Err(Error::Unavailable("attempts can't be counted just now").into())
         }
     }
 }

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::domain::click::Waiting;
 use crate::domain::ids::{BrandId, OrderId, StoreId};
 use crate::domain::ingest::Loaded;
+use crate::domain::sorted::Sorted;
 use crate::domain::time::Millis;
 use crate::storage::order_facts;
 use crate::web::redirect::Destination;
@@ -38,7 +39,7 @@ const MAX_SEEN: usize = 40_000;
 pub struct Memory {
     links: Mutex<Aging<String, Option<Arc<Destination>>>>,
     /// Stale links to be asked again, and since when somebody is about to.
-    noted: Mutex<(Vec<String>, Millis)>,
+    noted: Mutex<(Sorted<String, ()>, Millis)>,
     secrets: Mutex<Aging<StoreId, Option<Arc<StoreSecrets>>>>,
     facts: Mutex<HashMap<BrandId, order_facts::Remembered>>,
     seen: Mutex<HashSet<OrderId>>,
@@ -139,9 +140,9 @@ impl Memory {
         }
         let mut noted = lock(&self.noted);
         let (keys, since_ms) = &mut *noted;
-        keys.push(key.to_owned());
         // The one who was told before may have been stopped.
-        let told = keys.len() == 1 || now_ms - *since_ms >= REFRESH_MS;
+        let told = keys.is_empty() || now_ms - *since_ms >= REFRESH_MS;
+        keys.insert(key.to_owned(), ());
         if told {
             *since_ms = now_ms;
         }
@@ -151,10 +152,8 @@ impl Memory {
     /// The stale links noted so far, each once.
     #[must_use]
     pub fn take_stale(&self) -> Vec<String> {
-        let mut keys = std::mem::take(&mut lock(&self.noted).0);
-        keys.sort_unstable();
-        keys.dedup();
-        keys
+        let keys = std::mem::take(&mut lock(&self.noted).0);
+        keys.into_iter().map(|(key, ())| key).collect()
     }
 
     /// Remembers a link, or that there is none.

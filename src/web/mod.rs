@@ -85,11 +85,12 @@ pub async fn serve_api(app: &App, request: Request<'_>) -> Response {
     let request_id = request.id.to_owned();
     let started_ms = app.now_ms();
     let answered = if request.uri.len() > MAX_URI {
-        Err(Error::UriTooLong)
+        Err(Error::UriTooLong.into())
     } else {
         answer(app, &request).await
     };
-    let signed_out = matches!(answered, Err(Error::Unauthenticated));
+    let signed_out =
+        answered.as_ref().is_err_and(|error| matches!(**error, Error::Unauthenticated));
     let mut response = answered.unwrap_or_else(|error| {
         if pages::wants_page(&request) { pages::failed(error) } else { Response::from(error) }
     });

@@ -30,7 +30,7 @@ impl Extract for Once {
         let key = call.request.header("idempotency-key").unwrap_or_default();
         if key.is_empty() || key.len() > MAX_KEY || !key.bytes().all(|b| b.is_ascii_graphic()) {
             let why = "this call needs an Idempotency-Key of 1 to 255 printable characters";
-            return Err(Error::Malformed(why.to_owned()));
+            return Err(Error::Malformed(why.to_owned()).into());
         }
         let mut digest = Sha256::new();
         for part in [call.request.method, "\n", call.request.uri, "\n"] {
@@ -101,6 +101,6 @@ pub const ATTEMPTS: usize = 5;
 
 /// What is answered when that didn't help.
 #[must_use]
-pub fn contended() -> Error {
-    Error::Unavailable("too much changes at once just now; nothing was done")
+pub fn contended() -> Box<Error> {
+    Error::Unavailable("too much changes at once just now; nothing was done").into()
 }

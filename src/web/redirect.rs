@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::domain::ids::{BrandId, DealId, LinkId};
 use crate::domain::link::{Target, is_slug, location, parse_origin};
 use crate::domain::time::{Day, Millis, Zone};
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::storage::links::{self, Resolved};
 use crate::storage::rows::from_json;
 use crate::web::MAX_URI;
@@ -94,7 +94,7 @@ pub enum Redirected {
         refresh: bool,
     },
     /// Anything else.
-    Refused(Error),
+    Refused(Box<Error>),
 }
 
 /// Answers a visit. `nonce` makes click ids of one millisecond differ.
@@ -166,15 +166,15 @@ pub fn redirect_known(
     }
 }
 
-fn acceptable(slug: &str, query: &str) -> Result<(), Error> {
+fn acceptable(slug: &str, query: &str) -> Result<()> {
     if slug.len() + query.len() > MAX_URI {
-        return Err(Error::UriTooLong);
+        return Err(Error::UriTooLong.into());
     }
     if !is_slug(slug) {
-        return Err(Error::NotFound);
+        return Err(Error::NotFound.into());
     }
     if query.split('&').count() > MAX_PARAMETERS {
-        return Err(Error::Malformed("too many query parameters".to_owned()));
+        return Err(Error::Malformed("too many query parameters".to_owned()).into());
     }
     Ok(())
 }
@@ -187,7 +187,7 @@ fn answer(
     nonce: u64,
     refresh: bool,
 ) -> Redirected {
-    let Some(d) = found else { return Redirected::Refused(Error::NotFound) };
+    let Some(d) = found else { return Redirected::Refused(Error::NotFound.into()) };
     if d.closed {
         return Redirected::To { location: format!("{}/", d.storefront), counted: None, refresh };
     }
@@ -197,7 +197,7 @@ fn answer(
 }
 
 /// Asks the data centre's cache, then D1, and remembers what they said.
-async fn look_up(app: &App, key: &str, now_ms: Millis) -> Result<Option<Arc<Destination>>, Error> {
+async fn look_up(app: &App, key: &str, now_ms: Millis) -> Result<Option<Arc<Destination>>> {
     let cached = app.cache.get(key).await;
     let cached = cached.and_then(|text| from_json::<Option<Resolved>>(&text));
     let resolved = match cached {

@@ -15,7 +15,7 @@ use crate::domain::ids::{BrandId, QuarantineId, StoreId};
 use crate::domain::merkle::hex;
 use crate::domain::order::Delivery;
 use crate::domain::time::Millis;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::jobs::order::{self, Ingested};
 use crate::jobs::privacy;
 use crate::partners::shopify::{Parsed, parse, verify};
@@ -41,15 +41,15 @@ pub async fn deliver(
     store: &str,
     signature: Option<&str>,
     body: &[u8],
-) -> Result<StatusCode, Error> {
+) -> Result<StatusCode> {
     if body.len() > MAX_BODY {
-        return Err(Error::TooLarge);
+        return Err(Error::TooLarge.into());
     }
     let Known { store, brand, closed } = authenticate(app, store, signature, body).await?;
     let hash_email = |address: &str| app.config.data_key.email_hash(brand, &normal_email(address));
     let parsed = parse(body, app.now_ms(), &hash_email);
     if closed && !matches!(parsed, Ok(Parsed::Privacy(_))) {
-        return Err(Error::Unauthenticated);
+        return Err(Error::Unauthenticated.into());
     }
     match parsed {
         Ok(Parsed::Privacy(request)) => {
@@ -79,7 +79,7 @@ async fn authenticate(
     store: &str,
     signature: Option<&str>,
     body: &[u8],
-) -> Result<Known, Error> {
+) -> Result<Known> {
     let store: StoreId = store.parse().map_err(|_| Error::Unauthenticated)?;
     let now_ms = app.now_ms();
     let signed = |secrets: &Option<Arc<StoreSecrets>>| {
@@ -105,10 +105,10 @@ async fn authenticate(
             return Ok(known);
         }
     }
-    Err(Error::Unauthenticated)
+    Err(Error::Unauthenticated.into())
 }
 
-async fn load_secrets(app: &App, store: StoreId) -> Result<Option<Arc<StoreSecrets>>, Error> {
+async fn load_secrets(app: &App, store: StoreId) -> Result<Option<Arc<StoreSecrets>>> {
     let row = stores::secrets(app.db(), store).await.map_err(|error| {
         app.log.write(&json!({ "event": "secrets_unread", "detail": error.to_string() }));
         NOT_KEPT
@@ -120,7 +120,7 @@ async fn load_secrets(app: &App, store: StoreId) -> Result<Option<Arc<StoreSecre
     {
         // Its key was retired too early: the shop comes back, and with it whoever can mend that.
         app.log.write(&json!({ "event": "unopened", "row": store, "brand": row.brand_id }));
-        return Err(NOT_KEPT);
+        return Err(NOT_KEPT.into());
     }
     let open = |sealed: &str| ring.open(&context, sealed);
     let secrets = row.and_then(|row| {
@@ -145,7 +145,7 @@ async fn keep(
     store: StoreId,
     delivery: Delivery,
     body: &[u8],
-) -> Result<(), Error> {
+) -> Result<()> {
     match order::ingest(app, brand, store, &delivery).await {
         Ok(Ingested::Unusable(reason) | Ingested::Noted(reason)) => {
             set_aside(app, brand, store, &reason, body).await
@@ -160,9 +160,9 @@ async fn keep(
                 serde_json::to_string(&message).map_err(|e| Error::Internal(e.to_string()))?;
             // A message holds 128 KB; larger ones wait at the store.
             if text.len() > 120_000 {
-                return Err(NOT_KEPT);
+                return Err(NOT_KEPT.into());
             }
-            app.queue.send(text).await.map_err(|_| NOT_KEPT)
+            app.queue.send(text).await.map_err(|_| NOT_KEPT.into())
         }
     }
 }
@@ -174,7 +174,7 @@ async fn set_aside(
     store: StoreId,
     reason: &str,
     body: &[u8],
-) -> Result<(), Error> {
+) -> Result<()> {
     app.log.write(&json!({ "event": "webhook_quarantined", "store": store, "reason": reason }));
     let id: QuarantineId = app.new_id();
     let sealed = (body.len() <= MAX_KEPT_BODY)
@@ -184,5 +184,5 @@ async fn set_aside(
     let new =
         quarantine::NewQuarantined { id, store, reason, body_hash: &hash, body: sealed.as_deref() };
     let insert = quarantine::insert(brand, &new, app.now_ms());
-    app.db().run(vec![insert]).await.map(|_| ()).map_err(|_| NOT_KEPT)
+    app.db().run(vec![insert]).await.map(|_| ()).map_err(|_| NOT_KEPT.into())
 }

@@ -1,7 +1,5 @@
 //! Clicks on their way: from the answered request to the counter objects, and back as totals.
 
-use std::collections::BTreeMap;
-
 use serde_json::json;
 use worker::send::SendFuture;
 use worker::{Context, Env};
@@ -13,6 +11,7 @@ use crate::domain::click::{
     RawVisit, Role, SHARDS, Term, WaitingClick, batches, object_name, shard_of,
 };
 use crate::domain::ids::LinkId;
+use crate::domain::sorted::Sorted;
 use crate::domain::time::Day;
 use crate::storage::click_counter::DayTotals;
 use crate::storage::rows::from_json;
@@ -101,9 +100,9 @@ impl Clicks for Counters {
         to: Day,
     ) -> Pending<'a, Result<Vec<DayTotals>, String>> {
         Box::pin(SendFuture::new(async move {
-            let mut by_shard: BTreeMap<u32, Vec<LinkId>> = BTreeMap::new();
+            let mut by_shard: Sorted<u32, Vec<LinkId>> = Sorted::new();
             for link in links {
-                by_shard.entry(shard_of(*link, SHARDS)).or_default().push(*link);
+                by_shard.change(shard_of(*link, SHARDS), |links| links.push(*link));
             }
             let mut all = Vec::new();
             for (shard, links) in by_shard {

@@ -230,7 +230,7 @@ pub fn text(status: StatusCode, text: &str, on_own_host: bool) -> web_sys::Respo
 
 /// 405 with what is allowed.
 pub fn method_not_allowed(allow: &'static str, on_own_host: bool) -> web_sys::Response {
-    let mut refusal = Response::from(Error::MethodNotAllowed);
+    let mut refusal = Response::from(Box::new(Error::MethodNotAllowed));
     refusal.set("allow", allow);
     finished(refusal, on_own_host)
 }

@@ -169,10 +169,10 @@ async fn webhook(
     }
     let more = MoreFacts::of(request);
     if more.content_length() > web::webhooks::MAX_BODY {
-        return Ok(rendered(Error::TooLarge, true));
+        return Ok(rendered(Error::TooLarge.into(), true));
     }
     let Some(body) = glue::body(request, web::webhooks::MAX_BODY).await else {
-        return Ok(rendered(Error::TooLarge, true));
+        return Ok(rendered(Error::TooLarge.into(), true));
     };
     #[cfg(feature = "canary")]
     if app.config.canary == Some(crate::app::Canary::AckFirst) {
@@ -196,7 +196,7 @@ async fn api(
     facts: &Facts,
 ) -> worker::Result<web_sys::Response> {
     let Some(body) = glue::body(&request, web::MAX_API_BODY).await else {
-        return Ok(rendered(Error::TooLarge, true));
+        return Ok(rendered(Error::TooLarge.into(), true));
     };
     let more = MoreFacts::of(&request);
     let network = network(facts.visitor_address());
@@ -220,8 +220,8 @@ async fn api(
     Ok(glue::response(&response))
 }
 
-fn rendered(error: Error, on_own_host: bool) -> web_sys::Response {
-    if let Error::Internal(detail) = &error {
+fn rendered(error: Box<Error>, on_own_host: bool) -> web_sys::Response {
+    if let Error::Internal(detail) = &*error {
         worker::console_error!("{}", serde_json::json!({ "event": "internal", "detail": detail }));
     }
     glue::finished(error.into(), on_own_host)

@@ -227,7 +227,6 @@ async fn every_change_is_attributable() {
             "link.update",
         ),
         ("post", "/v1/deals/{id}/codes", deal("/codes"), code, "", "code.create"),
-        ("post", "/v1/deals/{id}/invitation", deal("/invitation"), Value::Null, "", "deal.invite"),
         (
             "post",
             "/v1/invitations/acceptance",
@@ -236,6 +235,15 @@ async fn every_change_is_attributable() {
             "",
             "invitation.accept",
         ),
+        (
+            "delete",
+            "/v1/deals/{id}/invitation",
+            deal("/invitation"),
+            Value::Null,
+            "",
+            "deal.uninvite",
+        ),
+        ("post", "/v1/deals/{id}/invitation", deal("/invitation"), Value::Null, "", "deal.invite"),
     ];
     let asked = json!({ "shop_id": 1, "shop_domain": "casa.myshopify.com", "orders_requested": [],
         "data_request": { "id": 5 } });
@@ -350,4 +358,29 @@ async fn the_trail_is_listed_filtered_and_given_as_csv() {
     ] {
         assert!(product.db.execute(sql).is_err(), "{sql}");
     }
+}
+
+/// A key with `admin` can neither let keys move money nor make a member who may do more than it.
+#[tokio::test]
+async fn a_key_gives_away_nothing_that_it_has_not() {
+    let product = Product::new();
+    let p = Programme::new(&product).await;
+    let patch = async |body: Value| product.call("PATCH", "/v1/brand", Some(body), &p.key).await;
+    assert_eq!(patch(json!({ "money_keys": false })).await.status, 200);
+    assert_eq!(patch(json!({ "money_keys": true })).await.status, 403);
+    let (_, admin) = key(&product, &p.key, json!({ "name": "A", "scopes": ["admin"] })).await;
+    for role in ["owner", "manager", "viewer"] {
+        let body = Some(json!({ "email": "eve@evil.example", "role": role }));
+        assert_eq!(product.call("POST", "/v1/members", body, &admin).await.status, 403, "{role}");
+    }
+    let members = p.get(&product, "/v1/members").await;
+    let owner = format!("/v1/members/{}", members["data"][0]["id"].as_str().unwrap());
+    let body = Some(json!({ "role": "manager" }));
+    assert_eq!(product.call("PATCH", &owner, body, &admin).await.status, 403);
+    // Without the last key that may make others, the rest can be revoked still.
+    let (reader, _) = key(&product, &admin, json!({ "name": "R", "scopes": ["admin"] })).await;
+    product.db.execute("UPDATE api_keys SET scopes = 'read' WHERE name = 'R'").unwrap();
+    product.db.execute("UPDATE api_keys SET expires_at_ms = 9e15 WHERE name = 'A'").unwrap();
+    let gone = |id: &str| format!("/v1/keys/{id}");
+    product.call("DELETE", &gone(&reader), None, &admin).await.expect(200);
 }

@@ -205,20 +205,20 @@ async fn what_did_not_happen_is_not_noted() {
     let strangers =
         "audit WHERE brand_id LIKE 'person_%' AND brand_id NOT IN (SELECT id FROM people)";
     assert_eq!(count(&product, strangers), 0);
-    // Two invitations of one creator, taken up by two people.
+    // Two invitations of one creator, taken up by two people: the second ended the first.
     let zoe = json!({ "name": "Zoe", "handle": "zoe" });
     let (id, first) = creator(&product, &p, zoe).await;
+    let body = json!({ "invitation": first, "email": "zoe@zoe.example" });
+    let (stranger, late) = begun(&product, body).await;
     let deals = product.db.rows(&format!("SELECT id FROM deals WHERE creator_id = '{id}'"));
     let second = invitation(&product, &p, deals[0]["id"].as_str().unwrap()).await;
-    let mut sign_ins = Vec::new();
-    for (token, email) in [(first, "zoe@zoe.example"), (second, OWNER)] {
-        sign_ins.push(begun(&product, json!({ "invitation": token, "email": email })).await);
-    }
-    for (browser, link) in sign_ins {
-        browser.post(&product, "/v1/sign-in/link", link).await.expect(200);
-        assert_eq!(count(&product, "audit WHERE action = 'invitation.accept'"), 1);
-        assert_eq!(count(&product, "invitations WHERE accepted_at_ms IS NOT NULL"), 1);
-    }
+    let body = json!({ "invitation": second, "email": OWNER });
+    let (browser, link) = begun(&product, body).await;
+    stranger.post(&product, "/v1/sign-in/link", late).await.expect(400);
+    assert_eq!(count(&product, "audit WHERE action = 'invitation.accept'"), 0);
+    browser.post(&product, "/v1/sign-in/link", link).await.expect(200);
+    assert_eq!(count(&product, "audit WHERE action = 'invitation.accept'"), 1);
+    assert_eq!(count(&product, "invitations WHERE accepted_at_ms IS NOT NULL"), 1);
 }
 
 #[tokio::test]

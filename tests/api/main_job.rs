@@ -446,6 +446,13 @@ async fn the_domain_that_was_chosen_last_is_the_one() {
     point_here(&product, "c.casa.example").await;
     assert_eq!(p.get(&product, "/v1/brand").await["link_domain"], json!(null), "no longer wanted");
 
+    // Somebody else's by the time it was asked: the batch that would activate it aborts.
+    let brand = p.brand["id"].as_str().unwrap().parse().unwrap();
+    for host in ["a.casa.example", "nobodys.example"] {
+        let require = tributary::storage::brands::require_pending(brand, host);
+        assert!(product.app.db().run(vec![require]).await.is_err(), "{host}");
+    }
+
     // What the job did stands in the trail, and that nobody pointed one here for a week.
     choose(json!("d.casa.example")).await;
     product.pass(8 * 24 * 3_600_000);

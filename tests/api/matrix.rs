@@ -81,6 +81,10 @@ impl Brand {
             "email": format!("{word}-neighbour@creator.example") });
         let other = id(&post("/v1/creators", other).await);
         let (neighbour, _) = deal(&other, &format!("{word}-neighbour")).await;
+        // Who signs in has no use for a token: another creator has one.
+        let body = json!({ "name": format!("{word} api"), "handle": format!("{word}-api") });
+        let by_token = id(&post("/v1/creators", body).await);
+        let (token_deal, _) = deal(&by_token, &format!("{word}-api")).await;
         let (deal, link) = deal(&creator, &format!("{word}-code")).await;
         for (number, code) in [(1, "code"), (2, "neighbour")] {
             let mut body = coded(order(u64::from(seed) * 10 + number), &format!("{word}-{code}"));
@@ -98,14 +102,14 @@ impl Brand {
             post("/v1/members", json!({ "email": email, "role": role })).await;
             Member::joins(product, &email, seed).await
         };
-        let invitation = format!("/v1/deals/{deal}/invitation");
-        let accepted = async || {
+        let accepted = async |deal: &str| {
+            let invitation = format!("/v1/deals/{deal}/invitation");
             let made = product.call("POST", &invitation, None, &key).await.expect(201);
             made["url"].as_str().unwrap().split_once('#').unwrap().1.to_owned()
         };
         let signed_in = Browser::default();
-        signed_in.sign_in(product, json!({ "invitation": accepted().await })).await;
-        let token = json!({ "token": accepted().await });
+        signed_in.sign_in(product, json!({ "invitation": accepted(&deal).await })).await;
+        let token = json!({ "token": accepted(&token_deal).await });
         let token = product.call("POST", "/v1/invitations/acceptance", Some(token), "").await;
         let access = token.expect(201)["access_token"].as_str().unwrap().to_owned();
         let details = json!({ "method": "paypal", "email": format!("{word}@pay.example") });
@@ -115,7 +119,7 @@ impl Brand {
         let pay = async |path: &str, body: Value| {
             crate::api::payouts::pay(product, &key, path, path, body).await.expect(201)
         };
-        pay(&format!("/v1/deals/{deal}/fees"), fee).await;
+        pay(&format!("/v1/deals/{token_deal}/fees"), fee).await;
         let payout = pay("/v1/payouts", json!({ "currency": "USD" })).await;
         Self {
             id: id(&made["brand"]),

@@ -536,3 +536,72 @@ async fn money_is_attributable() {
     product.call("PUT", "/v1/me/payment-details", Some(iban()), &token).await.expect(200);
     noted("payment_details.update");
 }
+
+/// Closing is the next opening, and the entries between them are the difference.
+#[tokio::test]
+async fn statements_add_up_from_month_to_month() {
+    let product = Product::new();
+    let (p, token) = earned(&product).await;
+    let path = format!("/v1/creators/{}/statement", p.creator);
+    let get =
+        async |query: &str| product.call("GET", &format!("{path}?{query}"), None, &p.key).await;
+    let mine = "/v1/me/statement?month=2026-11";
+    let mine = product.call("GET", mine, None, &token).await.expect(200);
+    assert_eq!(mine, get("month=2026-11").await.expect(200));
+    let draft =
+        pay(&product, &p.key, "d", "/v1/payouts", json!({ "currency": "USD" })).await.expect(201);
+    let payout = format!("/v1/payouts/{}", draft["id"].as_str().unwrap());
+    pay(&product, &p.key, "a", &format!("{payout}/approval"), Value::Null).await.expect(200);
+    product.pass(20 * 24 * HOUR_MS);
+    let line = draft["lines"][0]["id"].as_str().unwrap();
+    let settlement = format!("{payout}/lines/{line}/settlement");
+    pay(&product, &p.key, "s", &settlement, json!({ "outcome": "settled" })).await.expect(200);
+    let fee = json!({ "amount": { "amount": "7.00", "currency": "USD" }, "note": "=A post" });
+    pay(&product, &p.key, "f", &format!("/v1/deals/{}/fees", p.deal), fee).await.expect(201);
+    let mut opening = "0.00".to_owned();
+    for (month, closing, paid) in [
+        ("2026-10", None, ""),
+        ("2026-11", Some("13.50"), "0.00"),
+        ("2026-12", Some("7.00"), "13.50"),
+    ] {
+        let told = get(&format!("month={month}")).await.expect(200);
+        let Some(closing) = closing else {
+            assert_eq!((&told["balances"], &told["data"]), (&json!([]), &json!([])));
+            continue;
+        };
+        let balance = &told["balances"][0];
+        assert_eq!(balance["opening"], opening.as_str(), "{month}");
+        assert_eq!((&balance["closing"], &balance["paid"]), (&json!(closing), &json!(paid)));
+        let minor = |text: &str| text.replace('.', "").parse::<i64>().unwrap();
+        let owed: i64 = told["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|entry| entry["account"] != "paid")
+            .map(|entry| minor(entry["amount"]["amount"].as_str().unwrap()))
+            .sum();
+        assert_eq!(minor(&opening) + owed, minor(closing), "{month}");
+        opening = closing.to_owned();
+    }
+    let december = get("month=2026-12").await.expect(200);
+    let last = december["data"].as_array().unwrap().last().unwrap();
+    assert_eq!((&last["cause"], &last["text"]), (&json!("fee"), &json!("=A post")));
+    let november = get("month=2026-11&limit=1").await.expect(200);
+    assert_eq!(november["data"][0]["text"], "#1");
+    let rest =
+        get(&format!("month=2026-11&cursor={}", november["next_cursor"].as_str().unwrap())).await;
+    let rest = rest.expect(200)["data"].as_array().unwrap().len();
+    assert_eq!(rest + 1, get("month=2026-11").await.expect(200)["data"].as_array().unwrap().len());
+    let csv = get("month=2026-12&format=csv").await.text;
+    assert!(csv.contains(",7.00,USD,fee,") && csv.contains("'=A post"), "{csv}");
+    for bad in [
+        "",
+        "month=2026-13",
+        "month=2026",
+        "month=x",
+        "month=2026-11&cursor=eA",
+        "month=2026-11&x=1",
+    ] {
+        assert_eq!(get(bad).await.status, 422, "{bad}");
+    }
+}

@@ -453,6 +453,7 @@ async fn what_is_dangerous_needs_a_fresh_passkey_but_not_from_keys() {
     let keys = p.get(&product, "/v1/keys").await;
     let key = format!("/v1/keys/{}", keys["data"][0]["id"].as_str().unwrap());
     let member = format!("/v1/members/{}", owner.id);
+    let store = format!("/v1/stores/{}", p.store);
     let dangerous = [
         ("POST", "/v1/keys", Some(json!({ "name": "K", "scopes": ["read"] }))),
         ("DELETE", key.as_str(), None),
@@ -460,6 +461,14 @@ async fn what_is_dangerous_needs_a_fresh_passkey_but_not_from_keys() {
         ("PATCH", member.as_str(), Some(json!({ "role": "owner" }))),
         ("DELETE", member.as_str(), None),
         ("PATCH", "/v1/brand", Some(json!({ "money_keys": false }))),
+        ("PATCH", "/v1/brand", Some(json!({ "hold_days": 0 }))),
+        (
+            "POST",
+            "/v1/stores",
+            Some(json!({ "platform": "shopify", "shop_domain": "x.myshopify.com",
+            "storefront_url": "https://x.example", "client_id": "c", "client_secret": "s" })),
+        ),
+        ("PATCH", store.as_str(), Some(json!({ "client_secret": "mine" }))),
         ("POST", "/v1/recovery-codes", None),
     ];
     for (method, path, body) in &dangerous {
@@ -468,10 +477,6 @@ async fn what_is_dangerous_needs_a_fresh_passkey_but_not_from_keys() {
         assert_eq!(answer["type"], "/problems/step-up", "{method} {path}");
         assert_eq!(product.db.checksum(), before);
     }
-    assert_eq!(
-        b.send(&product, "PATCH", "/v1/brand", Some(json!({ "hold_days": 3 }))).await.status,
-        200
-    );
     b.show(&product, &owner.key).await;
     let made =
         b.post(&product, "/v1/keys", json!({ "name": "K", "scopes": ["money", "read"] })).await;
@@ -558,6 +563,64 @@ async fn an_invitation_that_is_gone_makes_nobody_a_person() {
         assert_eq!(late["type"], "/problems/sign-in-failed");
         assert_eq!(product.db.checksum(), before);
     }
+}
+
+/// A creator's link opens less and less: a new one ends it, her account ends it, the brand can.
+#[tokio::test]
+async fn an_invitation_is_no_lasting_key() {
+    let product = Product::new();
+    let p = Programme::new(&product).await;
+    let path = format!("/v1/deals/{}/invitation", p.deal);
+    let invite = async || {
+        let made = product.call("POST", &path, None, &p.key).await.expect(201);
+        made["url"].as_str().unwrap().split_once('#').unwrap().1.to_owned()
+    };
+    let accept = async |token: &str| {
+        let body = Some(json!({ "token": token }));
+        product.call("POST", "/v1/invitations/acceptance", body, "").await
+    };
+    let first = invite().await;
+    let second = invite().await;
+    assert_eq!(accept(&first).await.status, 404, "replaced");
+    let access = accept(&second).await.expect(201)["access_token"].as_str().unwrap().to_owned();
+    let mine = async || product.call("GET", "/v1/me/earnings", None, &access).await.status;
+    assert_eq!(mine().await, 200);
+    let third = invite().await;
+    assert_eq!(product.call("DELETE", &path, None, &p.key).await.status, 204);
+    assert_eq!((accept(&third).await.status, mine().await), (404, 401), "withdrawn");
+
+    // She signs in: from now on no link alone opens anything.
+    let anna = Browser::default();
+    let token = invite().await;
+    let access = accept(&token).await.expect(201)["access_token"].as_str().unwrap().to_owned();
+    let mine = async || product.call("GET", "/v1/me/earnings", None, &access).await.status;
+    assert_eq!(mine().await, 200);
+    let fourth = invite().await;
+    anna.sign_in(&product, json!({ "invitation": fourth })).await;
+    assert_eq!(mine().await, 401);
+    let fifth = invite().await;
+    assert_eq!(accept(&fifth).await.expect(409)["type"], "/problems/creator-connected");
+    // Mails to one address come to an end.
+    let mut answers = Vec::new();
+    for _ in 0..20 {
+        answers.push(product.call("POST", &path, None, &p.key).await.status);
+    }
+    assert_eq!((answers[0], answers[19]), (201, 429));
+
+    // Nothing new is agreed with one who was erased, and nothing personal comes back.
+    let erasure = format!("/v1/creators/{}/erasure", p.creator);
+    p.post(&product, &erasure, json!({ "confirm": "@anna.home" })).await.expect(200);
+    product.pass(25 * HOUR_MS);
+    let deal = format!("/v1/deals/{}", p.deal);
+    let reopen = Some(json!({ "state": "open", "tags": ["Anna"] }));
+    let new = Some(json!({ "creator_id": p.creator, "campaign_id": p.campaign }));
+    for (method, path, body) in
+        [("POST", path.as_str(), None), ("PATCH", &deal, reopen), ("POST", "/v1/deals", new)]
+    {
+        let refused = product.call(method, path, body, &p.key).await.expect(409);
+        assert_eq!(refused["type"], "/problems/creator-erased", "{method} {path}");
+    }
+    assert!(product.db.rows("SELECT * FROM audit_personal").is_empty());
 }
 
 #[tokio::test]

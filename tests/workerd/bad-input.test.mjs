@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { cases, elsewhere, waiting } from './bad-input/cases.mjs';
 import { Client, click, eventually, orderOf, programme, verified } from './support/client.mjs';
+import { Browser, invited, member, newAddress, owner } from './support/people.mjs';
 import { startServer } from './support/server.mjs';
 import { nextId, order } from './support/shopify.mjs';
 
@@ -31,7 +32,7 @@ let server;
 let w;
 
 before(async () => {
-  server = await startServer();
+  server = await startServer({ mail: true });
   w = await world();
 });
 after(() => server?.stop());
@@ -90,6 +91,8 @@ async function world() {
   const hash = createHash('sha256').update(made.revoked).digest('hex');
   await server.sql(`UPDATE api_keys SET revoked_at_ms = 1 WHERE secret_hash = '${hash}'`);
 
+  await people(made);
+
   // Links of both brands on /go, before A and B move to their own domains.
   [made.a.onGo, made.b.onGo] = [a.link, b.link];
   [made.host, made.hostOfB] = [`go.${a.mark}.example`, `go.${b.mark}.example`];
@@ -105,6 +108,41 @@ async function world() {
     return answers;
   };
   return made;
+}
+
+/** Owners of both brands; a viewer and somebody who is removed; sessions that lack something. */
+async function people(made) {
+  const { server, a, b } = made;
+  [made.ada, made.bea] = [await owner(server, a), await owner(server, b)];
+  const invite = (email, role) => made.ada.browser.post('/v1/members', { email, role });
+  const join = async (role) => {
+    const email = newAddress(role);
+    await invite(email, role);
+    return member(server, email, await invited(server, email));
+  };
+  [made.mia, made.max] = [await join('viewer'), await join('manager')];
+  const [waits, withdrawn] = [newAddress('waits'), newAddress('withdrawn')];
+  await invite(waits, 'viewer');
+  made.waitingInvitation = await invited(server, waits);
+  const { id } = await invite(withdrawn, 'viewer');
+  made.withdrawnInvitation = await invited(server, withdrawn);
+  await made.ada.browser.done('DELETE', `/v1/members/${id}`);
+  [made.mailOnly, made.stale] = [new Browser(server), new Browser(server)];
+  for (const browser of [made.mailOnly, made.stale]) await browser.signIn(made.ada.email);
+  const { session } = await made.stale.show(made.ada.key);
+  await server.sql(`UPDATE sessions SET stepped_up_at_ms = 1 WHERE id = '${session.id}'`);
+  /** A brand with a creator, both of this name, and where her invitation was mailed to. */
+  made.attacked = async (name) => {
+    const p = await programme(server);
+    await p.client.patch('/v1/brand', { name });
+    const email = newAddress('attacked');
+    const creator = await p.client.post('/v1/creators', { name, handle: `@x-${p.mark}`, email });
+    const body = { creator_id: creator.id, campaign_id: p.campaign.id };
+    const deal = await p.client.post('/v1/deals', body);
+    await p.client.post(`/v1/deals/${deal.id}/invitation`);
+    await invited(server, email);
+    return { email };
+  };
 }
 
 async function state() {
@@ -151,7 +189,7 @@ for (const [id, what, ask, wanted] of cases) {
 for (const [id, what] of Object.entries(waiting)) test(id, { skip: `waits for ${what}` });
 
 test('every id of the list has a row, or says where it is shown', () => {
-  const all = { R: 19, W: 27, A: 24 };
+  const all = { R: 19, W: 27, A: 24, D: 18 };
   const ids = Object.entries(all).flatMap(([part, n]) =>
     Array.from({ length: n }, (_, at) => part + (at + 1)),
   );

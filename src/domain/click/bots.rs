@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-/// What `build.rs` wrote, in little-endian 16-bit words.
+/// What `build.rs` wrote: 16-bit words, first the low bytes of all, then the high ones.
 const TABLE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/bots.bin"));
 
 /// States, as `build.rs` numbers them.
@@ -13,10 +13,8 @@ const START: u16 = 2;
 
 /// Unpacked at the first use in an isolate: rows are written as differences to earlier rows.
 static AUTOMATA: LazyLock<Vec<Automaton>> = LazyLock::new(|| {
-    let mut words = TABLE.chunks_exact(2).map(|pair| match pair {
-        [low, high] => u16::from_le_bytes([*low, *high]),
-        _ => 0,
-    });
+    let (low, high) = TABLE.split_at(TABLE.len() / 2);
+    let mut words = low.iter().zip(high).map(|(low, high)| u16::from_le_bytes([*low, *high]));
     let count = words.next().unwrap_or(0);
     (0..count).map(|_| Automaton::unpack(&mut words)).collect()
 });
@@ -37,18 +35,22 @@ struct Automaton {
 
 impl Automaton {
     fn unpack(words: &mut impl Iterator<Item = u16>) -> Self {
-        let mut word = || words.next().unwrap_or(0);
-        let (states, width) = (word(), usize::from(word()));
-        let inputs = (0..=256).map(|_| word()).collect();
-        let mut next: Vec<u16> = Vec::with_capacity(usize::from(states) * width);
-        for _ in 0..states {
-            let (start, base) = (next.len(), usize::from(word()) * width);
+        let mut column = |length: usize| words.take(length).collect::<Vec<u16>>();
+        let head = column(2);
+        let [states, width] = [0, 1].map(|at| head.get(at).copied().map_or(0, usize::from));
+        let inputs = column(257);
+        let (bases, counts) = (column(states), column(states));
+        let changes = counts.iter().copied().map(usize::from).sum();
+        let changes = column(changes).into_iter().zip(column(changes));
+        let mut changes = changes.map(|(input, to)| (usize::from(input), to));
+        let mut next: Vec<u16> = Vec::with_capacity(states * width);
+        for (base, count) in bases.into_iter().zip(counts) {
+            let (start, base) = (next.len(), usize::from(base) * width);
             // The first row has none before it: it starts as all REJECT.
             let row: Vec<u16> =
                 next.get(base..base + width).map_or(vec![REJECT; width], Into::into);
             next.extend(row);
-            for _ in 0..word() {
-                let (input, to) = (usize::from(word()), word());
+            for (input, to) in changes.by_ref().take(usize::from(count)) {
                 if let Some(slot) = next.get_mut(start + input) {
                     *slot = to;
                 }

@@ -1,11 +1,10 @@
 //! An order as Shopify tells it: `orders/create`, `paid`, `updated` and `cancelled` alike.
 
-use std::collections::BTreeSet;
-
 use super::payload::{Body, OrderLine, Scalar, all, text};
 use super::{Unusable, amount, evidence, refund};
 use crate::domain::money::{Currency, MAX_MINOR};
 use crate::domain::order::{Delivery, Line, Payment, Report, Snapshot};
+use crate::domain::sorted::Sorted;
 use crate::domain::time::{DAY_MS, Millis, parse_rfc3339};
 
 /// 2006-01-01 UTC: Shopify opened later that year, so an order from before is a broken clock.
@@ -79,12 +78,12 @@ fn payment(status: Option<&str>) -> Payment {
 }
 
 fn lines(items: &[OrderLine<'_>], currency: Currency) -> Result<Vec<Line>, Unusable> {
-    let mut ids = BTreeSet::new();
+    let mut ids = Sorted::new();
     let (mut gross, mut discount, mut tax) = (0, 0, 0);
     let mut lines = Vec::with_capacity(items.len());
     for item in items {
         let line = line(item, currency)?;
-        if !ids.insert(line.id) {
+        if ids.insert(line.id, ()).is_some() {
             return Err(Unusable::DoubledLine);
         }
         let price = i128::from(line.price_minor) * i128::from(line.quantity);

@@ -28,10 +28,10 @@ view! {
         subject_id: String,
         request_id: String,
         /// What was there before.
-        #[schema(required, value_type = Option<Object>)]
+        #[schema(required, value_type = serde_json::Value)]
         before: Stored,
         /// What was made, or changed of it.
-        #[schema(required, value_type = Option<Object>)]
+        #[schema(required, value_type = serde_json::Value)]
         after: Stored,
     }
 }

@@ -180,9 +180,9 @@ pub async fn show(State(app): State<App>, caller: Caller) -> Result<Json<BrandVi
 /// # Errors
 /// 404 if it is gone.
 pub fn find(app: &App, brand: BrandId) -> Pending<'_, Result<StoredBrand>> {
-    Box::pin(
-        async move { brands::find(app.db(), brand, app.now_ms()).await?.ok_or(Error::NotFound) },
-    )
+    Box::pin(async move {
+        Ok(brands::find(app.db(), brand, app.now_ms()).await?.ok_or(Error::NotFound)?)
+    })
 }
 
 body! {
@@ -224,8 +224,10 @@ pub async fn update(
     caller: Caller<may::Admin>,
     Body(changes): Body<BrandChanges>,
 ) -> Result<Json<BrandView>> {
-    if changes.money_keys.is_some() {
-        caller.stepped_up(&app)?;
+    // What earns and when decides about money: a member does it with a fresh passkey.
+    caller.stepped_up(&app)?;
+    if changes.money_keys == Some(true) && matches!(caller.actor, Actor::Key(_)) {
+        return Err(Error::Forbidden("only a member may let keys move money").into());
     }
     let stored = find(&app, caller.brand).await?;
     let brand = stored.brand.clone();
@@ -280,7 +282,7 @@ fn changed(update: &BrandUpdate, rules: &AttributionRules, host: Option<&str>) -
     .to_string()
 }
 
-fn host_taken() -> Error {
+fn host_taken() -> Box<Error> {
     Error::refused("link-domain-taken", "this host can't be used for links: it is taken")
 }
 

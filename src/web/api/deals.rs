@@ -17,12 +17,13 @@ use crate::domain::time::{DAY_MS, Millis, to_rfc3339};
 use crate::error::{Error, Result};
 use crate::storage::deals::{self as rows, DealRow, DealUpdate, NewDeal, Start, TermsRow};
 use crate::storage::rows::from_json;
-use crate::storage::{DbError, access, creators};
+use crate::storage::{DbError, access, creators, personal};
 use crate::web::body::{body, words};
 use crate::web::extract::{Body, Caller, Checks, Params, PathId, checked, may};
 use crate::web::handler::{Json, State};
 use crate::web::json::{self, by_serde, view};
-use crate::web::mail;
+use crate::web::message::Response;
+use crate::web::{limits, mail};
 
 use super::view::{List, Percent, Time};
 
@@ -159,9 +160,34 @@ fn view(app: &App, row: DealRow) -> DealView {
 /// # Errors
 /// 404.
 pub fn find(app: &App, brand: BrandId, id: DealId) -> Pending<'_, Result<DealRow>> {
-    Box::pin(
-        async move { rows::find(app.db(), brand, id, app.now_ms()).await?.ok_or(Error::NotFound) },
-    )
+    Box::pin(async move {
+        Ok(rows::find(app.db(), brand, id, app.now_ms()).await?.ok_or(Error::NotFound)?)
+    })
+}
+
+/// Nothing new is agreed with somebody who was erased.
+fn not_erased(app: &App, brand: BrandId, creator: CreatorId) -> Pending<'_, Result<()>> {
+    Box::pin(async move {
+        let erased = personal::erased(app.db(), brand, creator).await?;
+        match erased.and_then(|row| row.erased_at_ms) {
+            None => Ok(()),
+            Some(_) => Err(Error::refused("creator-erased", "this creator was erased")),
+        }
+    })
+}
+
+/// So many mails with invitations a brand sends in a day,
+const INVITATIONS_A_DAY: u32 = 1000;
+/// and so many to one address.
+const TO_ONE_ADDRESS: u32 = 20;
+
+/// Keeps a brand from sending more invitations than anyone needs: the mail service is everybody's.
+///
+/// # Errors
+/// 429.
+pub async fn limit_invitations(app: &App, brand: BrandId, email: &str) -> Result<()> {
+    limits::take(app, &format!("invite/{brand}/{email}"), TO_ONE_ADDRESS, DAY_MS).await?;
+    limits::take(app, &format!("invite/{brand}"), INVITATIONS_A_DAY, DAY_MS).await
 }
 
 body! {
@@ -193,6 +219,7 @@ pub async fn create(
     check_start(&mut checks, new.starts_at);
     checks.done()?;
     let (creator, campaign_id) = (checked(creator)?, checked(campaign_id)?);
+    not_erased(&app, caller.brand, creator).await?;
     let campaign = creators::campaign(app.db(), caller.brand, campaign_id).await?;
     let stages = campaign.ok_or(Error::NotFound)?.stages;
     let stage = stage_of(&stages, new.stage.as_deref())?;
@@ -213,8 +240,8 @@ pub async fn create(
 }
 
 /// A reference to what isn't there, or is another brand's, is a 404.
-pub(super) fn missing_parent(error: DbError) -> Error {
-    if error.is_constraint("FOREIGN KEY") { Error::NotFound } else { error.into() }
+pub(super) fn missing_parent(error: DbError) -> Box<Error> {
+    if error.is_constraint("FOREIGN KEY") { Error::NotFound.into() } else { error.into() }
 }
 
 fn check_start(checks: &mut Checks, starts_at: Option<Time>) {
@@ -279,6 +306,7 @@ pub async fn update(
     Body(changes): Body<DealChanges>,
 ) -> Result<Json<DealView>> {
     let deal = find(&app, caller.brand, id.0).await?;
+    not_erased(&app, caller.brand, deal.creator_id).await?;
     let mut checks = Checks::default();
     let tags = changes.tags.map(|tags| super::creators::tags(&mut checks, tags));
     checks.done()?;
@@ -373,6 +401,7 @@ pub async fn invite(
     id: PathId<Deal>,
 ) -> Result<(StatusCode, Json<Invitation>)> {
     let deal = find(&app, caller.brand, id.0).await?;
+    not_erased(&app, caller.brand, deal.creator_id).await?;
     let now_ms = app.now_ms();
     let token = TokenKind::Invitation.token(app.random());
     let id: InvitationId = app.new_id();
@@ -385,9 +414,11 @@ pub async fn invite(
     };
     let insert = access::insert_invitation(caller.brand, &token_hash(&token), &new);
     let url = format!("{}/invitation#{token}", app.config.public_origin);
-    let mut batch = vec![insert];
+    // A new link ends those before it.
+    let mut batch = vec![access::withdraw(caller.brand, deal.creator_id), insert];
     let creator = creators::find(app.db(), caller.brand, deal.creator_id).await?;
     if let Some(email) = creator.and_then(|creator| creator.email) {
+        limit_invitations(&app, caller.brand, &email).await?;
         let brand = super::brand::find(&app, caller.brand).await?.brand.name;
         let (campaign, days) = (&deal.campaign, INVITATION_DAYS);
         let letter = Letter::CreatorInvitation { brand: &brand, campaign, link: &url, days };
@@ -405,4 +436,23 @@ pub async fn invite(
     app.db().run(batch).await?;
     let view = Invitation { url, expires_at: Time(new.expires_at_ms) };
     Ok((StatusCode::CREATED, Json(view)))
+}
+
+/// Withdraws the invitations of the deal's creator that wait, and ends access that came of one.
+#[utoipa::path(delete, path = "/v1/deals/{id}/invitation", tag = "deals",
+    security(("api_key" = ["deals"])), params(("id" = DealId, Path)),
+    responses((status = 204, description = "Withdrawn")))]
+pub async fn uninvite(
+    State(app): State<App>,
+    caller: Caller<may::Deals>,
+    id: PathId<Deal>,
+) -> Result<Response> {
+    let deal = find(&app, caller.brand, id.0).await?;
+    let batch = vec![
+        access::withdraw(caller.brand, deal.creator_id),
+        access::end_tokens(caller.brand, deal.creator_id),
+        caller.note(&app, "deal.uninvite", deal.id, None, None),
+    ];
+    app.db().run(batch).await?;
+    Ok(Response::empty(StatusCode::NO_CONTENT))
 }

@@ -36,7 +36,7 @@ pub fn generate() -> String {
 
     use super::{
         audit, brand, creators, deals, fees, keys, links, mails, me, members, money, operate,
-        orders, passkeys, payment, payouts, personal, privacy, sign_in, stores,
+        orders, passkeys, payment, payouts, personal, privacy, sign_in, statements, stores,
     };
 
     #[derive(OpenApi)]
@@ -83,6 +83,7 @@ pub fn generate() -> String {
             links::add_code,
             mails::list,
             deals::invite,
+            deals::uninvite,
             orders::list,
             orders::show,
             orders::attribution,
@@ -102,6 +103,8 @@ pub fn generate() -> String {
             payment::put,
             payment::export,
             payment::mine,
+            statements::mine,
+            statements::of_creator,
             members::invite,
             members::list,
             members::show,
@@ -154,7 +157,8 @@ pub fn generate() -> String {
         SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(cookie, what)));
     components.add_security_scheme("session", scheme);
     for item in document.paths.paths.values_mut() {
-        let operations = [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete];
+        let operations =
+            [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
         operations.into_iter().flatten().for_each(complete);
     }
     let mut text = document.to_pretty_json().unwrap_or_default();
@@ -165,6 +169,7 @@ pub fn generate() -> String {
 /// What holds for every operation: errors are problems, and sessions stand in for keys and tokens.
 #[cfg(not(target_arch = "wasm32"))]
 fn complete(operation: &mut utoipa::openapi::path::Operation) {
+    use utoipa::openapi::schema::{ObjectBuilder, Type};
     use utoipa::openapi::security::SecurityRequirement;
     use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 
@@ -183,12 +188,24 @@ fn complete(operation: &mut utoipa::openapi::path::Operation) {
         .description("Anything else: a problem")
         .content("application/problem+json", problem());
     responses.insert("default".to_owned(), RefOr::T(otherwise.build()));
+    for parameter in operation.parameters.iter_mut().flatten() {
+        let RefOr::T(parameter) = parameter else { continue };
+        if parameter.name == "limit" {
+            let limit = ObjectBuilder::new().schema_type(Type::Integer);
+            let limit = limit.minimum(Some(1)).maximum(Some(200)).build();
+            parameter.schema = Some(RefOr::T(limit.into()));
+        } else if parameter.name == "Idempotency-Key" {
+            let key = ObjectBuilder::new().schema_type(Type::String);
+            let key = key.min_length(Some(1)).max_length(Some(255)).pattern(Some("^[!-~]+$"));
+            parameter.schema = Some(RefOr::T(key.build().into()));
+        }
+    }
     let Some(security) = &mut operation.security else { return };
     let mut sessions = Vec::new();
     for requirement in security.iter() {
         let told = serde_json::to_value(requirement).unwrap_or_default();
         // The scope that a member's role must bring along; of creators, that she is one.
-        if let Some(scope) = told["api_key"][0].as_str() {
+        if let Some(scope) = told.pointer("/api_key/0").and_then(|scope| scope.as_str()) {
             sessions.push(SecurityRequirement::new("session", [scope]));
         } else if told.get("creator").is_some() {
             sessions.push(SecurityRequirement::new("session", ["creator"]));

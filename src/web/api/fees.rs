@@ -150,7 +150,7 @@ pub async fn list(
 ) -> Result<Json<List<FeeView>>> {
     let page = params.only(&["limit", "cursor"])?.page()?;
     if deals::by_ids(app.db(), caller.brand, &[id.0], app.now_ms()).await?.is_empty() {
-        return Err(Error::NotFound);
+        return Err(Error::NotFound.into());
     }
     let found = rows::fees(app.db(), caller.brand, id.0, &page).await?;
     let view = |row: rows::FeeRow| FeeView {

@@ -102,7 +102,7 @@ pub async fn create(
     checks.done()?;
     let scopes = Scopes::of(&new.scopes);
     if !caller.scopes.include(scopes) {
-        return Err(Error::Forbidden("a key can't make one that may do more than it may"));
+        return Err(Error::Forbidden("a key can't make one that may do more than it may").into());
     }
     let expires_at_ms = new.expires_at.map(|at| at.0);
     let made = make(&app, &checked(name)?, scopes, expires_at_ms, now_ms);

@@ -72,7 +72,7 @@ pub async fn add_link(
     Ok((StatusCode::CREATED, Json(link)))
 }
 
-fn slug_taken() -> Error {
+fn slug_taken() -> Box<Error> {
     Error::refused("slug-taken", "this slug is taken or reserved")
 }
 

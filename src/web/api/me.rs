@@ -61,7 +61,7 @@ pub async fn accept(
     Body(acceptance): Body<Acceptance>,
 ) -> Result<(StatusCode, Json<Accepted>)> {
     if TokenKind::of(&acceptance.token) != Some(TokenKind::Invitation) {
-        return Err(Error::NotFound);
+        return Err(Error::NotFound.into());
     }
     let hash = token_hash(&acceptance.token);
     let invitation = access::invitation(app.db(), &hash).await?.ok_or(Error::NotFound)?;
@@ -71,6 +71,9 @@ pub async fn accept(
     }
     if invitation.expires_at_ms <= now_ms {
         return Err(Error::refused("invitation-expired", "ask the brand for a new invitation"));
+    }
+    if invitation.connected {
+        return Err(connected());
     }
     let access_token = TokenKind::CreatorToken.token(app.random());
     let token = access::NewToken {
@@ -97,7 +100,12 @@ pub async fn accept(
     }
 }
 
-fn spent() -> Error {
+/// A link alone opens nothing any more: she has an account.
+fn connected() -> Box<Error> {
+    Error::refused("creator-connected", "whom this invitation is for signs in by now")
+}
+
+fn spent() -> Box<Error> {
     Error::refused("invitation-spent", "this invitation was accepted before")
 }
 

@@ -82,13 +82,22 @@ pub async fn invite(
     Body(new): Body<NewMemberBody>,
 ) -> Result<(StatusCode, Json<MemberView>)> {
     caller.stepped_up(&app)?;
+    no_more_than(&caller, new.role)?;
     let brand = super::brand::find(&app, caller.brand).await?.brand;
     let email = address(&new.email)?;
+    super::deals::limit_invitations(&app, caller.brand, &email).await?;
     let (mut batch, view) = invitation(&app, caller.brand, &brand.name, &email, new.role)?;
     let told = Some(json::text(&view));
     batch.push(caller.note(&app, "member.invite", view.id, None, told));
     commit(&app, batch).await?;
     Ok((StatusCode::CREATED, Json(view)))
+}
+
+/// Nobody gives away what they don't have themselves.
+fn no_more_than(caller: &Caller<may::Admin>, role: Role) -> Result<()> {
+    let fits = caller.scopes.include(role.scopes());
+    let why = Error::Forbidden("a key can't make a member who may do more than it");
+    fits.then_some(()).ok_or(why.into())
 }
 
 fn address(told: &str) -> Result<String> {
@@ -158,7 +167,7 @@ pub async fn list(
 }
 
 async fn find(app: &App, brand: BrandId, id: MemberId) -> Result<MemberRow> {
-    rows::find(app.db(), brand, id).await?.ok_or(Error::NotFound)
+    Ok(rows::find(app.db(), brand, id).await?.ok_or(Error::NotFound)?)
 }
 
 /// One member.
@@ -190,6 +199,7 @@ pub async fn update(
     Body(changes): Body<MemberChanges>,
 ) -> Result<Json<MemberView>> {
     caller.stepped_up(&app)?;
+    no_more_than(&caller, changes.role)?;
     let now_ms = app.now_ms();
     let row = find(&app, caller.brand, id.0).await?;
     let changed = MemberRow { role: changes.role, ..find(&app, caller.brand, id.0).await? };

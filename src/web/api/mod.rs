@@ -20,6 +20,7 @@ pub mod payouts;
 pub mod personal;
 pub mod privacy;
 pub mod sign_in;
+pub mod statements;
 pub mod stores;
 pub mod view;
 
@@ -55,7 +56,7 @@ routes! {
     "/v1/deals/{id}/terms" => { post: deals::add_terms }
     "/v1/deals/{id}/links" => { post: links::add_link }
     "/v1/deals/{id}/codes" => { post: links::add_code }
-    "/v1/deals/{id}/invitation" => { post: deals::invite }
+    "/v1/deals/{id}/invitation" => { post: deals::invite, delete: deals::uninvite }
     "/v1/deals/{id}/fees" => { get: fees::list, post: fees::create }
     "/v1/creators/{id}/adjustments" => { post: fees::adjust }
     "/v1/payouts" => { get: payouts::list, post: payouts::create }
@@ -85,6 +86,8 @@ routes! {
     "/v1/recovery-codes" => { post: passkeys::new_codes }
     "/v1/me/earnings" => { get: me::earnings }
     "/v1/me/orders" => { get: me::orders }
+    "/v1/creators/{id}/statement" => { get: statements::of_creator }
+    "/v1/me/statement" => { get: statements::mine }
     "/v1/me/payouts" => { get: payment::mine }
     "/v1/me/payment-details" => { get: payment::show, put: payment::put }
     "/v1/me/export" => { get: personal::export_mine }

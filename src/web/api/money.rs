@@ -1,13 +1,12 @@
 //! Balances, performance and the verification of the books.
 
-use std::collections::BTreeMap;
-
 use crate::app::App;
 use crate::domain::brand::Brand;
 use crate::domain::decimal::Decimal;
 use crate::domain::ids::{BrandId, Creator, CreatorId, Deal, DealId, LinkId};
 use crate::domain::ledger::Balances;
 use crate::domain::money::{Currency, Money, round_half_away};
+use crate::domain::sorted::Sorted;
 use crate::domain::time::{DAY_MS, Day};
 use crate::error::{Error, Result};
 use crate::jobs::seal::{self, Head};
@@ -66,10 +65,10 @@ pub async fn balances(
 pub async fn balances_of(app: &App, brand: &Brand, creator: CreatorId) -> Result<Vec<BalanceView>> {
     let rows: Vec<BalanceRow> = app.db().all(ledger::balances(brand.id, creator)).await?;
     let today = brand.timezone.day(app.now_ms());
-    let mut by_currency: BTreeMap<Currency, Vec<BalanceRow>> = BTreeMap::new();
+    let mut by_currency: Sorted<Currency, Vec<BalanceRow>> = Sorted::new();
     by_currency.insert(brand.currency, Vec::new());
     for row in rows {
-        by_currency.entry(row.currency).or_default().push(row);
+        by_currency.change(row.currency, |rows| rows.push(row));
     }
     Ok(by_currency
         .into_iter()
@@ -153,7 +152,7 @@ pub async fn performance(
     let (from_ms, to_ms) = params.period(&brand.timezone)?;
     let period = (brand.timezone.day(from_ms), brand.timezone.day(to_ms - 1));
     let all = performance_of(&app, brand.id, &[deal], period).await?;
-    let found = all.into_values().next().unwrap_or_default();
+    let found = all.into_iter().next().map(|(_, found)| found).unwrap_or_default();
     Ok(Json(PerformanceView {
         conversion_percent: conversion(found.orders, found.uniques),
         clicks: ClicksView { total: found.clicks, unique: found.uniques, filtered: found.filtered },
@@ -183,27 +182,30 @@ pub async fn performance_of(
     brand: BrandId,
     deals: &[DealRow],
     (from, to): (Day, Day),
-) -> Result<BTreeMap<DealId, Performance>> {
+) -> Result<Sorted<DealId, Performance>> {
     let ids: Vec<DealId> = deals.iter().map(|d| d.id).collect();
     let links: Vec<LinkId> = deals.iter().flat_map(|d| &d.links).map(|l| l.id).collect();
     let statements =
         vec![orders::performance(brand, &ids, from, to), clicks::of_deals(brand, &ids, from, to)];
     let results = app.db().run_on(Freshness::Primary, statements).await?;
     let [totals, stored] = results.as_slice() else {
-        return Err(Error::Internal("two results".to_owned()));
+        return Err(Error::Internal("two results".to_owned()).into());
     };
-    let mut by_link: BTreeMap<(LinkId, Day, u32), DayTotals> = BTreeMap::new();
     let recent = Day(app.now_ms().div_euclid(DAY_MS) - 2);
     // A laptop plays clicks of any day: the counters know them before D1 does.
     let since = if cfg!(feature = "local") { from } else { from.max(recent) };
     let live = app.clicks.totals(&links, since, to).await.unwrap_or_default();
-    for row in stored.all::<DayTotals>()?.into_iter().chain(live) {
-        by_link.insert((row.link_id, row.day, row.shard), row);
+    let mut newer = Sorted::new();
+    for row in live {
+        newer.insert((row.link_id, row.day, row.shard), row);
     }
-    // `collect` would sort first: 5 kB for each type.
-    let mut found = BTreeMap::new();
-    found.extend(ids.into_iter().map(|id| (id, Performance::default())));
-    for row in by_link.values() {
+    let mut stored: Vec<DayTotals> = stored.all()?;
+    stored.retain(|row| newer.get(&(row.link_id, row.day, row.shard)).is_none());
+    let mut found: Sorted<DealId, Performance> = Sorted::new();
+    for id in ids {
+        found.insert(id, Performance::default());
+    }
+    for row in stored.iter().chain(newer.values()) {
         if let Some(deal) = found.get_mut(&row.deal_id) {
             let count = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
             deal.clicks += count(row.total);
@@ -228,7 +230,8 @@ view! {
         transactions: i64,
         entries: i64,
         /// Sum of all entries per currency: zero.
-        sums: BTreeMap<String, String>,
+        #[schema(value_type = std::collections::BTreeMap<String, String>)]
+        sums: Sorted<String, String>,
         /// Every transaction sums to zero and every balance is the fold of its entries.
         balances_match: bool,
         /// The Merkle tree recomputed from the entries has the sealed root.
@@ -239,7 +242,7 @@ view! {
     }
 }
 
-by_serde!(BTreeMap<String, String>, Head);
+by_serde!(Sorted<String, String>, Head);
 
 /// Recomputes sums, balances and the Merkle tree.
 #[utoipa::path(get, path = "/v1/ledger/verification", tag = "money",
@@ -249,12 +252,11 @@ pub async fn verification(
     caller: Caller,
 ) -> Result<Json<VerificationView>> {
     let found = seal::verify(&app, caller.brand).await?;
-    let each = found
-        .sums
-        .iter()
-        .map(|s| (s.currency.code().to_owned(), Money::new(s.sum_minor, s.currency).to_decimal()));
-    let mut sums = BTreeMap::new();
-    sums.extend(each);
+    let mut sums = Sorted::new();
+    for s in &found.sums {
+        let sum = Money::new(s.sum_minor, s.currency).to_decimal();
+        sums.insert(s.currency.code().to_owned(), sum);
+    }
     Ok(Json(VerificationView {
         transactions: found.sums.iter().map(|s| s.transactions).sum(),
         entries: found.sums.iter().map(|s| s.entries).sum(),

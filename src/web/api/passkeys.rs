@@ -79,7 +79,7 @@ fn site(app: &App) -> Site<'_> {
     Site { origin: &app.config.public_origin }
 }
 
-fn refused() -> Error {
+fn refused() -> Box<Error> {
     let detail = "the passkey could not be verified";
     Error::denied(StatusCode::UNAUTHORIZED, "passkey-refused", detail)
 }

@@ -252,7 +252,7 @@ async fn drafted(
     Ok((lines, skipped))
 }
 
-fn unpayable(creator: CreatorId, reason: &'static str) -> Error {
+fn unpayable(creator: CreatorId, reason: &'static str) -> Box<Error> {
     let rule = match reason {
         "no_payment_details" => "no-payment-details",
         "details_changed" => "payment-details-changed",
@@ -266,7 +266,7 @@ async fn find(
     caller: &Caller<impl Sized>,
     id: PayoutId,
 ) -> Result<(PayoutRow, Vec<LineRow>)> {
-    rows::find(app.db(), caller.brand, id).await?.ok_or(Error::NotFound)
+    rows::find(app.db(), caller.brand, id).await?.ok_or(Error::NotFound.into())
 }
 
 /// One payout.
@@ -428,6 +428,7 @@ pub async fn cancel(
 /// What became of a payment.
 #[derive(Clone, Copy, PartialEq, Eq, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = PaymentOutcome)]
 pub enum Outcome {
     /// It arrived.
     Settled,

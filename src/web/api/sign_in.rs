@@ -126,7 +126,7 @@ async fn who(app: &App, wanted: SignIn) -> Result<(String, Option<String>)> {
     let invited = invited(app, &token, &hash).await?.ok_or(Error::NotFound)?;
     let email = match (invited.email, email) {
         (Some(invited), Some(told)) if invited != told => {
-            return Err(Error::Forbidden("this invitation is for another address"));
+            return Err(Error::Forbidden("this invitation is for another address").into());
         }
         (Some(invited), _) => invited,
         (None, Some(told)) => told,
@@ -146,7 +146,7 @@ async fn who(app: &App, wanted: SignIn) -> Result<(String, Option<String>)> {
 
 /// A person is one creator of a brand. That somebody is isn't told of an address which the brand
 /// doesn't know: only when it was shown to be hers.
-fn creator_exists() -> Error {
+fn creator_exists() -> Box<Error> {
     let detail = "whom this invitation is for is a creator of this brand already: ask the brand";
     Error::refused("creator-exists", detail)
 }
@@ -266,7 +266,7 @@ pub async fn by_code(
 }
 
 /// Whatever is wrong with a link or a code, it isn't told apart.
-fn failed() -> Error {
+fn failed() -> Box<Error> {
     let detail = "this link or code isn't good (any more): begin again";
     Error::denied(StatusCode::BAD_REQUEST, "sign-in-failed", detail)
 }
@@ -342,6 +342,9 @@ async fn accepted(app: &App, hash: &str, email: &str, request_id: &str) -> Resul
     #[cfg(feature = "canary")]
     unspent(app, &mut batch);
     batch.push(members::connect(found.brand_id, found.creator_id, email));
+    // From now on she shows who she is: no link or token alone opens anything.
+    batch.push(access::withdraw(found.brand_id, found.creator_id));
+    batch.push(access::end_tokens(found.brand_id, found.creator_id));
     batch.push(note(app, found.brand_id, &by, "invitation.accept", &who, None, None));
     Ok(batch)
 }
@@ -466,7 +469,8 @@ pub async fn sign_out(
 ) -> Result<Response> {
     match ended(&app, &me.0, me.0.id, &request_id).await {
         // Ended elsewhere at the same moment.
-        Ok(()) | Err(Error::NotFound) => {}
+        Ok(()) => {}
+        Err(error) if matches!(*error, Error::NotFound) => {}
         Err(error) => return Err(error),
     }
     let mut response = Response::empty(StatusCode::NO_CONTENT);
@@ -535,7 +539,7 @@ pub async fn ended(app: &App, me: &SessionRow, id: SessionId, request_id: &str) 
     batch.push(note);
     match app.db().run(batch).await {
         Ok(_) => Ok(()),
-        Err(DbError::Constraint(_)) => Err(Error::NotFound),
+        Err(DbError::Constraint(_)) => Err(Error::NotFound.into()),
         Err(error) => Err(error.into()),
     }
 }

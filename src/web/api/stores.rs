@@ -85,6 +85,7 @@ pub async fn create(
     caller: Caller<may::Admin>,
     Body(new): Body<NewStoreBody>,
 ) -> Result<(StatusCode, Json<StoreView>)> {
+    caller.stepped_up(&app)?;
     let Platform::Shopify = new.platform;
     let mut checks = Checks::default();
     let shop_domain = checks.field("shop_domain", shop_domain(&new.shop_domain));
@@ -149,7 +150,7 @@ fn seal(app: &App, id: StoreId, secret: &str) -> Result<String> {
     app.config
         .data_key
         .seal(&id.to_string(), secret.as_bytes(), app.random())
-        .ok_or_else(|| Error::Internal("a secret could not be sealed".to_owned()))
+        .ok_or_else(|| Error::Internal("a secret could not be sealed".to_owned()).into())
 }
 
 /// The brand's stores.
@@ -178,7 +179,7 @@ pub async fn show(
 }
 
 async fn find(app: &App, brand: BrandId, id: StoreId) -> Result<StoreRow> {
-    rows::find(app.db(), brand, id).await?.ok_or(Error::NotFound)
+    Ok(rows::find(app.db(), brand, id).await?.ok_or(Error::NotFound)?)
 }
 
 body! {
@@ -198,6 +199,7 @@ pub async fn update(
     id: PathId<Store>,
     Body(changes): Body<StoreChanges>,
 ) -> Result<Json<StoreView>> {
+    caller.stepped_up(&app)?;
     let row = find(&app, caller.brand, id.0).await?;
     let mut checks = Checks::default();
     let secret = checks.text("client_secret", &changes.client_secret, 200);

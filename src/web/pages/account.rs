@@ -96,7 +96,7 @@ pub async fn end_session(
     }
     match sign_in::end(State(app), form.me(), id, request_id).await {
         // Ended by itself or in another window: just what was wanted.
-        Err(Error::NotFound) => Ok(see("/account")),
+        Err(error) if matches!(*error, Error::NotFound) => Ok(see("/account")),
         done => Ok(then(done?, "/account")),
     }
 }

@@ -27,7 +27,7 @@ impl Extract for Form {
         let told = call.request.header("content-type").unwrap_or_default();
         let essence = told.split(';').next().unwrap_or_default().trim();
         if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-            return Err(Error::UnsupportedMediaType);
+            return Err(Error::UnsupportedMediaType.into());
         }
         Ok(Self(form_urlencoded::parse(call.request.body).into_owned().collect()))
     }
@@ -43,9 +43,8 @@ impl Form {
     /// That the form belongs to the secret whose hash this is.
     fn proves(&self, app: &App, hash: &str) -> Result<()> {
         let ours = is_form_token(&app.config.data_key, hash, self.get(PROOF));
-        ours.then_some(()).ok_or(Error::Forbidden(
-            "this page is from before you signed in or out: go back, reload it and try again",
-        ))
+        let why = "this page is from before you signed in or out: go back, reload it and try again";
+        ours.then_some(()).ok_or_else(|| Error::Forbidden(why).into())
     }
 
     /// That the form belongs to the sign-in that was begun in this browser.
@@ -111,9 +110,9 @@ pub fn then(done: Response, location: &'static str) -> Response {
 ///
 /// # Errors
 /// The error, if it is of another kind.
-pub fn mendable(error: Error) -> Result<(StatusCode, String)> {
+pub fn mendable(error: Box<Error>) -> Result<(StatusCode, String)> {
     let status = error.status();
-    let told = match error {
+    let told = match *error {
         Error::Denied { detail, .. } => sentence(detail),
         Error::Forbidden(detail) => sentence(detail),
         Error::Refused { detail, .. } => sentence(&detail),
@@ -124,7 +123,7 @@ pub fn mendable(error: Error) -> Result<(StatusCode, String)> {
             let minutes = seconds.div_ceil(60);
             format!("Too many attempts. Try again in {minutes} min, or begin again.")
         }
-        other => return Err(other),
+        other => return Err(other.into()),
     };
     Ok((status, told))
 }

@@ -35,7 +35,7 @@ struct Line {
 }
 
 fn is_local(app: &App) -> Result<()> {
-    app.config.local.then_some(()).ok_or(Error::NotFound)
+    app.config.local.then_some(()).ok_or_else(|| Error::NotFound.into())
 }
 
 /// The latest mails of everyone.

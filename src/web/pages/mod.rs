@@ -121,11 +121,11 @@ struct Failed<'a> {
 
 /// The page for what went wrong. Who isn't signed in is asked to.
 #[must_use]
-pub fn failed(error: Error) -> Response {
-    if matches!(error, Error::Unauthenticated) {
+pub fn failed(error: Box<Error>) -> Response {
+    if matches!(*error, Error::Unauthenticated) {
         return see("/sign-in");
     }
-    let (title, detail) = match &error {
+    let (title, detail) = match &*error {
         Error::NotFound => ("Nothing is here", "The address may be mistyped, or the page is gone."),
         Error::Forbidden(why) => ("Not allowed", *why),
         Error::Unavailable(why) => ("Just a moment", *why),

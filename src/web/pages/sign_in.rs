@@ -220,7 +220,7 @@ pub async fn accept(State(app): State<App>, browser: Browser, form: Form) -> Res
     };
     match sign_in::begin(State(app.clone()), browser, Body(wanted)).await {
         Ok(done) => Ok(then(done, "/sign-in/code")),
-        Err(Error::NotFound) => told(&app, token, "", None).await,
+        Err(error) if matches!(*error, Error::NotFound) => told(&app, token, "", None).await,
         Err(error) => {
             let (status, wrong) = mendable(error)?;
             told(&app, token, email, Some((status, &wrong))).await

@@ -19,8 +19,84 @@ const mine = [
 const terms = (w, body) => w.a.client.call('POST', `/v1/deals/${w.a.deal.id}/terms`, body);
 const minimum = (w, payout_minimum) => w.a.client.call('PATCH', '/v1/brand', { payout_minimum });
 const usd = (amount) => ({ amount, currency: 'USD' });
+let calls = 0;
+const money = (w, path, body, key = `key-${calls++}`) =>
+  w.a.client.call('POST', path, body, { 'idempotency-key': key });
 
 export const api = [
+  [
+    'A9',
+    'fees and adjustments that are no amount',
+    (w) =>
+      ['0.00', '-1.00', '90071992547409.93', '0.001', '1e3', 'NaN', '', ' 1', '1,00'].map((amount) =>
+        money(w, `/v1/deals/${w.a.deal.id}/fees`, { amount: usd(amount) }),
+      ),
+    refused(422),
+  ],
+  [
+    'A9',
+    'fees in half a yen, in no currency, as a number; adjustments of nothing or without a reason',
+    (w) => [
+      money(w, `/v1/deals/${w.a.deal.id}/fees`, { amount: { amount: '1.5', currency: 'JPY' } }),
+      money(w, `/v1/deals/${w.a.deal.id}/fees`, { amount: { amount: '1.00', currency: 'XXX' } }),
+      money(w, `/v1/deals/${w.a.deal.id}/fees`, { amount: { amount: 1, currency: 'USD' } }),
+      money(w, `/v1/creators/${w.a.creator.id}/adjustments`, { amount: usd('0.00'), reason: 'x' }),
+      money(w, `/v1/creators/${w.a.creator.id}/adjustments`, { amount: usd('1.00') }),
+    ],
+    refused(422),
+  ],
+  [
+    'A10',
+    'payouts of someone without details, of nothing, in another currency',
+    (w) => [
+      money(w, '/v1/payouts', { currency: 'USD', creator_ids: [w.a.creator.id] }),
+      money(w, '/v1/payouts', { currency: 'EUR' }),
+      money(w, '/v1/payouts', { currency: 'USD' }),
+    ],
+    refused(409),
+  ],
+  [
+    'A11',
+    'money calls without a key, or with one that is too long or no text',
+    (w) =>
+      [{}, { 'idempotency-key': '' }, { 'idempotency-key': 'x'.repeat(256) }, { 'idempotency-key': 'a b' }].map(
+        (headers) =>
+          w.a.client.call('POST', `/v1/deals/${w.a.deal.id}/fees`, { amount: usd('1.00') }, headers),
+      ),
+    refused(400),
+  ],
+  [
+    'A11',
+    'the key of a call, with another body and for another call',
+    (w) =>
+      w.inTurn(
+        () => money(w, `/v1/deals/${w.a.deal.id}/fees`, { amount: usd('1.00') }, 'taken'),
+        () => money(w, `/v1/deals/${w.a.deal.id}/fees`, { amount: usd('2.00') }, 'taken'),
+        () => money(w, '/v1/payouts', { currency: 'USD' }, 'taken'),
+      ),
+    { status: [201, 422], changes: ['fees', 'entries', 'balances', 'audit', 'idempotency'] },
+  ],
+  [
+    'A22',
+    'payment details with typing errors, of a card, too long, with control characters',
+    (w) =>
+      [
+        { method: 'iban', holder: 'A', iban: 'DE88370400440532013000' },
+        { method: 'iban', holder: 'A', iban: '4111111111111111' },
+        { method: 'iban', holder: 'A', iban: 'DE89370400440532013000', bic: 'DEUTDEF' },
+        { method: 'iban', holder: 'A\u0007', iban: 'DE89370400440532013000' },
+        { method: 'iban', holder: 'A', iban: 'X'.repeat(5000) },
+        { method: 'paypal', email: 'anna' },
+        { method: 'ach', holder: 'A', routing_number: '021000021', account_number: '4111111111111111', account_type: 'checking' },
+        { method: 'card', number: '4111111111111111' },
+      ].map((body) => w.me.call('PUT', '/v1/me/payment-details', body)),
+    refused(422, {
+      check: both(problem, (answers, w) => {
+        for (const { text } of answers)
+          assert.ok(!/4111111111111111|37040044/.test(text + w.server.log()), text);
+      }),
+    }),
+  ],
   [
     'A1',
     'no key, garbage, another kind, another scheme',

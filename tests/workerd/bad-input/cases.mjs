@@ -9,10 +9,11 @@
 //                all tables of money, clicks and permissions must be as they were
 //   check        looks at the answers and at the world, for what a status doesn't say
 //
-// The ids are those of our list of bad inputs: R redirect, W webhook, A API. A file for each
-// group; what belongs to parts which are not built yet is named here, with what it waits for.
+// The ids are those of our list of bad inputs: R redirect, W webhook, A API, D signing in and
+// pages. A file for each group; what belongs to parts which are not built yet is named here, with what it waits for.
 import { api } from './api.mjs';
 import { redirects } from './redirect.mjs';
+import { signIn } from './sign-in.mjs';
 import { webhooks } from './webhook.mjs';
 
 /** Ids of the list that have no row here, or not all of theirs: who shows them, or what they wait for. */
@@ -21,17 +22,18 @@ export const elsewhere = {
   R13: 'main-job.test.mjs, “shoppers count”',
   R17: 'outage.test.mjs',
   W6: 'main-job.test.mjs, “every store has its own secret”',
+  A19: 'limits.test.mjs, “a key that asks too much”',
+  D6: 'sign-in.test.mjs, “a scanner in between changes nothing”',
+  D18: 'the CSV of the audit trail: src/web/api/audit.rs, “no formulas”, and the fuzz target csv',
+  A10: 'tests/api/payouts.rs, “who cannot be paid”, and payouts.test.mjs',
+  'D12, payment details': 'tests/api/payouts.rs, “a change of payment details”',
+  D16: 'payouts.test.mjs; pages for it come with the dashboards',
   W24: 'outage.test.mjs and kill.test.mjs',
 };
 export const waiting = {
-  'A9, fees and adjustments': 'fees; the payout minimum stands in',
-  A10: 'payouts',
-  A11: 'calls with an Idempotency-Key',
   A13: 'If-Match',
   A16: 'outgoing webhooks',
-  A19: 'rate limits',
-  A22: 'payment details',
   A24: 'automations',
 };
 
-export const cases = [...redirects, ...webhooks, ...api];
+export const cases = [...redirects, ...webhooks, ...api, ...signIn];

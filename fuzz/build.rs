@@ -1,0 +1,4 @@
+//! Gives the tests' support its OUT_DIR; static assets are none here.
+fn main() {
+    println!("cargo:rerun-if-changed=build.rs");
+}
