@@ -234,6 +234,7 @@ const UNSCOPED: &[(&str, &str)] = &[
     ("privacy", "OPEN"),
     ("retention", "TOKENS"),
     ("retention", "INVITATIONS"),
+    ("retention", "MEMBERS_INVITED"),
     ("retention", "KEYS"),
     ("retention", "SIGN_INS"),
     ("retention", "SESSIONS"),

@@ -8,6 +8,9 @@ statements! {
 
     INVITATIONS = "DELETE FROM invitations WHERE expires_at_ms < ?1";
 
+    /// Members' that nobody took up.
+    MEMBERS_INVITED = "DELETE FROM members WHERE person_id IS NULL AND expires_at_ms < ?1";
+
     KEYS = "DELETE FROM api_keys WHERE revoked_at_ms < ?1 OR expires_at_ms < ?1";
 
     SIGN_INS = "DELETE FROM sign_ins WHERE expires_at_ms < ?1";
@@ -52,10 +55,11 @@ pub fn sweep(now_ms: Millis) -> Vec<Statement> {
     vec![
         bind!(TOKENS, before(30)),
         bind!(INVITATIONS, before(30)),
+        bind!(MEMBERS_INVITED, before(30)),
         bind!(KEYS, before(400)),
-        bind!(SIGN_INS, before(1)),
+        bind!(SIGN_INS, now_ms),
         // Sessions end after 14 days at the latest, and a day after their last use.
-        bind!(SESSIONS, before(15), before(2)),
+        bind!(SESSIONS, before(14), before(1)),
         bind!(PEOPLE, before(1)),
         bind!(MAILS_OF_NOBODY, before(1)),
         bind!(SESSIONS_OF_NOBODY),

@@ -504,13 +504,48 @@ async fn what_is_over_goes_by_itself() {
     product.db.execute("INSERT INTO api_keys (secret_hash, brand_id, id, created_at_ms, expires_at_ms) SELECT substr(secret_hash, 2) || 'x', brand_id, 'k', 0, 1 FROM api_keys").unwrap();
     tributary::jobs::run_all(&product.app).await;
     assert_eq!(tables.map(count), [2, 1, 1, 1, 1, 1, 1, 1]);
+    assert_eq!(count("members"), 2);
     product.pass(43 * DAY_MS);
     tributary::jobs::run_all(&product.app).await;
     assert_eq!(tables.map(count), [1, 0, 0, 0, 0, 1, 0, 1], "14 days and 30 more, 7 and 30 more");
+    assert_eq!(count("members WHERE person_id IS NULL"), 0, "nobody took it up: 7 and 30 more");
+    assert_eq!(count("members"), 1);
     product.pass(2 * DAY_MS);
     tributary::jobs::run_all(&product.app).await;
     assert_eq!(count("creator_tokens"), 0);
     assert_eq!(count("audit_personal"), 4, "the trail stays");
+}
+
+/// As the page about privacy says: within two days of their last use, 15 after they began at most.
+#[tokio::test]
+async fn sessions_and_sign_ins_go_in_the_night_after_they_ended() {
+    let product = Product::new();
+    let hour = DAY_MS / 24;
+    product
+        .db
+        .execute(&format!("INSERT INTO people VALUES ('p', 'p@x.example', {NOW_MS})"))
+        .unwrap();
+    let sessions = [(23, 23), (25, 25), (14 * 24 - 1, 0), (14 * 24 + 1, 0)];
+    for (n, (began, seen)) in sessions.into_iter().enumerate() {
+        let (began, seen) = (NOW_MS - began * hour, NOW_MS - seen * hour);
+        let row = format!(
+            "INSERT INTO sessions (secret_hash, id, person_id, device, created_at_ms, last_seen_at_ms, factors)
+             VALUES ('{n:064}', 's{n}', 'p', 'd', {began}, {seen}, 1)"
+        );
+        product.db.execute(&row).unwrap();
+    }
+    for (n, ends) in [-hour, hour].into_iter().enumerate() {
+        let row = format!(
+            "INSERT INTO sign_ins (browser_hash, token_hash, code_hash, email, created_at_ms, expires_at_ms)
+             VALUES ('{n:064}', '{n:064}', '', 'p@x.example', 0, {})",
+            NOW_MS + ends
+        );
+        product.db.execute(&row).unwrap();
+    }
+    tributary::jobs::run_all(&product.app).await;
+    let left = product.db.rows("SELECT id FROM sessions ORDER BY id");
+    assert_eq!(left, [json!({ "id": "s0" }), json!({ "id": "s2" })]);
+    assert_eq!(product.db.rows("SELECT * FROM sign_ins").len(), 1);
 }
 
 /// The cron trigger runs each job in its minute.
