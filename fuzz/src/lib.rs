@@ -203,7 +203,8 @@ pub fn passkey(data: &[u8]) {
     };
     let head = [
         &Sha256::digest("app.example")[..],
-        &[flags.first().map_or(0x45, |f| f | 5)],
+        // Backed up without being eligible for it is refused.
+        &[flags.first().map_or(0x45, |f| if f & 8 == 0 { (f | 5) & !0x10 } else { f | 5 })],
         &[0, 0, 0, 1],
     ];
     let head = head.concat();

@@ -283,12 +283,35 @@ async fn finish(
     browser: &Browser,
     request_id: &str,
 ) -> Result<Response> {
+    let secret = session::secret(app.random());
+    let mut done = spent(app, &sign_in, browser, request_id, &secret).await?;
+    if done.as_ref().is_err_and(|error| error.is_constraint("people.email")) {
+        // Another link made the same person at this moment: she is known now.
+        done = spent(app, &sign_in, browser, request_id, &secret).await?;
+    }
+    match done {
+        Ok(()) => signed_in(app, &secret).await,
+        Err(error) if error.is_constraint("creators.person_id") => Err(creator_exists()),
+        // Somebody was faster: with this link, this invitation or this address.
+        Err(DbError::Constraint(_)) => Err(failed()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Commits what [`finish`] does; what the database refuses is told apart.
+async fn spent(
+    app: &App,
+    sign_in: &SignInRow,
+    browser: &Browser,
+    request_id: &str,
+    secret: &str,
+) -> Result<Result<(), DbError>> {
     let now_ms = app.now_ms();
     let joining = match &sign_in.invitation_hash {
         Some(hash) => accepted(app, hash, &sign_in.email, request_id).await?,
         None => Vec::new(),
     };
-    let mut batch = vec![rows::spend(&sign_in)];
+    let mut batch = vec![rows::spend(sign_in)];
     #[cfg(feature = "canary")]
     unspent(app, &mut batch);
     // Looked up last: whoever accepted the invitation a moment ago is known by now.
@@ -308,18 +331,11 @@ async fn finish(
             id
         }
     };
-    let secret = session::secret(app.random());
-    let (hash, id) = (token_hash(&secret), app.new_id());
+    let (hash, id) = (token_hash(secret), app.new_id());
     batch.push(rows::insert(&hash, id, &browser.device, &sign_in.email, now_ms));
     let told = Some(serde_json::Value::from(browser.device.as_str()).to_string());
     batch.push(rows::note(person, app.new_id(), "session.begin", request_id, told, now_ms));
-    match app.db().run(batch).await {
-        Ok(_) => signed_in(app, &secret).await,
-        Err(error) if error.is_constraint("creators.person_id") => Err(creator_exists()),
-        // Somebody was faster: with this link, this invitation or this address.
-        Err(DbError::Constraint(_)) => Err(failed()),
-        Err(error) => Err(error.into()),
-    }
+    Ok(app.db().run(batch).await.map(drop))
 }
 
 /// What accepting the invitation with this hash changes; nothing if it is gone by now.
