@@ -11,7 +11,7 @@ use crate::error::FieldError;
 use crate::storage::Page;
 use crate::web::body::{Fields, FromJson, text, wrong};
 use crate::web::extract::encode_cursor;
-use crate::web::json::{ToJson, by_serde, object};
+use crate::web::json::{self, ToJson};
 
 /// A page of a list.
 #[derive(ToSchema)]
@@ -25,7 +25,7 @@ pub struct List<T: ToSchema> {
 
 impl<T: ToSchema + ToJson> ToJson for List<T> {
     fn write(&self, out: &mut Vec<u8>) {
-        object(out, &[("data", &self.data), ("next_cursor", &self.next_cursor)]);
+        json::Fields(&[("data", &self.data), ("next_cursor", &self.next_cursor)]).write(out);
     }
 }
 
@@ -66,7 +66,6 @@ pub struct MoneyView {
     #[schema(example = "USD")]
     currency: String,
 }
-by_serde!(Money, Currency);
 impl PartialSchema for Money {
     fn schema() -> RefOr<Schema> {
         MoneyView::schema()
