@@ -362,6 +362,52 @@ async fn attack(
     }
 }
 
+/// The pages too: whatever anybody opens or posts without the proof of one of her own pages, it tells
+/// nothing of others and changes nothing.
+#[tokio::test]
+async fn no_page_tells_or_does_what_is_not_theirs() {
+    // A deployment: the mailbox, which shows everything, is for laptops.
+    let product = Product::over(crate::support::sqlite::Sqlite::new(), false);
+    let a = Brand::new(&product, CANARY, 10).await;
+    let b = Brand::new(&product, "other", 20).await;
+    let session = a.owner.browser.get(&product, "/v1/session").await.expect(200);
+    let session = session["session"]["id"].as_str().unwrap().to_owned();
+    let callers = [
+        ("nobody", Who::Bearer(""), false),
+        ("a key of the other brand", Who::Bearer(&b.key), false),
+        ("the other brand's creator's token", Who::Bearer(&b.token), false),
+        ("owner of the other brand", Who::Person(&b.owner.browser), false),
+        ("the other brand's creator", Who::Person(&b.signed_in), false),
+        ("owner", Who::Person(&a.owner.browser), true),
+        ("manager", Who::Person(&a.manager.browser), true),
+        ("viewer", Who::Person(&a.viewer.browser), true),
+        ("creator", Who::Person(&a.signed_in), true),
+    ];
+    let mut tried = 0;
+    for (route, methods) in tributary::web::pages::ROUTES {
+        let path = route.replace("{id}", &session);
+        for method in *methods {
+            for (name, who, own) in &callers {
+                let before = product.db.checksum();
+                let answer = who.call(&product, &method.to_uppercase(), &path, None).await;
+                let what = format!("{name}: {method} {path}: {} {}", answer.status, answer.text);
+                assert!(answer.status < 500, "{what}");
+                assert!(
+                    product.db.checksum() == before,
+                    "{name}: {method} {path} changed something"
+                );
+                assert!(*own || !answer.text.contains(CANARY), "{what}");
+                assert!(!answer.text.contains(NEIGHBOUR), "{what}");
+                if route.starts_with("/mailbox") {
+                    assert_eq!(answer.status, 404, "{what}");
+                }
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 150, "{tried}");
+}
+
 /// Two brands' members side by side in one browser's person: a role counts in its brand only.
 #[tokio::test]
 async fn a_role_counts_in_its_own_brand_only() {
