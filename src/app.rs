@@ -127,7 +127,7 @@ pub trait Assets: Send + Sync {
 /// Structured logs, one JSON object a line.
 pub trait Log: Send + Sync {
     /// Writes one line.
-    fn write(&self, line: &serde_json::Value);
+    fn write(&self, line: &str);
 }
 
 /// A mail as it goes out: to one recipient.

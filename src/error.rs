@@ -84,9 +84,10 @@ pub struct FieldError {
 impl FieldError {
     /// The same, said of the value that holds the field under this name (or `[index]`).
     #[must_use]
-    pub fn within(self, name: &str) -> Self {
+    pub fn within(mut self: Box<Self>, name: &str) -> Box<Self> {
         let joint = if self.field.is_empty() || self.field.starts_with('[') { "" } else { "." };
-        Self { field: format!("{name}{joint}{}", self.field), reason: self.reason }
+        self.field = format!("{name}{joint}{}", self.field);
+        self
     }
 }
 

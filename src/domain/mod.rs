@@ -14,6 +14,7 @@ pub mod deal;
 pub mod decimal;
 pub mod ids;
 pub mod ingest;
+pub mod json;
 pub mod ledger;
 pub mod letter;
 pub mod limit;

@@ -4,6 +4,7 @@
 use crate::app::App;
 use crate::domain::auth::Actor;
 use crate::domain::ids::BrandId;
+use crate::domain::json::json;
 use crate::domain::merkle::hex;
 use crate::domain::time::{DAY_MS, Millis};
 use crate::error::Result;
@@ -49,7 +50,7 @@ async fn verify(app: &App, host: &str) -> bool {
 /// chosen another one while it was asked, or another brand this one.
 async fn activate(app: &App, brand: BrandId, host: &str) -> Result<bool> {
     let by = By { actor: Actor::Job("verify_domains"), request_id: "" };
-    let told = Some(serde_json::json!({ "link_domain": host }).to_string());
+    let told = Some(json!({ "link_domain": host }));
     let mut batch = vec![brands::require_pending(brand, host)];
     batch.extend(brands::use_host(brand, host));
     batch.push(note(app, brand, &by, "domain.activate", &brand.to_string(), None, told));

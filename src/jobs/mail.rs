@@ -3,9 +3,8 @@
 //! A mail is sent at most once. It is claimed before it is handed over; what became of a claim that
 //! nobody settled can't be known, and it is never sent again but shown as `unknown`.
 
-use serde_json::json;
-
 use crate::app::{App, MailName, NotSent, Outgoing, Pending};
+use crate::domain::json::json;
 use crate::domain::letter::Written;
 use crate::domain::time::Millis;
 use crate::error::Result;

@@ -12,10 +12,9 @@ pub mod retention;
 pub mod rewrap;
 pub mod seal;
 
-use serde_json::json;
-
 use crate::app::{App, Pending};
 use crate::domain::ids::BrandId;
+use crate::domain::json::json;
 use crate::domain::time::Millis;
 use crate::error::Result;
 use crate::storage::jobs::{self, JobRun};

@@ -2,11 +2,11 @@
 //! by the overflow queue's consumer and by replays.
 
 use serde::Serialize;
-use serde_json::json;
 
 use crate::app::App;
 use crate::domain::ids::{BrandId, OrderId, QuarantineId, StoreId};
 use crate::domain::ingest::{self, Change, Loaded, Outcome, StoredOrder};
+use crate::domain::json::json;
 use crate::domain::merkle::hex;
 use crate::domain::order::{Delivery, order_id};
 use crate::storage::order_facts::{self, Named};

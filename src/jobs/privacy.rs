@@ -3,11 +3,11 @@
 //! Forgetting who placed an order is a fact of the order and takes the way of every delivery, so
 //! that neither books nor attribution change and no late delivery brings it back.
 
-use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::app::App;
 use crate::domain::ids::{BrandId, DataRequestId};
+use crate::domain::json::{self, json};
 use crate::domain::merkle::hex;
 use crate::domain::order::{Delivery, Report, order_id};
 use crate::domain::privacy::{Ask, Request};
@@ -41,7 +41,7 @@ pub async fn take(app: &App, brand: BrandId, request: &Request) -> Result<(), Db
         Ask::ForgetShop => ("", &[]),
     };
     let pairs: Vec<_> = orders.iter().map(|id| json!([order_id(store, id), id])).collect();
-    let orders = json!(pairs).to_string();
+    let orders = json::list_of(&pairs);
     let kind = request.ask.kind();
     let (id, now_ms): (DataRequestId, _) = (app.new_id(), app.now_ms());
     let new = NewRequest {

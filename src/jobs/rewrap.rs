@@ -2,9 +2,8 @@
 //! traffic, as often as it takes. GET /v1/status says how many are left; at zero the older keys may
 //! be retired.
 
-use serde_json::json;
-
 use crate::app::App;
+use crate::domain::json::json;
 use crate::error::{Error, Result};
 use crate::storage::rewrap::{self as rows, SEALED, Sealed, SealedRow};
 

@@ -12,7 +12,6 @@ use std::collections::HashMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde::Serialize;
-use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::rows::from_json;
@@ -20,6 +19,7 @@ use super::{FromColumn, row};
 use crate::domain::click::Batch;
 use crate::domain::counter::{DailyKey, LinkDay, Sketch};
 use crate::domain::ids::{BrandId, DealId, LinkId};
+use crate::domain::json::json;
 use crate::domain::sorted::Sorted;
 use crate::domain::time::{DAY_MS, Day, Millis};
 
@@ -289,7 +289,7 @@ impl<S: SyncSql> Counter<S> {
         self.sql.exec(
             "INSERT INTO pushes (id, through) SELECT 1, ?1 ->> '$.through' WHERE true
              ON CONFLICT (id) DO UPDATE SET through = excluded.through",
-            Some(&json!({ "through": push.through }).to_string()),
+            Some(&json!({ "through": push.through })),
         )?;
         self.through = push.through;
         if !self.changed {
@@ -353,7 +353,7 @@ impl<S: SyncSql> Counter<S> {
                'head', d.head, 'visitors', d.visitors, 'written_at', d.written_at) AS row
              FROM json_each(?1) AS k
              CROSS JOIN link_days AS d ON d.link_id = k.value ->> 0 AND d.day = k.value ->> 1",
-            Some(&json!(missing).to_string()),
+            Some(&json!(missing)),
         )?;
         for row in rows::<DayRow>(&found)? {
             // One of a later version, after a rollback: uniques start anew and are too few, but
@@ -460,7 +460,7 @@ impl<S: SyncSql> Counter<S> {
             self.sql.exec(
                 "INSERT INTO daily_keys (day, key, made_at)
                  SELECT ?1 ->> 0, ?1 ->> 1, ?1 ->> 2",
-                Some(&json!([day, STANDARD_NO_PAD.encode(key), now_ms]).to_string()),
+                Some(&json!([day, STANDARD_NO_PAD.encode(key), now_ms])),
             )?;
             self.keys.push(HeldKey { day, key: DailyKey::new(&key), made_at: now_ms });
         }
@@ -471,7 +471,7 @@ impl<S: SyncSql> Counter<S> {
     fn expire_keys(&mut self, now_ms: Millis) -> Result<(), SqlError> {
         let last = now_ms - KEY_MS;
         if self.keys.iter().any(|key| key.made_at <= last) {
-            let input = json!([last]).to_string();
+            let input = json!([last]);
             self.sql.exec("DELETE FROM daily_keys WHERE made_at <= ?1 ->> 0", Some(&input))?;
             self.keys.retain(|key| key.made_at > last);
         }
@@ -487,19 +487,15 @@ impl<S: SyncSql> Counter<S> {
         let oldest = today.plus(-KEPT_DAYS);
         self.sql.exec(
             "DELETE FROM link_days WHERE day < ?1 ->> 0 AND written_at <= ?1 ->> 1",
-            Some(&json!([oldest, self.through]).to_string()),
+            Some(&json!([oldest, self.through])),
         )?;
         self.days.retain(|(_, day), held| held.dirty || *day >= oldest);
         self.pruned = today;
         Ok(())
     }
 
-    fn totals_of(
-        &self,
-        select: &str,
-        input: &serde_json::Value,
-    ) -> Result<Vec<DayTotals>, SqlError> {
-        let found = self.sql.exec(select, Some(&input.to_string()))?;
+    fn totals_of(&self, select: &str, input: &str) -> Result<Vec<DayTotals>, SqlError> {
+        let found = self.sql.exec(select, Some(input))?;
         let mut totals = rows::<DayTotals>(&found)?;
         totals.iter_mut().for_each(|row| row.shard = self.shard);
         Ok(totals)

@@ -1,7 +1,5 @@
 //! Daily click totals in D1, as the counter objects push them.
 
-use serde_json::json;
-
 use super::click_counter::DayTotals;
 use super::{Statement, bind, json_list, statements};
 use crate::domain::ids::{BrandId, DealId};
@@ -36,7 +34,7 @@ CROSS JOIN click_days c ON c.brand_id = ?1 AND c.link_id = l.id AND c.day BETWEE
 /// Stores totals.
 #[must_use]
 pub fn push(totals: &[DayTotals]) -> Statement {
-    bind!(PUSH, json!(totals).to_string())
+    bind!(PUSH, serde_json::to_string(totals).unwrap_or_default())
 }
 
 /// The stored totals of deals' links over days, both ends included.

@@ -1,10 +1,11 @@
 //! The ledger: posting, balances, releases, sealing and verification.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::kept::kept;
 use super::{Database, DbError, Freshness, FromColumn, Reading, Statement, bind, row, statements};
 use crate::domain::ids::{BrandId, CreatorId};
+use crate::domain::json::{self, json};
 use crate::domain::ledger::{Account, Transaction};
 use crate::domain::merkle::Frontier;
 use crate::domain::money::Currency;
@@ -95,7 +96,7 @@ pub fn postings(transactions: &[Transaction]) -> String {
             }));
         }
     }
-    json!(entries).to_string()
+    json::list_of(&entries)
 }
 
 /// The statement that posts transactions. What they are posted for is guarded before it in the
@@ -239,7 +240,7 @@ impl EntryRow {
     #[must_use]
     pub fn canonical(&self, brand: BrandId) -> String {
         json!([
-            1,
+            1_i64,
             brand,
             self.sequence,
             self.txn,
@@ -252,7 +253,6 @@ impl EntryRow {
             self.cause_id,
             self.posted_at_ms
         ])
-        .to_string()
     }
 }
 
@@ -274,14 +274,7 @@ pub fn entries(
 #[must_use]
 pub fn seal(brand: BrandId, frontier: &Frontier, now_ms: Millis) -> Statement {
     let size = i64::try_from(frontier.size()).unwrap_or(i64::MAX);
-    bind!(
-        SEAL,
-        brand,
-        size,
-        crate::domain::merkle::hex(&frontier.root()),
-        json!(frontier).to_string(),
-        now_ms
-    )
+    bind!(SEAL, brand, size, crate::domain::merkle::hex(&frontier.root()), json!(frontier), now_ms)
 }
 
 row! {

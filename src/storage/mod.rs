@@ -36,6 +36,7 @@ pub(crate) use rows::{Columns, FromColumn, FromRow, Reading, row, spelling};
 pub use rows::Rows;
 
 use crate::app::Pending;
+use crate::domain::json::json;
 
 /// A bound parameter. What it holds is printed nowhere: it may be anybody's.
 #[derive(Clone, PartialEq, Eq)]
@@ -338,8 +339,7 @@ impl dyn Database + '_ {
 
 /// A list as JSON, for `json_each`.
 fn json_list<T: ToString>(items: &[T]) -> String {
-    let texts = items.iter().map(|item| serde_json::Value::String(item.to_string()));
-    serde_json::Value::Array(texts.collect()).to_string()
+    json!(items.iter().map(T::to_string).collect::<Vec<_>>())
 }
 
 /// A page of a list: how many rows to ask for, after which key.

@@ -2,6 +2,7 @@
 
 use super::{Database, DbError, Page, Reading, Statement, bind, row, spelling, statements};
 use crate::domain::ids::{AdjustmentId, BrandId, CreatorId, DealId, FeeId, PayoutId, PayoutLineId};
+use crate::domain::json::{self, json};
 use crate::domain::ledger::Account;
 use crate::domain::money::{Currency, Money};
 use crate::domain::time::{Day, Millis};
@@ -336,9 +337,8 @@ pub fn insert(
     lines: &[NewLine],
     now_ms: Millis,
 ) -> Vec<Statement> {
-    let lines =
-        lines.iter().map(|line| serde_json::json!([line.id, line.creator, line.amount_minor]));
-    let lines = serde_json::Value::Array(lines.collect()).to_string();
+    let lines = lines.iter().map(|line| json!([line.id, line.creator, line.amount_minor]));
+    let lines = json::list_of(&lines.collect::<Vec<_>>());
     vec![
         bind!(INSERT_PAYOUT, brand, id, currency.code(), now_ms),
         bind!(INSERT_LINES, brand, id, lines),

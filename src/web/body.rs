@@ -2,7 +2,10 @@
 //!
 //! A body is declared with [`body!`](crate::web::body::body): the fields, their types, nothing
 //! else. Reading one is a call per field of a function per type, which is why bodies don't use
-//! serde's derive: that makes a machine per body.
+//! serde's derive: that makes a machine per body. As with rows ([`Columns`]), no field branches:
+//! the first that is wrong is noted, and the body refused in the end.
+//!
+//! [`Columns`]: crate::storage::rows::Columns
 
 use serde::de::Unexpected;
 use serde_json::{Map, Value};
@@ -11,13 +14,19 @@ use crate::error::{Error, FieldError, Result};
 use crate::storage::rows::parse as json;
 use crate::web::MAX_API_BODY;
 
+/// What is wrong with a value: boxed like [`Error`].
+pub type Wrong = Box<FieldError>;
+
 /// What can be read from a JSON value that isn't to be trusted.
 pub trait FromJson: Sized {
     /// Reads a value that is there.
     ///
     /// # Errors
     /// What is wrong, with the path of the field inside of the value.
-    fn from_json(value: &Value) -> Result<Self, FieldError>;
+    fn from_json(value: &Value) -> Result<Self, Wrong>;
+
+    /// What stands for a value that was wrong until the whole body is refused: nobody sees it.
+    fn placeholder() -> Self;
 
     /// What an absent field means; `None` if it must be there.
     fn absent() -> Option<Self> {
@@ -44,9 +53,14 @@ macro_rules! body {
         }
 
         impl $crate::web::body::FromJson for $name {
-            fn from_json(value: &serde_json::Value) -> Result<Self, $crate::error::FieldError> {
-                let fields = $crate::web::body::Fields::of(value, &[$(stringify!($field)),*])?;
-                Ok(Self { $($field: fields.read(stringify!($field))?,)* })
+            fn from_json(value: &serde_json::Value) -> Result<Self, $crate::web::body::Wrong> {
+                let names = &[$(stringify!($field)),*];
+                let mut fields = $crate::web::body::Fields::of(value, names)?;
+                let read = Self { $($field: fields.read(stringify!($field)),)* };
+                fields.all_right(read)
+            }
+            fn placeholder() -> Self {
+                Self { $($field: $crate::web::body::FromJson::placeholder(),)* }
             }
         }
     };
@@ -55,59 +69,85 @@ pub(crate) use body;
 
 /// Declares the words that stand for the variants of an enum in request bodies.
 macro_rules! words {
-    ($type:ty { $($word:literal => $variant:ident),* $(,)? }) => {
+    ($type:ty { $first_word:literal => $first:ident $(, $word:literal => $variant:ident)* $(,)? }) => {
         impl $crate::web::body::FromJson for $type {
-            fn from_json(value: &serde_json::Value) -> Result<Self, $crate::error::FieldError> {
+            fn from_json(value: &serde_json::Value) -> Result<Self, $crate::web::body::Wrong> {
                 match $crate::web::body::text(value)? {
+                    $first_word => Ok(Self::$first),
                     $($word => Ok(Self::$variant),)*
-                    other => Err($crate::web::body::unknown_word(other, &[$($word),*])),
+                    other => Err($crate::web::body::unknown_word(other, &[$first_word, $($word),*])),
                 }
+            }
+            fn placeholder() -> Self {
+                Self::$first
             }
         }
     };
 }
 pub(crate) use words;
 
-/// The fields of an object.
-pub struct Fields<'a>(&'a Map<String, Value>);
+/// The fields of an object, and what was wrong with the first that was.
+pub struct Fields<'a> {
+    object: &'a Map<String, Value>,
+    wrong: Option<Wrong>,
+}
 
 impl<'a> Fields<'a> {
     /// The fields of a value that must be an object with no other fields than these.
     ///
     /// # Errors
     /// What it is instead, or the first unknown field.
-    pub fn of(value: &'a Value, names: &[&str]) -> Result<Self, FieldError> {
+    pub fn of(value: &'a Value, names: &[&str]) -> Result<Self, Wrong> {
         let Value::Object(object) = value else { return Err(ill_typed(value, "an object")) };
         match object.keys().find(|key| !names.contains(&key.as_str())) {
             Some(key) => {
                 let reason = format!("unknown field `{key}`, expected {}", one_of(names));
                 Err(wrong(reason).within(key))
             }
-            None => Ok(Self(object)),
+            None => Ok(Self { object, wrong: None }),
         }
     }
 
-    /// Reads one field.
+    /// Reads one field; a placeholder if something is wrong with it, or if it must be there and
+    /// isn't.
+    #[inline(never)]
+    pub fn read<T: FromJson>(&mut self, name: &str) -> T {
+        let read = match self.object.get(name) {
+            Some(value) => T::from_json(value),
+            None => T::absent().ok_or_else(|| missing(name)),
+        };
+        read.unwrap_or_else(|wrong| {
+            self.note(name, wrong);
+            T::placeholder()
+        })
+    }
+
+    #[inline(never)]
+    fn note(&mut self, name: &str, wrong: Wrong) {
+        self.wrong.get_or_insert_with(|| wrong.within(name));
+    }
+
+    /// What was read of the fields.
     ///
     /// # Errors
-    /// As its type, and if it must be there and isn't.
-    pub fn read<T: FromJson>(&self, name: &str) -> Result<T, FieldError> {
-        match self.0.get(name) {
-            Some(value) => T::from_json(value).map_err(|error| error.within(name)),
-            None => {
-                T::absent().ok_or_else(|| wrong(format!("missing field `{name}`")).within(name))
-            }
-        }
+    /// Something was wrong with one of them.
+    pub fn all_right<T>(self, read: T) -> Result<T, Wrong> {
+        self.wrong.map_or(Ok(read), Err)
     }
+}
+
+#[inline(never)]
+fn missing(name: &str) -> Wrong {
+    wrong(format!("missing field `{name}`"))
 }
 
 /// Something is wrong with the value at hand; whoever holds it says where, by
 /// [`FieldError::within`].
-pub fn wrong(reason: impl ToString) -> FieldError {
-    FieldError { field: String::new(), reason: reason.to_string() }
+pub fn wrong(reason: impl ToString) -> Wrong {
+    Wrong::new(FieldError { field: String::new(), reason: reason.to_string() })
 }
 
-fn ill_typed(value: &Value, expected: &str) -> FieldError {
+fn ill_typed(value: &Value, expected: &str) -> Wrong {
     let found = match value {
         Value::Null => Unexpected::Other("null"),
         Value::Bool(value) => Unexpected::Bool(*value),
@@ -134,7 +174,7 @@ fn one_of(names: &[&str]) -> String {
 
 /// A text that is none of these words.
 #[must_use]
-pub fn unknown_word(text: &str, words: &[&str]) -> FieldError {
+pub fn unknown_word(text: &str, words: &[&str]) -> Wrong {
     wrong(format!("unknown variant `{text}`, expected {}", one_of(words)))
 }
 
@@ -142,38 +182,54 @@ pub fn unknown_word(text: &str, words: &[&str]) -> FieldError {
 ///
 /// # Errors
 /// What it is instead.
-pub fn text(value: &Value) -> Result<&str, FieldError> {
+pub fn text(value: &Value) -> Result<&str, Wrong> {
     value.as_str().ok_or_else(|| ill_typed(value, "a string"))
 }
 
 impl FromJson for String {
-    fn from_json(value: &Value) -> Result<Self, FieldError> {
+    fn from_json(value: &Value) -> Result<Self, Wrong> {
         text(value).map(str::to_owned)
+    }
+
+    fn placeholder() -> Self {
+        Self::new()
     }
 }
 
 impl FromJson for bool {
-    fn from_json(value: &Value) -> Result<Self, FieldError> {
+    fn from_json(value: &Value) -> Result<Self, Wrong> {
         value.as_bool().ok_or_else(|| ill_typed(value, "a boolean"))
+    }
+
+    fn placeholder() -> Self {
+        false
     }
 }
 
 impl FromJson for i64 {
-    fn from_json(value: &Value) -> Result<Self, FieldError> {
+    fn from_json(value: &Value) -> Result<Self, Wrong> {
         value.as_i64().ok_or_else(|| ill_typed(value, "i64"))
+    }
+
+    fn placeholder() -> Self {
+        0
     }
 }
 
 impl FromJson for u16 {
-    fn from_json(value: &Value) -> Result<Self, FieldError> {
+    fn from_json(value: &Value) -> Result<Self, Wrong> {
         let integer = value.as_i64().ok_or_else(|| ill_typed(value, "u16"))?;
         let narrow = Self::try_from(integer);
         narrow.map_err(|_| wrong(format!("invalid value: integer `{integer}`, expected u16")))
     }
+
+    fn placeholder() -> Self {
+        0
+    }
 }
 
 impl<T: FromJson> FromJson for Vec<T> {
-    fn from_json(value: &Value) -> Result<Self, FieldError> {
+    fn from_json(value: &Value) -> Result<Self, Wrong> {
         let items = value.as_array().ok_or_else(|| ill_typed(value, "a sequence"))?;
         let mut list = Self::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
@@ -181,10 +237,14 @@ impl<T: FromJson> FromJson for Vec<T> {
         }
         Ok(list)
     }
+
+    fn placeholder() -> Self {
+        Self::new()
+    }
 }
 
 impl<T: FromJson> FromJson for Option<T> {
-    fn from_json(value: &Value) -> Result<Self, FieldError> {
+    fn from_json(value: &Value) -> Result<Self, Wrong> {
         match T::absent() {
             // Option<Option<_>>: the inner one is what `null` clears.
             Some(nothing) if value.is_null() => Ok(Some(nothing)),
@@ -195,6 +255,10 @@ impl<T: FromJson> FromJson for Option<T> {
     fn absent() -> Option<Self> {
         Some(None)
     }
+
+    fn placeholder() -> Self {
+        None
+    }
 }
 
 /// Reads a body. Unknown fields, wrong types and missing fields are 422 with the field's path;
@@ -204,7 +268,11 @@ impl<T: FromJson> FromJson for Option<T> {
 /// 400, 413 or 422.
 pub fn parse_body<T: FromJson>(bytes: &[u8]) -> Result<T> {
     let value = parse(bytes)?;
-    T::from_json(&value).map_err(|wrong| Error::Invalid(vec![wrong]).into())
+    T::from_json(&value).map_err(refused)
+}
+
+fn refused(wrong: Wrong) -> Box<Error> {
+    Error::Invalid(vec![*wrong]).into()
 }
 
 fn parse(bytes: &[u8]) -> Result<Value> {

@@ -1,8 +1,7 @@
 //! Limits as handlers use them.
 
-use serde_json::json;
-
 use crate::app::App;
+use crate::domain::json::json;
 use crate::domain::limit::seconds;
 use crate::domain::secret::token_hash;
 use crate::domain::time::Millis;

@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::domain::ids::{BrandId, MailId};
+use crate::domain::json::json;
 use crate::domain::letter::{Letter, Written, is_one_address};
 use crate::error::{Error, Result};
 use crate::storage::Statement;
@@ -55,7 +56,7 @@ fn put(
     let id: MailId = app.new_id();
     let fault = || Error::Internal("a letter can't be written".to_owned());
     let Written { subject, text, html } = letter.write().ok_or_else(fault)?;
-    let content = serde_json::Value::from(vec![subject, text, html]).to_string();
+    let content = json!([subject, text, html]);
     let sealed = app.config.data_key.seal(&id.to_string(), content.as_bytes(), app.random());
     let name = (brand, id);
     let (kind, content) = (letter.kind(), sealed.ok_or_else(fault)?);

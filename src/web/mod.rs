@@ -19,9 +19,9 @@ pub mod redirect;
 pub mod webhooks;
 
 use http::StatusCode;
-use serde_json::json;
 
 use crate::app::App;
+use crate::domain::json::json;
 use crate::domain::merkle::hex;
 use crate::domain::session::{SESSION_COOKIE, set_cookie};
 use crate::error::{Error, Result};
@@ -200,8 +200,8 @@ fn is_sampled(request_id: &str) -> bool {
 
 /// A short answer in JSON.
 #[must_use]
-pub fn json_response(status: StatusCode, body: &serde_json::Value) -> Response {
-    Response::json(status, body.to_string())
+pub fn json_response(status: StatusCode, body: String) -> Response {
+    Response::json(status, body)
 }
 
 #[cfg(test)]

@@ -6,10 +6,9 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
-
 use crate::app::App;
 use crate::domain::ids::{BrandId, DealId, LinkId};
+use crate::domain::json::json;
 use crate::domain::link::{Target, is_slug, location, parse_origin};
 use crate::domain::time::{Day, Millis, Zone};
 use crate::error::{Error, Result};
@@ -208,7 +207,9 @@ async fn look_up(app: &App, key: &str, now_ms: Millis) -> Result<Option<Arc<Dest
                 app.log.write(&json!({ "event": "link_unread", "detail": error.to_string() }));
                 Error::Unavailable("the link can't be looked up just now")
             })?;
-            app.cache.put(key, json!(resolved).to_string(), CACHE_SECONDS).await;
+            app.cache
+                .put(key, serde_json::to_string(&resolved).unwrap_or_default(), CACHE_SECONDS)
+                .await;
             resolved
         }
     };

@@ -6,12 +6,12 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::app::App;
 use crate::domain::creator::normal_email;
 use crate::domain::ids::{BrandId, QuarantineId, StoreId};
+use crate::domain::json::json;
 use crate::domain::merkle::hex;
 use crate::domain::order::Delivery;
 use crate::domain::time::Millis;

@@ -1,6 +1,5 @@
 //! Clicks on their way: from the answered request to the counter objects, and back as totals.
 
-use serde_json::json;
 use worker::send::SendFuture;
 use worker::{Context, Env};
 
@@ -11,6 +10,7 @@ use crate::domain::click::{
     RawVisit, Role, SHARDS, Term, WaitingClick, batches, object_name, shard_of,
 };
 use crate::domain::ids::LinkId;
+use crate::domain::json::json;
 use crate::domain::sorted::Sorted;
 use crate::domain::time::Day;
 use crate::storage::click_counter::DayTotals;
@@ -106,7 +106,7 @@ impl Clicks for Counters {
             }
             let mut all = Vec::new();
             for (shard, links) in by_shard {
-                let question = json!([links, from, to]).to_string();
+                let question = json!([links, from, to]);
                 let object = object_name(shard);
                 let question = question.as_bytes();
                 let text = bindings::ask(&self.0, COUNTERS, &object, "totals", question).await?;

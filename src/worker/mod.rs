@@ -21,6 +21,7 @@ use worker::{Context, Env, MessageBatch, MessageExt, ScheduleContext, ScheduledE
 use worker::{QueueRetryOptionsBuilder, web_sys};
 
 use crate::app::App;
+use crate::domain::json::json;
 use crate::domain::limit::network;
 use crate::error::Error;
 use crate::jobs;
@@ -222,7 +223,7 @@ async fn api(
 
 fn rendered(error: Box<Error>, on_own_host: bool) -> web_sys::Response {
     if let Error::Internal(detail) = &*error {
-        worker::console_error!("{}", serde_json::json!({ "event": "internal", "detail": detail }));
+        worker::console_error!("{}", json!({ "event": "internal", "detail": detail }));
     }
     glue::finished(error.into(), on_own_host)
 }

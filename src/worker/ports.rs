@@ -212,7 +212,7 @@ impl Assets for Deployed {
 struct Console;
 
 impl Log for Console {
-    fn write(&self, line: &serde_json::Value) {
+    fn write(&self, line: &str) {
         worker::console_log!("{line}");
     }
 }

@@ -262,8 +262,8 @@ impl Signatures for P256 {
 pub struct TestLog(pub Arc<Mutex<Vec<Value>>>);
 
 impl Log for TestLog {
-    fn write(&self, line: &Value) {
-        self.0.lock().unwrap().push(line.clone());
+    fn write(&self, line: &str) {
+        self.0.lock().unwrap().push(line.parse().unwrap());
     }
 }
 

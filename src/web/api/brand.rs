@@ -7,6 +7,7 @@ use crate::domain::auth::{Actor, Scopes, TokenKind};
 use crate::domain::brand::{AttributionRules, Brand, ClickOrder, EarnOn, EarningRules, Precedence};
 use crate::domain::creator::{is_email, normal_email};
 use crate::domain::ids::BrandId;
+use crate::domain::json::json;
 use crate::domain::link::{is_host, parse_origin};
 use crate::domain::money::{Currency, Money};
 use crate::domain::secret::token_hash;
@@ -265,7 +266,7 @@ pub async fn update(
 
 /// What a change of settings asks for, for the audit trail.
 fn changed(update: &BrandUpdate, rules: &AttributionRules, host: Option<&str>) -> String {
-    serde_json::json!({
+    json!({
         "name": update.name,
         "timezone": update.timezone.as_ref().map(Zone::name),
         "homepage_url": update.homepage_url,
@@ -279,7 +280,6 @@ fn changed(update: &BrandUpdate, rules: &AttributionRules, host: Option<&str>) -
         "money_keys": update.money_keys,
         "payout_minimum": update.payout_minimum.map(|minimum| minimum.map(|m| m.to_decimal())),
     })
-    .to_string()
 }
 
 fn host_taken() -> Box<Error> {

@@ -1,12 +1,12 @@
 //! Creators and campaigns.
 
 use http::StatusCode;
-use serde_json::json;
 
 use crate::app::App;
 use crate::domain::creator::{is_email, normal_email};
 use crate::domain::deal::DEFAULT_STAGES;
 use crate::domain::ids::{Campaign, CampaignId, Creator, CreatorId};
+use crate::domain::json::json;
 use crate::error::{Error, Result};
 use crate::storage::creators::{self as rows, CampaignRow, CreatorRow};
 use crate::storage::rows::from_json;
@@ -97,7 +97,7 @@ pub async fn create(
         niche,
         followers,
         engagement_bp: new.engagement_percent.flatten().map(|p| p.0.points()),
-        tags: json!(tags).to_string(),
+        tags: json!(tags),
     };
     let key = &app.config.data_key;
     let hash = creator.email.as_deref().map(|e| key.email_hash(caller.brand, &normal_email(e)));
@@ -190,8 +190,7 @@ pub async fn create_campaign(
         None => DEFAULT_STAGES.map(str::to_owned).to_vec(),
     };
     checks.done()?;
-    let campaign =
-        CampaignRow { id: app.new_id(), name: checked(name)?, stages: json!(stages).to_string() };
+    let campaign = CampaignRow { id: app.new_id(), name: checked(name)?, stages: json!(stages) };
     let insert = rows::insert_campaign(caller.brand, &campaign, app.now_ms());
     let view = CampaignView::from(campaign);
     let note = caller.note(&app, "campaign.create", view.id, None, Some(json::text(&view)));

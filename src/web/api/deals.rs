@@ -2,7 +2,6 @@
 
 use http::StatusCode;
 use serde::Serialize;
-use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::app::{App, Pending};
@@ -11,6 +10,7 @@ use crate::domain::deal::Terms;
 use crate::domain::ids::{
     BrandId, CampaignId, CodeId, CreatorId, Deal, DealId, InvitationId, LinkId, TermsId,
 };
+use crate::domain::json::json;
 use crate::domain::letter::Letter;
 use crate::domain::secret::token_hash;
 use crate::domain::time::{DAY_MS, Millis, to_rfc3339};
@@ -234,7 +234,7 @@ pub async fn create(
     }
     let made = json!({ "creator_id": creator, "campaign_id": campaign_id, "stage": stage,
         "rate_bp": new.commission_percent.map(|percent| percent.0.points()) });
-    batch.push(caller.note(&app, "deal.create", id, None, Some(made.to_string())));
+    batch.push(caller.note(&app, "deal.create", id, None, Some(made)));
     app.db().run(batch).await.map_err(missing_parent)?;
     Ok((StatusCode::CREATED, Json(view(&app, find(&app, caller.brand, id).await?))))
 }
@@ -320,7 +320,7 @@ pub async fn update(
     let command = rows::update(caller.brand, id, &update, app.now_ms());
     let (creator, before) = (deal.creator_id, json::text(&view(&app, deal)));
     let what = ("deal.update", &*id.to_string());
-    let changed = Some(changed.to_string());
+    let changed = Some(changed);
     let mut batch = vec![command];
     batch.extend(caller.note_of_creator(&app, creator, what, Some(before), changed));
     app.db().run(batch).await?;
@@ -361,7 +361,7 @@ pub async fn add_terms(
     let insert = rows::insert_terms(caller.brand, &terms, start, now_ms);
     let made = json!({ "id": terms.id, "rate_bp": terms.rate.points(),
         "starts_at": new.starts_at.map(|at| to_rfc3339(at.0)) });
-    let note = caller.note(&app, "terms.create", id.0, None, Some(made.to_string()));
+    let note = caller.note(&app, "terms.create", id.0, None, Some(made));
     app.db().run(vec![insert, note]).await.map_err(|error| match error {
         error if error.is_constraint("terms_before_decided_order") => Error::invalid(
             "starts_at",
@@ -431,7 +431,7 @@ pub async fn invite(
         )?);
     }
     let made = json!({ "creator_id": new.creator, "expires_at": to_rfc3339(new.expires_at_ms) });
-    let note = caller.note(&app, "deal.invite", deal.id, None, Some(made.to_string()));
+    let note = caller.note(&app, "deal.invite", deal.id, None, Some(made));
     batch.push(note);
     app.db().run(batch).await?;
     let view = Invitation { url, expires_at: Time(new.expires_at_ms) };

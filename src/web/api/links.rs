@@ -1,10 +1,10 @@
 //! A deal's links and codes.
 
 use http::StatusCode;
-use serde_json::json;
 
 use crate::app::App;
 use crate::domain::ids::{BrandId, CodeId, CreatorId, Deal, DealId, Link, LinkId, StoreId};
+use crate::domain::json::json;
 use crate::domain::link::{Slug, SlugError, Target};
 use crate::error::{Error, Result};
 use crate::storage::links::{self, LinkRow, NewLink};
@@ -193,7 +193,7 @@ pub async fn update_link(
     let before = links::find(app.db(), caller.brand, id.0).await?.ok_or(Error::NotFound)?;
     let before = json::text(&link_view(&app, before));
     let update = links::update(caller.brand, id.0, target, closed, app.now_ms());
-    let changed = json!({ "target": target, "closed": closed }).to_string();
+    let changed = json!({ "target": target, "closed": closed });
     let note = caller.note(&app, "link.update", id.0, Some(before), Some(changed));
     app.db().run(vec![update, note]).await?;
     let link = links::find(app.db(), caller.brand, id.0).await?.ok_or(Error::NotFound)?;
@@ -232,7 +232,7 @@ pub async fn add_code(
     checks.done()?;
     let (id, code): (CodeId, String) = (app.new_id(), checked(code)?);
     let insert = links::insert_code(caller.brand, id, deal.id, &code, app.now_ms());
-    let made = json!({ "id": id, "deal_id": deal.id, "code": code }).to_string();
+    let made = json!({ "id": id, "deal_id": deal.id, "code": code });
     let note = caller.note(&app, "code.create", id, None, Some(made));
     app.db().run(vec![insert, note]).await.map_err(|error| match error {
         error if error.is_constraint("codes.code_key") => {

@@ -1,9 +1,9 @@
 //! Health and status.
 
 use http::StatusCode;
-use serde_json::json;
 
 use crate::app::App;
+use crate::domain::json::json;
 use crate::error::Result;
 use crate::storage::{brands, jobs, ledger, rewrap};
 use crate::web::handler::{Json, State};
@@ -21,10 +21,10 @@ use super::view::Time;
 ))]
 pub async fn health(State(app): State<App>) -> Response {
     match jobs::list(app.db()).await {
-        Ok(_) => json_response(StatusCode::OK, &json!({ "status": "ok" })),
+        Ok(_) => json_response(StatusCode::OK, json!({ "status": "ok" })),
         Err(_) => json_response(
             StatusCode::SERVICE_UNAVAILABLE,
-            &json!({ "status": "degraded", "database": "unreachable" }),
+            json!({ "status": "degraded", "database": "unreachable" }),
         ),
     }
 }

@@ -1,7 +1,6 @@
 //! The second factor: passkeys, and recovery codes for whoever lost hers.
 
 use http::StatusCode;
-use serde_json::Value;
 
 use crate::app::App;
 use crate::domain::creator::normal_email;
@@ -18,7 +17,7 @@ use crate::storage::{DbError, Statement};
 use crate::web::body::body;
 use crate::web::extract::{Body, Checks, Operator, PathId, RequestId, SignedIn, checked};
 use crate::web::handler::{Json, State};
-use crate::web::json::view;
+use crate::web::json::{self, view};
 use crate::web::message::Response;
 use crate::web::{limits, mail};
 
@@ -180,7 +179,7 @@ pub async fn add(
     };
     let mut batch = vec![rows::require(me, challenge), rows::add_passkey(me.person_id, &row)];
     let codes = known.is_empty().then(|| recovery_codes(&app, me.person_id, &mut batch));
-    let what = Value::from(row.name.as_str()).to_string();
+    let what = json::text(&row.name);
     let secret = shown(&app, me, &request_id, ("passkey.add", Some(what)), &mut batch);
     batch.push(notice(&app, &me.email, "A passkey was added to your account.")?);
     commit(&app, batch).await?;
@@ -274,7 +273,7 @@ pub async fn remove(
     if known.len() == 1 {
         return Err(last());
     }
-    let what = Some(Value::from(gone.name.as_str()).to_string());
+    let what = Some(json::text(&gone.name));
     let mut batch = rows::delete_passkey(me, id.0);
     batch.push(rows::note(me.person_id, app.new_id(), "passkey.remove", &request_id, what, now_ms));
     batch.push(notice(&app, &me.email, "A passkey was removed from your account.")?);
@@ -327,7 +326,7 @@ pub async fn show(
     #[cfg(feature = "canary")]
     super::sign_in::unspent(&app, &mut batch);
     batch.push(rows::use_passkey(me.person_id, key.id, read.sign_count, now_ms));
-    let what = Some(Value::from(key.name.as_str()).to_string());
+    let what = Some(json::text(&key.name));
     let secret = shown(&app, me, &request_id, ("passkey.show", what), &mut batch);
     commit(&app, batch).await?;
     signed_in(&app, &secret).await

@@ -1,11 +1,12 @@
 //! Where creators are paid: entered by themselves, sealed, read only to pay them.
 
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::app::App;
 use crate::domain::auth::Actor;
 use crate::domain::ids::{BrandId, CreatorId, Payout, PayoutId};
+use crate::domain::json::json;
 use crate::domain::letter::Letter;
 use crate::domain::money::Money;
 use crate::domain::payment::{self, Details};
@@ -171,7 +172,7 @@ fn text_of(details: &Details) -> String {
                 "account_number": account_number, "account_type": account_type })
         }
     };
-    format!("{:PADDED$}", told.to_string())
+    format!("{:PADDED$}", told)
 }
 
 /// Enters payment details. The first may be entered right after the invitation; a change needs a
@@ -203,7 +204,7 @@ pub async fn put(
         updated_at_ms: now_ms,
         usable_at_ms: if before.is_some() { now_ms + WAIT_MS } else { now_ms },
     };
-    let told = |row: &DetailsRow| json!({ "method": row.method, "last4": row.last4 }).to_string();
+    let told = |row: &DetailsRow| json!({ "method": row.method, "last4": row.last4 });
     let subject = me.creator.to_string();
     let done = audit::Done {
         id: app.new_id(),

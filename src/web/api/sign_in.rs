@@ -333,7 +333,7 @@ async fn spent(
     };
     let (hash, id) = (token_hash(secret), app.new_id());
     batch.push(rows::insert(&hash, id, &browser.device, &sign_in.email, now_ms));
-    let told = Some(serde_json::Value::from(browser.device.as_str()).to_string());
+    let told = Some(json::text(&browser.device));
     batch.push(rows::note(person, app.new_id(), "session.begin", request_id, told, now_ms));
     Ok(app.db().run(batch).await.map(drop))
 }
@@ -548,7 +548,7 @@ pub async fn end(
 /// # Errors
 /// 404 if there is none with this id.
 pub async fn ended(app: &App, me: &SessionRow, id: SessionId, request_id: &str) -> Result<()> {
-    let told = Some(serde_json::Value::from(id.to_string()).to_string());
+    let told = Some(json::text(&id));
     let (now_ms, note_id) = (app.now_ms(), app.new_id());
     let note = rows::note(me.person_id, note_id, "session.end", request_id, told, now_ms);
     let mut batch = rows::end(me.person_id, id);

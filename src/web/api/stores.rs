@@ -1,12 +1,12 @@
 //! Stores and the deliveries of theirs that could not be used.
 
 use http::StatusCode;
-use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::domain::creator::normal_email;
 use crate::domain::ids::{BrandId, QuarantineId, Quarantined, Store, StoreId};
+use crate::domain::json::json;
 use crate::domain::link::parse_origin;
 use crate::domain::order::Delivery;
 use crate::domain::time::Millis;
@@ -306,7 +306,7 @@ pub async fn replay(
     };
     if reason.is_none() {
         let mark = quarantine::mark_replayed(caller.brand, row.id, app.now_ms());
-        let done = json!({ "outcome": outcome }).to_string();
+        let done = json!({ "outcome": outcome });
         let note = caller.note(&app, "quarantine.replay", row.id, None, Some(done));
         app.db().run(vec![mark, note]).await?;
     }

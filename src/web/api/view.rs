@@ -7,11 +7,10 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::domain::ids::{Id, Kind};
 use crate::domain::money::{BasisPoints, Currency, Money};
 use crate::domain::time::{Millis, to_rfc3339};
-use crate::error::FieldError;
 use crate::storage::Page;
-use crate::web::body::{Fields, FromJson, text, wrong};
+use crate::web::body::{Fields, FromJson, Wrong, text, wrong};
 use crate::web::extract::encode_cursor;
-use crate::web::json::{ToJson, by_serde, object};
+use crate::web::json::{self, ToJson};
 
 /// A page of a list.
 #[derive(ToSchema)]
@@ -25,7 +24,7 @@ pub struct List<T: ToSchema> {
 
 impl<T: ToSchema + ToJson> ToJson for List<T> {
     fn write(&self, out: &mut Vec<u8>) {
-        object(out, &[("data", &self.data), ("next_cursor", &self.next_cursor)]);
+        json::Fields(&[("data", &self.data), ("next_cursor", &self.next_cursor)]).write(out);
     }
 }
 
@@ -66,7 +65,6 @@ pub struct MoneyView {
     #[schema(example = "USD")]
     currency: String,
 }
-by_serde!(Money, Currency);
 impl PartialSchema for Money {
     fn schema() -> RefOr<Schema> {
         MoneyView::schema()
@@ -78,22 +76,34 @@ impl ToSchema for Money {
     }
 }
 impl FromJson for Money {
-    fn from_json(value: &serde_json::Value) -> Result<Self, FieldError> {
-        let fields = Fields::of(value, &["amount", "currency"])?;
-        let (amount, currency): (String, String) =
-            (fields.read("amount")?, fields.read("currency")?);
+    fn from_json(value: &serde_json::Value) -> Result<Self, Wrong> {
+        let mut fields = Fields::of(value, &["amount", "currency"])?;
+        let read: (String, String) = (fields.read("amount"), fields.read("currency"));
+        let (amount, currency) = fields.all_right(read)?;
         let money = currency.parse().and_then(|currency| Self::parse(&amount, currency));
         money.map_err(wrong)
     }
+
+    fn placeholder() -> Self {
+        Self::new(0, Currency::NONE)
+    }
 }
 impl FromJson for Currency {
-    fn from_json(value: &serde_json::Value) -> Result<Self, FieldError> {
+    fn from_json(value: &serde_json::Value) -> Result<Self, Wrong> {
         text(value)?.parse().map_err(wrong)
+    }
+
+    fn placeholder() -> Self {
+        Self::NONE
     }
 }
 impl<K: Kind> FromJson for Id<K> {
-    fn from_json(value: &serde_json::Value) -> Result<Self, FieldError> {
+    fn from_json(value: &serde_json::Value) -> Result<Self, Wrong> {
         text(value)?.parse().map_err(wrong)
+    }
+
+    fn placeholder() -> Self {
+        Self::from_bytes([0; 16])
     }
 }
 impl PartialSchema for Currency {
@@ -113,11 +123,15 @@ impl ToJson for Time {
     }
 }
 impl FromJson for Time {
-    fn from_json(value: &serde_json::Value) -> Result<Self, FieldError> {
+    fn from_json(value: &serde_json::Value) -> Result<Self, Wrong> {
         crate::domain::time::parse_rfc3339(text(value)?)
             .filter(|at| (0..7_258_118_400_000).contains(at))
             .map(Self)
             .ok_or_else(|| wrong("must be an RFC 3339 time with an offset"))
+    }
+
+    fn placeholder() -> Self {
+        Self(0)
     }
 }
 impl PartialSchema for Time {
@@ -142,8 +156,12 @@ impl ToJson for Percent {
     }
 }
 impl FromJson for Percent {
-    fn from_json(value: &serde_json::Value) -> Result<Self, FieldError> {
+    fn from_json(value: &serde_json::Value) -> Result<Self, Wrong> {
         BasisPoints::parse_percent(text(value)?).map(Self).map_err(wrong)
+    }
+
+    fn placeholder() -> Self {
+        Self(BasisPoints::ZERO)
     }
 }
 impl PartialSchema for Percent {
