@@ -268,11 +268,11 @@ impl<T: FromJson> FromJson for Option<T> {
 /// 400, 413 or 422.
 pub fn parse_body<T: FromJson>(bytes: &[u8]) -> Result<T> {
     let value = parse(bytes)?;
-    T::from_json(&value).map_err(refused)
+    T::from_json(&value).map_err(|wrong| refused(*wrong))
 }
 
-fn refused(wrong: Wrong) -> Box<Error> {
-    Error::Invalid(vec![*wrong]).into()
+fn refused(wrong: FieldError) -> Box<Error> {
+    Error::Invalid(vec![wrong]).into()
 }
 
 fn parse(bytes: &[u8]) -> Result<Value> {
