@@ -91,6 +91,7 @@ async function cold(built) {
   await seed(seeded);
   await seeded.stop();
   const peerBuild = javascript('js-302.js', counters);
+  mkdirSync(join(peerBuild, 'assets'), { recursive: true });
   const contenders = {
     js302: () => product(peerBuild, { state: peerState, migrate: false }),
     tributary: () => product(built.tributary, { state, migrate: false }),
