@@ -43,7 +43,10 @@ test('fifty equal calls at once have one effect and one answer', async () => {
   const p = await earned();
   const body = { amount: usd('5.00'), note: 'once' };
   const path = `/v1/deals/${p.deal.id}/fees`;
+  // Slow, so that all have looked before the first has committed.
+  await server.breakD1('slow', { ms: 30 });
   const answers = await Promise.all(Array.from({ length: 50 }, () => pay(p, 'same', path, body)));
+  await server.breakD1('open');
   assert.deepEqual([...new Set(answers.map(({ status }) => status))], [201]);
   assert.equal(new Set(answers.map(({ text }) => text)).size, 1);
   assert.deepEqual(await buckets(p), ['105.00', '0.00', '0.00', '0.00']);
