@@ -158,6 +158,41 @@ CREATE TRIGGER terms_version AFTER INSERT ON terms BEGIN UPDATE brands SET versi
 CREATE TRIGGER terms_never_change BEFORE UPDATE ON terms BEGIN SELECT RAISE(ABORT, 'terms are append-only'); END;
 CREATE TRIGGER terms_never_go BEFORE DELETE ON terms BEGIN SELECT RAISE(ABORT, 'terms are append-only'); END;
 
+-- Commission tiers of a brand, or of one campaign. `levels` is a JSON list of name, threshold (orders,
+-- or minor units of `currency`) and rate.
+CREATE TABLE tiers (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  campaign_id TEXT,
+  metric TEXT NOT NULL CHECK (metric IN ('orders', 'revenue', 'commission')),
+  period TEXT NOT NULL CHECK (period IN ('month', 'quarter', 'all')),
+  currency TEXT NOT NULL CHECK (length(currency) = 3),
+  falls_back INTEGER NOT NULL CHECK (falls_back IN (0, 1)),
+  levels TEXT NOT NULL CHECK (json_valid(levels)),
+  created_at_ms INTEGER NOT NULL,
+  ended_at_ms INTEGER,
+  PRIMARY KEY (brand_id, id),
+  FOREIGN KEY (brand_id, campaign_id) REFERENCES campaigns (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER tiers_insert_version AFTER INSERT ON tiers BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; END;
+CREATE TRIGGER tiers_update_version AFTER UPDATE ON tiers BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; END;
+
+-- Levels that deals reached, each once in the period that began on the day `since` (0: for good).
+-- `versions` is how many versions of terms the deal had: with another one the row is refused.
+CREATE TABLE tier_steps (
+  brand_id TEXT NOT NULL,
+  deal_id TEXT NOT NULL,
+  tiers_id TEXT NOT NULL,
+  since INTEGER NOT NULL,
+  level INTEGER NOT NULL CHECK (level >= 1),
+  name TEXT NOT NULL,
+  measured INTEGER NOT NULL,
+  versions INTEGER NOT NULL,
+  reached_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, deal_id, tiers_id, since, level)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER tier_steps_of_these_terms BEFORE INSERT ON tier_steps WHEN NEW.versions <> (SELECT count(*) FROM terms WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id) BEGIN SELECT RAISE(ABORT, 'decided_from_stale_facts'); END;
+
 -- Personal links of deals. `host` is where the link is handed out; `slugs` says where it works.
 CREATE TABLE links (
   brand_id TEXT NOT NULL,
@@ -653,6 +688,7 @@ CREATE VIEW brand_facts AS SELECT b.id, json_object(
     'timezone', b.timezone, 'hold_days', b.hold_days, 'earn_on', b.earn_on,
     'count_test_orders', b.count_test_orders, 'version', b.version,
     'counts_customers', b.counts_customers,
+    'tiers', EXISTS (SELECT 1 FROM tiers WHERE brand_id = b.id AND ended_at_ms IS NULL),
     'rules', json((SELECT json_group_array(json_object('starts_at_ms', r.starts_at_ms,
         'window_days', r.window_days, 'precedence', r.precedence, 'clicks', r.clicks) ORDER BY r.starts_at_ms)
       FROM attribution_rules r WHERE r.brand_id = b.id))) AS facts

@@ -24,4 +24,5 @@ mod api {
     mod privacy;
     mod sign_in;
     mod terms;
+    mod tiers;
 }

@@ -30,6 +30,7 @@ pub mod rewrap;
 pub mod rows;
 pub mod sessions;
 pub mod stores;
+pub mod tiers;
 
 pub(crate) use rows::{Columns, FromColumn, FromRow, Reading, row, spelling};
 
@@ -208,6 +209,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("rewrap", rewrap::STATEMENTS),
         ("sessions", sessions::STATEMENTS),
         ("stores", stores::STATEMENTS),
+        ("tiers", tiers::STATEMENTS),
     ]
 }
 

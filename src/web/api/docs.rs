@@ -37,7 +37,7 @@ pub fn generate() -> String {
     use super::{
         audit, brand, commission, creators, deals, fees, keys, links, mails, me, members, money,
         operate, orders, passkeys, payment, payouts, personal, privacy, sign_in, statements,
-        stores, terms,
+        stores, terms, tiers,
     };
 
     #[derive(OpenApi)]
@@ -79,6 +79,10 @@ pub fn generate() -> String {
             deals::update,
             terms::add,
             terms::list,
+            tiers::create,
+            tiers::list,
+            tiers::end,
+            tiers::steps,
             links::add_link,
             links::show_link,
             links::update_link,

@@ -24,6 +24,7 @@ pub mod sign_in;
 pub mod statements;
 pub mod stores;
 pub mod terms;
+pub mod tiers;
 pub mod view;
 
 use super::handler::routes;
@@ -56,6 +57,9 @@ routes! {
     "/v1/deals" => { get: deals::list, post: deals::create }
     "/v1/deals/{id}" => { get: deals::show, patch: deals::update }
     "/v1/deals/{id}/terms" => { get: terms::list, post: terms::add }
+    "/v1/deals/{id}/tiers" => { get: tiers::steps }
+    "/v1/tiers" => { get: tiers::list, post: tiers::create }
+    "/v1/tiers/{id}" => { delete: tiers::end }
     "/v1/deals/{id}/links" => { post: links::add_link }
     "/v1/deals/{id}/codes" => { post: links::add_code }
     "/v1/deals/{id}/invitation" => { post: deals::invite, delete: deals::uninvite }
