@@ -1,4 +1,5 @@
 -- Commission tiers: see the comments in schema.sql.
+ALTER TABLE brands ADD COLUMN tiers INTEGER NOT NULL DEFAULT 0 CHECK (tiers >= 0);
 CREATE TABLE tiers (
   brand_id TEXT NOT NULL,
   id TEXT NOT NULL,
@@ -13,8 +14,8 @@ CREATE TABLE tiers (
   PRIMARY KEY (brand_id, id),
   FOREIGN KEY (brand_id, campaign_id) REFERENCES campaigns (brand_id, id)
 ) STRICT, WITHOUT ROWID;
-CREATE TRIGGER tiers_insert_version AFTER INSERT ON tiers BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; END;
-CREATE TRIGGER tiers_update_version AFTER UPDATE ON tiers BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; END;
+CREATE TRIGGER tiers_insert_version AFTER INSERT ON tiers BEGIN UPDATE brands SET version = version + 1, tiers = tiers + 1 WHERE id = NEW.brand_id; END;
+CREATE TRIGGER tiers_update_version AFTER UPDATE ON tiers BEGIN UPDATE brands SET version = version + 1, tiers = tiers - (NEW.ended_at_ms IS NOT NULL AND OLD.ended_at_ms IS NULL) WHERE id = NEW.brand_id; END;
 CREATE TABLE tier_steps (
   brand_id TEXT NOT NULL,
   deal_id TEXT NOT NULL,
@@ -33,7 +34,7 @@ CREATE VIEW brand_facts AS SELECT b.id, json_object(
     'timezone', b.timezone, 'hold_days', b.hold_days, 'earn_on', b.earn_on,
     'count_test_orders', b.count_test_orders, 'version', b.version,
     'counts_customers', b.counts_customers,
-    'tiers', EXISTS (SELECT 1 FROM tiers WHERE brand_id = b.id AND ended_at_ms IS NULL),
+    'tiers', b.tiers,
     'rules', json((SELECT json_group_array(json_object('starts_at_ms', r.starts_at_ms,
         'window_days', r.window_days, 'precedence', r.precedence, 'clicks', r.clicks) ORDER BY r.starts_at_ms)
       FROM attribution_rules r WHERE r.brand_id = b.id))) AS facts
