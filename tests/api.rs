@@ -23,4 +23,5 @@ mod api {
     mod payouts;
     mod privacy;
     mod sign_in;
+    mod trail;
 }

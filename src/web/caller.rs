@@ -8,15 +8,16 @@ use http::StatusCode;
 
 use crate::app::{App, Pending};
 use crate::domain::auth::{Actor, Scope, Scopes, TokenKind, api_key_in_query};
-use crate::domain::ids::{BrandId, CreatorId, KeyId};
+use crate::domain::ids::{BrandId, CreatorId, KeyId, MemberId};
 use crate::domain::secret::{same_secret, token_hash};
 use crate::domain::session::{
     BROWSER_COOKIE, SEEN_MS, SESSION_COOKIE, STEP_UP_MS, SecondFactor, device, session_end,
 };
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
+use crate::storage::audit::{self, If};
 use crate::storage::sessions::{self, SessionRow};
-use crate::storage::{Statement, access, audit};
+use crate::storage::{Statement, access};
 use crate::web::handler::{Call, Extract};
 use crate::web::message::Request;
 
@@ -387,6 +388,35 @@ impl<S> Caller<S> {
         note(app, self.brand, &by, action, &subject.to_string(), before, after)
     }
 
+    /// The same, in front of the change in its batch, if that takes place.
+    #[must_use]
+    pub fn note_if(
+        &self,
+        app: &App,
+        condition: If,
+        (action, subject): (&'static str, &str),
+        before: Option<String>,
+        after: Option<String>,
+    ) -> Statement {
+        let (id, actor, request_id) = (app.new_id(), self.actor, self.request_id.as_str());
+        let done = audit::Done { id, actor, action, subject, request_id, before, after };
+        audit::note_if(condition, self.brand, &done, app.now_ms())
+    }
+
+    /// The same of a member: `before` and `after` are kept apart, so that they can go.
+    #[must_use]
+    pub fn note_of_member(
+        &self,
+        app: &App,
+        condition: Option<If>,
+        (action, member): (&'static str, MemberId),
+        before: Option<String>,
+        after: Option<String>,
+    ) -> [Statement; 2] {
+        let by = By { actor: self.actor, request_id: &self.request_id };
+        note_of_member(app, self.brand, (&by, condition), (action, member), before, after)
+    }
+
     /// The same where `before` and `after` tell something personal of a creator: it goes with her.
     #[must_use]
     pub fn note_of_creator(
@@ -431,7 +461,22 @@ pub fn note(
         before,
         after,
     };
-    audit::note(brand, &done, app.now_ms())
+    audit::note(Some(brand), &done, app.now_ms())
+}
+
+/// Notes what somebody does to a member of a brand: see [`Caller::note_of_member`].
+#[must_use]
+pub fn note_of_member(
+    app: &App,
+    brand: BrandId,
+    (by, condition): (&By<'_>, Option<If>),
+    (action, member): (&'static str, MemberId),
+    before: Option<String>,
+    after: Option<String>,
+) -> [Statement; 2] {
+    let (id, actor, request_id) = (app.new_id(), by.actor, by.request_id);
+    let done = audit::Done { id, actor, action, subject: "", request_id, before, after };
+    audit::note_of_member(condition, brand, (member, done), app.now_ms())
 }
 
 /// The id of the request, for what is noted without a [`Caller`].

@@ -117,9 +117,12 @@ async fn a_persons_own_trail_names_no_device() {
     let (product, _, _) = owned().await;
     let of = |whose: &str| {
         let sql = format!(
-            "SELECT after FROM audit WHERE action IN ('session.begin', 'passkey.add') AND brand_id LIKE '{whose}%' ORDER BY action DESC"
+            "SELECT a.after AS told, m.after FROM audit a LEFT JOIN audit_members m ON m.brand_id = a.brand_id AND m.audit_id = a.id
+             WHERE action IN ('session.begin', 'passkey.add') AND a.brand_id LIKE '{whose}%' ORDER BY action DESC"
         );
-        product.db.rows(&sql).into_iter().map(|row| row["after"].clone()).collect::<Vec<_>>()
+        let rows = product.db.rows(&sql);
+        assert!(rows.iter().all(|row| row["told"].is_null()), "{rows:?}");
+        rows.into_iter().map(|row| row["after"].clone()).collect::<Vec<_>>()
     };
     assert_eq!(of("brand_"), ["\"Safari, iPhone\"", "\"Phone\""]);
     assert_eq!(of("person_"), [Value::Null, Value::Null]);
@@ -134,7 +137,7 @@ async fn a_recovery_code_counts_once_and_not_after_it_was_replaced() {
     browser.sign_in(&product, json!({ "invitation": token })).await;
     let codes = browser.enroll(&product, &Authenticator::new(1)).await["recovery_codes"].clone();
     browser.sign_in(&product, json!({ "email": OWNER })).await;
-    let twin = Browser { cookies: browser.cookies.clone() };
+    let twin = Browser { cookies: browser.cookies.clone(), ..Browser::default() };
     // Two codes at once in one session: one is used.
     let post = async |from: &Browser, n: usize| {
         from.post(&product, "/v1/session/recovery", json!({ "code": codes[n] })).await.status

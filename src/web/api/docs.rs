@@ -111,6 +111,7 @@ pub fn generate() -> String {
             members::update,
             members::remove,
             members::invite_owner,
+            members::erase,
             sign_in::begin,
             sign_in::by_link,
             sign_in::by_code,
