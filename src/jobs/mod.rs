@@ -120,6 +120,7 @@ async fn recorded(app: &App, name: &str, job: Pending<'_, Result<i64>>) {
     let run = JobRun { name, started_at_ms, finished_at_ms, succeeded, handled, detail };
     // Without a database there is nowhere to note it; the next run will tell.
     let _ = app.db().run(vec![jobs::record(&run)]).await;
+    app.memory.remember_status(None, finished_at_ms);
 }
 
 async fn expire_quarantine(app: &App) -> Result<i64> {

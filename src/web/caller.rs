@@ -19,6 +19,7 @@ use crate::storage::audit::{self, If};
 use crate::storage::sessions::{self, SessionRow};
 use crate::storage::{Statement, access};
 use crate::web::handler::{Call, Extract};
+use crate::web::limits;
 use crate::web::message::Request;
 
 /// A key's use is noted at most this often.
@@ -45,6 +46,19 @@ pub enum Identity {
 /// 400 for an API key in the address, which is in somebody's logs by now: it is revoked. 403 for a
 /// cookie that comes with another site's request to change something. 503 if D1 is away.
 pub fn identify<'a>(app: &'a App, request: &'a Request<'a>) -> Pending<'a, Result<Identity>> {
+    Box::pin(async move {
+        let found = whose(app, request).await?;
+        if !matches!(found, Identity::Nobody) {
+            // From now on it has its own share of what may be asked.
+            if let Some(token) = limits::token_of(request) {
+                app.memory.remember_token(token);
+            }
+        }
+        Ok(found)
+    })
+}
+
+fn whose<'a>(app: &'a App, request: &'a Request<'a>) -> Pending<'a, Result<Identity>> {
     Box::pin(async move {
         if let Some(key) = api_key_in_query(request.query()) {
             let (hash, now_ms) = (token_hash(&key), app.now_ms());
@@ -232,18 +246,21 @@ fn brands_caller(call: &Call<'_>, scope: Scope) -> Result<(BrandId, Actor, Scope
     .into())
 }
 
-/// Which of a person's brands a request is about: the header says so where there are several.
+/// Which of a person's brands a request is about: the header says so where there are several, and
+/// whenever something is to be changed. A tab that was open before she was moved to another brand
+/// would change that one otherwise.
 fn acting_for(
     request: &Request<'_>,
     mut brands: impl ExactSizeIterator<Item = BrandId>,
 ) -> Result<Option<usize>> {
+    let looks = matches!(request.method, "GET" | "HEAD");
     match (request.header("tributary-brand"), brands.len()) {
         (Some(told), _) => {
             let told: Option<BrandId> = told.parse().ok();
             Ok(brands.position(|brand| Some(brand) == told))
         }
         (None, 0) => Ok(None),
-        (None, 1) => Ok(Some(0)),
+        (None, 1) if looks => Ok(Some(0)),
         (None, _) => Err(Error::denied(
             StatusCode::BAD_REQUEST,
             "which-brand",
