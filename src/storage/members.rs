@@ -85,11 +85,12 @@ FROM invitations i JOIN creators c ON c.brand_id = i.brand_id AND c.id = i.creat
 JOIN brands b ON b.id = i.brand_id LEFT JOIN people p ON p.id = c.person_id
 WHERE i.secret_hash = ?1";
 
-    /// The person with the address ?3 becomes the creator ?2. NULL, which aborts, if somebody else is
-    /// or if she was erased.
+    /// The person with the address ?3 becomes the creator ?2. NULL, which aborts, if somebody else is,
+    /// if she was erased, or if the invitation ?4 was withdrawn meanwhile.
     CONNECT_CREATOR = "
 UPDATE creators SET person_id = people.id,
-  name = iif(erased_at_ms IS NULL AND coalesce(person_id, people.id) = people.id, name, NULL)
+  name = iif(erased_at_ms IS NULL AND coalesce(person_id, people.id) = people.id
+    AND EXISTS (SELECT 1 FROM invitations WHERE secret_hash = ?4 AND brand_id = ?1), name, NULL)
 FROM people WHERE people.email = ?3 AND creators.brand_id = ?1 AND creators.id = ?2";
 }
 
@@ -271,9 +272,14 @@ pub fn forget(email: &str, note: AuditId, request_id: &str, now_ms: Millis) -> V
     ]
 }
 
-/// Makes the person with this address the creator who was invited; if somebody else is it the batch
-/// aborts.
+/// Makes the person with this address the creator who was invited; if somebody else is it, or the
+/// invitation is gone, the batch aborts.
 #[must_use]
-pub fn connect(brand: BrandId, creator: CreatorId, email: &str) -> Statement {
-    bind!(CONNECT_CREATOR, brand, creator, email)
+pub fn connect(
+    brand: BrandId,
+    creator: CreatorId,
+    email: &str,
+    invitation_hash: &str,
+) -> Statement {
+    bind!(CONNECT_CREATOR, brand, creator, email, invitation_hash)
 }

@@ -340,6 +340,63 @@ async fn a_first_passkey_is_the_first() {
     assert_eq!(count(&product, "recovery_codes"), 0);
 }
 
+/// Two authenticators answer one challenge at once, then one answers two challenges.
+#[tokio::test]
+async fn one_passkey_is_added_by_a_challenge_and_once() {
+    let product = Product::new();
+    Programme::new(&product).await;
+    let browser = Browser::default();
+    let token = invited(&product, OWNER);
+    browser.sign_in(&product, json!({ "invitation": token })).await;
+    let answer = |key: &Authenticator, challenge: &str| {
+        let mut body = key.create(challenge);
+        body["name"] = json!("Phone");
+        body
+    };
+    let add =
+        async |from: &Browser, body: Value| from.post(&product, "/v1/passkeys", body).await.status;
+    let challenge = browser.challenge(&product).await;
+    let twin = Browser { cookies: browser.cookies.clone(), ..Browser::default() };
+    let keys = [1, 2].map(Authenticator::new);
+    let [one, two] = keys.each_ref().map(|key| answer(key, &challenge));
+    let (one, two) = tokio::join!(add(&browser, one), add(&twin, two));
+    assert_eq!([one.min(two), one.max(two)], [201, 401]);
+    assert_eq!([count(&product, "passkeys"), count(&product, "recovery_codes")], [1, 10]);
+    assert_eq!(count(&product, "audit WHERE action = 'passkey.add'"), 2, "her brand's and her own");
+    // The same passkey in two sessions, each with its own challenge.
+    let held = if one == 201 { (browser, &keys[0]) } else { (twin, &keys[1]) };
+    let other = Browser::default();
+    other.sign_in(&product, json!({ "email": OWNER })).await;
+    other.show(&product, held.1).await;
+    let key = Authenticator::new(7);
+    let one = answer(&key, &held.0.challenge(&product).await);
+    let two = answer(&key, &other.challenge(&product).await);
+    let (one, two) = tokio::join!(add(&held.0, one), add(&other, two));
+    assert_eq!([one.min(two), one.max(two)], [201, 409]);
+    assert_eq!(count(&product, "passkeys"), 2);
+    assert_eq!(count(&product, "audit WHERE action = 'passkey.add'"), 4);
+}
+
+/// A brand that withdraws an invitation while it is taken up: whichever is first.
+#[tokio::test]
+async fn an_invitation_of_a_creator_that_is_withdrawn_meanwhile_connects_nobody() {
+    let (product, p, _) = owned().await;
+    let (id, token) = creator(&product, &p, json!({ "name": "Zoe", "handle": "zoe" })).await;
+    for email in ["zoe@zoe.example", OWNER] {
+        let (browser, link) = begun(&product, json!({ "invitation": token, "email": email })).await;
+        product.db.execute("CREATE TEMP TABLE kept AS SELECT * FROM invitations").unwrap();
+        product.db.before("UPDATE creators SET person_id", "DELETE FROM invitations");
+        let before = ["people", "audit"].map(|table| count(&product, table));
+        let late = browser.post(&product, "/v1/sign-in/link", link).await.expect(400);
+        assert_eq!(late["type"], "/problems/sign-in-failed");
+        assert_eq!(["people", "audit"].map(|table| count(&product, table)), before, "{email}");
+        let held = format!("creators WHERE id = '{id}' AND person_id IS NOT NULL");
+        assert_eq!(count(&product, &held), 0, "{email}");
+        product.db.execute("INSERT INTO invitations SELECT * FROM kept").unwrap();
+        product.db.execute("DROP TABLE kept").unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_passkey_is_a_point_and_its_flags_make_sense() {
     use base64::Engine;

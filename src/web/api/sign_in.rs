@@ -357,7 +357,7 @@ async fn accepted(app: &App, hash: &str, email: &str, request_id: &str) -> Resul
     let mut batch = vec![access::spend_invitation(found.brand_id, hash, now_ms)];
     #[cfg(feature = "canary")]
     unspent(app, &mut batch);
-    batch.push(members::connect(found.brand_id, found.creator_id, email));
+    batch.push(members::connect(found.brand_id, found.creator_id, email, hash));
     // From now on she shows who she is: no link or token alone opens anything.
     batch.push(access::withdraw(found.brand_id, found.creator_id));
     batch.push(access::end_tokens(found.brand_id, found.creator_id));
