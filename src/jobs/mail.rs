@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::partners::email_events;
 use crate::storage::DbError;
 use crate::storage::mails::{self, Claimed, Settled};
+use crate::storage::rows::parse;
 use crate::web::mail::opened;
 
 /// A claim that isn't settled by then never will be: the mail service has 20 s to answer.
@@ -64,7 +65,8 @@ pub async fn send_waiting(app: &App) -> Result<i64> {
 /// # Errors
 /// There is no such mail, perhaps not yet: the queue tells it again a few times.
 pub async fn told(app: &App, event: &str) -> Result<(), String> {
-    let Some(fate) = email_events::read(event) else { return Ok(()) };
+    let event = parse(event).unwrap_or_default();
+    let Some(fate) = email_events::read(&event) else { return Ok(()) };
     let bounced_at_ms = fate.bounced.then(|| app.now_ms());
     let found = mails::told(app.db(), &fate.service_id, bounced_at_ms, &fate.words).await;
     match found.map_err(|error| error.to_string())? {

@@ -21,31 +21,40 @@ pub struct Fate {
 
 /// Reads an event; `None` if it tells nothing that changes what is known of a mail.
 #[must_use]
-pub fn read(event: &str) -> Option<Fate> {
-    let event: Value = serde_json::from_str(event).ok()?;
-    let text = |at: &str| event.pointer(at).and_then(Value::as_str);
-    let kind = text("/type")?.strip_prefix("cf.email.sending.message.")?;
+pub fn read(event: &Value) -> Option<Fate> {
+    let kind = event.get("type")?.as_str()?.strip_prefix("cf.email.sending.message.")?;
+    let payload = event.get("payload")?;
+    let text = |part: &str, name: &str| payload.get(part)?.get(name)?.as_str();
     let (what, why) = match kind {
-        "bounced" if text("/payload/bounce/type") == Some("soft") => (
+        "bounced" if text("bounce", "type") == Some("soft") => (
             "bounced: the receiving server did not take it, however often it was tried",
-            "bounce/reason",
+            text("bounce", "reason"),
         ),
-        "bounced" => ("bounced: the receiving server refused it", "bounce/reason"),
-        "failed" => ("bounced: the mail service could not deliver it", "failure/reason"),
-        "rejected" => ("bounced: the mail service refused it after all", "rejection/detail"),
-        "complained" => ("delivered, but its recipient called it spam", ""),
+        "bounced" => ("bounced: the receiving server refused it", text("bounce", "reason")),
+        "failed" => ("bounced: the mail service could not deliver it", text("failure", "reason")),
+        "rejected" => {
+            ("bounced: the mail service refused it after all", text("rejection", "detail"))
+        }
+        "complained" => ("delivered, but its recipient called it spam", None),
         _ => return None,
     };
-    let service_id = text("/payload/messageId").filter(|id| !id.is_empty())?.to_owned();
-    let why = text(&format!("/payload/{why}")).map(plain).unwrap_or_default();
-    let why: String = why.trim().chars().take(MOST_LETTERS).collect();
-    let words = if why.is_empty() { what.to_owned() } else { format!("{what} ({why})") };
+    let service_id = payload.get("messageId")?.as_str().filter(|id| !id.is_empty())?.to_owned();
+    let mut words = what.to_owned();
+    if let Some(why) = why {
+        words.push_str(" (");
+        words.extend(plain(why).trim().chars().take(MOST_LETTERS));
+        words.push(')');
+    }
     Some(Fate { service_id, bounced: kind != "complained", words })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn read(event: &str) -> Option<Fate> {
+        super::read(&serde_json::from_str(event).unwrap_or_default())
+    }
 
     fn event(kind: &str, more: &str) -> String {
         format!(
