@@ -23,5 +23,6 @@ mod api {
     mod payouts;
     mod privacy;
     mod sign_in;
+    mod terms;
     mod trail;
 }

@@ -21,10 +21,10 @@ const TABLES = [
     'deals',
     'terms',
   ],
-  ...['links', 'slugs', 'codes', 'orders', 'deal_days', 'entries', 'balances', 'ledger_seals'],
+  ...['links', 'slugs', 'codes', 'orders', 'customers', 'deal_days', 'entries', 'balances', 'ledger_seals'],
   ...['invitations', 'creator_tokens', 'people', 'members', 'sign_ins', 'sessions', 'passkeys',
     'recovery_codes', 'audit', 'mails'],
-  ...['audit_personal', 'data_requests', 'rewraps'],
+  ...['audit_members', 'audit_personal', 'data_requests', 'rewraps'],
   ...['fees', 'adjustments', 'payment_details', 'payouts', 'payout_lines', 'idempotency'],
 ];
 
