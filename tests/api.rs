@@ -18,11 +18,13 @@ mod api {
     mod mail;
     mod main_job;
     mod matrix;
+    mod offers;
     mod orders;
     mod pages;
     mod payouts;
     mod privacy;
     mod sign_in;
     mod terms;
+    mod tiers;
     mod trail;
 }

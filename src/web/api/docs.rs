@@ -35,9 +35,9 @@ pub fn generate() -> String {
     };
 
     use super::{
-        audit, brand, commission, creators, deals, fees, keys, links, mails, me, members, money,
-        operate, orders, passkeys, payment, payouts, personal, privacy, sign_in, statements,
-        stores, terms,
+        audit, brand, bulk, commission, creators, deals, fees, keys, links, mails, me, members,
+        money, offers, operate, orders, passkeys, payment, payouts, personal, privacy, sign_in,
+        statements, stores, terms, tiers,
     };
 
     #[derive(OpenApi)]
@@ -79,6 +79,18 @@ pub fn generate() -> String {
             deals::update,
             terms::add,
             terms::list,
+            offers::create,
+            offers::list,
+            offers::withdraw,
+            offers::decide,
+            offers::mine,
+            offers::answer,
+            offers::ask,
+            bulk::change,
+            tiers::create,
+            tiers::list,
+            tiers::end,
+            tiers::steps,
             links::add_link,
             links::show_link,
             links::update_link,
@@ -157,7 +169,9 @@ pub fn generate() -> String {
     }
     let cookie = crate::domain::session::SESSION_COOKIE;
     let what = "A person's session: whatever takes an API key takes a member's too, as far as her \
-        role goes; whatever takes a creator's token takes a creator's.";
+        role goes; whatever takes a creator's token takes a creator's. The header `Tributary-Brand` \
+        names the brand that is meant: always where something is changed (400 `which-brand` without), \
+        and where she has several.";
     let scheme =
         SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(cookie, what)));
     components.add_security_scheme("session", scheme);
