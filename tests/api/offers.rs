@@ -210,7 +210,7 @@ async fn many_deals_change_at_once_after_a_preview() {
     let other = json!({ "terms": { "commission_percent": "19" }, "preview": preview["preview"] });
     bulk(other).await.expect(409);
     // Between the look and the batch: all or nothing.
-    product.db.before("json_each(?2)", &format!("INSERT INTO terms (brand_id, deal_id, starts_at_ms, version,
+    product.db.before("INSERT INTO terms", &format!("INSERT INTO terms (brand_id, deal_id, starts_at_ms, version,
         id, rate_bp, created_at_ms) SELECT brand_id, deal_id, starts_at_ms + 7, 77, id, 1, 1 FROM terms
         WHERE deal_id = '{rival}' LIMIT 1"));
     let agreed = json!({ "terms": terms, "preview": preview["preview"] });
