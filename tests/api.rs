@@ -26,4 +26,5 @@ mod api {
     mod sign_in;
     mod terms;
     mod tiers;
+    mod trail;
 }
