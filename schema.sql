@@ -29,7 +29,8 @@ CREATE TABLE brands (
   counts_customers INTEGER NOT NULL DEFAULT 0 CHECK (counts_customers IN (0, 1)),
   tiers INTEGER NOT NULL DEFAULT 0 CHECK (tiers >= 0)
 ) STRICT, WITHOUT ROWID;
-CREATE TRIGGER brands_version AFTER UPDATE OF timezone, hold_days, earn_on, count_test_orders ON brands WHEN NEW.timezone <> OLD.timezone OR NEW.hold_days <> OLD.hold_days OR NEW.earn_on <> OLD.earn_on OR NEW.count_test_orders <> OLD.count_test_orders BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.id; END;
+CREATE TRIGGER brands_version AFTER UPDATE OF timezone, hold_days, earn_on, count_test_orders ON brands WHEN NEW.timezone <> OLD.timezone OR NEW.hold_days <> OLD.hold_days OR NEW.earn_on <> OLD.earn_on OR NEW.count_test_orders <> OLD.count_test_orders BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.id, (SELECT version FROM brands WHERE id = NEW.id), 'brand', NEW.id, json_object('timezone', NEW.timezone, 'hold_days', NEW.hold_days, 'earn_on', NEW.earn_on, 'count_test_orders', NEW.count_test_orders)); END;
+CREATE TRIGGER brands_begin_journal AFTER INSERT ON brands BEGIN INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.id, NEW.version, 'brand', NEW.id, json_object('timezone', NEW.timezone, 'hold_days', NEW.hold_days, 'earn_on', NEW.earn_on, 'count_test_orders', NEW.count_test_orders)); END;
 
 -- Versions of a brand's attribution rules; an order uses those in force when it was placed. The
 -- first starts at 0. Append-only but for the version that starts at the same millisecond.
@@ -41,9 +42,9 @@ CREATE TABLE attribution_rules (
   clicks TEXT NOT NULL CHECK (clicks IN ('last', 'first')),
   PRIMARY KEY (brand_id, starts_at_ms)
 ) STRICT, WITHOUT ROWID;
-CREATE TRIGGER attribution_rules_insert_version AFTER INSERT ON attribution_rules BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; END;
-CREATE TRIGGER attribution_rules_update_version AFTER UPDATE ON attribution_rules BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; END;
-CREATE TRIGGER attribution_rules_delete_version AFTER DELETE ON attribution_rules BEGIN UPDATE brands SET version = version + 1 WHERE id = OLD.brand_id; END;
+CREATE TRIGGER attribution_rules_insert_version AFTER INSERT ON attribution_rules BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.brand_id, (SELECT version FROM brands WHERE id = NEW.brand_id), 'rules', NEW.starts_at_ms, json_object('starts_at_ms', NEW.starts_at_ms, 'window_days', NEW.window_days, 'precedence', NEW.precedence, 'clicks', NEW.clicks)); END;
+CREATE TRIGGER attribution_rules_update_version AFTER UPDATE ON attribution_rules BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.brand_id, (SELECT version FROM brands WHERE id = NEW.brand_id), 'rules', NEW.starts_at_ms, json_object('starts_at_ms', NEW.starts_at_ms, 'window_days', NEW.window_days, 'precedence', NEW.precedence, 'clicks', NEW.clicks)); END;
+CREATE TRIGGER attribution_rules_delete_version AFTER DELETE ON attribution_rules BEGIN UPDATE brands SET version = version + 1 WHERE id = OLD.brand_id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (OLD.brand_id, (SELECT version FROM brands WHERE id = OLD.brand_id), 'rules', OLD.starts_at_ms, NULL); END;
 
 -- Hosts that brands serve links on. A host belongs to one brand; old ones stay, so that links
 -- that were handed out keep working.
@@ -109,7 +110,9 @@ CREATE TABLE creators (
   PRIMARY KEY (brand_id, id)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX creators_by_person ON creators (person_id, brand_id) WHERE person_id IS NOT NULL;
-CREATE TRIGGER creators_version AFTER UPDATE OF email_hash ON creators WHEN NEW.email_hash IS NOT OLD.email_hash BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; END;
+CREATE TRIGGER creators_version AFTER UPDATE OF email_hash ON creators WHEN NEW.email_hash IS NOT OLD.email_hash BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.brand_id, (SELECT version FROM brands WHERE id = NEW.brand_id), 'creator', NEW.id, json_object('email_hash', NEW.email_hash)); END;
+CREATE TRIGGER creators_leave_journal AFTER UPDATE OF erased_at_ms ON creators WHEN NEW.erased_at_ms IS NOT NULL BEGIN DELETE FROM rule_journal WHERE brand_id = NEW.brand_id AND kind = 'creator' AND subject_id = NEW.id; END;
+CREATE TRIGGER creators_begin_journal AFTER INSERT ON creators WHEN NEW.email_hash IS NOT NULL BEGIN INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) SELECT id, version, 'creator', NEW.id, json_object('email_hash', NEW.email_hash) FROM brands WHERE id = NEW.brand_id; END;
 
 -- Boards. `stages` is the JSON list of their names in order.
 CREATE TABLE campaigns (
@@ -136,7 +139,8 @@ CREATE TABLE deals (
   FOREIGN KEY (brand_id, campaign_id) REFERENCES campaigns (brand_id, id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX deals_by_creator ON deals (brand_id, creator_id);
-CREATE TRIGGER deals_version AFTER UPDATE OF creator_id, closed_at_ms ON deals WHEN NEW.creator_id <> OLD.creator_id OR NEW.closed_at_ms IS NOT OLD.closed_at_ms BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; END;
+CREATE TRIGGER deals_version AFTER UPDATE OF creator_id, closed_at_ms ON deals WHEN NEW.creator_id <> OLD.creator_id OR NEW.closed_at_ms IS NOT OLD.closed_at_ms BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.brand_id, (SELECT version FROM brands WHERE id = NEW.brand_id), 'deal', NEW.id, json_object('deal', NEW.id, 'creator', NEW.creator_id, 'closed_at_ms', NEW.closed_at_ms)); END;
+CREATE TRIGGER deals_begin_journal AFTER INSERT ON deals BEGIN INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) SELECT id, version, 'deal', NEW.id, json_object('deal', NEW.id, 'creator', NEW.creator_id, 'closed_at_ms', NEW.closed_at_ms) FROM brands WHERE id = NEW.brand_id; END;
 
 -- Versions of a deal's terms: in force is the one that started last before the order was placed
 -- and hadn't ended, of two that start together the later version. `rules` is what they say beside
@@ -156,7 +160,7 @@ CREATE TABLE terms (
   FOREIGN KEY (brand_id, deal_id) REFERENCES deals (brand_id, id)
 ) STRICT, WITHOUT ROWID;
 CREATE TRIGGER terms_never_before_decided_orders BEFORE INSERT ON terms WHEN NEW.version > 1 AND EXISTS (SELECT 1 FROM orders WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND placed_at_ms >= NEW.starts_at_ms AND (NEW.ends_at_ms IS NULL OR placed_at_ms < NEW.ends_at_ms)) BEGIN SELECT RAISE(ABORT, 'terms_before_decided_order'); END;
-CREATE TRIGGER terms_version AFTER INSERT ON terms BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; END;
+CREATE TRIGGER terms_version AFTER INSERT ON terms BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.brand_id, (SELECT version FROM brands WHERE id = NEW.brand_id), 'terms', NEW.id, json_object('deal', NEW.deal_id, 'version', NEW.version, 'terms', json_object('id', NEW.id, 'starts_at_ms', NEW.starts_at_ms, 'ends_at_ms', NEW.ends_at_ms, 'rate', NEW.rate_bp, 'rules', json(NEW.rules)))); END;
 CREATE TRIGGER terms_never_change BEFORE UPDATE ON terms BEGIN SELECT RAISE(ABORT, 'terms are append-only'); END;
 CREATE TRIGGER terms_never_go BEFORE DELETE ON terms BEGIN SELECT RAISE(ABORT, 'terms are append-only'); END;
 
@@ -241,9 +245,9 @@ CREATE TABLE links (
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX links_by_slug ON links (brand_id, slug_key);
 CREATE INDEX links_by_deal ON links (brand_id, deal_id);
-CREATE TRIGGER links_insert_version AFTER INSERT ON links BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; END;
-CREATE TRIGGER links_update_version AFTER UPDATE OF deal_id, slug_key ON links BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; END;
-CREATE TRIGGER links_delete_version AFTER DELETE ON links BEGIN UPDATE brands SET version = version + 1 WHERE id = OLD.brand_id; END;
+CREATE TRIGGER links_insert_version AFTER INSERT ON links BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.brand_id, (SELECT version FROM brands WHERE id = NEW.brand_id), 'link', NEW.id, json_object('link', NEW.id, 'slug_key', NEW.slug_key, 'deal', NEW.deal_id)); END;
+CREATE TRIGGER links_update_version AFTER UPDATE OF deal_id, slug_key ON links BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.brand_id, (SELECT version FROM brands WHERE id = NEW.brand_id), 'link', NEW.id, json_object('link', NEW.id, 'slug_key', NEW.slug_key, 'deal', NEW.deal_id)); END;
+CREATE TRIGGER links_delete_version AFTER DELETE ON links BEGIN UPDATE brands SET version = version + 1 WHERE id = OLD.brand_id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (OLD.brand_id, (SELECT version FROM brands WHERE id = OLD.brand_id), 'link', OLD.id, NULL); END;
 
 -- Which link a host serves under a slug; host '' is the product's own /go.
 CREATE TABLE slugs (
@@ -267,9 +271,9 @@ CREATE TABLE codes (
   FOREIGN KEY (brand_id, deal_id) REFERENCES deals (brand_id, id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX codes_by_deal ON codes (brand_id, deal_id);
-CREATE TRIGGER codes_insert_version AFTER INSERT ON codes BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; END;
-CREATE TRIGGER codes_update_version AFTER UPDATE OF deal_id, code_key ON codes BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; END;
-CREATE TRIGGER codes_delete_version AFTER DELETE ON codes BEGIN UPDATE brands SET version = version + 1 WHERE id = OLD.brand_id; END;
+CREATE TRIGGER codes_insert_version AFTER INSERT ON codes BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.brand_id, (SELECT version FROM brands WHERE id = NEW.brand_id), 'code', NEW.code_key, json_object('code_key', NEW.code_key, 'deal', NEW.deal_id)); END;
+CREATE TRIGGER codes_update_version AFTER UPDATE OF deal_id, code_key ON codes BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.brand_id, (SELECT version FROM brands WHERE id = NEW.brand_id), 'code', NEW.code_key, json_object('code_key', NEW.code_key, 'deal', NEW.deal_id)); END;
+CREATE TRIGGER codes_delete_version AFTER DELETE ON codes BEGIN UPDATE brands SET version = version + 1 WHERE id = OLD.brand_id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (OLD.brand_id, (SELECT version FROM brands WHERE id = OLD.brand_id), 'code', OLD.code_key, NULL); END;
 
 -- Orders: their merged facts, the decision about them, and what was posted for them. The id is
 -- derived from store and platform id, so two first deliveries collide here. `revision` guards
@@ -277,7 +281,8 @@ CREATE TRIGGER codes_delete_version AFTER DELETE ON codes BEGIN UPDATE brands SE
 -- only by a refund or cancellation has no placed_at_ms yet. One row is the whole commit: triggers
 -- put the `postings` of its last change (a JSON list of entries) into the ledger and keep the
 -- totals of its deal, so that one statement can't do the one without the other. `decided_from` is
--- the brand's version that its decision was made from: with a newer one the row is refused. `seen`
+-- the brand's version that its decision was made from: with a newer one the row is refused;
+-- `decision_version` is the same, kept when later changes of the order decide nothing. `seen`
 -- is what it relied on of other orders (storage/orders.rs names the keys): a row that relies on what
 -- has changed since is refused too.
 CREATE TABLE orders (
@@ -302,6 +307,7 @@ CREATE TABLE orders (
   postings TEXT,
   changed_at_ms INTEGER NOT NULL DEFAULT 0,
   seen TEXT CHECK (json_valid(seen)),
+  decision_version INTEGER,
   PRIMARY KEY (brand_id, id),
   CHECK (commission_minor = 0 OR deal_id IS NOT NULL),
   CHECK ((deal_id IS NULL) = (creator_id IS NULL))
@@ -394,6 +400,38 @@ CREATE TABLE ledger_seals (
   sealed_at_ms INTEGER NOT NULL,
   PRIMARY KEY (brand_id, size)
 ) STRICT, WITHOUT ROWID;
+CREATE TRIGGER ledger_seals_insert_once BEFORE INSERT ON ledger_seals WHEN EXISTS (SELECT 1 FROM ledger_seals WHERE brand_id = NEW.brand_id AND size = NEW.size) BEGIN SELECT RAISE(ABORT, 'ledger_seals are append-only'); END;
+CREATE TRIGGER ledger_seals_never_change BEFORE UPDATE ON ledger_seals BEGIN SELECT RAISE(ABORT, 'ledger_seals are append-only'); END;
+CREATE TRIGGER ledger_seals_never_go BEFORE DELETE ON ledger_seals BEGIN SELECT RAISE(ABORT, 'ledger_seals are append-only'); END;
+
+-- The hashes of the tree, in tiles of up to 256 neighbours of one level (level 0: of leaves; level 1:
+-- roots of full tiles of level 0; and so on), in hex, one after the other. Proofs are made of them.
+-- What was sealed once can't be sealed otherwise: tiles only grow.
+CREATE TABLE ledger_tiles (
+  brand_id TEXT NOT NULL,
+  level INTEGER NOT NULL CHECK (level BETWEEN 0 AND 7),
+  place INTEGER NOT NULL CHECK (place >= 0),
+  hashes TEXT NOT NULL CHECK (length(hashes) BETWEEN 64 AND 16384 AND length(hashes) % 64 = 0),
+  PRIMARY KEY (brand_id, level, place)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER ledger_tiles_only_grow BEFORE UPDATE ON ledger_tiles WHEN substr(NEW.hashes, 1, length(OLD.hashes)) <> OLD.hashes OR NEW.brand_id <> OLD.brand_id OR NEW.level <> OLD.level OR NEW.place <> OLD.place BEGIN SELECT RAISE(ABORT, 'ledger_tiles are append-only'); END;
+CREATE TRIGGER ledger_tiles_never_go BEFORE DELETE ON ledger_tiles BEGIN SELECT RAISE(ABORT, 'ledger_tiles are append-only'); END;
+
+-- What decides orders, as it changed: every value with the brand's version since which it holds, NULL
+-- where it went. A decision names the version that it was made from, so that it can be made again from
+-- this. Written by the triggers that count the version up. Only who a creator was goes, when she is
+-- erased.
+CREATE TABLE rule_journal (
+  brand_id TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('brand', 'rules', 'creator', 'deal', 'terms', 'code', 'link')),
+  subject_id TEXT NOT NULL,
+  value TEXT CHECK (json_valid(value)),
+  PRIMARY KEY (brand_id, version, kind, subject_id)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER rule_journal_insert_once BEFORE INSERT ON rule_journal WHEN EXISTS (SELECT 1 FROM rule_journal WHERE brand_id = NEW.brand_id AND version = NEW.version AND kind = NEW.kind AND subject_id = NEW.subject_id) BEGIN SELECT RAISE(ABORT, 'rule_journal is append-only'); END;
+CREATE TRIGGER rule_journal_never_changes BEFORE UPDATE ON rule_journal BEGIN SELECT RAISE(ABORT, 'rule_journal is append-only'); END;
+CREATE TRIGGER rule_journal_goes_with_her BEFORE DELETE ON rule_journal WHEN OLD.kind <> 'creator' OR NOT EXISTS (SELECT 1 FROM creators WHERE brand_id = OLD.brand_id AND id = OLD.subject_id AND erased_at_ms IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'rule_journal is append-only'); END;
 
 -- Daily totals of clicks as the counter objects push them: absolute, so that a repeat is harmless.
 -- `shard` names the object, so that totals survive a change in the number of objects.

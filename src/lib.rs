@@ -7,6 +7,8 @@
 //! `tests/architecture.rs` holds these rules.
 
 pub mod app;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod audit;
 pub mod domain;
 pub mod error;
 pub mod jobs;

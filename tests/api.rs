@@ -23,7 +23,9 @@ mod api {
     mod pages;
     mod payouts;
     mod privacy;
+    mod proofs;
     mod sign_in;
+    mod simulations;
     mod terms;
     mod tiers;
     mod trail;

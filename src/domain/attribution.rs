@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::brand::{AttributionRules, ClickOrder, EarningRules, Precedence};
-use super::click::ClickKeys;
+use super::click::ClickIds;
 use super::ids::{CreatorId, DealId, LinkId};
 use super::order::{Evidence, UsedCode};
 use super::terms::{CitedTerms, Seen};
@@ -174,8 +174,8 @@ pub struct Circumstances<'a> {
     pub rules: AttributionRules,
     /// How orders earn.
     pub earning: EarningRules,
-    /// The keys that click ids are signed with.
-    pub keys: &'a ClickKeys,
+    /// Tells genuine click ids.
+    pub keys: &'a dyn ClickIds,
     /// Now.
     pub now_ms: Millis,
 }
@@ -354,6 +354,7 @@ pub fn code_key(code: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::click::ClickKeys;
     use crate::domain::ids::TermsId;
     use crate::domain::money::BasisPoints;
     use crate::domain::terms::Rules;

@@ -47,6 +47,29 @@ impl Default for AttributionRules {
     }
 }
 
+/// Rules of attribution to change; what is `None` stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AttributionChange {
+    /// How long a click counts.
+    pub window_days: Option<u16>,
+    /// What goes first.
+    pub precedence: Option<Precedence>,
+    /// Which click.
+    pub clicks: Option<ClickOrder>,
+}
+
+impl AttributionChange {
+    /// Rules after the change.
+    #[must_use]
+    pub fn applied(self, rules: AttributionRules) -> AttributionRules {
+        AttributionRules {
+            window_days: self.window_days.unwrap_or(rules.window_days),
+            precedence: self.precedence.unwrap_or(rules.precedence),
+            clicks: self.clicks.unwrap_or(rules.clicks),
+        }
+    }
+}
+
 /// What wins when both a code and a click name a deal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -10,6 +10,6 @@ mod visit;
 mod waiting;
 
 pub use batch::{Batch, NotABatch, Part, SHARDS, Visitor, batches, object_name, shard_of};
-pub use token::{Click, ClickKeys, LENGTH};
+pub use token::{Click, ClickIds, ClickKeys, LENGTH};
 pub use visit::{Filter, Purpose, RawVisit, Visit, classify, visitor_fingerprint};
 pub use waiting::{MAX_WAITING, Role, TERM_MS, Term, Waiting, WaitingClick};

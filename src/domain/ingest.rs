@@ -4,9 +4,9 @@
 //! A pure function of what was loaded and what was delivered; the commit is one batch guarded by
 //! the order's revision, so that a decision made from stale facts changes nothing.
 
-use super::attribution::{self, Circumstances, Decision, Known};
+use super::attribution::{self, Candidate, Circumstances, Decision, Known};
 use super::brand::{AttributionRules, EarningRules};
-use super::click::ClickKeys;
+use super::click::{Click, ClickIds, ClickKeys};
 use super::commission::{self, OrderState};
 use super::ids::{CreatorId, DealId, OrderId, StoreId};
 use super::ledger::{self, Earning, Holdings, Transaction};
@@ -290,7 +290,7 @@ fn attribute(
     evidence: &Evidence,
     loaded: &Loaded,
     old: Option<&Decision>,
-    keys: &ClickKeys,
+    keys: &dyn ClickIds,
     now_ms: Millis,
 ) -> Option<Decision> {
     let snapshot = facts.snapshot.as_ref()?;
@@ -314,12 +314,54 @@ fn attribute(
     Some(decision)
 }
 
-fn base_of(facts: &Facts, decision: Option<&Decision>) -> i64 {
+/// The click ids that a decision found genuine, which are those whose time it tells: for deciding again
+/// without the keys.
+#[derive(Debug, Clone, Copy)]
+pub struct FoundGenuine<'a>(pub &'a Decision);
+
+impl ClickIds for FoundGenuine<'_> {
+    fn verify(&self, token: &str) -> Option<Click> {
+        let found = |c: &&Candidate| c.at_ms.is_some() && c.evidence == token;
+        self.0.candidates.iter().find(found).and_then(|_| Click::told(token))
+    }
+}
+
+/// A decision made again from what was stored: the same, if nothing was changed. `loaded` is what held
+/// when it was made; what was frozen with the order stays frozen.
+#[must_use]
+pub fn again(facts: &Facts, decision: &Decision, loaded: &Loaded) -> Option<Decision> {
+    let clicks = FoundGenuine(decision);
+    attribute(facts, &facts.evidence(), loaded, Some(decision), &clicks, decision.decided_at_ms)
+}
+
+/// Completes a decision by what its terms want to know of other orders, if they stand like this.
+pub fn look_at(decision: &mut Decision, facts: &Facts, zone: &Zone, others: Others) {
+    let loaded = Loaded {
+        version: 0,
+        order: None,
+        rules: decision.rules,
+        earning: decision.earning,
+        zone: zone.clone(),
+        known: Known::default(),
+        holdings: Holdings::default(),
+        counts_customers: false,
+        tiers: false,
+        others: Some(others),
+    };
+    // It knows all that it could ask.
+    let _ = look_around(decision, facts, &loaded);
+}
+
+/// The base of an order that was decided like this.
+#[must_use]
+pub fn base_of(facts: &Facts, decision: Option<&Decision>) -> i64 {
     let earning = decision.map(|d| d.earning).unwrap_or_default();
     commission::amounts(facts, &earning).base_minor
 }
 
-fn standing(facts: &Facts, decision: Option<&Decision>, zone: &Zone) -> Option<Standing> {
+/// What stands in the books for an order with these facts that was decided like this.
+#[must_use]
+pub fn standing(facts: &Facts, decision: Option<&Decision>, zone: &Zone) -> Option<Standing> {
     let (snapshot, decision) = (facts.snapshot.as_ref()?, decision?);
     let winner = decision.winner.as_ref()?;
     let amounts = commission::amounts(facts, &decision.earning);

@@ -1,8 +1,11 @@
 //! The Merkle tree over a brand's ledger (RFC 6962, SHA-256, salted leaves), grown leaf by leaf.
 //!
-//! Only the frontier is kept: the roots of the complete subtrees that the tree's size consists of,
-//! at most 50 hashes. That is enough to append and to name the root, so sealing reads only new
-//! entries. The crate `ct-merkle` is the oracle in the tests and makes the proofs of statements.
+//! To append and to name the root the frontier is enough: the roots of the complete subtrees that the
+//! tree's size consists of, at most 50 hashes. Proofs are made of [`tiles`] and checked by [`check`].
+//! The crate `ct-merkle` is the oracle in the tests; it keeps whole trees in memory.
+
+pub mod check;
+pub mod tiles;
 
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Serialize;
@@ -27,21 +30,30 @@ impl Serialize for HexHash {
         serializer.serialize_str(&hex(&self.0))
     }
 }
-fn unhex(text: &str) -> Option<HexHash> {
+/// The hash that 64 hexadecimal digits tell.
+#[must_use]
+pub fn unhex(text: &str) -> Option<Hash> {
     let digits: Vec<u32> = text.chars().map(|c| c.to_digit(16)).collect::<Option<_>>()?;
     let pairs = digits.chunks(2).filter_map(|pair| match pair {
         [high, low] => u8::try_from(high * 16 + low).ok(),
         _ => None,
     });
-    Hash::try_from(pairs.collect::<Vec<u8>>()).ok().map(HexHash)
+    let whole = digits.len() == 64;
+    Hash::try_from(pairs.collect::<Vec<u8>>()).ok().filter(|_| whole)
 }
 
 impl Frontier {
     /// The frontier of so many leaves, its roots as they were written; `None` if one is no hash.
     #[must_use]
     pub fn of(size: u64, roots: &[String]) -> Option<Self> {
-        let roots = roots.iter().map(|root| unhex(root)).collect::<Option<_>>()?;
-        Some(Self { size, roots })
+        let roots: Option<Vec<Hash>> = roots.iter().map(|root| unhex(root)).collect();
+        Some(Self::new(size, &roots?))
+    }
+
+    /// The frontier of so many leaves with these roots.
+    #[must_use]
+    pub fn new(size: u64, roots: &[Hash]) -> Self {
+        Self { size, roots: roots.iter().copied().map(HexHash).collect() }
     }
 
     /// How many leaves the tree has.
@@ -56,7 +68,7 @@ impl Frontier {
         let mut size = self.size;
         while size & 1 == 1 {
             if let Some(HexHash(left)) = self.roots.pop() {
-                node = hash(&[&[1], &left, &node]);
+                node = node_hash(&left, &node);
             }
             size >>= 1;
         }
@@ -70,23 +82,28 @@ impl Frontier {
         let mut from_right = self.roots.iter().rev().map(|h| h.0);
         let Some(mut node) = from_right.next() else { return hash(&[]) };
         for left in from_right {
-            node = hash(&[&[1], &left, &node]);
+            node = node_hash(&left, &node);
         }
         node
     }
 }
 
-/// The leaf of an entry: a salt that only the brand's key can make, then its canonical text. The
-/// salt keeps a proof about one entry from letting anyone guess its neighbours.
+/// The salt of an entry: only the brand's key can make it, so that a proof about one entry lets nobody
+/// guess its neighbours.
 #[must_use]
-pub fn leaf(salt_key: &[u8; 32], sequence: i64, canonical: &str) -> Vec<u8> {
-    let mut leaf = Vec::with_capacity(16 + canonical.len());
+pub fn salt(salt_key: &[u8; 32], sequence: i64) -> [u8; 16] {
+    let mut salt = [0; 16];
     if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(salt_key) {
         mac.update(&sequence.to_be_bytes());
-        leaf.extend(mac.finalize().into_bytes().iter().take(16));
+        salt.iter_mut().zip(mac.finalize().into_bytes()).for_each(|(to, from)| *to = from);
     }
-    leaf.extend_from_slice(canonical.as_bytes());
-    leaf
+    salt
+}
+
+/// The leaf of an entry: its salt, then its canonical text.
+#[must_use]
+pub fn leaf(salt_key: &[u8; 32], sequence: i64, canonical: &str) -> Vec<u8> {
+    [salt(salt_key, sequence).as_slice(), canonical.as_bytes()].concat()
 }
 
 /// Small hexadecimal.
@@ -94,6 +111,10 @@ pub fn leaf(salt_key: &[u8; 32], sequence: i64, canonical: &str) -> Vec<u8> {
 pub fn hex(bytes: &[u8]) -> String {
     let digit = |n: u8| char::from_digit(u32::from(n), 16).unwrap_or('0');
     bytes.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]).collect()
+}
+
+fn node_hash(left: &Hash, right: &Hash) -> Hash {
+    hash(&[&[1], left, right])
 }
 
 fn hash(parts: &[&[u8]]) -> Hash {

@@ -28,6 +28,7 @@ pub mod payout;
 pub mod privacy;
 pub mod secret;
 pub mod session;
+pub mod simulation;
 pub mod sorted;
 pub mod terms;
 pub mod tiers;

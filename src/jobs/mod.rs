@@ -12,6 +12,7 @@ pub mod retention;
 pub mod rewrap;
 pub mod seal;
 pub mod tiers;
+pub mod verify;
 
 use crate::app::{App, Pending};
 use crate::domain::auth::Actor;

@@ -1,20 +1,23 @@
 //! New ledger entries become leaves of the brand's Merkle tree, so that sealing never slows an
-//! order down; and verification recomputes all of it.
-
-use serde::Serialize;
+//! order down.
 
 use crate::app::App;
 use crate::domain::ids::BrandId;
 use crate::domain::json::json;
-use crate::domain::merkle::{Frontier, hex, leaf};
+use crate::domain::merkle::check::leaf_hash;
+use crate::domain::merkle::tiles::{self, Growth};
+use crate::domain::merkle::{Frontier, leaf};
 use crate::error::{Error, Result};
 use crate::storage::DbError;
-use crate::storage::ledger::{self as books, SumRow};
+use crate::storage::ledger::{self as books, EntryRow};
+use crate::storage::proofs;
 
 /// So many entries are read at once.
-const PAGE: i64 = 1000;
-/// So many pages are read in one run: a request may make 1,000 queries.
-const MAX_PAGES: usize = 900;
+const PAGE: i64 = 2000;
+/// After so many pages there is a head, whatever follows: verification goes from head to head.
+const PAGES: usize = 8;
+/// So many heads are made for a brand in one run: a request may make 1,000 queries.
+const MAX_HEADS: usize = 50;
 
 /// Seals every brand's new entries; tells how many.
 ///
@@ -25,105 +28,81 @@ pub async fn seal_all(app: &App) -> Result<i64> {
 }
 
 async fn seal_brand(app: &App, brand: BrandId) -> Result<i64> {
-    let head = books::head(app.db(), brand).await?;
-    let mut frontier = head.map(|h| h.frontier()).transpose()?.unwrap_or_default();
-    let before = frontier.size();
-    grow(app, brand, &mut frontier, i64::MAX >> 11).await?;
-    if frontier.size() == before {
-        return Ok(0);
-    }
-    let sealed = books::seal(brand, &frontier, app.now_ms());
-    let (was, is) = (json!({ "size": before }), json!({ "size": frontier.size() }));
-    let note = super::noted(app, Some(brand), ("seal_ledger", "ledger.seal"), Some(was), Some(is));
-    match app.db().run(vec![sealed, note]).await {
-        Ok(_) => Ok(i64::try_from(frontier.size() - before).unwrap_or(0)),
-        // Another run sealed the same entries.
-        Err(DbError::Constraint(_)) => Ok(0),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Appends entries after the frontier's size, up to a sequence.
-async fn grow(app: &App, brand: BrandId, frontier: &mut Frontier, up_to: i64) -> Result<()> {
-    let salt_key = app.config.data_key.subkey("ledger-salt", Some(brand));
-    for _ in 0..MAX_PAGES {
-        let after = i64::try_from(frontier.size()).unwrap_or(i64::MAX);
-        let entries = books::entries(app.db(), brand, after, up_to, PAGE).await?;
-        for entry in &entries {
-            // Sequences have no gaps: the leaf's index tells its entry.
-            if entry.sequence != i64::try_from(frontier.size()).unwrap_or(i64::MAX) + 1 {
-                return Err(Error::Internal(format!("gap before entry {}", entry.sequence)).into());
-            }
-            frontier.push(&leaf(&salt_key, entry.sequence, &entry.canonical(brand)));
+    let sealed = books::head(app.db(), brand).await?.map_or(0, |head| head.size);
+    // A tree from before there were tiles gets them first.
+    let size = proofs::tiled(app.db(), brand).await?;
+    let edge = proofs::tiles(app.db(), brand, &tiles::needed(&[], size)).await?;
+    let mut growth = Growth::of(size, edge);
+    let mut handled = 0;
+    for _ in 0..MAX_HEADS {
+        let before = entries_in(&growth);
+        let goal = if before < sealed { sealed } else { i64::MAX >> 11 };
+        let more = grow(app, brand, &mut growth, goal).await?;
+        let size = entries_in(&growth);
+        if size == before {
+            break;
         }
-        if entries.len() < usize::try_from(PAGE).unwrap_or(usize::MAX) {
+        let mut batch = vec![proofs::put_tiles(brand, &growth.changed())];
+        if size > sealed {
+            let (root, roots) = growth.head().ok_or_else(|| broken("a tile is missing"))?;
+            let frontier = Frontier::new(growth.size(), &roots);
+            batch.push(books::seal(brand, &frontier, root, app.now_ms()));
+            let (was, is) = (json!({ "size": before.max(sealed) }), json!({ "size": size }));
+            let what = ("seal_ledger", "ledger.seal");
+            batch.push(super::noted(app, Some(brand), what, Some(was), Some(is)));
+            handled += size - before;
+        }
+        match app.db().run(batch).await {
+            Ok(_) => (),
+            // Another run sealed the same entries.
+            Err(DbError::Constraint(_)) => break,
+            Err(error) => return Err(error.into()),
+        }
+        if !more && size >= sealed {
             break;
         }
     }
-    Ok(())
+    Ok(handled)
 }
 
-/// So many entries are verified in one request.
-const LARGEST_VERIFIED: i64 = 900_000;
-
-/// The latest head of a brand's tree as the API shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-pub struct Head {
-    /// Entries sealed.
-    pub size: i64,
-    /// Root of the Merkle tree over them, SHA-256 in hex.
-    pub root: String,
-    /// When it was sealed.
-    pub sealed_at: String,
+fn entries_in(growth: &Growth) -> i64 {
+    i64::try_from(growth.size()).unwrap_or(i64::MAX)
 }
 
-/// What verification found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verification {
-    /// Sums per currency.
-    pub sums: Vec<SumRow>,
-    /// Every transaction sums to zero, and every balance is the fold of its entries.
-    pub balances_match: bool,
-    /// The tree recomputed from the entries has the sealed root.
-    pub chain_intact: bool,
-    /// The sealed head.
-    pub head: Option<Head>,
+fn broken(what: &str) -> Box<Error> {
+    Error::Internal(format!("the ledger's tree: {what}")).into()
 }
 
-/// Recomputes a brand's sums, balances and tree.
-///
-/// # Errors
-/// [`Error`] if D1 was away.
-pub async fn verify(app: &App, brand: BrandId) -> Result<Verification> {
-    let results = app.db().run(books::checks(brand)).await?;
-    let [sums, unbalanced, unfolded] = results.as_slice() else {
-        return Err(Error::Internal("three checks".to_owned()).into());
-    };
-    let sums: Vec<SumRow> = sums.all()?;
-    let nothing_off = unbalanced.is_empty() && unfolded.is_empty();
-    let entries: i64 = sums.iter().map(|s| s.entries).sum();
-    let last = sums.iter().map(|s| s.last).max().unwrap_or(0);
-    let head = books::head(app.db(), brand).await?;
-    let mut chain_intact = entries == last;
-    if head.as_ref().is_some_and(|head| head.size > LARGEST_VERIFIED) {
-        return Err(Error::refused(
-            "ledger-too-large",
-            "the ledger is too large to be verified in one request",
-        ));
+/// Appends the entries that follow, some pages of them, up to a sequence; whole transactions only.
+/// Tells whether there may be more.
+async fn grow(app: &App, brand: BrandId, growth: &mut Growth, up_to: i64) -> Result<bool> {
+    let salt_key = app.config.data_key.subkey("ledger-salt", Some(brand));
+    for _ in 0..PAGES {
+        let mut entries = books::entries(app.db(), brand, entries_in(growth), up_to, PAGE).await?;
+        let full = i64::try_from(entries.len()).is_ok_and(|n| n >= PAGE);
+        if full {
+            whole_transactions(&mut entries);
+        }
+        for entry in &entries {
+            // Sequences have no gaps: the leaf's index tells its entry.
+            if entry.sequence != entries_in(growth) + 1 {
+                return Err(broken(&format!("gap before entry {}", entry.sequence)));
+            }
+            let content = leaf(&salt_key, entry.sequence, &entry.canonical(brand));
+            growth.push(leaf_hash(&content));
+        }
+        if !full {
+            return Ok(false);
+        }
     }
-    if let Some(head) = &head {
-        let mut frontier = Frontier::default();
-        let grown = grow(app, brand, &mut frontier, head.size).await;
-        chain_intact = chain_intact && grown.is_ok() && hex(&frontier.root()) == head.root;
+    Ok(true)
+}
+
+/// Drops the last transaction of a full page, which may go on beyond it.
+fn whole_transactions(entries: &mut Vec<EntryRow>) {
+    let last = entries.last().map_or(0, |entry| entry.txn);
+    let whole = entries.iter().take_while(|entry| entry.txn != last).count();
+    if whole > 0 {
+        entries.truncate(whole);
     }
-    Ok(Verification {
-        balances_match: nothing_off && sums.iter().all(|s| s.sum_minor == 0),
-        sums,
-        chain_intact,
-        head: head.map(|h| Head {
-            size: h.size,
-            root: h.root,
-            sealed_at: crate::domain::time::to_rfc3339(h.sealed_at_ms),
-        }),
-    })
 }

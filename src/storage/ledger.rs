@@ -7,7 +7,7 @@ use super::{Database, DbError, Freshness, FromColumn, Reading, Statement, bind, 
 use crate::domain::ids::{BrandId, CreatorId};
 use crate::domain::json::{self, json};
 use crate::domain::ledger::{Account, Transaction};
-use crate::domain::merkle::Frontier;
+use crate::domain::merkle::{Frontier, Hash, hex};
 use crate::domain::money::Currency;
 use crate::domain::time::{Day, Millis};
 
@@ -55,24 +55,6 @@ WHERE brand_id = ?1 AND sequence > ?2 AND sequence <= ?3 ORDER BY sequence LIMIT
 
     SEAL = "
 INSERT INTO ledger_seals (brand_id, size, root, frontier, sealed_at_ms) VALUES (?1, ?2, ?3, ?4, ?5)";
-
-    SUMS = "
-SELECT currency, count(*) AS entries, sum(sequence = txn) AS transactions,
-  sum(amount_minor) AS sum_minor, max(sequence) AS last FROM entries WHERE brand_id = ?1
-GROUP BY currency ORDER BY currency";
-
-    UNBALANCED = "
-SELECT txn FROM entries WHERE brand_id = ?1 GROUP BY txn, currency
-HAVING sum(amount_minor) <> 0 LIMIT 1";
-
-    /// Balances that differ from the fold of their entries, in either direction.
-    UNFOLDED = "
-SELECT creator_id, currency, account, day, sum(amount_minor) AS off_minor FROM (
-  SELECT creator_id, currency, account, day, amount_minor FROM entries
-    WHERE brand_id = ?1 AND creator_id IS NOT NULL
-  UNION ALL
-  SELECT creator_id, currency, account, day, -amount_minor FROM balances WHERE brand_id = ?1)
-GROUP BY creator_id, currency, account, day HAVING sum(amount_minor) <> 0 LIMIT 1";
 
     /// The first entry that no seal covers yet.
     UNSEALED = "
@@ -272,33 +254,9 @@ pub fn entries(
 
 /// Stores a head. Two sealers that meet collide on its size.
 #[must_use]
-pub fn seal(brand: BrandId, frontier: &Frontier, now_ms: Millis) -> Statement {
+pub fn seal(brand: BrandId, frontier: &Frontier, root: Hash, now_ms: Millis) -> Statement {
     let size = i64::try_from(frontier.size()).unwrap_or(i64::MAX);
-    bind!(SEAL, brand, size, crate::domain::merkle::hex(&frontier.root()), json!(frontier), now_ms)
-}
-
-row! {
-    /// Sums of a brand's entries in one currency.
-    #[derive(Debug, Clone, PartialEq, Eq)]
-    pub struct SumRow {
-    /// The currency.
-    pub currency: Currency,
-    /// How many entries.
-    pub entries: i64,
-    /// How many transactions begin among them.
-    pub transactions: i64,
-    /// Their sum: zero, if the books are right.
-    pub sum_minor: i64,
-    /// The last sequence.
-    pub last: i64,
-    }
-}
-
-/// The checks of a brand's books in one batch: sums, an unbalanced transaction, a balance that is
-/// not the fold of its entries.
-#[must_use]
-pub fn checks(brand: BrandId) -> Vec<Statement> {
-    vec![bind!(SUMS, brand), bind!(UNBALANCED, brand), bind!(UNFOLDED, brand)]
+    bind!(SEAL, brand, size, hex(&root), json!(frontier), now_ms)
 }
 
 /// When the oldest entry was posted that is not sealed yet.

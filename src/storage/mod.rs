@@ -13,8 +13,9 @@ pub mod click_counter;
 pub mod clicks;
 pub mod creators;
 pub mod deals;
+pub mod export;
 pub mod jobs;
-mod kept;
+pub mod kept;
 pub mod ledger;
 pub mod links;
 pub mod mails;
@@ -25,11 +26,14 @@ pub mod orders;
 pub mod payouts;
 pub mod personal;
 pub mod privacy;
+pub mod proofs;
 pub mod quarantine;
 pub mod retention;
 pub mod rewrap;
 pub mod rows;
 pub mod sessions;
+pub mod simulations;
+pub mod statement;
 pub mod stores;
 pub mod tiers;
 
@@ -195,6 +199,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("clicks", clicks::STATEMENTS),
         ("creators", creators::STATEMENTS),
         ("deals", deals::STATEMENTS),
+        ("export", export::STATEMENTS),
         ("jobs", jobs::STATEMENTS),
         ("ledger", ledger::STATEMENTS),
         ("links", links::STATEMENTS),
@@ -206,10 +211,13 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("payouts", payouts::STATEMENTS),
         ("personal", personal::STATEMENTS),
         ("privacy", privacy::STATEMENTS),
+        ("proofs", proofs::STATEMENTS),
         ("quarantine", quarantine::STATEMENTS),
         ("retention", retention::STATEMENTS),
         ("rewrap", rewrap::STATEMENTS),
         ("sessions", sessions::STATEMENTS),
+        ("simulations", simulations::STATEMENTS),
+        ("statement", statement::STATEMENTS),
         ("stores", stores::STATEMENTS),
         ("tiers", tiers::STATEMENTS),
     ]

@@ -12,12 +12,12 @@ use super::rows::{Columns, FromRow};
 use super::{Database, DbError, Reading, Rows, Statement, bind, json_list, row, statements};
 use crate::domain::attribution::{DealFacts, Known, KnownCode, KnownLink, code_key};
 use crate::domain::brand::{AttributionRules, ClickOrder, EarnOn, EarningRules, Precedence};
-use crate::domain::click::ClickKeys;
+use crate::domain::click::ClickIds;
 use crate::domain::ids::{BrandId, CreatorId, DealId, LinkId, OrderId, TermsId};
 use crate::domain::ingest::{Loaded, Others, Question, Standing, StoredOrder};
 use crate::domain::ledger::Holdings;
 use crate::domain::money::{BasisPoints, Currency};
-use crate::domain::order::{Delivery, Report, Snapshot};
+use crate::domain::order::{Delivery, Evidence, Report, Snapshot};
 use crate::domain::terms::{CitedTerms, Rules, in_force};
 use crate::domain::time::{Day, Millis, Zone, latest_meant};
 
@@ -35,6 +35,18 @@ SELECT b.facts AS brand, o.revision, o.facts, o.decision, o.books,
      CROSS JOIN link_facts l ON l.brand_id = +?1 AND l.id = j.value) AS links,
   (SELECT facts FROM link_facts WHERE brand_id = +?1 AND slug_key = +?5) AS named
 FROM brand_facts b LEFT JOIN order_books o ON o.brand_id = +?1 AND o.id = +?2 WHERE b.id = +?1";
+
+    /// As [`LOAD`], of many orders at once and of no order itself: ?2 code keys, ?3 links, ?4 a list of slug keys.
+    LOAD_ALL = "
+SELECT b.facts AS brand, NULL AS revision, NULL AS facts, NULL AS decision, NULL AS books,
+  (SELECT json_group_array(json(c.facts)) FROM json_each(?2) j
+     CROSS JOIN code_facts c ON c.brand_id = +?1 AND c.code_key = j.value) AS codes,
+  (SELECT json_group_array(json(facts)) FROM (
+     SELECT l.facts FROM json_each(?3) j CROSS JOIN link_facts l ON l.brand_id = +?1 AND l.id = j.value
+     UNION SELECT l.facts FROM json_each(?4) j
+       CROSS JOIN link_facts l ON l.brand_id = +?1 AND l.slug_key = j.value)) AS links,
+  NULL AS named
+FROM brand_facts b WHERE b.id = +?1";
 
     /// What the triggers of `orders` compare: ?1 brand, ?2 customer, ?3 deal, ?4 first and ?5 last
     /// day, ?6 currency.
@@ -57,17 +69,42 @@ impl Named {
     /// What `delivery` names: codes as they are compared, links by their valid click ids, and the
     /// slug of a bare ref. Only snapshots name anything.
     #[must_use]
-    pub fn by(delivery: &Delivery, keys: &ClickKeys) -> Self {
-        let Some(snapshot) = snapshot(delivery) else { return Self::default() };
-        let evidence = &snapshot.evidence;
+    pub fn by(delivery: &Delivery, keys: &dyn ClickIds) -> Self {
+        snapshot(delivery).map_or_else(Self::default, |snapshot| {
+            Self::in_evidence(&snapshot.evidence, snapshot.placed_at_ms, keys)
+        })
+    }
+
+    /// What the evidence of an order names that was placed then.
+    #[must_use]
+    pub fn in_evidence(evidence: &Evidence, placed_at_ms: Millis, keys: &dyn ClickIds) -> Self {
         let codes = evidence.codes.iter().filter(|c| c.is_code).map(|c| code_key(&c.code));
         let clicks = evidence.clicks.iter().filter_map(|token| keys.verify(token));
         Self {
-            placed_at_ms: latest_meant(snapshot.placed_at_ms),
+            placed_at_ms: latest_meant(placed_at_ms),
             codes: codes.collect(),
             links: clicks.map(|click| click.link).collect(),
             slug: evidence.bare_ref.as_ref().map(|slug| slug.to_ascii_lowercase()),
         }
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+impl Named {
+    /// Codes, as they are compared.
+    pub fn codes(&self) -> impl Iterator<Item = &str> {
+        self.codes.iter().map(String::as_str)
+    }
+
+    /// The ids of links.
+    pub fn links(&self) -> impl Iterator<Item = String> {
+        self.links.iter().map(ToString::to_string)
+    }
+
+    /// The slug of a bare ref.
+    #[must_use]
+    pub fn slug(&self) -> Option<&str> {
+        self.slug.as_deref()
     }
 }
 
@@ -85,6 +122,49 @@ pub fn snapshot(delivery: &Delivery) -> Option<&Snapshot> {
 pub fn load(brand: BrandId, order: OrderId, named: &Named) -> Statement {
     let (codes, links) = (json_list(&named.codes), json_list(&named.links));
     bind!(LOAD, brand, order, codes, links, named.slug.as_deref())
+}
+
+/// The statement that loads what many orders name.
+#[must_use]
+pub fn load_all(brand: BrandId, named: &[Named]) -> Statement {
+    fn list<T: ToString + Ord>(mut all: Vec<T>) -> String {
+        all.sort_unstable();
+        all.dedup();
+        json_list(&all)
+    }
+    let codes = list(named.iter().flat_map(|n| &n.codes).collect());
+    let links = list(named.iter().flat_map(|n| &n.links).copied().collect());
+    let slugs = list(named.iter().filter_map(|n| n.slug.as_ref()).collect());
+    bind!(LOAD_ALL, brand, codes, links, slugs)
+}
+
+/// What [`load_all`] found of what these name; `None` if the brand is gone.
+///
+/// # Errors
+/// [`DbError::Failed`] if a row doesn't have the form that the code expects.
+pub fn remembered(rows: &Rows, named: &[Named]) -> Result<Option<Remembered>, DbError> {
+    let Some(row) = rows.first::<LoadedRow>()? else { return Ok(None) };
+    let mut remembered = Remembered::of(row.brand);
+    let answers = &mut remembered.answers;
+    for one in named {
+        for key in &one.codes {
+            answers.insert(Asked::Code(key.clone()), Answer::Nothing);
+        }
+        for id in &one.links {
+            answers.insert(Asked::Link(*id), Answer::Nothing);
+        }
+        if let Some(slug) = &one.slug {
+            answers.insert(Asked::Slug(slug.clone()), Answer::Nothing);
+        }
+    }
+    for code in row.codes {
+        answers.insert(Asked::Code(code.code_key), Answer::Deal(code.deal));
+    }
+    for link in row.links {
+        answers.insert(Asked::Slug(link.slug_key.clone()), Answer::Named(link.link));
+        answers.insert(Asked::Link(link.link), Answer::Link(link));
+    }
+    Ok(Some(remembered))
 }
 
 /// The answer to what a decision asks about other orders.

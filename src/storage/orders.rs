@@ -22,15 +22,17 @@ statements! {
     INSERT = "
 INSERT INTO orders (brand_id, id, store_id, external_id, name, placed_at_ms, placed_day, state,
   currency, base_minor, commission_minor, deal_id, creator_id, available_day, facts, decision,
-  decided_from, postings, changed_at_ms, seen, revision)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, 1)";
+  decided_from, decision_version, postings, changed_at_ms, seen, revision)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?17, ?18, ?19,
+  ?20, 1)";
 
     /// As [`INSERT`], guarded by the revision that was read: ?21. What was seen before stays
     /// (a patch takes out what is null, so the nulls go first).
     UPDATE = "
 UPDATE orders SET name = ?5, placed_at_ms = ?6, placed_day = ?7, state = ?8, currency = ?9,
   base_minor = ?10, commission_minor = ?11, deal_id = ?12, creator_id = ?13, available_day = ?14,
-  facts = ?15, decision = ?16, decided_from = ?17, postings = ?18, changed_at_ms = ?19,
+  facts = ?15, decision = ?16, decided_from = ?17,
+  decision_version = coalesce(?17, decision_version), postings = ?18, changed_at_ms = ?19,
   seen = iif(?20 IS NULL, seen, json_patch(coalesce(seen, '{}'), json_patch('{}', ?20))),
   revision = iif(revision = ?21, revision + 1, NULL)
 WHERE brand_id = ?1 AND id = ?2 AND store_id = ?3 AND external_id = ?4";

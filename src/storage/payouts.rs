@@ -99,24 +99,6 @@ FROM payout_lines l JOIN creators c ON c.brand_id = l.brand_id AND c.id = l.crea
 LEFT JOIN payment_details d ON d.brand_id = l.brand_id AND d.creator_id = l.creator_id
 WHERE l.brand_id = ?1 AND l.payout_id = ?2 ORDER BY l.id";
 
-    /// What a creator was owed and had been paid before ?3, per currency.
-    OPENING = "
-SELECT currency, sum(iif(account = 'paid', 0, amount_minor)) AS owed_minor,
-  sum(iif(account = 'paid', amount_minor, 0)) AS paid_minor FROM entries
-WHERE brand_id = ?1 AND creator_id = ?2 AND posted_at_ms < ?3 GROUP BY currency ORDER BY currency";
-
-    /// A creator's entries from ?3 until before ?4, after sequence ?5, with what caused them.
-    STATEMENT = "
-SELECT e.sequence, e.posted_at_ms, e.account, e.currency, e.amount_minor, e.cause, e.cause_id,
-  CASE e.cause
-    WHEN 'order' THEN (SELECT o.name FROM orders o WHERE o.brand_id = ?1 AND o.id = e.cause_id)
-    WHEN 'fee' THEN (SELECT f.note FROM fees f WHERE f.brand_id = ?1 AND f.id = e.cause_id)
-    WHEN 'adjustment' THEN (SELECT a.reason FROM adjustments a
-      WHERE a.brand_id = ?1 AND a.id = e.cause_id)
-  END AS text
-FROM entries e WHERE e.brand_id = ?1 AND e.creator_id = ?2 AND e.posted_at_ms >= ?3
-  AND e.posted_at_ms < ?4 AND e.sequence > ?5 ORDER BY e.sequence LIMIT ?6";
-
     ANSWERED = "
 SELECT request_hash, status, answer FROM idempotency WHERE brand_id = ?1 AND key = ?2";
 
@@ -499,64 +481,6 @@ pub fn settle(
 /// [`DbError`].
 pub fn targets(db: &dyn Database, brand: BrandId, id: PayoutId) -> Reading<'_, Vec<TargetRow>> {
     db.all(bind!(TARGETS, brand, id))
-}
-
-row! {
-    /// What somebody was owed, and had been paid, at a moment.
-    pub struct OpeningRow {
-        /// In which currency.
-        pub currency: Currency,
-        /// Owed: pending, available and in payouts, less what she owes back.
-        pub owed_minor: i64,
-        /// Paid so far.
-        pub paid_minor: i64,
-    }
-    /// An entry of a statement.
-    pub struct StatementRow {
-        /// Its place in the ledger.
-        pub sequence: i64,
-        /// When it was posted.
-        pub posted_at_ms: Millis,
-        /// On which account.
-        pub account: Account,
-        /// In which currency.
-        pub currency: Currency,
-        /// How much.
-        pub amount_minor: i64,
-        /// What kind of thing caused it.
-        pub cause: String,
-        /// Which.
-        pub cause_id: String,
-        /// The order's name, the fee's note, the adjustment's reason.
-        pub text: Option<String>,
-    }
-}
-
-/// What a creator was owed, and had been paid, just before a moment.
-///
-/// # Errors
-/// [`DbError`].
-pub fn opening(
-    db: &dyn Database,
-    brand: BrandId,
-    creator: CreatorId,
-    at_ms: Millis,
-) -> Reading<'_, Vec<OpeningRow>> {
-    db.all(bind!(OPENING, brand, creator, at_ms))
-}
-
-/// A creator's entries in a period, after a place in the ledger.
-///
-/// # Errors
-/// [`DbError`].
-pub fn statement(
-    db: &dyn Database,
-    brand: BrandId,
-    creator: CreatorId,
-    (from_ms, to_ms): (Millis, Millis),
-    (after, limit): (i64, i64),
-) -> Reading<'_, Vec<StatementRow>> {
-    db.all(bind!(STATEMENT, brand, creator, from_ms, to_ms, after, limit))
 }
 
 row! {

@@ -108,21 +108,29 @@ impl Params {
     /// # Errors
     /// 422.
     pub fn period(&self, zone: &Zone) -> Result<(Millis, Millis)> {
-        let read = |name: &str, days: i64| match self.get(name) {
-            None => Ok(None),
-            Some(text) => Day::from_iso(text)
-                .map(|day| zone.start_of(day.plus(days)))
-                .or_else(|| parse_rfc3339(text))
-                .map(Some)
-                .ok_or_else(|| Error::invalid(name, "must be a date such as 2026-11-22")),
-        };
-        let from = read("from", 0)?.unwrap_or(0).clamp(0, MAX_TIME_MS);
-        let to = read("to", 1)?.unwrap_or(MAX_TIME_MS).clamp(0, MAX_TIME_MS);
-        if from >= to {
-            return Err(Error::invalid("from", "must not be after `to`"));
-        }
-        Ok((from, to))
+        period(zone, self.get("from"), self.get("to"))
     }
+}
+
+/// A period by its ends as texts: see [`Params::period`].
+///
+/// # Errors
+/// 422.
+pub fn period(zone: &Zone, from: Option<&str>, to: Option<&str>) -> Result<(Millis, Millis)> {
+    let read = |name: &str, text: Option<&str>, days: i64| match text {
+        None => Ok(None),
+        Some(text) => Day::from_iso(text)
+            .map(|day| zone.start_of(day.plus(days)))
+            .or_else(|| parse_rfc3339(text))
+            .map(Some)
+            .ok_or_else(|| Error::invalid(name, "must be a date such as 2026-11-22")),
+    };
+    let from = read("from", from, 0)?.unwrap_or(0).clamp(0, MAX_TIME_MS);
+    let to = read("to", to, 1)?.unwrap_or(MAX_TIME_MS).clamp(0, MAX_TIME_MS);
+    if from >= to {
+        return Err(Error::invalid("from", "must not be after `to`"));
+    }
+    Ok((from, to))
 }
 
 /// The year 2200: later than any order.
@@ -140,7 +148,7 @@ fn decode_cursor(cursor: &str) -> Option<String> {
     let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(cursor).ok()?;
     let key = String::from_utf8(bytes).ok()?;
     let plausible = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '/' | '-');
-    (!key.is_empty() && key.len() <= 120 && key.chars().all(plausible)).then_some(key)
+    (!key.is_empty() && key.len() <= 400 && key.chars().all(plausible)).then_some(key)
 }
 
 /// Collects what is wrong with a body's fields, so that all of it is told at once.
@@ -202,7 +210,7 @@ mod tests {
     #[test]
     fn cursors_are_ours_or_refused() {
         assert_eq!(decode_cursor(&encode_cursor("1/order_1")).as_deref(), Some("1/order_1"));
-        for bad in ["", "!", "JyBPUiAxPTE", &"A".repeat(400)] {
+        for bad in ["", "!", "JyBPUiAxPTE", &"A".repeat(600), &encode_cursor(&"1".repeat(401))] {
             assert_eq!(decode_cursor(bad), None, "{bad}");
         }
     }

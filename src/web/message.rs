@@ -1,6 +1,6 @@
 //! What comes in and goes out: requests and answers, whole, as plain data.
 //!
-//! The API's bodies are small, so that nothing streams; and a table of header names isn't worth
+//! Bodies are small, and whole, but for exports, which are made chunk by chunk; and a table of header names isn't worth
 //! its code for the few headers that are read and the handful that are written.
 
 use std::borrow::Cow;
@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use http::StatusCode;
 
 use crate::app::Pending;
+use crate::error::Result;
 
 /// A request to the API.
 pub struct Request<'a> {
@@ -59,6 +60,15 @@ impl<'a> Request<'a> {
     }
 }
 
+/// A body that is made while it is sent.
+pub trait Chunks: Send {
+    /// The next part; `None` when it is whole.
+    ///
+    /// # Errors
+    /// It breaks off here: whoever reads it must be able to tell.
+    fn next(&mut self) -> Pending<'_, Result<Option<Vec<u8>>>>;
+}
+
 /// An answer.
 pub struct Response {
     /// Its status.
@@ -67,6 +77,8 @@ pub struct Response {
     pub headers: Vec<(&'static str, Cow<'static, str>)>,
     /// All of it.
     pub body: Vec<u8>,
+    /// What follows after `body`, if there is more.
+    pub stream: Option<Box<dyn Chunks>>,
     /// What really happened behind a 500: for the log, never for the answer.
     pub internal: Option<String>,
     /// What is to be done after the answer, for whoever gives it.
@@ -78,7 +90,7 @@ impl Response {
     #[must_use]
     pub fn new(status: StatusCode, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
         let headers = vec![("content-type", Cow::Borrowed(content_type))];
-        Self { status, headers, body: body.into(), internal: None, after: None }
+        Self { status, headers, body: body.into(), stream: None, internal: None, after: None }
     }
 
     /// An answer in JSON.
@@ -90,7 +102,14 @@ impl Response {
     /// An answer without a body.
     #[must_use]
     pub fn empty(status: StatusCode) -> Self {
-        Self { status, headers: Vec::new(), body: Vec::new(), internal: None, after: None }
+        Self {
+            status,
+            headers: Vec::new(),
+            body: Vec::new(),
+            stream: None,
+            internal: None,
+            after: None,
+        }
     }
 
     /// The value of a header.

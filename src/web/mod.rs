@@ -113,9 +113,12 @@ pub async fn serve_api(app: &App, request: Request<'_>) -> Response {
             "detail": response.internal,
         }));
     }
-    response.set("content-length", response.body.len().to_string());
+    if response.stream.is_none() {
+        response.set("content-length", response.body.len().to_string());
+    }
     if request.method == "HEAD" {
         response.body.clear();
+        response.stream = None;
     }
     response.set("x-request-id", request_id);
     secure(&mut response, true);

@@ -2,18 +2,22 @@
 //! call brings all that a visit needs, and one makes the answer.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use http::StatusCode;
+use wasm_bindgen_futures::future_to_promise;
 use worker::js_sys::Uint8Array;
 use worker::wasm_bindgen::JsCast;
 use worker::wasm_bindgen::JsValue;
+use worker::wasm_bindgen::closure::Closure;
 use worker::wasm_bindgen::prelude::wasm_bindgen;
 use worker::web_sys;
 
+use crate::domain::json::json;
 use crate::domain::time::Millis;
 use crate::error::Error;
 use crate::web;
-use crate::web::message::Response;
+use crate::web::message::{Chunks, Response};
 
 #[wasm_bindgen(inline_js = "
 export function facts(request) {
@@ -32,6 +36,16 @@ export function found(location, transport) {
   return new Response(null, { status: 302, headers });
 }
 export function answer(status, headers, body) {
+  return new Response(body, { status, headers: JSON.parse(headers) });
+}
+export function streamed(status, headers, next) {
+  const body = new ReadableStream({
+    async pull(controller) {
+      const chunk = await next();
+      if (chunk === undefined) controller.close();
+      else controller.enqueue(chunk);
+    },
+  });
   return new Response(body, { status, headers: JSON.parse(headers) });
 }
 export async function read(request, most) {
@@ -83,6 +97,7 @@ extern "C" {
     #[wasm_bindgen(js_name = found)]
     fn js_found(location: &str, transport: &str) -> web_sys::Response;
     fn answer(status: u16, headers: &str, body: Option<Uint8Array>) -> web_sys::Response;
+    fn streamed(status: u16, headers: &str, next: JsValue) -> web_sys::Response;
     #[wasm_bindgen(catch)]
     async fn read(request: &web_sys::Request, most: usize) -> Result<JsValue, JsValue>;
     fn keep(sql: &str) -> u32;
@@ -238,14 +253,43 @@ pub fn method_not_allowed(allow: &'static str, on_own_host: bool) -> web_sys::Re
 /// An answer that doesn't come from a handler.
 pub fn finished(mut response: Response, on_own_host: bool) -> web_sys::Response {
     web::secure(&mut response, on_own_host);
-    self::response(&response)
+    self::response(response)
 }
 
 /// Any answer.
-pub fn response(response: &Response) -> web_sys::Response {
+pub fn response(response: Response) -> web_sys::Response {
     let headers = serde_json::to_string(&response.headers).unwrap_or_else(|_| "[]".to_owned());
+    let status = response.status.as_u16();
+    if let Some(stream) = response.stream {
+        return streamed(status, &headers, next_chunk(stream));
+    }
     let body = (!response.body.is_empty()).then(|| Uint8Array::from(response.body.as_slice()));
-    answer(response.status.as_u16(), &headers, body)
+    answer(status, &headers, body)
+}
+
+/// The function that JavaScript asks for one chunk after the other. A fault breaks the answer off.
+fn next_chunk(stream: Box<dyn Chunks>) -> JsValue {
+    let stream = Rc::new(RefCell::new(Some(stream)));
+    let next = move || {
+        let stream = stream.clone();
+        future_to_promise(async move {
+            // Nobody asks for the next before this one came.
+            let Some(mut chunks) = stream.take() else { return Ok(JsValue::UNDEFINED) };
+            match chunks.next().await {
+                Ok(Some(chunk)) => {
+                    stream.replace(Some(chunks));
+                    Ok(Uint8Array::from(chunk.as_slice()).into())
+                }
+                Ok(None) => Ok(JsValue::UNDEFINED),
+                Err(error) => {
+                    let detail = format!("{error:?}");
+                    worker::console_error!("{}", json!({ "event": "stream", "detail": detail }));
+                    Err(JsValue::from_str("the answer breaks off"))
+                }
+            }
+        })
+    };
+    Closure::<dyn FnMut() -> worker::js_sys::Promise>::new(next).into_js_value()
 }
 
 /// The body, if it is at most so many bytes; one that breaks off is as good as empty.

@@ -219,7 +219,7 @@ async fn api(
             work.await;
         });
     }
-    Ok(glue::response(&response))
+    Ok(glue::response(response))
 }
 
 fn rendered(error: Box<Error>, on_own_host: bool) -> web_sys::Response {

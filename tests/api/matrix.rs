@@ -197,6 +197,9 @@ impl Brand {
             (_, "/v1/creators/{id}/adjustments") => {
                 Some(json!({ "amount": { "amount": "1.00", "currency": "USD" }, "reason": CANARY }))
             }
+            (_, "/v1/simulations") => {
+                Some(json!({ "changes": { "terms": { "commission_percent": "99" } } }))
+            }
             (_, "/v1/payouts") => Some(json!({ "currency": "USD" })),
             (_, "/v1/payouts/{id}/lines/{line_id}/settlement") => {
                 Some(json!({ "outcome": "failed" }))

@@ -158,7 +158,7 @@ async fn a_refund_after_the_hold_debits_what_is_available_then_claws_back() {
             .db
             .execute(&format!(
                 "INSERT INTO entries (brand_id, sequence, txn, account, creator_id, day, currency, amount_minor, cause, cause_id, posted_at_ms)
-                 SELECT '{brand}', max(sequence) + 1, max(sequence) + 2 - {sequence}, '{account}', '{}', 0, 'USD', {minor}, 'order', 'payout', 0 FROM entries",
+                 SELECT '{brand}', max(sequence) + 1, max(sequence) + 2 - {sequence}, '{account}', '{}', 0, 'USD', {minor}, 'release', 'payout', 0 FROM entries",
                 p.creator
             ))
             .unwrap();

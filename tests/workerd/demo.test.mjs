@@ -8,6 +8,7 @@ import { after, before, test } from 'node:test';
 import { demoFile, loadDemo } from '../../scripts/demo/programme.mjs';
 import { makePlan } from '../../scripts/demo/plan.mjs';
 import { root } from '../../scripts/lib/shell.mjs';
+import { audit } from './support/audit.mjs';
 import { startServer } from './support/server.mjs';
 
 /** A twentieth; DEMO_SCALE=1 tests what npm start loads. */
@@ -48,6 +49,14 @@ test('the same seed makes the same programme', () => {
   assert.deepEqual([whole.deals.length, whole.orders.length, whole.clicks.length], [270, 4000, 40_000]);
   assert.equal(new Set(whole.deals.map((d) => d.creator.handle)).size, 270, 'handles differ');
   assert.ok(whole.events.every((e, i) => e.at <= end && (i === 0 || e.at >= whole.events[i - 1].at)));
+});
+
+test('the books are rebuilt from an export', async () => {
+  const headers = { authorization: `Bearer ${demo.programme.token}` };
+  const answer = await fetch(`${server.origin}/v1/ledger/export`, { headers });
+  const { status, stdout } = await audit([0], [['demo.ndjson', await answer.text()]]);
+  assert.equal(status, 0, stdout);
+  assert.match(stdout, new RegExp(`^${demo.plan.orders.length} orders`));
 });
 
 test('every deal, order and click that was sent is there', async () => {

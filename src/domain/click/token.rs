@@ -105,32 +105,57 @@ impl ClickKeys {
     /// [`Self::sign`] writes is accepted; the signature is compared in constant time.
     #[must_use]
     pub fn verify(&self, token: &str) -> Option<Click> {
-        if token.len() != LENGTH {
-            return None;
-        }
-        let mut buffer = [0; BYTES];
-        if URL_SAFE_NO_PAD.decode_slice(token, &mut buffer) != Ok(BYTES) {
-            return None;
-        }
+        let buffer = read(token)?;
         let (signed, signature) = buffer.split_first_chunk::<SIGNED>()?;
-        let [version, id, rest @ ..] = signed;
-        if *version != VERSION {
-            return None;
-        }
+        let [_, id, ..] = signed;
         let keys = std::iter::once(&self.current).chain(&self.older);
         let genuine = keys.filter(|key| key.id == *id).any(|key| {
             let mut mac = key.state.clone();
             mac.update(signed);
             mac.verify_truncated_left(signature).is_ok()
         });
-        if !genuine {
-            return None;
-        }
-        let (link, rest) = rest.split_first_chunk::<16>()?;
-        let (time, _nonce) = rest.split_first_chunk::<6>()?;
-        let [a, b, c, d, e, f] = *time;
-        let at_ms = Millis::from_be_bytes([0, 0, a, b, c, d, e, f]);
-        Some(Click { link: LinkId::from_bytes(*link), at_ms })
+        if genuine { says(signed) } else { None }
+    }
+}
+
+/// The bytes of a token, if it has the one spelling and the version that there is.
+fn read(token: &str) -> Option<[u8; BYTES]> {
+    if token.len() != LENGTH {
+        return None;
+    }
+    let mut buffer = [0; BYTES];
+    let whole = URL_SAFE_NO_PAD.decode_slice(token, &mut buffer) == Ok(BYTES);
+    (whole && buffer.first() == Some(&VERSION)).then_some(buffer)
+}
+
+/// What the signed part of a token says.
+fn says(signed: &[u8; SIGNED]) -> Option<Click> {
+    let [_, _, rest @ ..] = signed;
+    let (link, rest) = rest.split_first_chunk::<16>()?;
+    let (time, _nonce) = rest.split_first_chunk::<6>()?;
+    let [a, b, c, d, e, f] = *time;
+    let at_ms = Millis::from_be_bytes([0, 0, a, b, c, d, e, f]);
+    Some(Click { link: LinkId::from_bytes(*link), at_ms })
+}
+
+/// Tells genuine click ids.
+pub trait ClickIds: std::fmt::Debug {
+    /// What the token says, if it is genuine.
+    fn verify(&self, token: &str) -> Option<Click>;
+}
+
+impl ClickIds for ClickKeys {
+    fn verify(&self, token: &str) -> Option<Click> {
+        Self::verify(self, token)
+    }
+}
+
+impl Click {
+    /// What a token says that was found genuine before: whoever asks may have no key, or not that one
+    /// any more.
+    #[must_use]
+    pub fn told(token: &str) -> Option<Self> {
+        says(read(token)?.first_chunk()?)
     }
 }
 

@@ -35,9 +35,9 @@ pub fn generate() -> String {
     };
 
     use super::{
-        audit, brand, bulk, commission, creators, deals, fees, keys, links, mails, me, members,
-        money, offers, operate, orders, passkeys, payment, payouts, personal, privacy, sign_in,
-        statements, stores, terms, tiers,
+        audit, brand, bulk, commission, creators, deals, export, fees, keys, links, mails, me,
+        members, money, offers, operate, orders, passkeys, payment, payouts, personal, privacy,
+        sign_in, simulations, statements, stores, terms, tiers,
     };
 
     #[derive(OpenApi)]
@@ -106,6 +106,8 @@ pub fn generate() -> String {
             money::balances,
             money::performance,
             money::verification,
+            export::export,
+            simulations::simulate,
             fees::create,
             fees::list,
             fees::adjust,

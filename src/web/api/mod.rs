@@ -7,6 +7,7 @@ pub mod commission;
 pub mod creators;
 pub mod deals;
 pub mod docs;
+pub mod export;
 pub mod fees;
 pub mod keys;
 pub mod links;
@@ -23,6 +24,7 @@ pub mod payouts;
 pub mod personal;
 pub mod privacy;
 pub mod sign_in;
+pub mod simulations;
 pub mod statements;
 pub mod stores;
 pub mod terms;
@@ -85,7 +87,9 @@ routes! {
     "/v1/orders/{id}/attribution" => { get: orders::attribution }
     "/v1/orders/{id}/commission" => { get: commission::show }
     "/v1/mails" => { get: mails::list }
+    "/v1/ledger/export" => { get: export::export }
     "/v1/ledger/verification" => { get: money::verification }
+    "/v1/simulations" => { post: simulations::simulate }
     "/v1/invitations/acceptance" => { post: me::accept }
     "/v1/sign-in" => { post: sign_in::begin }
     "/v1/sign-in/link" => { post: sign_in::by_link }

@@ -9,13 +9,13 @@ use crate::domain::money::{Currency, Money, round_half_away};
 use crate::domain::sorted::Sorted;
 use crate::domain::time::{DAY_MS, Day};
 use crate::error::{Error, Result};
-use crate::jobs::seal::{self, Head};
+use crate::jobs::verify::{Head, Verification, verify};
 use crate::storage::click_counter::DayTotals;
 use crate::storage::deals::DealRow;
 use crate::storage::ledger::{self, BalanceRow};
 use crate::storage::orders::DealTotals;
 use crate::storage::{Freshness, clicks, creators, orders};
-use crate::web::extract::{Caller, Params, PathId};
+use crate::web::extract::{Caller, Params, PathId, encode_cursor};
 use crate::web::handler::{Json, State};
 use crate::web::json::{by_serde, view};
 
@@ -234,35 +234,54 @@ view! {
         sums: Sorted<String, String>,
         /// Every transaction sums to zero and every balance is the fold of its entries.
         balances_match: bool,
-        /// The Merkle tree recomputed from the entries has the sealed root.
+        /// The Merkle tree recomputed from the entries has the sealed roots.
         chain_intact: bool,
         /// The sealed head; null while nothing is sealed.
         #[schema(required)]
         head: Option<Head>,
+        /// What to pass as `cursor` to go on, where a ledger is too large for one call: all else is
+        /// what was found so far. Null when everything was checked.
+        #[schema(required)]
+        next_cursor: Option<String>,
     }
 }
 
 by_serde!(Sorted<String, String>, Head);
 
-/// Recomputes sums, balances and the Merkle tree.
+/// So many entries are verified in one call.
+const VERIFIED_AT_ONCE: i64 = 200_000;
+
+/// Recomputes sums, balances and the Merkle tree, from the entries.
 #[utoipa::path(get, path = "/v1/ledger/verification", tag = "money",
-    security(("api_key" = ["read"])), responses((status = 200, body = VerificationView)))]
+    security(("api_key" = ["read"])), params(("cursor" = Option<String>, Query)),
+    responses((status = 200, body = VerificationView)))]
 pub async fn verification(
     State(app): State<App>,
     caller: Caller,
+    params: Params,
 ) -> Result<Json<VerificationView>> {
-    let found = seal::verify(&app, caller.brand).await?;
+    let after = params.only(&["cursor"])?.page()?.after;
+    let before = if after.is_empty() {
+        Verification::default()
+    } else {
+        Verification::of_key(&after)
+            .ok_or_else(|| Error::invalid("cursor", "is none that this list gave"))?
+    };
+    let (found, left, head) = verify(&app, caller.brand, before, VERIFIED_AT_ONCE).await?;
+    let next_cursor = left.then(|| encode_cursor(&found.key()));
     let mut sums = Sorted::new();
-    for s in &found.sums {
-        let sum = Money::new(s.sum_minor, s.currency).to_decimal();
-        sums.insert(s.currency.code().to_owned(), sum);
+    let (mut all_zero, totals) = (true, found.sums);
+    for (currency, minor) in totals {
+        all_zero &= minor == 0;
+        sums.insert(currency.code().to_owned(), Money::new(minor, currency).to_decimal());
     }
     Ok(Json(VerificationView {
-        transactions: found.sums.iter().map(|s| s.transactions).sum(),
-        entries: found.sums.iter().map(|s| s.entries).sum(),
+        transactions: found.transactions,
+        entries: found.entries,
         sums,
-        balances_match: found.balances_match,
+        balances_match: found.balances_match && all_zero,
         chain_intact: found.chain_intact,
-        head: found.head,
+        head,
+        next_cursor,
     }))
 }

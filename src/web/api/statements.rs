@@ -4,12 +4,15 @@ use http::StatusCode;
 
 use crate::app::App;
 use crate::domain::brand::Brand;
-use crate::domain::ids::{Creator, CreatorId};
+use crate::domain::ids::{BrandId, Creator, CreatorId};
+use crate::domain::merkle::{Hash, hex, salt, tiles};
 use crate::domain::money::{Currency, Money};
 use crate::domain::time::{Day, Millis, to_rfc3339};
 use crate::error::{Error, Result};
-use crate::storage::creators;
-use crate::storage::payouts::{self as rows, OpeningRow, StatementRow};
+use crate::jobs::verify::Head;
+use crate::storage::ledger::{self as books, HeadRow};
+use crate::storage::statement::{self as rows, OpeningRow, StatementRow};
+use crate::storage::{creators, proofs};
 use crate::web::csv;
 use crate::web::extract::{Caller, Me, Params, PathId, encode_cursor};
 use crate::web::handler::{Answer, Json, State};
@@ -22,6 +25,8 @@ view! {
     /// A creator's statement of a month, in the brand's calendar.
     #[schema(as = Statement)]
     pub struct StatementView {
+        brand_id: BrandId,
+        creator_id: CreatorId,
         /// `2026-10`
         month: String,
         /// What she was owed when the month began and ended, per currency.
@@ -30,6 +35,40 @@ view! {
         data: Vec<StatementEntry>,
         #[schema(required)]
         next_cursor: Option<String>,
+        /// The sealed head that the proofs are about; null unless `proofs=true`, or while nothing is
+        /// sealed.
+        #[schema(required)]
+        head: Option<Head>,
+        /// That this head's ledger begins with all of an earlier one's; null unless `since` was given.
+        #[schema(required)]
+        consistency: Option<ConsistencyView>,
+    }
+}
+
+view! {
+    /// That nothing was rewritten since an earlier head (RFC 6962, section 2.1.2).
+    #[schema(as = Consistency)]
+    pub struct ConsistencyView {
+        /// The size of the earlier head. Its root is in the statement that named it.
+        since: i64,
+        /// Hashes in hex.
+        path: Vec<String>,
+    }
+}
+
+view! {
+    /// That an entry stands in the ledger of a head (RFC 6962, section 2.1.1). Its leaf is the salt's
+    /// 16 bytes and then this text; docs/proofs.md says how it is checked.
+    #[schema(as = Proof)]
+    pub struct ProofView {
+        /// The entry as it is sealed.
+        leaf: String,
+        /// In hex.
+        salt: String,
+        /// The leaf's place, from 0.
+        index: i64,
+        /// Hashes in hex, from the leaf up.
+        path: Vec<String>,
     }
 }
 
@@ -60,13 +99,18 @@ view! {
         /// The order's name, the fee's note, the adjustment's reason.
         #[schema(required)]
         text: Option<String>,
+        /// Null unless `proofs=true`, and while the entry isn't sealed: that takes some minutes.
+        #[schema(required)]
+        proof: Option<ProofView>,
     }
 }
 
 /// The creator's statement of a month.
 #[utoipa::path(get, path = "/v1/me/statement", tag = "creator", security(("creator" = [])),
     params(("month" = String, Query, description = "`2026-10`"), ("cursor" = Option<String>, Query),
-    ("limit" = Option<i64>, Query), ("format" = Option<String>, Query, description = "`csv`")),
+    ("limit" = Option<i64>, Query), ("format" = Option<String>, Query, description = "`csv`"),
+    ("proofs" = Option<bool>, Query, description = "`true`: with proofs"),
+    ("since" = Option<i64>, Query, description = "The size of the head in an earlier statement")),
     responses((status = 200, body = StatementView)))]
 pub async fn mine(State(app): State<App>, me: Me, params: Params) -> Result<Response> {
     let brand = super::brand::find(&app, me.brand).await?.brand;
@@ -77,7 +121,9 @@ pub async fn mine(State(app): State<App>, me: Me, params: Params) -> Result<Resp
 #[utoipa::path(get, path = "/v1/creators/{id}/statement", tag = "payouts",
     security(("api_key" = ["read"])), params(("id" = CreatorId, Path),
     ("month" = String, Query, description = "`2026-10`"), ("cursor" = Option<String>, Query),
-    ("limit" = Option<i64>, Query), ("format" = Option<String>, Query, description = "`csv`")),
+    ("limit" = Option<i64>, Query), ("format" = Option<String>, Query, description = "`csv`"),
+    ("proofs" = Option<bool>, Query, description = "`true`: with proofs"),
+    ("since" = Option<i64>, Query, description = "The size of the head in an earlier statement")),
     responses((status = 200, body = StatementView)))]
 pub async fn of_creator(
     State(app): State<App>,
@@ -96,36 +142,128 @@ async fn statement(
     creator: CreatorId,
     params: Params,
 ) -> Result<Response> {
-    let params = params.only(&["month", "limit", "cursor", "format"])?;
+    let params = params.only(&["month", "limit", "cursor", "format", "proofs", "since"])?;
     let month = params.get("month").unwrap_or_default();
     let period = period_of(brand, month)?;
     let page = params.page()?;
-    let bad_cursor = |_| Error::invalid("cursor", "is none that this list gave");
-    let after = match page.after.as_str() {
-        "" => 0,
-        sequence => sequence.parse().map_err(bad_cursor)?,
-    };
+    let (after, sealed) = place(&page.after)?;
     let as_csv = match params.get("format") {
         None | Some("json") => false,
         Some("csv") => true,
         Some(_) => return Err(Error::invalid("format", "must be json or csv")),
     };
-    let opening = rows::opening(app.db(), brand.id, creator, period.0).await?;
-    let closing = rows::opening(app.db(), brand.id, creator, period.1).await?;
-    let place = (after, page.limit);
-    let found = rows::statement(app.db(), brand.id, creator, period, place).await?;
+    let proving = Proving::asked(app, brand.id, &params, sealed).await?;
+    let found = rows::page(app.db(), (brand.id, creator), period, (after, page.limit)).await?;
     if as_csv {
-        return Ok(Response::new(StatusCode::OK, "text/csv; charset=utf-8", table(&found)));
+        let text = table(&found.entries);
+        return Ok(Response::new(StatusCode::OK, "text/csv; charset=utf-8", text));
     }
-    let full = i64::try_from(found.len()).is_ok_and(|n| n >= page.limit);
-    let last = found.last().filter(|_| full).map(|row| encode_cursor(&row.sequence.to_string()));
+    let full = i64::try_from(found.entries.len()).is_ok_and(|n| n >= page.limit);
+    let last = found.entries.last().filter(|_| full).map(|row| row.sequence);
+    let head = proving.as_ref().and_then(|proving| proving.head.clone());
+    let of_head = head.as_ref().map_or(String::new(), |head| format!("/{}", head.size));
+    let (data, consistency) = match proving {
+        Some(proving) => proving.prove(app, (brand.id, creator), found.entries).await?,
+        None => (found.entries.into_iter().map(|row| entry(row, None)).collect(), None),
+    };
+    let opening = found.opening;
     let view = StatementView {
+        brand_id: brand.id,
+        creator_id: creator,
         month: month.to_owned(),
-        balances: closing.iter().map(|closing| balance(&opening, closing)).collect(),
-        data: found.into_iter().map(entry).collect(),
-        next_cursor: last,
+        balances: found.closing.iter().map(|closing| balance(&opening, closing)).collect(),
+        data,
+        next_cursor: last.map(|sequence| encode_cursor(&format!("{sequence}{of_head}"))),
+        head: head.map(Head::from),
+        consistency,
     };
     Json(view).answer()
+}
+
+/// Where a page begins: after which entry, and which head its proofs are about if there were any on
+/// the page before.
+fn place(after: &str) -> Result<(i64, Option<i64>)> {
+    let bad = |_| Error::invalid("cursor", "is none that this list gave");
+    let (sequence, size) = after.split_once('/').map_or((after, None), |(s, h)| (s, Some(h)));
+    let sequence = if sequence.is_empty() { 0 } else { sequence.parse().map_err(bad)? };
+    Ok((sequence, size.map(str::parse).transpose().map_err(bad)?))
+}
+
+/// The proofs that a statement is asked for.
+struct Proving {
+    head: Option<HeadRow>,
+    since: Option<i64>,
+}
+
+impl Proving {
+    async fn asked(
+        app: &App,
+        brand: BrandId,
+        params: &Params,
+        sealed: Option<i64>,
+    ) -> Result<Option<Self>> {
+        let size = |size: &str| size.parse::<i64>().ok().filter(|size| *size > 0);
+        let since = params.get("since").map(size);
+        match params.get("proofs") {
+            Some("true") => (),
+            None | Some("false") if since.is_none() => return Ok(None),
+            None | Some("false") => return Err(Error::invalid("since", "goes with proofs=true")),
+            Some(_) => return Err(Error::invalid("proofs", "must be true or false")),
+        }
+        // All pages of a statement are about the head of the first.
+        let head = match sealed {
+            Some(size) => proofs::head_up_to(app.db(), brand, size).await?,
+            None => books::head(app.db(), brand).await?,
+        };
+        let size = head.as_ref().map_or(0, |head| head.size);
+        let since = match since {
+            None => None,
+            Some(Some(since)) if since <= size => Some(since),
+            Some(_) => return Err(Error::invalid("since", "is no size that the ledger had")),
+        };
+        Ok(Some(Self { head, since }))
+    }
+
+    /// The entries with their proofs, and that of consistency.
+    async fn prove(
+        self,
+        app: &App,
+        (brand, creator): (BrandId, CreatorId),
+        found: Vec<StatementRow>,
+    ) -> Result<(Vec<StatementEntry>, Option<ConsistencyView>)> {
+        let place = |n: i64| u64::try_from(n).unwrap_or(0);
+        let size = self.head.as_ref().map_or(0, |head| place(head.size));
+        let places: Vec<u64> = found.iter().map(|row| place(row.sequence - 1)).collect();
+        let since = self.since.map(place);
+        let mut wanted = since.map_or(Vec::new(), |since| tiles::needed_since(since, size));
+        let sealed: Vec<u64> = places.iter().copied().filter(|place| *place < size).collect();
+        wanted.extend(tiles::needed(&sealed, size));
+        let mut loaded = tiles::Tiles::default();
+        // A tile is 16 kB: some at a time.
+        for some in wanted.chunks(64) {
+            loaded.extend(proofs::tiles(app.db(), brand, some).await?);
+        }
+        let salt_key = app.config.data_key.subkey("ledger-salt", Some(brand));
+        let prove = |row: &StatementRow, place| {
+            let path = texts(loaded.inclusion(place, size)?);
+            let leaf = row.entry(creator).canonical(brand);
+            let salt = hex(&salt(&salt_key, row.sequence));
+            Some(ProofView { leaf, salt, index: row.sequence - 1, path })
+        };
+        let entries = found.into_iter().zip(places).map(|(row, place)| {
+            let proof = prove(&row, place);
+            entry(row, proof)
+        });
+        let consistency = since.and_then(|since| {
+            let path = texts(loaded.consistency(since, size)?);
+            Some(ConsistencyView { since: self.since?, path })
+        });
+        Ok((entries.collect(), consistency))
+    }
+}
+
+fn texts(hashes: Vec<Hash>) -> Vec<String> {
+    hashes.iter().map(|hash| hex(hash)).collect()
 }
 
 /// The first moment of a month and of the one after it.
@@ -150,7 +288,7 @@ fn balance(opening: &[OpeningRow], closing: &OpeningRow) -> StatementBalance {
     }
 }
 
-fn entry(row: StatementRow) -> StatementEntry {
+fn entry(row: StatementRow, proof: Option<ProofView>) -> StatementEntry {
     StatementEntry {
         sequence: row.sequence,
         posted_at: Time(row.posted_at_ms),
@@ -159,6 +297,7 @@ fn entry(row: StatementRow) -> StatementEntry {
         cause: row.cause,
         cause_id: row.cause_id,
         text: row.text.filter(|text| !text.is_empty()),
+        proof,
     }
 }
 
