@@ -18,6 +18,7 @@ mod api {
     mod mail;
     mod main_job;
     mod matrix;
+    mod order_life;
     mod orders;
     mod pages;
     mod payouts;

@@ -9,6 +9,7 @@ use super::brand::{AttributionRules, ClickOrder, EarningRules, Precedence};
 use super::click::ClickKeys;
 use super::deal::CitedTerms;
 use super::ids::{CreatorId, DealId, LinkId};
+use super::moved::Moved;
 use super::order::{Evidence, UsedCode};
 use super::time::{DAY_MS, Millis, latest_meant};
 
@@ -67,6 +68,8 @@ pub enum Method {
     Code,
     /// A click id or a bare `ref`.
     Link,
+    /// Somebody of the brand decided so.
+    Hand,
 }
 
 /// Why a candidate won or lost, or why an order has no deal (CONTRACT.md lists them).
@@ -101,6 +104,8 @@ pub enum Reason {
     UnknownLink,
     /// Nothing in the order names a deal.
     NoCandidate,
+    /// Somebody of the brand moved the order, whatever it carries.
+    Moved,
 }
 
 /// What became of a candidate.
@@ -158,6 +163,9 @@ pub struct Decision {
     pub earning: EarningRules,
     /// When it was decided.
     pub decided_at_ms: Millis,
+    /// Who decided otherwise since. `candidates` stay those of the first decision.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moved: Option<Moved>,
 }
 
 /// The circumstances of an order that attribution looks at.
@@ -221,6 +229,7 @@ pub fn decide(evidence: &Evidence, known: &Known, at: &Circumstances<'_>) -> Dec
         rules: at.rules,
         earning: at.earning,
         decided_at_ms: at.now_ms,
+        moved: None,
     }
 }
 
@@ -235,7 +244,7 @@ fn winner_of(best: &Judged<'_>) -> Option<Winner> {
 }
 
 /// The buyer's address is the creator's own: both hashes are keyed, so they can be compared.
-fn is_own(deal: &DealFacts, evidence: &Evidence) -> bool {
+pub(super) fn is_own(deal: &DealFacts, evidence: &Evidence) -> bool {
     deal.email_hash.is_some() && deal.email_hash == evidence.email_hash
 }
 

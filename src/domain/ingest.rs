@@ -148,7 +148,21 @@ pub fn decide(
     } else {
         old_decision.cloned()
     };
-    let id = order_id(store, &delivery.external_id);
+    let order = (store, delivery.external_id.as_str());
+    Ok(Outcome::Changed(change(order, loaded, facts, decision, fresh)?))
+}
+
+/// The change that brings an order's books to these facts and this decision. `fresh`: the decision was
+/// just made, from what the brand's version guards.
+pub(super) fn change(
+    (store, external_id): (StoreId, &str),
+    loaded: &Loaded,
+    facts: Facts,
+    decision: Option<Decision>,
+    fresh: bool,
+) -> Result<Box<Change>, ledger::Unbalanced> {
+    let before = loaded.order.as_ref();
+    let id = order_id(store, external_id);
     let old = before.and_then(|o| o.standing);
     let new = standing(&facts, decision.as_ref(), &loaded.zone);
     let earning_of = |s: Standing| Earning {
@@ -159,10 +173,10 @@ pub fn decide(
     };
     let transactions =
         ledger::post_difference(id, old.map(earning_of), new.map(earning_of), loaded.holdings)?;
-    Ok(Outcome::Changed(Box::new(Change {
+    Ok(Box::new(Change {
         id,
         store,
-        external_id: delivery.external_id.clone(),
+        external_id: external_id.to_owned(),
         from_revision: before.map(|o| o.revision),
         name: facts.snapshot.as_ref().map(|s| s.name.clone()).unwrap_or_default(),
         placed_at_ms: facts.snapshot.as_ref().map(|s| s.placed_at_ms),
@@ -174,14 +188,16 @@ pub fn decide(
         decided_from: fresh.then_some(loaded.version),
         facts,
         decision,
-    })))
+    }))
 }
 
 /// An order is decided when its first snapshot arrives, and again only when an *earlier* snapshot
 /// with other evidence, or the first with any, arrives late. Forgetting who placed it is no evidence.
+/// What somebody moved by hand stays where it is.
 fn needs_decision(facts: &Facts, known: &Facts, decision: Option<&Decision>) -> bool {
     let known = || Facts { redacted: facts.redacted, ..known.clone() }.forgetting();
-    facts.snapshot.is_some() && (decision.is_none() || facts.evidence() != known().evidence())
+    let Some(decision) = decision else { return facts.snapshot.is_some() };
+    decision.moved.is_none() && facts.evidence() != known().evidence()
 }
 
 fn attribute(

@@ -8,7 +8,9 @@ use super::rows::{Columns, FromColumn, FromRow, from_json, spelling};
 use crate::domain::attribution::{Candidate, Decision, Method, Outcome, Reason, Winner};
 use crate::domain::deal::CitedTerms;
 use crate::domain::decimal::Decimal;
+use crate::domain::dispute::{Dispute, DisputeState};
 use crate::domain::merkle::Frontier;
+use crate::domain::moved::{Automatic, Moved};
 use crate::domain::order::{
     Delivery, Edit, Evidence, Facts, Line, Payment, Refund, RefundLine, Report, Snapshot,
     SnapshotKey, UsedCode,
@@ -39,7 +41,7 @@ macro_rules! reads {
 reads! {
     Facts {
         snapshot = default, evidence = default, refunds = default, cancelled = default,
-        edits = default, redacted = default,
+        edits = default, disputes = default, redacted = default,
     }
     Snapshot {
         updated_at_ms, placed_at_ms, name, currency, payment, cancelled, test, taxes_included,
@@ -55,7 +57,10 @@ reads! {
     RefundLine { line_id, quantity, subtotal, tax }
     Edit { id, deltas }
     Delivery { external_id, report }
-    Decision { winner, reason, candidates, rules, earning, decided_at_ms }
+    Decision { winner, reason, candidates, rules, earning, decided_at_ms, moved = default }
+    Moved { from_deal, reason, at_ms, by, claim = default, automatic }
+    Automatic { winner, reason }
+    Dispute { state, at_ms }
     Winner { deal, creator, method, terms }
     Candidate { deal_id, method, evidence, at_ms, outcome, reason }
     CitedTerms { id, rate }
@@ -69,7 +74,8 @@ spelling!(Payment {
     Refunded = "refunded",
     Voided = "voided",
 });
-spelling!(Method { Code = "code", Link = "link" });
+spelling!(Method { Code = "code", Link = "link", Hand = "hand" });
+spelling!(DisputeState { Open = "open", Won = "won", Lost = "lost" });
 spelling!(Outcome { Won = "won", Lost = "lost" });
 spelling!(Reason {
     Won = "won",
@@ -86,6 +92,7 @@ spelling!(Reason {
     BeforeTerms = "before_terms",
     UnknownLink = "unknown_link",
     NoCandidate = "no_candidate",
+    Moved = "moved",
 });
 
 impl FromColumn for Report {
@@ -103,6 +110,10 @@ impl FromColumn for Report {
             }
             "refund" => Refund::from_column(value).map(Self::Refund),
             "edited" => Edit::from_column(value).map(Self::Edited),
+            "dispute" => {
+                let (id, dispute) = FromColumn::from_column(value)?;
+                Some(Self::Dispute(id, dispute))
+            }
             _ => None,
         }
     }
@@ -173,11 +184,12 @@ mod tests {
             Payment::Refunded,
             Payment::Voided,
         ]);
-        survive(&[Method::Code, Method::Link]);
+        survive(&[Method::Code, Method::Link, Method::Hand]);
+        survive(&[DisputeState::Open, DisputeState::Won, DisputeState::Lost]);
         survive(&[Outcome::Won, Outcome::Lost]);
         survive(&[R::Won, R::LowerPrecedence, R::OlderClick, R::SmallerDiscount]);
         survive(&[R::OutsideWindow, R::BadSignature, R::NotACodeApplication, R::DealClosed]);
         survive(&[R::SelfPurchase, R::TestOrder, R::UnknownCode, R::BeforeTerms]);
-        survive(&[R::UnknownLink, R::NoCandidate]);
+        survive(&[R::UnknownLink, R::NoCandidate, R::Moved]);
     }
 }

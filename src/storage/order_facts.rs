@@ -34,6 +34,8 @@ SELECT b.facts AS brand, o.revision, o.facts, o.decision, o.books,
      CROSS JOIN link_facts l ON l.brand_id = +?1 AND l.id = j.value) AS links,
   (SELECT facts FROM link_facts WHERE brand_id = +?1 AND slug_key = +?5) AS named
 FROM brand_facts b LEFT JOIN order_books o ON o.brand_id = +?1 AND o.id = +?2 WHERE b.id = +?1";
+
+    DEAL = "SELECT facts FROM deal_facts WHERE brand_id = +?1 AND id = +?2";
 }
 
 /// What a delivery's evidence names.
@@ -263,6 +265,21 @@ fn deal_facts(deal: &StoredDeal, placed_at_ms: Millis) -> DealFacts {
         closed_at_ms: deal.closed_at_ms,
         terms: terms.map(|terms| CitedTerms { id: terms.id, rate: terms.rate }),
     }
+}
+
+/// The statement that loads one deal as decisions know it, for who names it by hand.
+#[must_use]
+pub fn load_deal(brand: BrandId, deal: DealId) -> Statement {
+    bind!(DEAL, brand, deal)
+}
+
+/// What [`load_deal`] found, with the terms in force when an order was placed.
+///
+/// # Errors
+/// [`DbError::Failed`] if a row doesn't have the form that the code expects.
+pub fn deal_of(rows: &Rows, placed_at_ms: Millis) -> Result<Option<DealFacts>, DbError> {
+    let found = rows.column::<StoredDeal>("facts")?.pop();
+    Ok(found.map(|deal| deal_facts(&deal, latest_meant(placed_at_ms))))
 }
 
 /// What [`load`] found, and what of it is worth remembering; `None` if the brand is gone.

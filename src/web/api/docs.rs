@@ -35,8 +35,9 @@ pub fn generate() -> String {
     };
 
     use super::{
-        audit, brand, creators, deals, fees, keys, links, mails, me, members, money, operate,
-        orders, passkeys, payment, payouts, personal, privacy, sign_in, statements, stores,
+        audit, brand, by_hand, claims, creators, deals, fees, keys, links, mails, me, members,
+        money, operate, orders, passkeys, payment, payouts, personal, privacy, sign_in, statements,
+        stores,
     };
 
     #[derive(OpenApi)]
@@ -87,6 +88,13 @@ pub fn generate() -> String {
             orders::list,
             orders::show,
             orders::attribution,
+            by_hand::move_order,
+            by_hand::dispute,
+            by_hand::disputes,
+            claims::create,
+            claims::mine,
+            claims::list,
+            claims::decide,
             money::balances,
             money::performance,
             money::verification,

@@ -2,6 +2,8 @@
 
 pub mod audit;
 pub mod brand;
+pub mod by_hand;
+pub mod claims;
 pub mod creators;
 pub mod deals;
 pub mod docs;
@@ -69,6 +71,11 @@ routes! {
     "/v1/orders" => { get: orders::list }
     "/v1/orders/{id}" => { get: orders::show }
     "/v1/orders/{id}/attribution" => { get: orders::attribution }
+    "/v1/orders/{id}/move" => { post: by_hand::move_order }
+    "/v1/orders/{id}/disputes" => { get: by_hand::disputes, post: by_hand::dispute }
+    "/v1/claims" => { get: claims::list }
+    "/v1/claims/{id}/decision" => { post: claims::decide }
+    "/v1/me/claims" => { get: claims::mine, post: claims::create }
     "/v1/mails" => { get: mails::list }
     "/v1/ledger/verification" => { get: money::verification }
     "/v1/invitations/acceptance" => { post: me::accept }
