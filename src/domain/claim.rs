@@ -67,10 +67,10 @@ mod tests {
     use super::*;
     use crate::domain::attribution::{Outcome, Winner};
     use crate::domain::brand::{AttributionRules, EarningRules};
-    use crate::domain::deal::CitedTerms;
     use crate::domain::ids::TermsId;
     use crate::domain::money::BasisPoints;
     use crate::domain::moved::{Automatic, Moved};
+    use crate::domain::terms::{CitedTerms, Rules};
 
     fn deal(n: u8) -> DealId {
         DealId::from_bytes([n; 16])
@@ -88,6 +88,7 @@ mod tests {
             terms: CitedTerms {
                 id: TermsId::from_bytes([n; 16]),
                 rate: BasisPoints::new(1000).unwrap(),
+                rules: Rules::default(),
             },
         });
         Decision {
@@ -98,6 +99,7 @@ mod tests {
             earning: EarningRules::default(),
             decided_at_ms: 0,
             moved: None,
+            seen: None,
         }
     }
     fn asked(decision: &Decision, n: u8) -> Answer {

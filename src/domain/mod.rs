@@ -32,4 +32,5 @@ pub mod privacy;
 pub mod secret;
 pub mod session;
 pub mod sorted;
+pub mod terms;
 pub mod time;

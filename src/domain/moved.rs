@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use super::attribution::{DealFacts, Decision, Method, Reason, Winner, is_own};
 use super::ids::{ClaimId, DealId, StoreId};
-use super::ingest::{self, Change, Loaded};
+use super::ingest::{self, Loaded, Outcome};
+use super::terms::Seen;
 use super::time::Millis;
 
 /// The last move of an order.
@@ -72,7 +73,8 @@ pub enum NotMoved {
     Unbalanced(#[from] super::ledger::Unbalanced),
 }
 
-/// Moves an order to `to`, or to none.
+/// Moves an order to `to`, or to none. Which of its customer's orders it was stays so; what is left of a
+/// month's cap is asked of the new deal.
 ///
 /// # Errors
 /// [`NotMoved`]: nothing changes.
@@ -81,7 +83,7 @@ pub fn decide(
     loaded: &Loaded,
     to: Option<&DealFacts>,
     hand: Hand,
-) -> Result<Box<Change>, NotMoved> {
+) -> Result<Outcome, NotMoved> {
     let known = loaded.order.as_ref().ok_or(NotMoved::Undecided)?;
     let before = known.decision.as_ref().ok_or(NotMoved::Undecided)?;
     let from_deal = before.winner.as_ref().map(|w| w.deal);
@@ -116,6 +118,7 @@ pub fn decide(
         winner,
         reason: Reason::Moved,
         moved: Some(Moved { from_deal, reason, at_ms, by, claim, automatic }),
+        seen: before.seen.map(|seen| Seen { month_left_minor: None, ..seen }),
         ..before.clone()
     };
     Ok(ingest::change(order, loaded, known.facts.clone(), Some(decision), true)?)

@@ -6,16 +6,17 @@ use serde_json::Value;
 use super::DbError;
 use super::rows::{Columns, FromColumn, FromRow, from_json, spelling};
 use crate::domain::attribution::{Candidate, Decision, Method, Outcome, Reason, Winner};
-use crate::domain::deal::CitedTerms;
 use crate::domain::decimal::Decimal;
 use crate::domain::dispute::{Dispute, DisputeState};
 use crate::domain::merkle::Frontier;
+use crate::domain::money::{Currency, Money};
 use crate::domain::moved::{Automatic, Moved};
 use crate::domain::order::{
     Delivery, Edit, Evidence, Facts, Line, Payment, Refund, RefundLine, Report, Snapshot,
     SnapshotKey, UsedCode,
 };
 use crate::domain::sorted::Sorted;
+use crate::domain::terms::{CitedTerms, Customer, RateRule, Rules, Seen};
 
 /// Reads what was kept as JSON.
 ///
@@ -57,13 +58,19 @@ reads! {
     RefundLine { line_id, quantity, subtotal, tax }
     Edit { id, deltas }
     Delivery { external_id, report }
-    Decision { winner, reason, candidates, rules, earning, decided_at_ms, moved = default }
+    Decision { winner, reason, candidates, rules, earning, decided_at_ms, seen = default, moved = default }
     Moved { from_deal, reason, at_ms, by, claim = default, automatic }
     Automatic { winner, reason }
     Dispute { state, at_ms }
     Winner { deal, creator, method, terms }
     Candidate { deal_id, method, evidence, at_ms, outcome, reason }
-    CitedTerms { id, rate }
+    CitedTerms { id, rate, rules = default }
+    Rules {
+        rates = default, flat = default, first_order_only = default, order_cap = default,
+        month_cap = default,
+    }
+    RateRule { label = default, products = default, customer = default, rate }
+    Seen { customer_index = default, month_left_minor = default }
 }
 
 spelling!(Payment {
@@ -74,6 +81,7 @@ spelling!(Payment {
     Refunded = "refunded",
     Voided = "voided",
 });
+spelling!(Customer { New = "new", Returning = "returning" });
 spelling!(Method { Code = "code", Link = "link", Hand = "hand" });
 spelling!(DisputeState { Open = "open", Won = "won", Lost = "lost" });
 spelling!(Outcome { Won = "won", Lost = "lost" });
@@ -139,6 +147,15 @@ impl FromColumn for Decimal {
         Self::default()
     }
 }
+impl FromColumn for Money {
+    fn from_column(value: &Value) -> Option<Self> {
+        let currency = Currency::from_column(value.get("currency")?)?;
+        Self::parse(value.get("amount")?.as_str()?, currency).ok()
+    }
+    fn placeholder() -> Self {
+        Self::new(0, Currency::NONE)
+    }
+}
 impl FromColumn for Frontier {
     fn from_column(value: &Value) -> Option<Self> {
         let (size, roots) = (value.get("size")?, value.get("roots")?);
@@ -186,6 +203,8 @@ mod tests {
         ]);
         survive(&[Method::Code, Method::Link, Method::Hand]);
         survive(&[DisputeState::Open, DisputeState::Won, DisputeState::Lost]);
+        survive(&[Method::Code, Method::Link]);
+        survive(&[Customer::New, Customer::Returning]);
         survive(&[Outcome::Won, Outcome::Lost]);
         survive(&[R::Won, R::LowerPrecedence, R::OlderClick, R::SmallerDiscount]);
         survive(&[R::OutsideWindow, R::BadSignature, R::NotACodeApplication, R::DealClosed]);

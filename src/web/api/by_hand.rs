@@ -77,28 +77,51 @@ pub async fn hold(app: &App, brand: BrandId, id: OrderId, to: Option<DealId>) ->
     Ok(Held { row, loaded, to, currency })
 }
 
+/// What is decided about an order, once what the decision asks of other orders is answered; `None` if it
+/// changes nothing.
+async fn decided<E>(
+    app: &App,
+    brand: BrandId,
+    loaded: &mut Loaded,
+    decide: impl Fn(&Loaded) -> std::result::Result<Outcome, E>,
+) -> Result<std::result::Result<Option<Box<Change>>, E>> {
+    let mut outcome = decide(loaded);
+    if let Ok(Outcome::Asks(question)) = &outcome {
+        loaded.others = order_facts::others(app.db(), brand, question).await?;
+        outcome = decide(loaded);
+    }
+    Ok(match outcome {
+        Ok(Outcome::Asks(_)) => return Err(contended()),
+        Ok(Outcome::Unchanged) => Ok(None),
+        Ok(Outcome::Changed(change)) => Ok(Some(change)),
+        Err(error) => Err(error),
+    })
+}
+
 /// The statements that move an order to the deal it was held for, and the order as it is then.
 /// `None` if it is there already.
 ///
 /// # Errors
 /// 409, and which rule says no.
-pub fn moving<S>(
+pub async fn moving<S>(
     app: &App,
     caller: &Caller<S>,
-    held: &Held,
+    mut held: Held,
     hand: Hand,
 ) -> Result<Option<(Vec<Statement>, OrderView)>> {
     let reason = hand.reason.clone();
     let claim = hand.claim;
     let order = (held.row.store_id, held.row.external_id.as_str());
-    let change = match moved::decide(order, &held.loaded, held.to.as_ref(), hand) {
-        Ok(change) => change,
-        Err(NotMoved::There) => return Ok(None),
+    let to = held.to.as_ref();
+    let decide = |loaded: &Loaded| moved::decide(order, loaded, to, hand.clone());
+    let change = match decided(app, caller.brand, &mut held.loaded, decide).await? {
+        Ok(Some(change)) => change,
+        Ok(None) | Err(NotMoved::There) => return Ok(None),
         Err(error) => return Err(refusal(error)),
     };
     let now_ms = app.now_ms();
     let commit = rows::commit(caller.brand, &change, held.loaded.order.as_ref(), now_ms)?;
-    let shown = changed(held, &change);
+    let shown = changed(&held, &change);
     let before = json!({ "deal_id": held.row.deal_id });
     let after = json!({ "deal_id": shown.deal_id, "reason": reason, "claim_id": claim });
     let note = caller.note(app, "order.move", held.row.id, Some(before), Some(after));
@@ -167,7 +190,7 @@ pub async fn move_order(
     for _ in 0..ATTEMPTS {
         let held = hold(&app, caller.brand, id.0, body.deal_id.flatten()).await?;
         let hand = by(&app, &caller, reason.clone(), None);
-        let moving = moving(&app, &caller, &held, hand)?;
+        let moving = moving(&app, &caller, held, hand).await?;
         let (batch, shown) = moving.ok_or_else(|| refusal(NotMoved::There))?;
         let answer = (StatusCode::OK, text(&shown));
         if let Some(response) = once.commit(&app, caller.brand, batch, answer).await? {
@@ -216,8 +239,7 @@ pub async fn dispute(
     let now_ms = app.now_ms();
     let reported = Dispute { state: body.state, at_ms: now_ms };
     for _ in 0..ATTEMPTS {
-        let held = hold(&app, caller.brand, id.0, None).await?;
-        let Held { row, loaded, .. } = &held;
+        let mut held = hold(&app, caller.brand, id.0, None).await?;
         let disputes = held.facts().disputes;
         let which = match &named {
             None => dispute::by_hand(&disputes, body.state),
@@ -233,12 +255,14 @@ pub async fn dispute(
         let known = disputes.get(&which).filter(|known| known.state == body.state).copied();
         let after = json!({ "dispute": which, "state": body.state, "reason": reason });
         let report = Report::Dispute(which, known.unwrap_or(reported));
-        let delivery = Delivery { external_id: row.external_id.clone(), report };
-        let keys = &app.config.click_keys;
-        let decided = ingest::decide(row.store_id, &delivery, loaded, keys, now_ms);
-        let (batch, shown) = match decided.map_err(fault)? {
-            Outcome::Unchanged => (Vec::new(), super::orders::view(row.clone(), held.currency)),
-            Outcome::Changed(change) => {
+        let delivery = Delivery { external_id: held.row.external_id.clone(), report };
+        let (store, keys) = (held.row.store_id, &app.config.click_keys);
+        let decide = |loaded: &Loaded| ingest::decide(store, &delivery, loaded, keys, now_ms);
+        let change = decided(&app, caller.brand, &mut held.loaded, decide).await?;
+        let Held { row, loaded, .. } = &held;
+        let (batch, shown) = match change.map_err(fault)? {
+            None => (Vec::new(), super::orders::view(row.clone(), held.currency)),
+            Some(change) => {
                 let commit = rows::commit(caller.brand, &change, loaded.order.as_ref(), now_ms)?;
                 let note = caller.note(&app, "order.dispute", id.0, None, Some(after));
                 (vec![commit, note], changed(&held, &change))

@@ -415,7 +415,7 @@ pub async fn decide(
             let reason = note.clone().unwrap_or_else(|| "her claim was granted".to_owned());
             let hand = by(&app, &caller, reason, Some(claim.id));
             // It may be hers by now.
-            batch.extend(moving(&app, &caller, &held, hand)?.map(|(batch, _)| batch));
+            batch.extend(moving(&app, &caller, held, hand).await?.map(|(batch, _)| batch));
             (claim.state, claim.deal_id) = (ClaimState::Granted, Some(deal));
         }
         if letter.is_none() {

@@ -35,9 +35,9 @@ pub fn generate() -> String {
     };
 
     use super::{
-        audit, brand, by_hand, claims, creators, deals, fees, keys, links, mails, me, members,
-        money, operate, orders, passkeys, payment, payouts, personal, privacy, sign_in, statements,
-        stores,
+        audit, brand, by_hand, claims, commission, creators, deals, fees, keys, links, mails, me,
+        members, money, operate, orders, passkeys, payment, payouts, personal, privacy, sign_in,
+        statements, stores, terms,
     };
 
     #[derive(OpenApi)]
@@ -77,7 +77,8 @@ pub fn generate() -> String {
             deals::list,
             deals::show,
             deals::update,
-            deals::add_terms,
+            terms::add,
+            terms::list,
             links::add_link,
             links::show_link,
             links::update_link,
@@ -95,6 +96,8 @@ pub fn generate() -> String {
             claims::mine,
             claims::list,
             claims::decide,
+            commission::show,
+            commission::mine,
             money::balances,
             money::performance,
             money::verification,
