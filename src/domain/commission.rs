@@ -273,5 +273,8 @@ fn net_of(part: &RefundLine, snapshot: &Snapshot) -> i128 {
 }
 
 #[cfg(test)]
+#[path = "order_life_tests.rs"]
+mod order_life_tests;
+#[cfg(test)]
 #[path = "commission_tests.rs"]
 mod tests;
