@@ -61,7 +61,10 @@ export const orderLife = [
       return w.inTurn(
         send({}),
         send(disputed),
-        async () => (await earns(disputed.id, 'disputed', '0.00')([], w), { status: 200, text: '', headers: new Headers() }),
+        async () => {
+          await earns(disputed.id, 'disputed', '0.00')([], w);
+          return { status: 200, text: '', headers: new Headers() };
+        },
         ...[{ status: 'won' }, { status: 'won' }, {}, { status: 'under_review' }].map(send),
       );
     },
@@ -71,8 +74,11 @@ export const orderLife = [
     'W15',
     'disputes of no order, and inquiries: they hold nothing back',
     (w) =>
-      [{ orderId: null }, { orderId: w.known.id, type: 'inquiry' }, { orderId: w.known.id, type: 'inquiry', status: 'lost' }]
-        .map((more) => w.a.store.deliver(dispute(more))),
+      [
+        { orderId: null },
+        { orderId: w.known.id, type: 'inquiry' },
+        { orderId: w.known.id, type: 'inquiry', status: 'lost' },
+      ].map((more) => w.a.store.deliver(dispute(more))),
     { status: 200, check: (_, w) => earns(w.known.id, 'partially_refunded', '10.00')(_, w) },
   ],
   [
