@@ -18,6 +18,7 @@ mod api {
     mod mail;
     mod main_job;
     mod matrix;
+    mod offers;
     mod order_life;
     mod orders;
     mod pages;
@@ -25,4 +26,5 @@ mod api {
     mod privacy;
     mod sign_in;
     mod terms;
+    mod tiers;
 }

@@ -380,6 +380,7 @@ impl Books {
                 clawback_minor: self.held_by(whose, Account::Clawback, 0),
             },
             counts_customers: false,
+            tiers: false,
             others: None,
         }
     }

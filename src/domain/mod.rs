@@ -33,4 +33,5 @@ pub mod secret;
 pub mod session;
 pub mod sorted;
 pub mod terms;
+pub mod tiers;
 pub mod time;

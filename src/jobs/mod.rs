@@ -11,6 +11,7 @@ pub mod release;
 pub mod retention;
 pub mod rewrap;
 pub mod seal;
+pub mod tiers;
 
 use crate::app::{App, Pending};
 use crate::domain::ids::BrandId;
@@ -25,7 +26,7 @@ const DAY_MINUTES: i64 = 24 * 60;
 const QUARANTINE_BODY_MS: Millis = 14 * 24 * 3_600_000;
 
 /// Runs what is due in the minute a trigger was meant for: sealing every five minutes; releases,
-/// expiry and re-wrapping every hour, old mails and retention every night (minutes apart, for each run
+/// expiry, re-wrapping and tiers every hour, old mails and retention every night (minutes apart, for each run
 /// has its own share of queries); redactions and mails that wait every minute; domain checks, which
 /// may wait for other hosts, every minute and last.
 pub async fn run_due(app: &App, scheduled_ms: Millis) {
@@ -37,6 +38,7 @@ pub async fn run_due(app: &App, scheduled_ms: Millis) {
         1 => recorded(app, "release_holds", Box::pin(release::release_all(app))).await,
         2 => recorded(app, "expire_quarantine", Box::pin(expire_quarantine(app))).await,
         3 => recorded(app, "rewrap", Box::pin(rewrap::rewrap_all(app))).await,
+        5 => recorded(app, "tiers", Box::pin(tiers::climb_all(app))).await,
         4 if minute % DAY_MINUTES == 4 => {
             recorded(app, "retention", Box::pin(retention::sweep(app))).await;
         }
@@ -54,6 +56,7 @@ pub async fn run_due(app: &App, scheduled_ms: Millis) {
 /// Runs every job now, whatever the time: local runs and tests call it.
 pub async fn run_all(app: &App) {
     recorded(app, "release_holds", Box::pin(release::release_all(app))).await;
+    recorded(app, "tiers", Box::pin(tiers::climb_all(app))).await;
     recorded(app, "seal_ledger", Box::pin(seal::seal_all(app))).await;
     recorded(app, "expire_quarantine", Box::pin(expire_quarantine(app))).await;
     recorded(app, "rewrap", Box::pin(rewrap::rewrap_all(app))).await;

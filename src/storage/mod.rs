@@ -20,6 +20,7 @@ pub mod ledger;
 pub mod links;
 pub mod mails;
 pub mod members;
+pub mod offers;
 pub mod order_facts;
 pub mod orders;
 pub mod payouts;
@@ -31,6 +32,7 @@ pub mod rewrap;
 pub mod rows;
 pub mod sessions;
 pub mod stores;
+pub mod tiers;
 
 pub(crate) use rows::{Columns, FromColumn, FromRow, Reading, row, spelling};
 
@@ -200,6 +202,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("links", links::STATEMENTS),
         ("mails", mails::STATEMENTS),
         ("members", members::STATEMENTS),
+        ("offers", offers::STATEMENTS),
         ("order_facts", order_facts::STATEMENTS),
         ("orders", orders::STATEMENTS),
         ("payouts", payouts::STATEMENTS),
@@ -210,6 +213,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("rewrap", rewrap::STATEMENTS),
         ("sessions", sessions::STATEMENTS),
         ("stores", stores::STATEMENTS),
+        ("tiers", tiers::STATEMENTS),
     ]
 }
 

@@ -131,6 +131,7 @@ row! {
         earn_on: EarnOn,
         count_test_orders: bool,
         counts_customers: bool,
+        tiers: bool,
         rules: Vec<StoredRules>,
     }
     struct StoredRules {
@@ -185,6 +186,7 @@ pub struct Remembered {
     zone: Zone,
     earning: EarningRules,
     counts_customers: bool,
+    tiers: bool,
     rules: Vec<StoredRules>,
     answers: HashMap<Asked, Answer>,
 }
@@ -227,6 +229,7 @@ impl Remembered {
                 hold_days: brand.hold_days,
             },
             counts_customers: brand.counts_customers,
+            tiers: brand.tiers,
             rules: brand.rules,
             answers: HashMap::new(),
         }
@@ -290,6 +293,7 @@ impl Remembered {
             known,
             holdings: Holdings::default(),
             counts_customers: self.counts_customers,
+            tiers: self.tiers,
             others: None,
         })
     }

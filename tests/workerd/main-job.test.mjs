@@ -841,6 +841,7 @@ describe('the books', () => {
       ['rewrap', true],
       ['seal_ledger', true],
       ['send_mails', true],
+      ['tiers', true],
       ['verify_domains', true],
     ]);
     assert.equal(status.unsealed_age_seconds, null);
