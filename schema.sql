@@ -312,7 +312,7 @@ CREATE TABLE orders (
   CHECK (commission_minor = 0 OR deal_id IS NOT NULL),
   CHECK ((deal_id IS NULL) = (creator_id IS NULL))
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX orders_by_time ON orders (brand_id, placed_at_ms, id) WHERE placed_at_ms IS NOT NULL;
+CREATE INDEX orders_by_time ON orders (brand_id, placed_at_ms, id, name) WHERE placed_at_ms IS NOT NULL;
 CREATE INDEX orders_by_deal ON orders (brand_id, deal_id, placed_at_ms, id) WHERE deal_id IS NOT NULL;
 CREATE TRIGGER orders_insert_decided BEFORE INSERT ON orders WHEN NEW.decided_from <> (SELECT version FROM brands WHERE id = NEW.brand_id) BEGIN SELECT RAISE(ABORT, 'decided_from_stale_facts'); END;
 CREATE TRIGGER orders_update_decided BEFORE UPDATE OF decided_from ON orders WHEN NEW.decided_from <> (SELECT version FROM brands WHERE id = NEW.brand_id) BEGIN SELECT RAISE(ABORT, 'decided_from_stale_facts'); END;
@@ -569,6 +569,31 @@ CREATE TABLE idempotency (
   created_at_ms INTEGER NOT NULL,
   PRIMARY KEY (brand_id, key)
 ) STRICT, WITHOUT ROWID;
+
+-- What creators claim: that an order, named as the shop calls it, is theirs. `answer` is what she was
+-- told then: why it is hers or isn't, by her own evidence only. Open ones wait for the brand, which
+-- decides once; no more than twenty a day, so that nobody asks through all orders of a shop.
+CREATE TABLE claims (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  creator_id TEXT NOT NULL,
+  order_name TEXT NOT NULL,
+  order_id TEXT,
+  deal_id TEXT,
+  state TEXT NOT NULL CHECK (state IN ('open', 'hers', 'unknown', 'granted', 'declined')),
+  answer TEXT NOT NULL CHECK (json_valid(answer)),
+  note TEXT,
+  created_at_ms INTEGER NOT NULL,
+  decisions INTEGER NOT NULL DEFAULT 0 CHECK (decisions IN (0, 1)),
+  decided_at_ms INTEGER,
+  decision_note TEXT,
+  CHECK (state NOT IN ('open', 'hers', 'granted') OR order_id IS NOT NULL),
+  PRIMARY KEY (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX claims_by_creator ON claims (brand_id, creator_id, id, created_at_ms);
+CREATE INDEX claims_by_state ON claims (brand_id, state, id);
+CREATE UNIQUE INDEX claims_open_once ON claims (brand_id, creator_id, order_id) WHERE state = 'open';
+CREATE TRIGGER claims_of_a_day BEFORE INSERT ON claims WHEN (SELECT count(*) FROM claims WHERE brand_id = NEW.brand_id AND creator_id = NEW.creator_id AND created_at_ms > NEW.created_at_ms - 86400000) >= 20 BEGIN SELECT RAISE(ABORT, 'claims_of_a_day: constraint failed'); END;
 
 -- Who signs in, by e-mail address as it is compared. A person isn't a brand's: brands know their
 -- members and creators, and each only its own side of them.

@@ -19,6 +19,7 @@ mod api {
     mod main_job;
     mod matrix;
     mod offers;
+    mod order_life;
     mod orders;
     mod pages;
     mod payouts;

@@ -19,10 +19,12 @@ use tributary::domain::attribution::{DealFacts, Known, KnownCode};
 use tributary::domain::brand::{AttributionRules, EarningRules};
 use tributary::domain::click::ClickKeys;
 use tributary::domain::decimal::Decimal;
+use tributary::domain::dispute::{Dispute, DisputeState};
 use tributary::domain::ids::{CreatorId, DealId, StoreId, TermsId};
-use tributary::domain::ingest::{Loaded, Others, Outcome, StoredOrder, decide};
+use tributary::domain::ingest::{Change, Loaded, Others, Outcome, StoredOrder, decide};
 use tributary::domain::ledger::{Account, Earning, Holdings, Transaction, release};
 use tributary::domain::money::{BasisPoints, Currency, Money};
+use tributary::domain::moved::{self, Hand, NotMoved};
 use tributary::domain::order::{
     Delivery, Evidence, Line, Payment, Refund, RefundLine, Report, Snapshot, UsedCode,
 };
@@ -35,6 +37,8 @@ struct Story {
     lines: Vec<(i64, i64, i64)>,
     snapshots: Vec<Moment>,
     refunds: Vec<Back>,
+    /// What was told of disputes: which, where it stood, at which minute.
+    disputes: Vec<(usize, DisputeState, i64)>,
     deleted: bool,
     /// The shop asked to forget who placed it.
     redacted: bool,
@@ -132,21 +136,26 @@ fn story() -> impl Strategy<Value = Story> {
         (1i64..4000).prop_map(Back::Amount),
         Just(Back::Shipping),
     ];
+    let state = prop_oneof![
+        1 => Just(DisputeState::Open),
+        2 => Just(DisputeState::Won),
+        1 => Just(DisputeState::Lost),
+    ];
     (
         prop::collection::vec((1i64..4, 1i64..20_000, 0i64..500), 1..4),
         prop::collection::vec(moment, 1..5),
         prop::collection::vec(back, 0..4),
-        prop::bool::weighted(0.1),
-        any::<bool>(),
-        prop::bool::weighted(0.3),
-        0u16..=10_000,
+        prop::collection::vec((0usize..2, state, 0i64..4), 0..4),
+        (prop::bool::weighted(0.1), any::<bool>(), prop::bool::weighted(0.3), 0u16..=10_000),
         prop_oneof![1 => Just(Agreed::default()), 2 => agreed()],
     )
-        .prop_map(|(lines, snapshots, refunds, deleted, redacted, own, rate, mut agreed)| {
-            // Whether a customer is forgotten before or after her order is a fact too.
-            agreed.customer_orders *= i64::from(!redacted);
-            Story { lines, snapshots, refunds, deleted, redacted, own, rate, agreed }
-        })
+        .prop_map(
+            |(lines, snapshots, refunds, disputes, (deleted, redacted, own, rate), mut agreed)| {
+                // Whether a customer is forgotten before or after her order is a fact too.
+                agreed.customer_orders *= i64::from(!redacted);
+                Story { lines, snapshots, refunds, disputes, deleted, redacted, own, rate, agreed }
+            },
+        )
 }
 
 const ID: &str = "7000000000";
@@ -217,6 +226,10 @@ impl Story {
             })
             .collect();
         all.extend((0..self.refunds.len()).map(|i| deliver(Report::Refund(self.refund(i)))));
+        all.extend(self.disputes.iter().map(|(id, state, minute)| {
+            let at_ms = 1_000_000 + minute * 60_000;
+            deliver(Report::Dispute(id.to_string(), Dispute { state: *state, at_ms }))
+        }));
         if self.deleted {
             all.push(deliver(Report::Deleted));
         }
@@ -228,11 +241,28 @@ impl Story {
 
     /// The commission in cents by the rules as a person would apply them to the whole story.
     fn model(&self) -> i64 {
+        if self.own { 0 } else { self.worth(None) }
+    }
+
+    /// Whether the shop has the money: no dispute is open, and none ended with its loss.
+    fn undisputed(&self) -> bool {
+        let ids: BTreeSet<usize> = self.disputes.iter().map(|(id, ..)| *id).collect();
+        ids.into_iter().all(|id| {
+            let told = self.disputes.iter().filter(|(of, ..)| *of == id);
+            let ends = told.filter(|(_, state, _)| *state != DisputeState::Open);
+            // The last end; of two in the same minute the loss.
+            let last = ends.max_by_key(|(_, state, at)| (*at, *state == DisputeState::Lost));
+            last.is_some_and(|(_, state, _)| *state == DisputeState::Won)
+        })
+    }
+
+    /// The same for whoever has the order: by what was agreed with her, or at a plain rate.
+    fn worth(&self, plain: Option<u16>) -> i64 {
         let last = self.snapshots.iter().map(|m| (m.minute, m.payment)).max().unwrap();
         let void =
             self.deleted || self.snapshots.iter().any(|m| m.cancelled) || last.1 == Payment::Voided;
         let paid = matches!(last.1, Payment::Paid | Payment::PartiallyRefunded | Payment::Refunded);
-        if void || !paid || self.own {
+        if void || !paid || !self.undisputed() {
             return 0;
         }
         let sold: i64 = self.lines.iter().map(|(q, p, d)| q * p - (*d).min(p * q)).sum();
@@ -246,6 +276,9 @@ impl Story {
             })
             .sum();
         let base = (sold - back).max(0);
+        if let Some(rate) = plain {
+            return (base * i64::from(rate) * 2 + 10_000) / 20_000;
+        }
         let agreed = &self.agreed;
         let returning = agreed.customer_orders > 0;
         if base == 0 || (agreed.first_order_only && returning) {
@@ -286,7 +319,7 @@ fn creator() -> CreatorId {
 /// The books of one order in memory, kept by the same decisions as the product's.
 struct Books {
     order: Option<StoredOrder>,
-    accounts: BTreeMap<(Account, Day), i64>,
+    accounts: BTreeMap<(Account, Option<CreatorId>, Day), i64>,
     known: Known,
     keys: ClickKeys,
     writes: usize,
@@ -322,7 +355,79 @@ impl Books {
     }
 
     fn held(&self, account: Account, day: i64) -> i64 {
-        self.accounts.get(&(account, Day(day))).copied().unwrap_or(0)
+        let whose = (account != Account::Commission).then(creator);
+        self.held_by(whose, account, day)
+    }
+
+    fn held_by(&self, whose: Option<CreatorId>, account: Account, day: i64) -> i64 {
+        self.accounts.get(&(account, whose, Day(day))).copied().unwrap_or(0)
+    }
+
+    /// What a decision about the order is made from.
+    fn loaded(&self) -> Loaded {
+        let posted = self.order.as_ref().and_then(|order| order.standing);
+        let whose = Some(posted.map_or_else(creator, |standing| standing.creator));
+        Loaded {
+            version: 1,
+            order: self.order.clone(),
+            rules: AttributionRules::default(),
+            earning: EarningRules::default(),
+            zone: Zone::utc(),
+            known: self.known.clone(),
+            holdings: Holdings {
+                pending_minor: self.held_by(whose, Account::Pending, 30),
+                available_minor: self.held_by(whose, Account::Available, 0),
+                clawback_minor: self.held_by(whose, Account::Clawback, 0),
+            },
+            counts_customers: false,
+            tiers: false,
+            others: None,
+        }
+    }
+
+    /// What is decided, once what it asks of others is answered.
+    fn decided<E: std::fmt::Debug>(
+        &self,
+        decide: impl Fn(&Loaded) -> Result<Outcome, E>,
+    ) -> Result<Option<Box<Change>>, E> {
+        let mut loaded = self.loaded();
+        let mut outcome = decide(&loaded)?;
+        if let Outcome::Asks(asked) = &outcome {
+            // What this order earned is part of what its deal did.
+            let own = self.order.as_ref().and_then(|order| order.standing);
+            let own =
+                own.filter(|own| own.deal == asked.deal).map_or(0, |own| own.commission_minor);
+            let month_minor = self.others.month_minor + own;
+            loaded.others = Some(Others { month_minor, ..self.others });
+            outcome = decide(&loaded)?;
+        }
+        Ok(match outcome {
+            Outcome::Asks(_) => panic!("asked twice"),
+            Outcome::Unchanged => None,
+            Outcome::Changed(change) => Some(change),
+        })
+    }
+
+    fn commit(&mut self, change: &Change) {
+        self.writes += 1;
+        self.post(&change.transactions);
+        self.order = Some(StoredOrder {
+            revision: change.from_revision.unwrap_or(0) + 1,
+            facts: change.facts.clone(),
+            decision: change.decision.clone(),
+            standing: change.standing,
+            counted: false,
+        });
+    }
+
+    /// Somebody moves the order to a deal, or to none.
+    fn moves(&mut self, to: Option<&DealFacts>) -> Result<(), NotMoved> {
+        let hand =
+            Hand { reason: "agreed".into(), at_ms: 3_000_000, by: "key".into(), claim: None };
+        let order = (StoreId::from_bytes([1; 16]), ID);
+        let change = self.decided(|loaded| moved::decide(order, loaded, to, hand.clone()))?;
+        self.commit(&change.expect("a change"));
+        Ok(())
     }
 
     fn post(&mut self, transactions: &[Transaction]) {
@@ -330,7 +435,8 @@ impl Books {
             let sum: i64 = transaction.entries().iter().map(|e| e.amount_minor).sum();
             assert_eq!(sum, 0, "a transaction sums to zero");
             for entry in transaction.entries() {
-                let held = self.accounts.entry((entry.account, entry.day)).or_default();
+                let key = (entry.account, entry.creator, entry.day);
+                let held = self.accounts.entry(key).or_default();
                 *held += entry.amount_minor;
                 match entry.account {
                     Account::Clawback | Account::Commission => assert!(*held <= 0),
@@ -341,48 +447,10 @@ impl Books {
     }
 
     fn take(&mut self, delivery: &Delivery) {
-        let mut loaded = Loaded {
-            version: 1,
-            order: self.order.clone(),
-            rules: AttributionRules::default(),
-            earning: EarningRules::default(),
-            zone: Zone::utc(),
-            known: self.known.clone(),
-            holdings: Holdings {
-                pending_minor: self.held(Account::Pending, 30),
-                available_minor: self.held(Account::Available, 0),
-                clawback_minor: self.held(Account::Clawback, 0),
-            },
-            counts_customers: false,
-            tiers: false,
-            others: None,
-        };
-        let decide = |loaded: &Loaded| {
-            decide(StoreId::from_bytes([1; 16]), delivery, loaded, &self.keys, 2_000_000).unwrap()
-        };
-        let mut outcome = decide(&loaded);
-        if let Outcome::Asks(_) = outcome {
-            // What this order earned is part of what its deal did.
-            let own = self.order.as_ref().and_then(|order| order.standing);
-            let own = own.map_or(0, |standing| standing.commission_minor);
-            let month_minor = self.others.month_minor + own;
-            loaded.others = Some(Others { month_minor, ..self.others });
-            outcome = decide(&loaded);
-        }
-        match outcome {
-            Outcome::Asks(_) => panic!("asked twice"),
-            Outcome::Unchanged => (),
-            Outcome::Changed(change) => {
-                self.writes += 1;
-                self.post(&change.transactions);
-                self.order = Some(StoredOrder {
-                    revision: change.from_revision.unwrap_or(0) + 1,
-                    facts: change.facts.clone(),
-                    decision: change.decision.clone(),
-                    standing: change.standing,
-                    counted: false,
-                });
-            }
+        let store = StoreId::from_bytes([1; 16]);
+        let decide = |loaded: &Loaded| decide(store, delivery, loaded, &self.keys, 2_000_000);
+        if let Some(change) = self.decided(decide).unwrap() {
+            self.commit(&change);
         }
     }
 
@@ -399,7 +467,11 @@ impl Books {
 
     /// What the creator has, whatever account it is on.
     fn earned(&self) -> i64 {
-        let hers = self.accounts.iter().filter(|((account, _), _)| *account != Account::Commission);
+        self.earned_by(creator())
+    }
+
+    fn earned_by(&self, whose: CreatorId) -> i64 {
+        let hers = self.accounts.iter().filter(|((_, of, _), _)| *of == Some(whose));
         hers.map(|(_, minor)| minor).sum()
     }
 }
@@ -441,6 +513,57 @@ proptest! {
         prop_assert_eq!(books.writes, writes, "a repeat writes nothing");
     }
 
+    /// Moves by hand in between: each that is done posts on both sides, the last one stands whatever
+    /// comes later, and only who bought it herself can't have it.
+    #[test]
+    fn what_was_moved_by_hand_stays_where_it_is(
+        story in story(),
+        way in prop::collection::vec((any::<Index>(), prop::option::weighted(0.3, 0u8..3), prop::bool::weighted(0.1)), 0..14),
+        rival_rate in 0u16..=10_000,
+    ) {
+        let all = story.deliveries();
+        let mut books = Books::new(&story);
+        let rival = CreatorId::from_bytes([2; 16]);
+        let hers = books.known.codes[0].deal.clone();
+        let other = DealFacts {
+            deal: DealId::from_bytes([2; 16]),
+            creator: rival,
+            email_hash: None,
+            closed_at_ms: Some(1),
+            terms: Some(CitedTerms { id: TermsId::from_bytes([2; 16]), rate: BasisPoints::new(rival_rate).unwrap(), rules: Rules::default() }),
+        };
+        let mut moved: Option<Option<u8>> = None;
+        for (index, hand, release_now) in &way {
+            books.take(index.get(&all));
+            let Some(hand) = hand else { continue };
+            let (to, whose) = match hand {
+                0 => (None, None),
+                1 => (Some(&hers), Some(1)),
+                _ => (Some(&other), Some(2)),
+            };
+            match books.moves(to) {
+                Ok(()) => moved = Some(whose),
+                Err(NotMoved::SelfPurchase) => prop_assert!(story.own && whose == Some(1)),
+                Err(NotMoved::There | NotMoved::Undecided) => (),
+                Err(other) => prop_assert!(false, "{}", other),
+            }
+            if *release_now {
+                books.release();
+            }
+        }
+        for delivery in all.iter().rev() {
+            books.take(delivery);
+        }
+        let expected = match moved {
+            None => (story.model(), 0),
+            Some(None) => (0, 0),
+            Some(Some(1)) => (story.worth(None), 0),
+            Some(Some(_)) => (0, story.worth(Some(rival_rate))),
+        };
+        prop_assert_eq!((books.earned(), books.earned_by(rival)), expected, "{:?} {:?}", story, moved);
+        prop_assert_eq!(books.held(Account::Commission, 0), -expected.0 - expected.1);
+    }
+
     /// The merged facts are the same set of facts, whatever the order: merging commutes.
     #[test]
     fn facts_do_not_depend_on_the_order_of_deliveries(story in story(), order in any::<prop::sample::Selector>()) {
@@ -469,6 +592,7 @@ proptest! {
             lines: vec![(1, sold, 0)],
             snapshots: vec![Moment { minute: 0, payment: Payment::Paid, cancelled: false, refunds_known: 0 }],
             refunds: vec![Back::Amount(parts.iter().sum())],
+            disputes: vec![],
             deleted: false,
             redacted: false,
             own: false,
@@ -613,6 +737,16 @@ fn bodies(n: usize, story: &Story) -> Vec<serde_json::Value> {
         })
         .collect();
     all.extend(backs);
+    all.extend(story.disputes.iter().map(|(dispute, state, minute)| {
+        let at = tributary::domain::time::to_rfc3339(support::NOW_MS - 3_600_000 + minute * 60_000);
+        let (status, end) = match state {
+            DisputeState::Open => ("under_review", json!(null)),
+            DisputeState::Won => ("won", json!(at)),
+            DisputeState::Lost => ("accepted", json!(at)),
+        };
+        json!({ "id": id * 10 + *dispute as u64, "order_id": id, "type": "chargeback", "status": status,
+            "amount": "11.50", "currency": "USD", "finalized_on": end, "initiated_at": at })
+    }));
     if story.deleted {
         all.push(json!({ "id": id }));
     }

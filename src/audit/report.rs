@@ -11,6 +11,8 @@ pub struct Report {
     pub given: u64,
     /// Decisions that rest on what was forgotten about people.
     pub forgotten: u64,
+    /// Orders that somebody moved: whose they are is taken as given.
+    pub by_hand: u64,
     /// Entries.
     pub entries: u64,
     /// Transactions.
@@ -39,6 +41,7 @@ impl Report {
         for (count, words) in [
             (self.given, "decisions taken as given: made before the journal, or after it was read"),
             (self.forgotten, "decisions taken as given: people in them are forgotten"),
+            (self.by_hand, "orders were moved by hand: whose they are is taken as given"),
             (self.unsealed, "entries are not sealed yet"),
             (self.unknown, "lines are of kinds that this program doesn't know"),
         ] {

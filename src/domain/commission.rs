@@ -11,6 +11,7 @@ use super::sorted::Sorted;
 
 use super::attribution::Decision;
 use super::brand::{EarnOn, EarningRules};
+use super::dispute::{self, DisputeState};
 use super::money::{BasisPoints, MAX_MINOR, round_half_away};
 use super::order::{Facts, Line, Payment, Refund, RefundLine, Snapshot, decimal_to_minor};
 use super::terms::{CitedTerms, Seen};
@@ -67,6 +68,12 @@ pub fn amounts(facts: &Facts, rules: &EarningRules) -> Amounts {
         return Amounts::default();
     }
     let base_minor = net_base(facts, snapshot);
+    match dispute::outcome(&facts.disputes) {
+        Some(DisputeState::Lost) => return Amounts::default(),
+        // Held back: what was posted is taken back until the dispute is decided.
+        Some(DisputeState::Open) => return Amounts { base_minor, earning_base_minor: 0 },
+        Some(DisputeState::Won) | None => (),
+    }
     let earns = match rules.earn_on {
         EarnOn::Paid => snapshot.payment.was_paid(),
         EarnOn::Placed => true,
@@ -167,12 +174,17 @@ fn refunded_of(facts: &Facts, snapshot: &Snapshot, line: &Line) -> i128 {
 /// Where the order stands.
 #[must_use]
 pub fn state(facts: &Facts) -> OrderState {
-    let Some(snapshot) = &facts.snapshot else {
-        return if facts.cancelled { OrderState::Cancelled } else { OrderState::Unpaid };
-    };
-    if is_void(facts, snapshot) {
+    let void = facts.snapshot.as_ref().map_or(facts.cancelled, |s| is_void(facts, s));
+    if void {
         return OrderState::Cancelled;
     }
+    match dispute::outcome(&facts.disputes) {
+        Some(DisputeState::Open) => return OrderState::Disputed,
+        // The money went back to the shopper.
+        Some(DisputeState::Lost) => return OrderState::Refunded,
+        Some(DisputeState::Won) | None => (),
+    }
+    let Some(snapshot) = &facts.snapshot else { return OrderState::Unpaid };
     if !snapshot.payment.was_paid() {
         return OrderState::Unpaid;
     }
@@ -260,6 +272,9 @@ fn net_of(part: &RefundLine, snapshot: &Snapshot) -> i128 {
     i128::from(decimal_to_minor(net, snapshot.currency).max(0))
 }
 
+#[cfg(test)]
+#[path = "order_life_tests.rs"]
+mod order_life_tests;
 #[cfg(test)]
 #[path = "commission_tests.rs"]
 mod tests;

@@ -67,7 +67,7 @@ fn refund(id: &str, lines: &[(u64, i64, &str)], amount: &str) -> Refund {
         amount: amount.parse().unwrap(),
     }
 }
-fn decision(percent: &str, rules: Rules, seen: Option<Seen>) -> Decision {
+pub fn decision(percent: &str, rules: Rules, seen: Option<Seen>) -> Decision {
     let rate = BasisPoints::parse_percent(percent).unwrap();
     let terms = CitedTerms { id: TermsId::from_bytes([1; 16]), rate, rules };
     Decision {
@@ -83,6 +83,7 @@ fn decision(percent: &str, rules: Rules, seen: Option<Seen>) -> Decision {
         earning: EarningRules::default(),
         decided_at_ms: 1,
         seen,
+        moved: None,
     }
 }
 fn earned(facts: &Facts, percent: &str) -> (i64, i64) {

@@ -180,6 +180,8 @@ kinds! {
     Passkey, PasskeyId, "passkey";
     /// A mail.
     Mail, MailId, "mail";
+    /// A creator's claim that an order is hers.
+    Claim, ClaimId, "claim";
 }
 
 #[cfg(test)]

@@ -189,17 +189,34 @@ pub fn decide(
     }
     let old_decision = before.and_then(|o| o.decision.as_ref());
     let fresh = needs_decision(&facts, known_facts, old_decision);
-    let mut decision = if fresh {
+    let decision = if fresh {
         attribute(&facts, &evidence, loaded, old_decision, keys, now_ms)
     } else {
         old_decision.cloned()
     };
+    let order = (store, delivery.external_id.as_str());
+    Ok(change(order, loaded, facts, decision, fresh)?)
+}
+
+/// What brings an order's books to these facts and this decision. `fresh`: the decision was just made,
+/// from what the brand's version guards.
+///
+/// # Errors
+/// [`ledger::Unbalanced`]; it would be a fault of the program.
+pub(super) fn change(
+    (store, external_id): (StoreId, &str),
+    loaded: &Loaded,
+    facts: Facts,
+    mut decision: Option<Decision>,
+    fresh: bool,
+) -> Result<Outcome, ledger::Unbalanced> {
+    let before = loaded.order.as_ref();
     let taken = match decision.as_mut().map(|decision| look_around(decision, &facts, loaded)) {
         Some(Err(question)) => return Ok(Outcome::Asks(question)),
         Some(Ok(taken)) => taken,
         None => None,
     };
-    let id = order_id(store, &delivery.external_id);
+    let id = order_id(store, external_id);
     let old = before.and_then(|o| o.standing);
     let new = standing(&facts, decision.as_ref(), &loaded.zone);
     let earning_of = |s: Standing| Earning {
@@ -213,7 +230,7 @@ pub fn decide(
     Ok(Outcome::Changed(Box::new(Change {
         id,
         store,
-        external_id: delivery.external_id.clone(),
+        external_id: external_id.to_owned(),
         from_revision: before.map(|o| o.revision),
         name: facts.snapshot.as_ref().map(|s| s.name.clone()).unwrap_or_default(),
         placed_at_ms: facts.snapshot.as_ref().map(|s| s.placed_at_ms),
@@ -280,9 +297,11 @@ fn look_around(
 
 /// An order is decided when its first snapshot arrives, and again only when an *earlier* snapshot
 /// with other evidence, or the first with any, arrives late. Forgetting who placed it is no evidence.
+/// What somebody moved by hand stays where it is.
 fn needs_decision(facts: &Facts, known: &Facts, decision: Option<&Decision>) -> bool {
     let known = || Facts { redacted: facts.redacted, ..known.clone() }.forgetting();
-    facts.snapshot.is_some() && (decision.is_none() || facts.evidence() != known().evidence())
+    let Some(decision) = decision else { return facts.snapshot.is_some() };
+    decision.moved.is_none() && facts.evidence() != known().evidence()
 }
 
 fn attribute(

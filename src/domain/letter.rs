@@ -39,6 +39,15 @@ pub enum Letter<'a> {
         /// How long it holds.
         days: u32,
     },
+    /// What became of a creator's claim.
+    ClaimDecided {
+        /// The brand's name.
+        brand: &'a str,
+        /// The order, as she named it.
+        order: &'a str,
+        /// It is hers now.
+        granted: bool,
+    },
     /// Something about the account's safety.
     Notice {
         /// "A passkey was added to your account."
@@ -87,6 +96,7 @@ impl Letter<'_> {
             Self::SignIn { .. } => "sign_in",
             Self::MemberInvitation { .. } => "member_invitation",
             Self::CreatorInvitation { .. } => "creator_invitation",
+            Self::ClaimDecided { .. } => "claim_decided",
             Self::Notice { .. } => "notice",
         }
     }
@@ -137,6 +147,10 @@ impl Letter<'_> {
                     vec![unless_expected(days)],
                 )
             }
+            Self::ClaimDecided { brand, order, granted } => {
+                let (subject, before) = decided(&plain(brand), &plain(order), granted);
+                (subject, before, "", "", "", Vec::new())
+            }
             Self::Notice { what } => (
                 "A change to your Tributary account".to_owned(),
                 vec![plain(what)],
@@ -156,6 +170,13 @@ impl Letter<'_> {
         let text = Text { before, label, link, code, after }.render().ok()?;
         Some(Written { text, html, subject })
     }
+}
+
+fn decided(brand: &str, order: &str, granted: bool) -> (String, Vec<String>) {
+    let what = if granted { "It is yours now." } else { "It stays as it was." };
+    let more = "Your claims on Tributary say what the brand wrote about it.";
+    let before = vec![format!("You claimed order {order} of {brand}. {what}"), more.to_owned()];
+    (format!("{brand} decided about order {order}"), before)
 }
 
 fn unless_expected(days: u32) -> String {
@@ -188,12 +209,13 @@ mod tests {
 
     const LINK: &str = "https://app.example/sign-in/link#abc&d";
 
-    fn letters() -> [Letter<'static>; 4] {
+    fn letters() -> [Letter<'static>; 5] {
         let evil = "Casa\r\nBcc: all@evil.example\u{202e} <a href=\"//evil\">";
         [
             Letter::SignIn { link: LINK, code: "1234 5678", minutes: 10 },
             Letter::MemberInvitation { brand: evil, role: "manager", link: LINK, days: 7 },
             Letter::CreatorInvitation { brand: evil, campaign: evil, link: LINK, days: 14 },
+            Letter::ClaimDecided { brand: evil, order: evil, granted: true },
             Letter::Notice { what: evil },
         ]
     }

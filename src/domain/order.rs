@@ -1,7 +1,7 @@
 //! An order's facts, as stores report them, and how reports merge.
 //!
 //! Facts are merged, never overwritten (DESIGN.md, "Earning"): the snapshot with the greatest
-//! key, the set of refunds by id, cancelled or not. Merging is commutative, associative and
+//! key, the set of refunds by id, cancelled or not, disputes by id. Merging is commutative, associative and
 //! idempotent, so deliveries may come late, twice or in any order and the facts end up the same.
 
 use super::sorted::Sorted;
@@ -10,6 +10,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::decimal::Decimal;
+use super::dispute::{self, Dispute, Disputes};
 use super::ids::{OrderId, StoreId};
 use super::money::{Currency, MAX_MINOR};
 use super::time::Millis;
@@ -37,6 +38,8 @@ pub enum Report {
     Edited(Edit),
     /// Who placed it is to be forgotten.
     Redacted,
+    /// A payment dispute, by the platform's id.
+    Dispute(String, Dispute),
 }
 
 /// An order as it was at one moment.
@@ -213,6 +216,9 @@ pub struct Facts {
     /// Edits by id; they move no money, the snapshot that follows them does.
     #[serde(skip_serializing_if = "Sorted::is_empty")]
     pub edits: Sorted<String, Edit>,
+    /// Payment disputes.
+    #[serde(skip_serializing_if = "Sorted::is_empty")]
+    pub disputes: Disputes,
     /// Who placed it is forgotten, also if a delivery tells it again: see [`Self::forgetting`].
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub redacted: bool,
@@ -258,6 +264,7 @@ impl Facts {
             Report::Refund(refund) => merged.take_refund(refund),
             Report::Deleted => merged.cancelled = true,
             Report::Redacted => merged.redacted = true,
+            Report::Dispute(id, reported) => dispute::take(&mut merged.disputes, id, *reported),
             Report::Edited(edit) => {
                 if merged.edits.get(&edit.id).is_none() {
                     merged.edits.insert(edit.id.clone(), edit.clone());

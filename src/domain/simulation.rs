@@ -128,9 +128,11 @@ impl Simulation {
         if let (Some(change), Some(loaded)) = (self.changes.attribution, loaded) {
             decision.rules = change.applied(decision.rules);
             // Who bought from herself did so whether or not that can still be told.
-            let own = past.facts.redacted && past.decision.winner.is_none();
+            // What was moved by hand stays where it is.
+            let stays = past.decision.moved.is_some()
+                || (past.facts.redacted && past.decision.winner.is_none());
             if let Some(made) = ingest::again(&past.facts, &decision, &loaded)
-                && !own
+                && !stays
             {
                 decision = made;
             }

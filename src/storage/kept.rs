@@ -7,8 +7,10 @@ use super::DbError;
 use super::rows::{Columns, FromColumn, FromRow, from_json, spelling};
 use crate::domain::attribution::{Candidate, Decision, Method, Outcome, Reason, Winner};
 use crate::domain::decimal::Decimal;
+use crate::domain::dispute::{Dispute, DisputeState};
 use crate::domain::merkle::Frontier;
 use crate::domain::money::{Currency, Money};
+use crate::domain::moved::{Automatic, Moved};
 use crate::domain::order::{
     Delivery, Edit, Evidence, Facts, Line, Payment, Refund, RefundLine, Report, Snapshot,
     SnapshotKey, UsedCode,
@@ -40,7 +42,7 @@ macro_rules! reads {
 reads! {
     Facts {
         snapshot = default, evidence = default, refunds = default, cancelled = default,
-        edits = default, redacted = default,
+        edits = default, disputes = default, redacted = default,
     }
     Snapshot {
         updated_at_ms, placed_at_ms, name, currency, payment, cancelled, test, taxes_included,
@@ -56,7 +58,10 @@ reads! {
     RefundLine { line_id, quantity, subtotal, tax }
     Edit { id, deltas }
     Delivery { external_id, report }
-    Decision { winner, reason, candidates, rules, earning, decided_at_ms, seen = default }
+    Decision { winner, reason, candidates, rules, earning, decided_at_ms, seen = default, moved = default }
+    Moved { from_deal, reason, at_ms, by, claim = default, automatic }
+    Automatic { winner, reason }
+    Dispute { state, at_ms }
     Winner { deal, creator, method, terms }
     Candidate { deal_id, method, evidence, at_ms, outcome, reason }
     CitedTerms { id, rate, rules = default }
@@ -77,7 +82,8 @@ spelling!(Payment {
     Voided = "voided",
 });
 spelling!(Customer { New = "new", Returning = "returning" });
-spelling!(Method { Code = "code", Link = "link" });
+spelling!(Method { Code = "code", Link = "link", Hand = "hand" });
+spelling!(DisputeState { Open = "open", Won = "won", Lost = "lost" });
 spelling!(Outcome { Won = "won", Lost = "lost" });
 spelling!(Reason {
     Won = "won",
@@ -94,6 +100,7 @@ spelling!(Reason {
     BeforeTerms = "before_terms",
     UnknownLink = "unknown_link",
     NoCandidate = "no_candidate",
+    Moved = "moved",
 });
 
 impl FromColumn for Report {
@@ -111,6 +118,10 @@ impl FromColumn for Report {
             }
             "refund" => Refund::from_column(value).map(Self::Refund),
             "edited" => Edit::from_column(value).map(Self::Edited),
+            "dispute" => {
+                let (id, dispute) = FromColumn::from_column(value)?;
+                Some(Self::Dispute(id, dispute))
+            }
             _ => None,
         }
     }
@@ -190,12 +201,14 @@ mod tests {
             Payment::Refunded,
             Payment::Voided,
         ]);
+        survive(&[Method::Code, Method::Link, Method::Hand]);
+        survive(&[DisputeState::Open, DisputeState::Won, DisputeState::Lost]);
         survive(&[Method::Code, Method::Link]);
         survive(&[Customer::New, Customer::Returning]);
         survive(&[Outcome::Won, Outcome::Lost]);
         survive(&[R::Won, R::LowerPrecedence, R::OlderClick, R::SmallerDiscount]);
         survive(&[R::OutsideWindow, R::BadSignature, R::NotACodeApplication, R::DealClosed]);
         survive(&[R::SelfPurchase, R::TestOrder, R::UnknownCode, R::BeforeTerms]);
-        survive(&[R::UnknownLink, R::NoCandidate]);
+        survive(&[R::UnknownLink, R::NoCandidate, R::Moved]);
     }
 }

@@ -9,6 +9,7 @@
 pub mod access;
 pub mod audit;
 pub mod brands;
+pub mod claims;
 pub mod click_counter;
 pub mod clicks;
 pub mod creators;
@@ -196,6 +197,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("access", access::STATEMENTS),
         ("audit", audit::STATEMENTS),
         ("brands", brands::STATEMENTS),
+        ("claims", claims::STATEMENTS),
         ("clicks", clicks::STATEMENTS),
         ("creators", creators::STATEMENTS),
         ("deals", deals::STATEMENTS),

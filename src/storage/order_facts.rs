@@ -48,6 +48,8 @@ SELECT b.facts AS brand, NULL AS revision, NULL AS facts, NULL AS decision, NULL
   NULL AS named
 FROM brand_facts b WHERE b.id = +?1";
 
+    DEAL = "SELECT facts FROM deal_facts WHERE brand_id = +?1 AND id = +?2";
+
     /// What the triggers of `orders` compare: ?1 brand, ?2 customer, ?3 deal, ?4 first and ?5 last
     /// day, ?6 currency.
     OTHERS = "
@@ -390,6 +392,21 @@ fn deal_facts(deal: &StoredDeal, placed_at_ms: Millis) -> DealFacts {
             rules: terms.rules.clone(),
         }),
     }
+}
+
+/// The statement that loads one deal as decisions know it, for who names it by hand.
+#[must_use]
+pub fn load_deal(brand: BrandId, deal: DealId) -> Statement {
+    bind!(DEAL, brand, deal)
+}
+
+/// What [`load_deal`] found, with the terms in force when an order was placed.
+///
+/// # Errors
+/// [`DbError::Failed`] if a row doesn't have the form that the code expects.
+pub fn deal_of(rows: &Rows, placed_at_ms: Millis) -> Result<Option<DealFacts>, DbError> {
+    let found = rows.column::<StoredDeal>("facts")?.pop();
+    Ok(found.map(|deal| deal_facts(&deal, latest_meant(placed_at_ms))))
 }
 
 /// What [`load`] found, and what of it is worth remembering; `None` if the brand is gone.

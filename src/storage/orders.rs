@@ -37,11 +37,11 @@ UPDATE orders SET name = ?5, placed_at_ms = ?6, placed_day = ?7, state = ?8, cur
   revision = iif(revision = ?21, revision + 1, NULL)
 WHERE brand_id = ?1 AND id = ?2 AND store_id = ?3 AND external_id = ?4";
 
-    /// An update that moves neither deal nor time leaves their indexes alone: one row written.
+    /// An update that moves neither deal nor time nor name leaves their indexes alone: one row written.
     UPDATE_IN_PLACE = "
-UPDATE orders SET name = ?3, state = ?4, base_minor = ?5, commission_minor = ?6,
-  available_day = ?7, facts = ?8, decision = ?9, postings = ?10, changed_at_ms = ?11,
-  revision = iif(revision = ?12, revision + 1, NULL)
+UPDATE orders SET state = ?3, base_minor = ?4, commission_minor = ?5,
+  available_day = ?6, facts = ?7, decision = ?8, postings = ?9, changed_at_ms = ?10,
+  revision = iif(revision = ?11, revision + 1, NULL)
 WHERE brand_id = ?1 AND id = ?2";
 
     FIND = "
@@ -72,6 +72,16 @@ ORDER BY o.placed_at_ms DESC, o.id DESC LIMIT ?7";
 SELECT o.id, o.store_id, o.external_id, o.name, o.placed_at_ms, o.state, o.currency, o.base_minor,
   o.commission_minor, o.deal_id, NULL AS decision
 FROM json_each(?2) j CROSS JOIN orders o ON o.brand_id = ?1 AND o.id = j.value ORDER BY o.id";
+
+    /// Orders of these names (?4 a JSON list), latest first: by the index alone, over a span of time, for
+    /// an index of names would cost every order a row.
+    NAMED = "
+SELECT o.id, o.store_id, o.external_id, o.name, o.placed_at_ms, o.state, o.currency, o.base_minor,
+  o.commission_minor, o.deal_id, o.decision
+FROM (SELECT id FROM orders INDEXED BY orders_by_time WHERE brand_id = +?1 AND placed_at_ms >= ?2
+    AND placed_at_ms < ?3 AND name IN (SELECT value FROM json_each(?4))
+  ORDER BY placed_at_ms DESC LIMIT 50) f
+CROSS JOIN orders o ON o.brand_id = +?1 AND o.id = f.id ORDER BY o.placed_at_ms DESC, o.id DESC";
 
     HAS_ANY = "SELECT 1 AS found FROM orders WHERE brand_id = ?1 LIMIT 1";
 
@@ -107,7 +117,7 @@ row! {
     pub commission_minor: i64,
     /// Its deal.
     pub deal_id: Option<DealId>,
-    /// The decision as JSON; only [`find`] reads it.
+    /// The decision as JSON; only [`find`] and [`named`] read it.
     pub decision: Option<String>,
     }
 }
@@ -146,7 +156,6 @@ pub fn commit(
             UPDATE_IN_PLACE,
             brand,
             change.id,
-            &change.name,
             change.state.as_str(),
             change.base_minor,
             commission,
@@ -188,10 +197,11 @@ pub fn commit(
     Ok(statement)
 }
 
-/// Whether a change moves neither the order's deal nor its time.
+/// Whether a change moves neither the order's deal nor its time nor its name.
 fn is_in_place(change: &Change, before: &StoredOrder) -> bool {
     let snapshot = before.facts.snapshot.as_ref();
     snapshot.map(|s| s.placed_at_ms) == change.placed_at_ms
+        && snapshot.map(|s| s.name.as_str()).unwrap_or_default() == change.name
         && snapshot.map(|s| s.currency) == change.currency
         && before.standing.map(|s| s.deal) == change.standing.map(|s| s.deal)
         && change.decided_from.is_none()
@@ -218,7 +228,26 @@ fn seen(taken: &Taken, revision: Option<i64>) -> String {
 /// # Errors
 /// [`super::DbError`].
 pub fn find(db: &dyn Database, brand: BrandId, id: OrderId) -> Reading<'_, Option<OrderRow>> {
-    db.first(bind!(FIND, brand, id))
+    db.first(finding(brand, id))
+}
+
+/// The statement of [`find`], to be read with others.
+#[must_use]
+pub fn finding(brand: BrandId, id: OrderId) -> Statement {
+    bind!(FIND, brand, id)
+}
+
+/// Orders that the shop calls by one of these names, placed within a span of time; latest first.
+///
+/// # Errors
+/// [`super::DbError`].
+pub fn named<'a>(
+    db: &'a dyn Database,
+    brand: BrandId,
+    names: &[String],
+    (from_ms, to_ms): (Millis, Millis),
+) -> Reading<'a, Vec<OrderRow>> {
+    db.all(bind!(NAMED, brand, from_ms, to_ms, json_list(names)))
 }
 
 /// What is known of an order and what was decided about it.
@@ -354,7 +383,7 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?
 
 #[cfg(feature = "canary")]
 const UNGUARDED_UPDATE_IN_PLACE: &str = "
-UPDATE orders SET name = ?3, state = ?4, base_minor = ?5, commission_minor = ?6,
-  available_day = ?7, facts = ?8, decision = ?9, postings = ?10, changed_at_ms = ?11,
-  revision = ?12 + 1
+UPDATE orders SET state = ?3, base_minor = ?4, commission_minor = ?5,
+  available_day = ?6, facts = ?7, decision = ?8, postings = ?9, changed_at_ms = ?10,
+  revision = ?11 + 1
 WHERE brand_id = ?1 AND id = ?2";

@@ -107,6 +107,14 @@ SELECT l.id AS key, json_object('id', l.id, 'payout_id', l.payout_id, 'currency'
 FROM payout_lines l JOIN payouts p ON p.brand_id = l.brand_id AND p.id = l.payout_id
 WHERE l.brand_id = ?1 AND l.creator_id = ?2 AND l.id > ?3 ORDER BY l.id LIMIT ?4";
 
+    CLAIMS = "
+SELECT id AS key, json_object('id', id, 'order_number', order_name, 'order_id', order_id,
+  'deal_id', deal_id, 'state', state, 'answer', json(answer), 'note', note,
+  'created_at', strftime('%FT%TZ', created_at_ms / 1000, 'unixepoch'),
+  'decided_at', strftime('%FT%TZ', decided_at_ms / 1000, 'unixepoch'),
+  'decision_note', decision_note) AS record
+FROM claims WHERE brand_id = ?1 AND creator_id = ?2 AND id > ?3 ORDER BY id LIMIT ?4";
+
     /// Who of the brand did it is another person's data.
     AUDIT = "
 SELECT a.id AS key, json_object('id', a.id, 'at', strftime('%FT%TZ', a.at_ms / 1000, 'unixepoch'),
@@ -147,6 +155,8 @@ DELETE FROM invitations WHERE brand_id = ?1 AND creator_id = ?2 AND accepted_at_
 
     DROP_DETAILS = "DELETE FROM payment_details WHERE brand_id = ?1 AND creator_id = ?2";
 
+    DROP_CLAIMS = "DELETE FROM claims WHERE brand_id = ?1 AND creator_id = ?2";
+
     DROP_AUDIT = "DELETE FROM audit_personal WHERE brand_id = ?1 AND creator_id = ?2";
 
     ERASED_AT = "SELECT handle, erased_at_ms FROM creators WHERE brand_id = ?1 AND id = ?2";
@@ -168,6 +178,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("access_token", TOKENS),
     ("payment_details", PAYMENT_DETAILS),
     ("payment", PAYMENTS),
+    ("claim", CLAIMS),
     ("mail", MAILS),
     ("audit", AUDIT),
 ];
@@ -256,6 +267,7 @@ pub fn erase(brand: BrandId, creator: CreatorId, now_ms: Millis) -> Vec<Statemen
         bind!(DROP_TOKENS, brand, creator),
         bind!(DROP_INVITATIONS, brand, creator),
         bind!(DROP_DETAILS, brand, creator),
+        bind!(DROP_CLAIMS, brand, creator),
         bind!(DROP_AUDIT, brand, creator),
     ]
 }

@@ -31,6 +31,7 @@ struct Brand {
     key_id: String,
     payout: String,
     line: String,
+    claim: String,
     owner: Member,
     manager: Member,
     viewer: Member,
@@ -115,6 +116,8 @@ impl Brand {
         let details = json!({ "method": "paypal", "email": format!("{word}@pay.example") });
         let put = product.call("PUT", "/v1/me/payment-details", Some(details), &access).await;
         put.expect(200);
+        let claim = Some(json!({ "order_number": format!("{word}-code"), "note": word }));
+        let claim = product.call("POST", "/v1/me/claims", claim, &access).await.expect(201);
         let fee = json!({ "amount": { "amount": "5.00", "currency": "USD" }, "note": word });
         let pay = async |path: &str, body: Value| {
             crate::api::payouts::pay(product, &key, path, path, body).await.expect(201)
@@ -125,6 +128,7 @@ impl Brand {
             id: id(&made["brand"]),
             payout: id(&payout),
             line: id(&payout["lines"][0]),
+            claim: id(&claim),
             store,
             creator,
             campaign,
@@ -156,6 +160,7 @@ impl Brand {
             r if r.starts_with("/v1/campaigns/") => &self.campaign,
             r if r.starts_with("/v1/links/") => &self.link,
             r if r.starts_with("/v1/orders/") => &self.order,
+            r if r.starts_with("/v1/claims/") => &self.claim,
             _ => &self.deal,
         };
         let body = match (method, route) {
@@ -200,6 +205,10 @@ impl Brand {
             (_, "/v1/simulations") => {
                 Some(json!({ "changes": { "terms": { "commission_percent": "99" } } }))
             }
+            (_, "/v1/orders/{id}/move") => Some(json!({ "deal_id": null, "reason": CANARY })),
+            (_, "/v1/orders/{id}/disputes") => Some(json!({ "state": "lost" })),
+            (_, "/v1/claims/{id}/decision") => Some(json!({ "outcome": "granted" })),
+            (_, "/v1/me/claims") => Some(json!({ "order_number": "x" })),
             (_, "/v1/payouts") => Some(json!({ "currency": "USD" })),
             (_, "/v1/payouts/{id}/lines/{line_id}/settlement") => {
                 Some(json!({ "outcome": "failed" }))

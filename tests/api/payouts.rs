@@ -34,7 +34,7 @@ pub async fn pay(product: &Product, key: &str, name: &str, path: &str, body: Val
 }
 
 /// The creator's token, by a new invitation to her deal.
-async fn token(product: &Product, p: &Programme, deal: &str) -> String {
+pub async fn token(product: &Product, p: &Programme, deal: &str) -> String {
     let path = format!("/v1/deals/{deal}/invitation");
     let made = product.call("POST", &path, None, &p.key).await.expect(201);
     let token = json!({ "token": made["url"].as_str().unwrap().split_once('#').unwrap().1 });

@@ -465,6 +465,24 @@ impl Answer {
     }
 }
 
+/// Runs all of these at once, each going on when its turn comes, as requests in an isolate do.
+pub async fn at_once<F: Future>(all: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    let mut running: Vec<_> = all.into_iter().map(|one| (Box::pin(one), None)).collect();
+    std::future::poll_fn(|context| {
+        for (one, done) in running.iter_mut().filter(|(_, done)| done.is_none()) {
+            if let std::task::Poll::Ready(output) = one.as_mut().poll(context) {
+                *done = Some(output);
+            }
+        }
+        if running.iter().all(|(_, done)| done.is_some()) {
+            return std::task::Poll::Ready(());
+        }
+        std::task::Poll::Pending
+    })
+    .await;
+    running.into_iter().filter_map(|(_, done)| done).collect()
+}
+
 /// A brand with a store, a creator and a deal at 10 %, and what names them.
 pub struct Programme {
     pub key: String,

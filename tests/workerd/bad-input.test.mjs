@@ -26,7 +26,7 @@ const TABLES = [
   ...['invitations', 'creator_tokens', 'people', 'members', 'sign_ins', 'sessions', 'passkeys',
     'recovery_codes', 'audit', 'mails'],
   ...['audit_members', 'audit_personal', 'data_requests', 'rewraps'],
-  ...['fees', 'adjustments', 'payment_details', 'payouts', 'payout_lines', 'idempotency'],
+  ...['fees', 'adjustments', 'payment_details', 'payouts', 'payout_lines', 'idempotency', 'claims'],
 ];
 
 let server;

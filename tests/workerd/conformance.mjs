@@ -40,6 +40,7 @@ async function world(server) {
   const { url } = await p.client.post(`/v1/deals/${p.deal.id}/invitation`);
   const accepted = { token: url.split('#')[1] };
   const { access_token } = await p.client.as().post('/v1/invitations/acceptance', accepted);
+  ids.claims = (await p.client.as(access_token).post('/v1/me/claims', { order_number: '#0' })).id;
   const callers = {
     nobody: {},
     'the operator': bearer(server.operatorToken),
@@ -79,6 +80,10 @@ const bodies = ({ mark, creator, campaign }) => ({
   'POST /v1/deals/{id}/links': { target: '/products/x' },
   'POST /v1/deals/{id}/codes': { code: 'MORE', create_in_store: false },
   'PATCH /v1/links/{id}': { target: '/products/y' },
+  'POST /v1/orders/{id}/move': { deal_id: null, reason: 'agreed' },
+  'POST /v1/orders/{id}/disputes': { state: 'won' },
+  'POST /v1/claims/{id}/decision': { outcome: 'declined' },
+  'POST /v1/me/claims': { order_number: '#1' },
   'POST /v1/sign-in': { email: `owner-${mark}@casa.example` },
 });
 

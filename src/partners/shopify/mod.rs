@@ -7,6 +7,7 @@
 
 mod amount;
 mod compliance;
+mod dispute;
 mod evidence;
 mod objects;
 mod order;

@@ -1,4 +1,4 @@
-//! The JSON of Shopify's orders, refunds and edits, borrowed from the text.
+//! The JSON of Shopify's orders, refunds, edits and disputes, borrowed from the text.
 //!
 //! One pass, no tree. Numbers and amounts stay raw text until [`super::amount`] has read them
 //! exactly. Fields that are named but not read are here so that a repetition of them is noticed.
@@ -19,6 +19,7 @@ pub(super) enum Kind {
     Order,
     Refund,
     Edit,
+    Dispute,
     Other,
 }
 
@@ -31,11 +32,13 @@ pub(super) struct Signs {
     completed_at: bool,
     refund_line_items: bool,
     order_edit: bool,
+    initiated_at: bool,
 }
 
 impl Signs {
     /// Only orders have a `financial_status`. An order that lost it is told from carts and
-    /// fulfilments (no currency) and from draft orders and checkouts (`completed_at`).
+    /// fulfilments (no currency) and from draft orders and checkouts (`completed_at`). Only disputes
+    /// are initiated.
     pub(super) fn kind(&self) -> Kind {
         let like_an_order =
             self.line_items && self.currency && self.created_at && !self.completed_at;
@@ -45,6 +48,8 @@ impl Signs {
             Kind::Refund
         } else if self.order_edit {
             Kind::Edit
+        } else if self.initiated_at {
+            Kind::Dispute
         } else {
             Kind::Other
         }
@@ -93,6 +98,12 @@ object! {
         #[present]
         pub order_edit: Option<OrderEdit<'a>>,
 
+        pub kind: Option<Scalar<'a>> = "type",
+        pub status: Option<Scalar<'a>>,
+        #[present]
+        pub initiated_at: Option<Scalar<'a>>,
+        pub finalized_on: Option<Scalar<'a>>,
+
         current_subtotal_price: Option<IgnoredAny>,
         current_subtotal_price_set: Option<IgnoredAny>,
         current_total_discounts: Option<IgnoredAny>,
@@ -129,6 +140,7 @@ impl<'a> Body<'a> {
             completed_at: self.completed_at.is_some(),
             refund_line_items: self.refund_line_items.is_some(),
             order_edit: self.order_edit.is_some(),
+            initiated_at: self.initiated_at.is_some(),
         }
     }
 
@@ -166,6 +178,8 @@ object! {
         refund_line_items: Option<IgnoredAny>,
         #[present]
         order_edit: Option<IgnoredAny>,
+        #[present]
+        initiated_at: Option<IgnoredAny>,
     }
 }
 
@@ -179,6 +193,7 @@ impl Shape {
             completed_at: self.completed_at.is_some(),
             refund_line_items: self.refund_line_items.is_some(),
             order_edit: self.order_edit.is_some(),
+            initiated_at: self.initiated_at.is_some(),
         }
     }
 }

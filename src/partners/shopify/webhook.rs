@@ -7,7 +7,7 @@ use sha2::Sha256;
 
 use super::objects::read;
 use super::payload::{Body, Kind, Shape, all};
-use super::{amount, compliance, order, refund};
+use super::{amount, compliance, dispute, order, refund};
 use crate::domain::order::{Delivery, Edit, Report};
 use crate::domain::privacy;
 use crate::domain::time::Millis;
@@ -72,6 +72,11 @@ pub enum Unusable {
     /// A time is missing or no RFC 3339 text with an offset.
     #[error("created_at, updated_at or cancelled_at is missing or not a time with an offset")]
     Time,
+    /// A dispute whose status isn't documented.
+    #[error(
+        "the dispute has a status that Shopify does not document: enter by hand where it stands"
+    )]
+    DisputeStatus,
     /// Dated before Shopify existed, or in the future.
     #[error("the order is dated before 2006 or in the future")]
     AbsurdTime,
@@ -109,7 +114,7 @@ const MAX_OBJECTS: usize = 100_000;
 /// trimmed and in small letters.
 ///
 /// # Errors
-/// [`Unusable`], if the body is no JSON object, or is an order, refund, edit, deletion or request of which
+/// [`Unusable`], if the body is no JSON object, or is an order, refund, edit, dispute, deletion or request of which
 /// something that matters is missing, doubled, contradictory or not exact.
 pub fn parse(
     body: &[u8],
@@ -135,6 +140,10 @@ pub fn parse(
         Kind::Order => order::delivery(&body, now_ms, hash_email)?,
         Kind::Refund => refund::delivery(body)?,
         Kind::Edit => edit(&body)?,
+        Kind::Dispute => match dispute::delivery(&body)? {
+            Some(delivery) => delivery,
+            None => return Ok(Parsed::Irrelevant),
+        },
         // A deletion tells an id and nothing else.
         Kind::Other if seen.only_the_first(1) => {
             Delivery { external_id: amount::id(body.id)?.to_string(), report: Report::Deleted }

@@ -35,9 +35,9 @@ pub fn generate() -> String {
     };
 
     use super::{
-        audit, brand, bulk, commission, creators, deals, export, fees, keys, links, mails, me,
-        members, money, offers, operate, orders, passkeys, payment, payouts, personal, privacy,
-        sign_in, simulations, statements, stores, terms, tiers,
+        audit, brand, bulk, by_hand, claims, commission, creators, deals, export, fees, keys,
+        links, mails, me, members, money, offers, operate, orders, passkeys, payment, payouts,
+        personal, privacy, sign_in, simulations, statements, stores, terms, tiers,
     };
 
     #[derive(OpenApi)]
@@ -101,6 +101,13 @@ pub fn generate() -> String {
             orders::list,
             orders::show,
             orders::attribution,
+            by_hand::move_order,
+            by_hand::dispute,
+            by_hand::disputes,
+            claims::create,
+            claims::mine,
+            claims::list,
+            claims::decide,
             commission::show,
             commission::mine,
             money::balances,

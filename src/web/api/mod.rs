@@ -3,6 +3,8 @@
 pub mod audit;
 pub mod brand;
 pub mod bulk;
+pub mod by_hand;
+pub mod claims;
 pub mod commission;
 pub mod creators;
 pub mod deals;
@@ -85,6 +87,11 @@ routes! {
     "/v1/orders" => { get: orders::list }
     "/v1/orders/{id}" => { get: orders::show }
     "/v1/orders/{id}/attribution" => { get: orders::attribution }
+    "/v1/orders/{id}/move" => { post: by_hand::move_order }
+    "/v1/orders/{id}/disputes" => { get: by_hand::disputes, post: by_hand::dispute }
+    "/v1/claims" => { get: claims::list }
+    "/v1/claims/{id}/decision" => { post: claims::decide }
+    "/v1/me/claims" => { get: claims::mine, post: claims::create }
     "/v1/orders/{id}/commission" => { get: commission::show }
     "/v1/mails" => { get: mails::list }
     "/v1/ledger/export" => { get: export::export }

@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::domain::attribution::{Candidate, Decision, Method, Outcome, Reason};
 use crate::domain::brand::{ClickOrder, EarnOn, Precedence};
-use crate::domain::ids::{BrandId, Creator, Deal, DealId, Order, OrderId, Store, StoreId};
+use crate::domain::ids::{BrandId, ClaimId, Creator, Deal, DealId, Order, OrderId, Store, StoreId};
 use crate::domain::money::{Currency, Money};
 use crate::domain::order::order_id;
 use crate::error::{Error, Result};
@@ -30,7 +30,8 @@ view! {
         /// unpaid, paid, partially_refunded, refunded, cancelled or disputed.
         state: String,
         #[schema(required)]
-        deal_id: Option<DealId>,
+        /// Whose it is.
+        pub deal_id: Option<DealId>,
         /// What commission is computed from, after refunds.
         base: Money,
         /// What is posted for it.
@@ -181,6 +182,38 @@ view! {
         rules: Option<RulesView>,
         #[schema(required)]
         decided_at: Option<Time>,
+        /// Who moved it by hand since, if somebody did; then `candidates` are what the rules said before.
+        #[schema(required)]
+        moved: Option<MovedView>,
+    }
+}
+
+view! {
+    /// A move of an order by hand.
+    #[schema(as = MovedOrder)]
+    struct MovedView {
+        #[schema(required)]
+        deal_id: Option<DealId>,
+        #[schema(required)]
+        from_deal_id: Option<DealId>,
+        reason: String,
+        at: Time,
+        /// The member or key.
+        by: String,
+        /// The claim that was granted by it.
+        #[schema(required)]
+        claim_id: Option<ClaimId>,
+        automatic: AutomaticView,
+    }
+}
+
+view! {
+    /// What the rules decided, before anybody moved the order.
+    #[schema(as = AutomaticDecision)]
+    struct AutomaticView {
+        #[schema(required)]
+        deal_id: Option<DealId>,
+        reason: Reason,
     }
 }
 
@@ -249,13 +282,15 @@ pub async fn attribution(
             candidates: Vec::new(),
             rules: None,
             decided_at: None,
+            moved: None,
         },
     }))
 }
 
 fn explain(decision: Decision) -> AttributionView {
+    let deal_id = decision.winner.as_ref().map(|w| w.deal);
     AttributionView {
-        deal_id: decision.winner.as_ref().map(|w| w.deal),
+        deal_id,
         method: decision.winner.as_ref().map(|w| w.method),
         reason: decision.reason,
         candidates: decision.candidates.into_iter().map(CandidateView::from).collect(),
@@ -268,5 +303,17 @@ fn explain(decision: Decision) -> AttributionView {
             hold_days: decision.earning.hold_days,
         }),
         decided_at: Some(Time(decision.decided_at_ms)),
+        moved: decision.moved.map(|moved| MovedView {
+            deal_id,
+            from_deal_id: moved.from_deal,
+            reason: moved.reason,
+            at: Time(moved.at_ms),
+            by: moved.by,
+            claim_id: moved.claim,
+            automatic: AutomaticView {
+                deal_id: moved.automatic.winner.map(|w| w.deal),
+                reason: moved.automatic.reason,
+            },
+        }),
     }
 }

@@ -20,7 +20,7 @@ view! {
     #[schema(as = PersonalRecord)]
     pub struct RecordView {
         /// `profile`, `deal`, `terms`, `offer`, `link`, `code`, `clicks`, `order`, `entry`, `balance`,
-        /// `invitation`, `access_token`, `payment_details`, `payment`, `mail` or `audit`.
+        /// `invitation`, `access_token`, `payment_details`, `payment`, `claim`, `mail` or `audit`.
         kind: &'static str,
         /// It, as it is stored: amounts in minor units.
         #[schema(value_type = Object)]

@@ -136,6 +136,26 @@ function lineItem(line, index, currency) {
   };
 }
 
+/** A payment dispute of an order: `status` as Shopify calls it, `type` chargeback or inquiry. */
+export function dispute({ id = nextId(), orderId, type = 'chargeback', status = 'needs_response', at = Date.now(), more = {} }) {
+  const open = ['needs_response', 'under_review'].includes(status);
+  return {
+    id,
+    order_id: orderId,
+    type,
+    amount: '11.50',
+    currency: 'USD',
+    reason: 'fraudulent',
+    network_reason_code: '4837',
+    status,
+    evidence_due_by: iso(at + 86_400_000),
+    evidence_sent_on: null,
+    finalized_on: open ? null : iso(at),
+    initiated_at: iso(at),
+    ...more,
+  };
+}
+
 /**
  * A refund: of `lines` `{ line, quantity, subtotal, tax }`, of `shipping`, or of an `amount` without
  * lines. `shape` 'old' is that of APIs before 2024-10, where shipping is an adjustment with a kind.

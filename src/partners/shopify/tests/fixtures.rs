@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::decimal::Decimal;
+use crate::domain::dispute::{Dispute, DisputeState};
 use crate::domain::order::Payment;
 
 macro_rules! fixture {
@@ -71,12 +72,20 @@ fn webhook_refunds_and_edits() {
 }
 
 #[test]
+fn a_dispute() {
+    let told = delivery(&fixture!("shopify-docs/2026-07__disputes_create.json"));
+    assert_eq!(told.external_id, "820982911946154508");
+    let at_ms = parse_rfc3339("2022-01-01T00:00:00Z").unwrap();
+    let open = Dispute { state: DisputeState::Open, at_ms };
+    assert_eq!(told.report, Report::Dispute("285332461850802050".into(), open));
+}
+
+#[test]
 fn other_webhooks_and_answers_are_irrelevant() {
     for body in [
         fixture!("shopify-docs/2026-07__app_uninstalled.json"),
         fixture!("shopify-docs/2026-07__customers_update.json"),
         fixture!("shopify-docs/2026-07__discounts_redeemcode_added.json"),
-        fixture!("shopify-docs/2026-07__disputes_create.json"),
         fixture!("shopify-docs/2026-07__order_transactions_create.json"),
         fixture!("go-shopify/shop.json"),
         fixture!("go-shopify/transactions.json"),
