@@ -20,6 +20,7 @@ mod api {
     mod matrix;
     mod orders;
     mod pages;
+    mod payments;
     mod payouts;
     mod privacy;
     mod sign_in;

@@ -1,3 +1,4 @@
 //! Other systems' formats, translated to the domain's types. Nothing here stores or decides.
 
+pub mod paypal;
 pub mod shopify;

@@ -13,6 +13,7 @@ pub mod click_counter;
 pub mod clicks;
 pub mod creators;
 pub mod deals;
+pub mod fees;
 pub mod jobs;
 mod kept;
 pub mod ledger;
@@ -21,6 +22,7 @@ pub mod mails;
 pub mod members;
 pub mod order_facts;
 pub mod orders;
+pub mod payment;
 pub mod payouts;
 pub mod personal;
 pub mod privacy;
@@ -28,6 +30,7 @@ pub mod quarantine;
 pub mod retention;
 pub mod rewrap;
 pub mod rows;
+pub mod sendings;
 pub mod sessions;
 pub mod stores;
 
@@ -193,6 +196,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("clicks", clicks::STATEMENTS),
         ("creators", creators::STATEMENTS),
         ("deals", deals::STATEMENTS),
+        ("fees", fees::STATEMENTS),
         ("jobs", jobs::STATEMENTS),
         ("ledger", ledger::STATEMENTS),
         ("links", links::STATEMENTS),
@@ -200,12 +204,14 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("members", members::STATEMENTS),
         ("order_facts", order_facts::STATEMENTS),
         ("orders", orders::STATEMENTS),
+        ("payment", payment::STATEMENTS),
         ("payouts", payouts::STATEMENTS),
         ("personal", personal::STATEMENTS),
         ("privacy", privacy::STATEMENTS),
         ("quarantine", quarantine::STATEMENTS),
         ("retention", retention::STATEMENTS),
         ("rewrap", rewrap::STATEMENTS),
+        ("sendings", sendings::STATEMENTS),
         ("sessions", sessions::STATEMENTS),
         ("stores", stores::STATEMENTS),
     ]

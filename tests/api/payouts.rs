@@ -34,7 +34,7 @@ pub async fn pay(product: &Product, key: &str, name: &str, path: &str, body: Val
 }
 
 /// The creator's token, by a new invitation to her deal.
-async fn token(product: &Product, p: &Programme, deal: &str) -> String {
+pub async fn token(product: &Product, p: &Programme, deal: &str) -> String {
     let path = format!("/v1/deals/{deal}/invitation");
     let made = product.call("POST", &path, None, &p.key).await.expect(201);
     let token = json!({ "token": made["url"].as_str().unwrap().split_once('#').unwrap().1 });
@@ -47,7 +47,7 @@ fn iban() -> Value {
 }
 
 /// A brand that pays at once, whose creator has 13.50 and a bank account.
-async fn earned(product: &Product) -> (Programme, String) {
+pub async fn earned(product: &Product) -> (Programme, String) {
     let p = Programme::new(product).await;
     let brand = json!({ "hold_days": 0 });
     product.call("PATCH", "/v1/brand", Some(brand), &p.key).await.expect(200);
@@ -59,7 +59,7 @@ async fn earned(product: &Product) -> (Programme, String) {
     (p, token)
 }
 
-fn buckets(balance: &Value) -> [&str; 5] {
+pub fn buckets(balance: &Value) -> [&str; 5] {
     ["pending", "available", "in_payout", "paid", "clawback"]
         .map(|name| balance[name].as_str().unwrap_or("-"))
 }

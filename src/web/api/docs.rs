@@ -35,8 +35,9 @@ pub fn generate() -> String {
     };
 
     use super::{
-        audit, brand, creators, deals, fees, keys, links, mails, me, members, money, operate,
-        orders, passkeys, payment, payouts, personal, privacy, sign_in, statements, stores,
+        approvals, audit, brand, creators, deals, fees, keys, links, mails, me, members, money,
+        operate, orders, passkeys, payment, payouts, personal, privacy, provider, sign_in,
+        statements, stores,
     };
 
     #[derive(OpenApi)]
@@ -92,12 +93,18 @@ pub fn generate() -> String {
             money::verification,
             fees::create,
             fees::list,
+            fees::cancel,
             fees::adjust,
             payouts::create,
             payouts::list,
             payouts::show,
             payouts::cancel,
-            payouts::approve,
+            approvals::approve,
+            approvals::retry,
+            provider::show,
+            provider::put,
+            provider::remove,
+            provider::send,
             payouts::settle,
             payment::show,
             payment::put,
