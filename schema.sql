@@ -7,10 +7,12 @@
 
 -- A tenant and its settings. `link_host` is the host that its links are handed out on, '' for the
 -- product's own /go. `version` counts the changes of everything that decides orders (settings,
--- rules, deals, terms, codes, links): a decision names the version that it was made from. `money_keys`: whether API keys may move
--- money, which members do with a passkey. `payout_day`: drafts are made on that day of each month that
--- isn't before `payout_since_day`, in these currencies (NULL: all). A payout above `second_above_minor`
--- needs two people. `revision` counts the changes of settings.
+-- rules, deals, terms, codes, links): a decision names the version that it was made from.
+-- `money_keys`: whether API keys may move money, which members do with a passkey.
+-- `counts_customers`: whether orders are counted by customer, because some terms look at that.
+-- `payout_day`: drafts are made on that day of each month that isn't before `payout_since_day`, in these
+-- currencies (NULL: all). A payout above `second_above_minor` needs two people. `revision` counts the
+-- changes of settings.
 CREATE TABLE brands (
   id TEXT NOT NULL PRIMARY KEY,
   name TEXT NOT NULL,
@@ -26,6 +28,7 @@ CREATE TABLE brands (
   created_at_ms INTEGER NOT NULL,
   version INTEGER NOT NULL DEFAULT 1,
   money_keys INTEGER NOT NULL DEFAULT 1 CHECK (money_keys IN (0, 1)),
+  counts_customers INTEGER NOT NULL DEFAULT 0 CHECK (counts_customers IN (0, 1)),
   payout_day INTEGER CHECK (payout_day BETWEEN 1 AND 28),
   payout_currencies TEXT CHECK (json_valid(payout_currencies)),
   payout_since_day INTEGER,
@@ -142,8 +145,9 @@ CREATE TABLE deals (
 CREATE INDEX deals_by_creator ON deals (brand_id, creator_id);
 CREATE TRIGGER deals_version AFTER UPDATE OF creator_id, closed_at_ms ON deals WHEN NEW.creator_id <> OLD.creator_id OR NEW.closed_at_ms IS NOT OLD.closed_at_ms BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; END;
 
--- Versions of a deal's terms: in force is the one that started last before the order was placed,
--- of two that start together the later version.
+-- Versions of a deal's terms: in force is the one that started last before the order was placed
+-- and hadn't ended, of two that start together the later version. `rules` is what they say beside
+-- the rate; `reason` says what made them, '' for a person.
 CREATE TABLE terms (
   brand_id TEXT NOT NULL,
   deal_id TEXT NOT NULL,
@@ -152,10 +156,13 @@ CREATE TABLE terms (
   id TEXT NOT NULL,
   rate_bp INTEGER NOT NULL CHECK (rate_bp BETWEEN 0 AND 10000),
   created_at_ms INTEGER NOT NULL,
+  ends_at_ms INTEGER CHECK (ends_at_ms > starts_at_ms),
+  rules TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(rules)),
+  reason TEXT NOT NULL DEFAULT '',
   PRIMARY KEY (brand_id, deal_id, starts_at_ms, version),
   FOREIGN KEY (brand_id, deal_id) REFERENCES deals (brand_id, id)
 ) STRICT, WITHOUT ROWID;
-CREATE TRIGGER terms_never_before_decided_orders BEFORE INSERT ON terms WHEN NEW.version > 1 AND EXISTS (SELECT 1 FROM orders WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND placed_at_ms >= NEW.starts_at_ms) BEGIN SELECT RAISE(ABORT, 'terms_before_decided_order'); END;
+CREATE TRIGGER terms_never_before_decided_orders BEFORE INSERT ON terms WHEN NEW.version > 1 AND EXISTS (SELECT 1 FROM orders WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND placed_at_ms >= NEW.starts_at_ms AND (NEW.ends_at_ms IS NULL OR placed_at_ms < NEW.ends_at_ms)) BEGIN SELECT RAISE(ABORT, 'terms_before_decided_order'); END;
 CREATE TRIGGER terms_version AFTER INSERT ON terms BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; END;
 CREATE TRIGGER terms_never_change BEFORE UPDATE ON terms BEGIN SELECT RAISE(ABORT, 'terms are append-only'); END;
 CREATE TRIGGER terms_never_go BEFORE DELETE ON terms BEGIN SELECT RAISE(ABORT, 'terms are append-only'); END;
@@ -214,7 +221,9 @@ CREATE TRIGGER codes_delete_version AFTER DELETE ON codes BEGIN UPDATE brands SE
 -- only by a refund or cancellation has no placed_at_ms yet. One row is the whole commit: triggers
 -- put the `postings` of its last change (a JSON list of entries) into the ledger and keep the
 -- totals of its deal, so that one statement can't do the one without the other. `decided_from` is
--- the brand's version that its decision was made from: with a newer one the row is refused.
+-- the brand's version that its decision was made from: with a newer one the row is refused. `seen`
+-- is what it relied on of other orders (storage/orders.rs names the keys): a row that relies on what
+-- has changed since is refused too.
 CREATE TABLE orders (
   brand_id TEXT NOT NULL,
   id TEXT NOT NULL,
@@ -236,6 +245,7 @@ CREATE TABLE orders (
   decided_from INTEGER,
   postings TEXT,
   changed_at_ms INTEGER NOT NULL DEFAULT 0,
+  seen TEXT CHECK (json_valid(seen)),
   PRIMARY KEY (brand_id, id),
   CHECK (commission_minor = 0 OR deal_id IS NOT NULL),
   CHECK ((deal_id IS NULL) = (creator_id IS NULL))
@@ -261,6 +271,21 @@ CREATE TRIGGER orders_add_totals AFTER INSERT ON orders WHEN NEW.deal_id IS NOT 
 CREATE TRIGGER orders_change_totals AFTER UPDATE ON orders WHEN NEW.deal_id IS NOT NULL AND NEW.deal_id IS OLD.deal_id AND NEW.placed_day IS OLD.placed_day AND NEW.currency IS OLD.currency AND (NEW.base_minor <> OLD.base_minor OR NEW.commission_minor <> OLD.commission_minor OR (NEW.state = 'cancelled') <> (OLD.state = 'cancelled')) BEGIN UPDATE deal_days SET orders = orders + (NEW.state <> 'cancelled') - (OLD.state <> 'cancelled'), base_minor = base_minor + NEW.base_minor - OLD.base_minor, commission_minor = commission_minor + NEW.commission_minor - OLD.commission_minor WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND day = NEW.placed_day AND currency = NEW.currency; END;
 CREATE TRIGGER orders_leave_totals AFTER UPDATE ON orders WHEN OLD.deal_id IS NOT NULL AND NOT (NEW.deal_id IS OLD.deal_id AND NEW.placed_day IS OLD.placed_day AND NEW.currency IS OLD.currency) BEGIN UPDATE deal_days SET orders = orders - (OLD.state <> 'cancelled'), base_minor = base_minor - OLD.base_minor, commission_minor = commission_minor - OLD.commission_minor WHERE brand_id = OLD.brand_id AND deal_id = OLD.deal_id AND day = OLD.placed_day AND currency = OLD.currency; END;
 CREATE TRIGGER orders_join_totals AFTER UPDATE ON orders WHEN NEW.deal_id IS NOT NULL AND NOT (NEW.deal_id IS OLD.deal_id AND NEW.placed_day IS OLD.placed_day AND NEW.currency IS OLD.currency) BEGIN INSERT INTO deal_days (brand_id, deal_id, day, currency, orders, base_minor, commission_minor) VALUES (NEW.brand_id, NEW.deal_id, NEW.placed_day, NEW.currency, NEW.state <> 'cancelled', NEW.base_minor, NEW.commission_minor) ON CONFLICT (brand_id, deal_id, day, currency) DO UPDATE SET orders = orders + excluded.orders, base_minor = base_minor + excluded.base_minor, commission_minor = commission_minor + excluded.commission_minor; END;
+
+-- How many orders of a customer are counted, by the keyed hash of the address: only where the
+-- brand has terms that look at that, and kept by the triggers below and nothing else. A customer who
+-- is forgotten goes.
+CREATE TABLE customers (
+  brand_id TEXT NOT NULL,
+  email_hash TEXT NOT NULL,
+  orders INTEGER NOT NULL CHECK (orders >= 1),
+  PRIMARY KEY (brand_id, email_hash)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER orders_insert_relies BEFORE INSERT ON orders WHEN NEW.seen IS NOT NULL AND (coalesce((SELECT orders FROM customers WHERE brand_id = NEW.brand_id AND email_hash = NEW.facts ->> '$.evidence[1].email_hash'), 0) <> NEW.seen ->> 'n' OR (SELECT coalesce(sum(commission_minor), 0) FROM deal_days WHERE brand_id = NEW.brand_id AND deal_id = NEW.seen ->> 'd' AND day BETWEEN NEW.seen ->> 'f' AND NEW.seen ->> 't' AND currency = NEW.currency) <> NEW.seen ->> 'm') BEGIN SELECT RAISE(ABORT, 'decided_from_stale_facts'); END;
+CREATE TRIGGER orders_update_relies BEFORE UPDATE OF seen ON orders WHEN NEW.seen IS NOT NULL AND ((NEW.seen ->> 'n' IS NOT OLD.seen ->> 'n' AND coalesce((SELECT orders FROM customers WHERE brand_id = NEW.brand_id AND email_hash = NEW.facts ->> '$.evidence[1].email_hash'), 0) <> NEW.seen ->> 'n') OR (NEW.seen ->> 'r' IS NOT OLD.seen ->> 'r' AND (SELECT coalesce(sum(commission_minor), 0) FROM deal_days WHERE brand_id = NEW.brand_id AND deal_id = NEW.seen ->> 'd' AND day BETWEEN NEW.seen ->> 'f' AND NEW.seen ->> 't' AND currency = NEW.currency) <> NEW.seen ->> 'm')) BEGIN SELECT RAISE(ABORT, 'decided_from_stale_facts'); END;
+CREATE TRIGGER orders_insert_counts AFTER INSERT ON orders WHEN NEW.seen IS NOT NULL AND NEW.seen ->> 'c' = 1 BEGIN INSERT INTO customers (brand_id, email_hash, orders) VALUES (NEW.brand_id, NEW.facts ->> '$.evidence[1].email_hash', 1) ON CONFLICT (brand_id, email_hash) DO UPDATE SET orders = orders + 1; END;
+CREATE TRIGGER orders_update_counts AFTER UPDATE OF seen ON orders WHEN NEW.seen IS NOT NULL AND NEW.seen ->> 'c' = 1 AND OLD.seen ->> 'c' IS NULL BEGIN INSERT INTO customers (brand_id, email_hash, orders) VALUES (NEW.brand_id, NEW.facts ->> '$.evidence[1].email_hash', 1) ON CONFLICT (brand_id, email_hash) DO UPDATE SET orders = orders + 1; END;
+CREATE TRIGGER orders_forget_customer AFTER UPDATE OF facts ON orders WHEN NEW.seen IS NOT NULL AND NEW.facts ->> '$.redacted' = 1 AND OLD.facts ->> '$.redacted' IS NULL BEGIN DELETE FROM customers WHERE brand_id = NEW.brand_id AND email_hash = OLD.facts ->> '$.evidence[1].email_hash'; END;
 
 -- The ledger: signed entries in the order of commits. `txn` is the sequence of the transaction's
 -- first entry; its entries sum to zero per currency. Append-only by three triggers: the one before
@@ -717,6 +742,7 @@ CREATE TABLE rewraps (
 CREATE VIEW brand_facts AS SELECT b.id, json_object(
     'timezone', b.timezone, 'hold_days', b.hold_days, 'earn_on', b.earn_on,
     'count_test_orders', b.count_test_orders, 'version', b.version,
+    'counts_customers', b.counts_customers,
     'rules', json((SELECT json_group_array(json_object('starts_at_ms', r.starts_at_ms,
         'window_days', r.window_days, 'precedence', r.precedence, 'clicks', r.clicks) ORDER BY r.starts_at_ms)
       FROM attribution_rules r WHERE r.brand_id = b.id))) AS facts
@@ -725,7 +751,7 @@ CREATE VIEW deal_facts AS SELECT d.brand_id, d.id, json_object(
     'deal', d.id, 'creator', d.creator_id, 'closed_at_ms', d.closed_at_ms,
     'email_hash', (SELECT c.email_hash FROM creators c WHERE c.brand_id = d.brand_id AND c.id = d.creator_id),
     'terms', json((SELECT json_group_array(json_object('id', t.id, 'starts_at_ms', t.starts_at_ms,
-        'rate', t.rate_bp) ORDER BY t.starts_at_ms, t.version)
+        'ends_at_ms', t.ends_at_ms, 'rate', t.rate_bp, 'rules', json(t.rules)) ORDER BY t.starts_at_ms, t.version)
       FROM terms t WHERE t.brand_id = d.brand_id AND t.deal_id = d.id))) AS facts
   FROM deals d;
 CREATE VIEW code_facts AS SELECT c.brand_id, c.code_key, json_object('code_key', c.code_key,
@@ -738,6 +764,7 @@ CREATE VIEW order_books AS SELECT o.brand_id, o.id, o.revision, o.facts, o.decis
     'deal', o.deal_id, 'creator', o.creator_id, 'available_day', o.available_day,
     'placed_day', o.placed_day, 'currency', o.currency, 'base_minor', o.base_minor,
     'commission_minor', o.commission_minor, 'counts', o.state <> 'cancelled',
+    'counted', coalesce(o.seen ->> 'c', 0),
     'pending_minor', (SELECT amount_minor FROM balances WHERE brand_id = o.brand_id
       AND creator_id = o.creator_id AND currency = o.currency AND account = 'pending' AND day = o.available_day),
     'available_minor', (SELECT amount_minor FROM balances WHERE brand_id = o.brand_id

@@ -24,4 +24,5 @@ mod api {
     mod payouts;
     mod privacy;
     mod sign_in;
+    mod terms;
 }

@@ -18,15 +18,15 @@ use proptest::sample::Index;
 use tributary::domain::attribution::{DealFacts, Known, KnownCode};
 use tributary::domain::brand::{AttributionRules, EarningRules};
 use tributary::domain::click::ClickKeys;
-use tributary::domain::deal::CitedTerms;
 use tributary::domain::decimal::Decimal;
 use tributary::domain::ids::{CreatorId, DealId, StoreId, TermsId};
-use tributary::domain::ingest::{Loaded, Outcome, StoredOrder, decide};
+use tributary::domain::ingest::{Loaded, Others, Outcome, StoredOrder, decide};
 use tributary::domain::ledger::{Account, Earning, Holdings, Transaction, release};
-use tributary::domain::money::{BasisPoints, Currency};
+use tributary::domain::money::{BasisPoints, Currency, Money};
 use tributary::domain::order::{
     Delivery, Evidence, Line, Payment, Refund, RefundLine, Report, Snapshot, UsedCode,
 };
+use tributary::domain::terms::{CitedTerms, Customer, RateRule, Rules};
 use tributary::domain::time::{Day, Zone};
 
 /// A story of one order: what the shop knew at each moment, and the deliveries that tell it.
@@ -41,6 +41,59 @@ struct Story {
     /// The creator bought from herself.
     own: bool,
     rate: u16,
+    agreed: Agreed,
+}
+
+/// What the terms say beside the rate, and what other orders there were.
+#[derive(Debug, Clone, Default)]
+struct Agreed {
+    /// For the first so many products, for which customers, which rate.
+    rates: Vec<(u64, Option<bool>, u16)>,
+    flat: Option<i64>,
+    first_order_only: bool,
+    order_cap: Option<i64>,
+    month_cap: Option<i64>,
+    customer_orders: i64,
+    month_minor: i64,
+}
+
+fn agreed() -> impl Strategy<Value = Agreed> {
+    let rates =
+        prop::collection::vec((0u64..4, prop::option::of(any::<bool>()), 0u16..=10_000), 0..4);
+    let amount = || prop::option::weighted(0.3, 1i64..5_000);
+    (rates, amount(), prop::bool::weighted(0.2), amount(), amount(), 0i64..2, 0i64..6_000).prop_map(
+        |(rates, flat, first_order_only, order_cap, month_cap, customer_orders, month_minor)| {
+            Agreed {
+                rates,
+                flat,
+                first_order_only,
+                order_cap,
+                month_cap,
+                customer_orders,
+                month_minor,
+            }
+        },
+    )
+}
+
+impl Agreed {
+    fn rules(&self) -> Rules {
+        let money = |minor: Option<i64>| minor.map(|minor| Money::new(minor, usd()));
+        let customer = |returning| if returning { Customer::Returning } else { Customer::New };
+        let rates = self.rates.iter().map(|(products, returning, rate)| RateRule {
+            label: String::new(),
+            products: (1..=*products).collect(),
+            customer: returning.map(customer),
+            rate: BasisPoints::new(*rate).unwrap(),
+        });
+        Rules {
+            rates: rates.collect(),
+            flat: money(self.flat),
+            first_order_only: self.first_order_only,
+            order_cap: money(self.order_cap),
+            month_cap: money(self.month_cap),
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -87,15 +140,12 @@ fn story() -> impl Strategy<Value = Story> {
         any::<bool>(),
         prop::bool::weighted(0.3),
         0u16..=10_000,
+        prop_oneof![1 => Just(Agreed::default()), 2 => agreed()],
     )
-        .prop_map(|(lines, snapshots, refunds, deleted, redacted, own, rate)| Story {
-            lines,
-            snapshots,
-            refunds,
-            deleted,
-            redacted,
-            own,
-            rate,
+        .prop_map(|(lines, snapshots, refunds, deleted, redacted, own, rate, mut agreed)| {
+            // Whether a customer is forgotten before or after her order is a fact too.
+            agreed.customer_orders *= i64::from(!redacted);
+            Story { lines, snapshots, refunds, deleted, redacted, own, rate, agreed }
         })
 }
 
@@ -127,7 +177,7 @@ impl Story {
     fn snapshot(&self, moment: &Moment) -> Snapshot {
         let lines = self.lines.iter().enumerate().map(|(id, (quantity, price, discount))| Line {
             id: id as u64,
-            product_id: None,
+            product_id: Some(id as u64 + 1),
             quantity: *quantity,
             current_quantity: None,
             price_minor: *price,
@@ -196,7 +246,32 @@ impl Story {
             })
             .sum();
         let base = (sold - back).max(0);
-        (base * i64::from(self.rate) * 2 + 10_000) / 20_000
+        let agreed = &self.agreed;
+        let returning = agreed.customer_orders > 0;
+        if base == 0 || (agreed.first_order_only && returning) {
+            return 0;
+        }
+        let (mut left, mut weighted) = (0, 0);
+        for (index, (q, p, d)) in self.lines.iter().enumerate() {
+            let own = self.refunds.iter().flat_map(|r| match r {
+                Back::Lines(lines) => lines.clone(),
+                _ => vec![],
+            });
+            let own = own.filter(|(line, _)| line % self.lines.len() == index);
+            let net = (q * p - (*d).min(p * q) - own.map(|(_, minor)| minor).sum::<i64>()).max(0);
+            let product = index as u64 + 1;
+            let fits = |rule: &&(u64, Option<bool>, u16)| {
+                (rule.0 == 0 || product <= rule.0) && rule.1.is_none_or(|r| r == returning)
+            };
+            let rate = agreed.rates.iter().find(fits).map_or(self.rate, |rule| rule.2);
+            left += i128::from(net);
+            weighted += i128::from(net) * i128::from(rate);
+        }
+        let whole = left * 10_000;
+        let share = (weighted * i128::from(base) * 2 + whole) / (whole * 2);
+        let earned = i64::try_from(share).unwrap() + agreed.flat.unwrap_or(0);
+        let earned = earned.min(agreed.order_cap.unwrap_or(i64::MAX));
+        earned.min(agreed.month_cap.map_or(i64::MAX, |cap| (cap - agreed.month_minor).max(0)))
     }
 }
 
@@ -215,10 +290,11 @@ struct Books {
     known: Known,
     keys: ClickKeys,
     writes: usize,
+    others: Others,
 }
 
 impl Books {
-    fn new(rate: u16) -> Self {
+    fn new(story: &Story) -> Self {
         let deal = DealFacts {
             deal: DealId::from_bytes([1; 16]),
             creator: creator(),
@@ -226,7 +302,8 @@ impl Books {
             closed_at_ms: None,
             terms: Some(CitedTerms {
                 id: TermsId::from_bytes([1; 16]),
-                rate: BasisPoints::new(rate).unwrap(),
+                rate: BasisPoints::new(story.rate).unwrap(),
+                rules: story.agreed.rules(),
             }),
         };
         let known =
@@ -237,6 +314,10 @@ impl Books {
             known,
             keys: ClickKeys::new(&[1; 32]),
             writes: 0,
+            others: Others {
+                customer_orders: story.agreed.customer_orders,
+                month_minor: story.agreed.month_minor,
+            },
         }
     }
 
@@ -260,7 +341,7 @@ impl Books {
     }
 
     fn take(&mut self, delivery: &Delivery) {
-        let loaded = Loaded {
+        let mut loaded = Loaded {
             version: 1,
             order: self.order.clone(),
             rules: AttributionRules::default(),
@@ -272,10 +353,23 @@ impl Books {
                 available_minor: self.held(Account::Available, 0),
                 clawback_minor: self.held(Account::Clawback, 0),
             },
+            counts_customers: false,
+            others: None,
         };
-        match decide(StoreId::from_bytes([1; 16]), delivery, &loaded, &self.keys, 2_000_000)
-            .unwrap()
-        {
+        let decide = |loaded: &Loaded| {
+            decide(StoreId::from_bytes([1; 16]), delivery, loaded, &self.keys, 2_000_000).unwrap()
+        };
+        let mut outcome = decide(&loaded);
+        if let Outcome::Asks(_) = outcome {
+            // What this order earned is part of what its deal did.
+            let own = self.order.as_ref().and_then(|order| order.standing);
+            let own = own.map_or(0, |standing| standing.commission_minor);
+            let month_minor = self.others.month_minor + own;
+            loaded.others = Some(Others { month_minor, ..self.others });
+            outcome = decide(&loaded);
+        }
+        match outcome {
+            Outcome::Asks(_) => panic!("asked twice"),
             Outcome::Unchanged => (),
             Outcome::Changed(change) => {
                 self.writes += 1;
@@ -285,6 +379,7 @@ impl Books {
                     facts: change.facts.clone(),
                     decision: change.decision.clone(),
                     standing: change.standing,
+                    counted: false,
                 });
             }
         }
@@ -320,7 +415,7 @@ proptest! {
         last in any::<prop::sample::Selector>(),
     ) {
         let all = story.deliveries();
-        let mut books = Books::new(story.rate);
+        let mut books = Books::new(&story);
         for (index, release_now) in &way {
             books.take(index.get(&all));
             if *release_now {
@@ -377,10 +472,11 @@ proptest! {
             redacted: false,
             own: false,
             rate,
+            agreed: Agreed::default(),
         };
         let split = Story { refunds: parts.iter().map(|p| Back::Amount(*p)).collect(), ..whole.clone() };
         let end = |story: &Story| {
-            let mut books = Books::new(rate);
+            let mut books = Books::new(story);
             story.deliveries().iter().for_each(|d| books.take(d));
             books.earned()
         };
@@ -437,7 +533,8 @@ async fn the_product(stories: Vec<Story>, way: Vec<(Index, Index, i64)>) {
         let (creator, rate) = if n % 2 == 0 { (&p.creator, 1000) } else { (&berta, 2000) };
         // Of Berta no address is known, so that nobody knows that she buys from herself.
         let own = story.own && n % 2 == 0;
-        *expected.get_mut(creator).unwrap() += Story { rate, own, ..story.clone() }.model();
+        *expected.get_mut(creator).unwrap() +=
+            Story { rate, own, agreed: Agreed::default(), ..story.clone() }.model();
     }
     for (creator, minor) in expected {
         let balance = p.balance(&product, &creator, "USD").await;

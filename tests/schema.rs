@@ -103,7 +103,7 @@ fn only_what_decides_orders_is_a_new_version() {
          VALUES ('b', 'd', 'c', 'k', 'Posted', '[]', 0)");
     let version = || db.rows("SELECT version FROM brands")[0]["version"].as_i64().unwrap();
     for (sql, counts) in [
-        ("INSERT INTO terms VALUES ('b', 'd', 0, 1, 't', 1000, 0)", true),
+        ("INSERT INTO terms VALUES ('b', 'd', 0, 1, 't', 1000, 0, NULL, '{}', '')", true),
         ("INSERT INTO codes VALUES ('b', 'x', 'x', 'd', 'X', 'active', 0)", true),
         ("DELETE FROM codes", true),
         ("INSERT INTO attribution_rules VALUES ('b', 0, 30, 'code_first', 'last')", true),

@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::brand::{AttributionRules, ClickOrder, EarningRules, Precedence};
 use super::click::ClickKeys;
-use super::deal::CitedTerms;
 use super::ids::{CreatorId, DealId, LinkId};
 use super::order::{Evidence, UsedCode};
+use super::terms::{CitedTerms, Seen};
 use super::time::{DAY_MS, Millis, latest_meant};
 
 /// Clocks differ: a click up to five minutes younger than its order still counts (CONTRACT.md).
@@ -158,6 +158,9 @@ pub struct Decision {
     pub earning: EarningRules,
     /// When it was decided.
     pub decided_at_ms: Millis,
+    /// What was seen of other orders, where the terms look at them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Seen>,
 }
 
 /// The circumstances of an order that attribution looks at.
@@ -221,6 +224,7 @@ pub fn decide(evidence: &Evidence, known: &Known, at: &Circumstances<'_>) -> Dec
         rules: at.rules,
         earning: at.earning,
         decided_at_ms: at.now_ms,
+        seen: None,
     }
 }
 
@@ -352,6 +356,7 @@ mod tests {
     use super::*;
     use crate::domain::ids::TermsId;
     use crate::domain::money::BasisPoints;
+    use crate::domain::terms::Rules;
 
     const PLACED: Millis = 1_800_000_000_500;
     const HOUR: Millis = 3_600_000;
@@ -365,6 +370,7 @@ mod tests {
             terms: Some(CitedTerms {
                 id: TermsId::from_bytes([n; 16]),
                 rate: BasisPoints::new(1000).unwrap(),
+                rules: Rules::default(),
             }),
         }
     }

@@ -3,12 +3,17 @@
 //! Commission = round(rate × (base − refunded base)), half away from zero, once per order
 //! (DESIGN.md, "Commission base" and "Earning"). Nothing is ever rounded per refund, and totals
 //! that the store computed are never used.
+//!
+//! Where lines have rates of their own, the rate is their mean, weighted by what is left of each
+//! line: money given back without naming lines, or beyond a line's base, lowers all alike.
 
 use super::sorted::Sorted;
 
+use super::attribution::Decision;
 use super::brand::{EarnOn, EarningRules};
 use super::money::{BasisPoints, MAX_MINOR, round_half_away};
-use super::order::{Facts, Line, Payment, Refund, Snapshot, decimal_to_minor};
+use super::order::{Facts, Line, Payment, Refund, RefundLine, Snapshot, decimal_to_minor};
+use super::terms::{CitedTerms, Seen};
 
 /// What an order's facts come to, in minor units of its currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -69,10 +74,94 @@ pub fn amounts(facts: &Facts, rules: &EarningRules) -> Amounts {
     Amounts { base_minor, earning_base_minor: if earns { base_minor } else { 0 } }
 }
 
-/// The commission of an order with these amounts at this rate.
+/// What an order earns by the decision about it: nothing without a winner.
 #[must_use]
-pub fn commission(amounts: Amounts, rate: BasisPoints) -> i64 {
-    rate.of(amounts.earning_base_minor)
+pub fn commission(facts: &Facts, decision: &Decision) -> i64 {
+    let seen = decision.seen.unwrap_or_default();
+    let Some(winner) = &decision.winner else { return 0 };
+    let earned = before_month_cap(facts, decision);
+    let cap = winner.terms.rules.month_cap;
+    let same = |snapshot: &Snapshot| cap.is_some_and(|cap| cap.currency == snapshot.currency);
+    match seen.month_left_minor {
+        Some(left) if facts.snapshot.as_ref().is_some_and(same) => earned.min(left),
+        _ => earned,
+    }
+}
+
+/// As [`commission`], before the cap of the month.
+#[must_use]
+pub fn before_month_cap(facts: &Facts, decision: &Decision) -> i64 {
+    let base = amounts(facts, &decision.earning).earning_base_minor;
+    let (Some(winner), Some(snapshot)) = (&decision.winner, &facts.snapshot) else { return 0 };
+    let (terms, seen) = (&winner.terms, decision.seen.unwrap_or_default());
+    let rules = &terms.rules;
+    if base == 0 || (rules.first_order_only && seen.customer_index.is_some_and(|n| n > 1)) {
+        return 0;
+    }
+    let here = |money: &super::money::Money| money.currency == snapshot.currency;
+    let share = if rules.rates.is_empty() {
+        terms.rate.of(base)
+    } else {
+        by_lines(&line_shares(facts, terms, seen), base)
+    };
+    let flat = rules.flat.filter(here).map_or(0, |flat| flat.minor);
+    let earned = share.saturating_add(flat).min(MAX_MINOR);
+    rules.order_cap.filter(here).map_or(earned, |cap| earned.min(cap.minor))
+}
+
+/// The mean rate of the lines, weighted by what is left of them, of `base`.
+fn by_lines(lines: &[LineShare], base: i64) -> i64 {
+    let left: i128 = lines.iter().map(|line| i128::from(line.net_minor)).sum();
+    let weighted: i128 =
+        lines.iter().map(|l| i128::from(l.net_minor) * i128::from(l.rate.points())).sum();
+    if left == 0 {
+        return 0;
+    }
+    let whole = left * i128::from(BasisPoints::MAX);
+    round_half_away(weighted.saturating_mul(i128::from(base)), whole)
+}
+
+/// What is left of one earning line, and the rate that holds for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LineShare {
+    /// The platform's line id.
+    pub line: u64,
+    /// The platform's product id.
+    pub product: Option<u64>,
+    /// Its base after its own refunds, minor units, never below zero.
+    pub net_minor: i64,
+    /// The rate.
+    pub rate: BasisPoints,
+    /// The rule that won, by its place in the terms; `None` for the terms' own rate.
+    pub rule: Option<usize>,
+}
+
+/// The earning lines of an order and the rule that won for each; none while no snapshot is known.
+#[must_use]
+pub fn line_shares(facts: &Facts, terms: &CitedTerms, seen: Seen) -> Vec<LineShare> {
+    let Some(snapshot) = &facts.snapshot else { return Vec::new() };
+    let units = refunded_units(facts);
+    let share = |line: &Line| {
+        let gone = units.get(&line.id).copied().unwrap_or(0);
+        let net =
+            line_base(line, snapshot.taxes_included, gone) - refunded_of(facts, snapshot, line);
+        let rule = terms.rules.rule_for(line.product_id, seen.customer());
+        LineShare {
+            line: line.id,
+            product: line.product_id,
+            net_minor: within_limits(net),
+            rate: rule.map_or(terms.rate, |(_, rule)| rule.rate),
+            rule: rule.map(|(place, _)| place),
+        }
+    };
+    snapshot.lines.iter().filter(|line| line.earns).map(share).collect()
+}
+
+/// What refunds that name this line took off its base.
+fn refunded_of(facts: &Facts, snapshot: &Snapshot, line: &Line) -> i128 {
+    let own = facts.refunds.values().filter(|r| r.is_in(snapshot.currency));
+    let parts = own.flat_map(|r| &r.lines).filter(|part| part.line_id == line.id);
+    parts.map(|part| net_of(part, snapshot)).sum()
 }
 
 /// Where the order stands.
@@ -157,232 +246,20 @@ fn refunded_units(facts: &Facts) -> Sorted<u64, i64> {
 /// What a refund takes off the base: its earning lines' subtotals without tax, whatever was paid
 /// back for them; without lines, its amount.
 fn refunded_base(refund: &Refund, snapshot: &Snapshot) -> i128 {
-    let minor = |amount| i128::from(decimal_to_minor(amount, snapshot.currency).max(0));
     if refund.lines.is_empty() {
-        return minor(refund.amount);
+        return i128::from(decimal_to_minor(refund.amount, snapshot.currency).max(0));
     }
     let earns =
         |id: u64| snapshot.lines.iter().find(|line| line.id == id).is_none_or(|line| line.earns);
-    refund
-        .lines
-        .iter()
-        .filter(|line| earns(line.line_id))
-        .map(|line| {
-            let net =
-                if snapshot.taxes_included { line.subtotal - line.tax } else { line.subtotal };
-            minor(net)
-        })
-        .sum()
+    refund.lines.iter().filter(|line| earns(line.line_id)).map(|line| net_of(line, snapshot)).sum()
+}
+
+/// A refunded part of a line without its tax, minor units, never below zero.
+fn net_of(part: &RefundLine, snapshot: &Snapshot) -> i128 {
+    let net = if snapshot.taxes_included { part.subtotal - part.tax } else { part.subtotal };
+    i128::from(decimal_to_minor(net, snapshot.currency).max(0))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::decimal::Decimal;
-    use crate::domain::order::{Evidence, RefundLine, Report};
-
-    #[test]
-    fn states_have_the_names_of_the_contract() {
-        let names = [
-            (OrderState::Unpaid, "unpaid"),
-            (OrderState::Paid, "paid"),
-            (OrderState::PartiallyRefunded, "partially_refunded"),
-            (OrderState::Refunded, "refunded"),
-            (OrderState::Cancelled, "cancelled"),
-            (OrderState::Disputed, "disputed"),
-        ];
-        for (state, name) in names {
-            assert_eq!(state.as_str(), name);
-        }
-    }
-
-    fn line(id: u64, quantity: i64, price_minor: i64, discount_minor: i64) -> Line {
-        Line {
-            id,
-            product_id: None,
-            quantity,
-            current_quantity: None,
-            price_minor,
-            discount_minor,
-            tax_minor: 0,
-            earns: true,
-        }
-    }
-    fn order(currency: &str, lines: Vec<Line>) -> Snapshot {
-        Snapshot {
-            updated_at_ms: 1,
-            placed_at_ms: 1,
-            name: "#1".into(),
-            currency: currency.parse().unwrap(),
-            payment: Payment::Paid,
-            cancelled: false,
-            test: false,
-            taxes_included: false,
-            lines,
-            evidence: Evidence::default(),
-        }
-    }
-    fn facts(snapshot: Snapshot) -> Facts {
-        Facts { snapshot: Some(snapshot), ..Facts::default() }
-    }
-    fn refund(id: &str, lines: &[(u64, i64, &str)], amount: &str) -> Refund {
-        Refund {
-            id: id.into(),
-            currency: None,
-            lines: lines
-                .iter()
-                .map(|(line_id, quantity, subtotal)| RefundLine {
-                    line_id: *line_id,
-                    quantity: *quantity,
-                    subtotal: subtotal.parse().unwrap(),
-                    tax: Decimal::ZERO,
-                })
-                .collect(),
-            amount: amount.parse().unwrap(),
-        }
-    }
-    fn earned(facts: &Facts, percent: &str) -> (i64, i64) {
-        let amounts = amounts(facts, &EarningRules::default());
-        (amounts.base_minor, commission(amounts, BasisPoints::parse_percent(percent).unwrap()))
-    }
-    fn worked_example() -> Facts {
-        facts(order("USD", vec![line(1, 1, 10_000, 1_000), line(2, 2, 2_500, 500)]))
-    }
-
-    #[test]
-    fn the_worked_example_of_the_contract() {
-        let mut facts = worked_example();
-        assert_eq!(earned(&facts, "10"), (13_500, 1_350));
-        assert_eq!(state(&facts), OrderState::Paid);
-        facts = facts.merge(&Report::Refund(refund("1", &[(2, 1, "22.50")], "0"))).unwrap();
-        assert_eq!(earned(&facts, "10"), (11_250, 1_125));
-        assert_eq!(state(&facts), OrderState::PartiallyRefunded);
-        // A refund of shipping reaches us as an amount of nothing.
-        facts = facts.merge(&Report::Refund(refund("2", &[], "0"))).unwrap();
-        assert_eq!(earned(&facts, "10"), (11_250, 1_125));
-        facts = facts.merge(&Report::Deleted).unwrap();
-        assert_eq!(earned(&facts, "10"), (0, 0));
-        assert_eq!(state(&facts), OrderState::Cancelled);
-    }
-
-    #[test]
-    fn included_tax_leaves_the_base() {
-        let mut snapshot = order("EUR", vec![line(1, 1, 11_900, 0)]);
-        snapshot.taxes_included = true;
-        snapshot.lines[0].tax_minor = 1_900;
-        assert_eq!(earned(&facts(snapshot.clone()), "10"), (10_000, 1_000));
-        let mut back = refund("1", &[(1, 1, "119.00")], "0");
-        back.lines[0].tax = "19.00".parse().unwrap();
-        let all_back = facts(snapshot.clone()).merge(&Report::Refund(back)).unwrap();
-        assert_eq!(earned(&all_back, "10"), (0, 0));
-        assert_eq!(state(&all_back), OrderState::Refunded);
-        // Tax on top of the price never was in it.
-        snapshot.taxes_included = false;
-        assert_eq!(earned(&facts(snapshot), "10"), (11_900, 1_190));
-    }
-
-    #[test]
-    fn yen_dinars_and_half_cents() {
-        assert_eq!(earned(&facts(order("JPY", vec![line(1, 1, 1000, 0)])), "12.5").1, 125);
-        assert_eq!(earned(&facts(order("JPY", vec![line(1, 1, 999, 0)])), "12.5").1, 125);
-        assert_eq!(earned(&facts(order("USD", vec![line(1, 1, 5, 0)])), "10").1, 1);
-        assert_eq!(earned(&facts(order("KWD", vec![line(1, 1, 1005, 0)])), "10").1, 101);
-    }
-
-    #[test]
-    fn gift_cards_and_tips_earn_nothing_bought_or_refunded() {
-        let mut snapshot = order("USD", vec![line(1, 1, 10_000, 0), line(2, 1, 5_000, 0)]);
-        snapshot.lines[1].earns = false;
-        let both = facts(snapshot);
-        assert_eq!(earned(&both, "10"), (10_000, 1_000));
-        let back = both.merge(&Report::Refund(refund("1", &[(2, 1, "50.00")], "0"))).unwrap();
-        assert_eq!(earned(&back, "10"), (10_000, 1_000));
-    }
-
-    #[test]
-    fn only_what_is_paid_earns_unless_the_brand_says_placed() {
-        let placed = EarningRules { earn_on: EarnOn::Placed, ..EarningRules::default() };
-        for (payment, on_paid, on_placed) in [
-            (Payment::Unpaid, 0, 10_000),
-            (Payment::PartiallyPaid, 0, 10_000),
-            (Payment::Paid, 10_000, 10_000),
-            (Payment::PartiallyRefunded, 10_000, 10_000),
-            (Payment::Refunded, 10_000, 10_000),
-            (Payment::Voided, 0, 0),
-        ] {
-            let mut snapshot = order("USD", vec![line(1, 1, 10_000, 0)]);
-            snapshot.payment = payment;
-            let facts = facts(snapshot);
-            let earning = |rules: &EarningRules| amounts(&facts, rules).earning_base_minor;
-            assert_eq!(earning(&EarningRules::default()), on_paid, "{payment:?}");
-            assert_eq!(earning(&placed), on_placed, "{payment:?}");
-        }
-    }
-
-    #[test]
-    fn test_orders_earn_only_where_they_count() {
-        let mut snapshot = order("USD", vec![line(1, 1, 10_000, 0)]);
-        snapshot.test = true;
-        let facts = facts(snapshot);
-        assert_eq!(amounts(&facts, &EarningRules::default()).earning_base_minor, 0);
-        let counting = EarningRules { count_test_orders: true, ..EarningRules::default() };
-        assert_eq!(amounts(&facts, &counting).earning_base_minor, 10_000);
-    }
-
-    #[test]
-    fn units_that_an_edit_removed_do_not_count() {
-        let mut snapshot = order("USD", vec![line(1, 3, 1_000, 300)]);
-        snapshot.lines[0].current_quantity = Some(2);
-        // 3 × 10.00 − 3.00 = 27.00; two of three units stay.
-        assert_eq!(earned(&facts(snapshot.clone()), "10").0, 1_800);
-        // The same missing unit, but refunded: its subtotal counts instead.
-        let refunded =
-            facts(snapshot).merge(&Report::Refund(refund("1", &[(1, 1, "9.00")], "0"))).unwrap();
-        assert_eq!(earned(&refunded, "10").0, 1_800);
-    }
-
-    #[test]
-    fn units_are_taken_away_and_not_divided() {
-        let mut edited = order("USD", vec![line(1, 5, 1_000, 0)]);
-        edited.lines[0].current_quantity = Some(3);
-        assert_eq!(earned(&facts(edited), "10"), (3_000, 300));
-    }
-
-    #[test]
-    fn a_refund_of_prices_with_tax_takes_its_net_off() {
-        let mut taxed = order("EUR", vec![line(1, 2, 11_900, 0)]);
-        taxed.taxes_included = true;
-        taxed.lines[0].tax_minor = 3_800;
-        let mut back = refund("1", &[(1, 1, "119.00")], "0");
-        back.lines[0].tax = "19.00".parse().unwrap();
-        let facts = facts(taxed).merge(&Report::Refund(back)).unwrap();
-        assert_eq!(earned(&facts, "10"), (10_000, 1_000));
-    }
-
-    #[test]
-    fn what_never_had_a_base_is_not_all_given_back() {
-        let mut card = line(1, 1, 5_000, 0);
-        card.earns = false;
-        let facts = facts(order("USD", vec![card]));
-        let back = Report::Refund(refund("1", &[(1, 1, "50.00")], "0"));
-        assert_eq!(state(&facts.merge(&back).unwrap()), OrderState::PartiallyRefunded);
-    }
-
-    #[test]
-    fn a_refund_beyond_the_order_ends_at_zero() {
-        let back = worked_example().merge(&Report::Refund(refund("1", &[], "999.00"))).unwrap();
-        assert_eq!(earned(&back, "10"), (0, 0));
-        // Money back without lines is goodwill: the order isn't a returned one.
-        assert_eq!(state(&back), OrderState::PartiallyRefunded);
-    }
-
-    #[test]
-    fn any_split_of_a_refund_ends_where_one_would() {
-        let once = worked_example().merge(&Report::Refund(refund("1", &[], "45.03"))).unwrap();
-        let mut split = worked_example();
-        for id in 0..4503 {
-            split = split.merge(&Report::Refund(refund(&id.to_string(), &[], "0.01"))).unwrap();
-        }
-        assert_eq!(earned(&split, "12.5"), earned(&once, "12.5"));
-    }
-}
+#[path = "commission_tests.rs"]
+mod tests;

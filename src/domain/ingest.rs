@@ -12,6 +12,7 @@ use super::ids::{CreatorId, DealId, OrderId, StoreId};
 use super::ledger::{self, Earning, Holdings, Transaction};
 use super::money::Currency;
 use super::order::{Contradiction, Delivery, Evidence, Facts, order_id};
+use super::terms::{Seen, month_of};
 use super::time::{Day, Millis, Zone};
 
 /// What was posted for an order and counted for its deal.
@@ -46,6 +47,41 @@ pub struct StoredOrder {
     pub decision: Option<Decision>,
     /// What was posted and counted, if it has a deal.
     pub standing: Option<Standing>,
+    /// It is counted among its customer's orders.
+    pub counted: bool,
+}
+
+/// What a decision has to know of other orders, because the winner's terms look at them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// The deal that won.
+    pub deal: DealId,
+    /// The order's currency.
+    pub currency: Currency,
+    /// The month that the order was placed in.
+    pub month: (Day, Day),
+    /// Keyed hash of the customer's address, if it left one.
+    pub customer: Option<String>,
+}
+
+/// What stands in the books about other orders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Others {
+    /// How many orders of the customer were counted.
+    pub customer_orders: i64,
+    /// What the deal earned by orders of the month.
+    pub month_minor: i64,
+}
+
+/// What a commit relies on of other orders: the database refuses it when that has changed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Taken {
+    /// Count this order among its customer's.
+    pub counts: bool,
+    /// So many orders of the customer were counted before.
+    pub customer_orders: Option<i64>,
+    /// This deal earned so much in the month between these days.
+    pub month: Option<(DealId, Day, Day, i64)>,
 }
 
 /// Everything the decision about a delivery depends on.
@@ -65,6 +101,10 @@ pub struct Loaded {
     pub known: Known,
     /// What the creator holds for whom the order was posted, on its day.
     pub holdings: Holdings,
+    /// The brand counts the orders of its customers, because some terms look at them.
+    pub counts_customers: bool,
+    /// The answer to a [`Question`], once it was asked.
+    pub others: Option<Others>,
 }
 
 /// What a delivery does.
@@ -72,6 +112,8 @@ pub struct Loaded {
 pub enum Outcome {
     /// It says nothing new.
     Unchanged,
+    /// This has to be known first.
+    Asks(Question),
     /// This is to be committed, whole or not at all.
     Changed(Box<Change>),
 }
@@ -108,6 +150,8 @@ pub struct Change {
     /// The brand's version that the decision was just made from: with a newer one by the time of
     /// the commit, it must fail. `None` if there was nothing to decide.
     pub decided_from: Option<i64>,
+    /// What it relies on of other orders.
+    pub taken: Option<Taken>,
 }
 
 /// Why a delivery can't be used although it is authentic.
@@ -143,10 +187,15 @@ pub fn decide(
     }
     let old_decision = before.and_then(|o| o.decision.as_ref());
     let fresh = needs_decision(&facts, known_facts, old_decision);
-    let decision = if fresh {
+    let mut decision = if fresh {
         attribute(&facts, &evidence, loaded, old_decision, keys, now_ms)
     } else {
         old_decision.cloned()
+    };
+    let taken = match decision.as_mut().map(|decision| look_around(decision, &facts, loaded)) {
+        Some(Err(question)) => return Ok(Outcome::Asks(question)),
+        Some(Ok(taken)) => taken,
+        None => None,
     };
     let id = order_id(store, &delivery.external_id);
     let old = before.and_then(|o| o.standing);
@@ -172,9 +221,59 @@ pub fn decide(
         standing: new,
         transactions,
         decided_from: fresh.then_some(loaded.version),
+        taken,
         facts,
         decision,
     })))
+}
+
+/// Completes a decision by what its winner's terms want to know of other orders: which of its
+/// customer's orders this is, once, and what is left of the month's cap when it first earns.
+/// Whatever was seen stays, so that no other order ever changes this one (DESIGN.md, "Rules").
+fn look_around(
+    decision: &mut Decision,
+    facts: &Facts,
+    loaded: &Loaded,
+) -> Result<Option<Taken>, Question> {
+    let Some(snapshot) = &facts.snapshot else { return Ok(None) };
+    let customer = facts.evidence().email_hash;
+    let counted = loaded.order.as_ref().is_some_and(|order| order.counted);
+    let counts = loaded.counts_customers && !counted && !snapshot.test && customer.is_some();
+    let mut taken = Taken { counts, ..Taken::default() };
+    let mut seen = decision.seen.unwrap_or_default();
+    if let Some(winner) = &decision.winner {
+        let rules = &winner.terms.rules;
+        let month = month_of(loaded.zone.day(snapshot.placed_at_ms));
+        let wants_customer = rules.look_at_customers() && seen.customer_index.is_none();
+        let capped = rules.month_left(snapshot.currency, 0).is_some();
+        let wants_month = |seen: Seen| {
+            let first = Decision { seen: Some(seen), ..decision.clone() };
+            capped
+                && seen.month_left_minor.is_none()
+                && commission::before_month_cap(facts, &first) > 0
+        };
+        if wants_customer || wants_month(seen) {
+            let (deal, currency) = (winner.deal, snapshot.currency);
+            let question = || Question { deal, currency, month, customer: customer.clone() };
+            let others = loaded.others.ok_or_else(question)?;
+            if wants_customer && customer.is_none() {
+                seen.customer_index = Some(1);
+            } else if wants_customer {
+                // An order that is counted already is one of them.
+                seen.customer_index = Some((others.customer_orders + i64::from(!counted)).max(1));
+                taken.customer_orders = Some(others.customer_orders);
+            }
+            if wants_month(seen) {
+                let own = loaded.order.as_ref().and_then(|order| order.standing);
+                let own = own.filter(|s| s.deal == deal && s.currency == currency);
+                let by_others = others.month_minor - own.map_or(0, |s| s.commission_minor);
+                seen.month_left_minor = rules.month_left(currency, by_others);
+                taken.month = Some((deal, month.0, month.1, others.month_minor));
+            }
+        }
+    }
+    decision.seen = (seen != Seen::default()).then_some(seen);
+    Ok((taken != Taken::default()).then_some(taken))
 }
 
 /// An order is decided when its first snapshot arrives, and again only when an *earlier* snapshot
@@ -202,7 +301,15 @@ fn attribute(
         keys,
         now_ms,
     };
-    Some(attribution::decide(evidence, &loaded.known, &at))
+    let mut decision = attribution::decide(evidence, &loaded.known, &at);
+    // Which order of its customer's it was doesn't depend on the winner; what was left of a month
+    // does.
+    let winner = |decision: &Decision| decision.winner.as_ref().map(|w| (w.deal, w.terms.id));
+    decision.seen = old.and_then(|old| {
+        let same = winner(old) == winner(&decision);
+        old.seen.map(|seen| if same { seen } else { Seen { month_left_minor: None, ..seen } })
+    });
+    Some(decision)
 }
 
 fn base_of(facts: &Facts, decision: Option<&Decision>) -> i64 {
@@ -221,7 +328,7 @@ fn standing(facts: &Facts, decision: Option<&Decision>, zone: &Zone) -> Option<S
         available_day: placed_day.plus(i64::from(decision.earning.hold_days)),
         currency: snapshot.currency,
         base_minor: amounts.base_minor,
-        commission_minor: commission::commission(amounts, winner.terms.rate),
+        commission_minor: commission::commission(facts, decision),
         placed_day,
         counts: commission::state(facts) != OrderState::Cancelled,
     })

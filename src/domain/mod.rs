@@ -30,4 +30,5 @@ pub mod secret;
 pub mod sending;
 pub mod session;
 pub mod sorted;
+pub mod terms;
 pub mod time;

@@ -57,7 +57,7 @@ pub async fn ingest(
     let order = order_id(store, &delivery.external_id);
     let named = Named::by(delivery, &app.config.click_keys);
     if let Some(loaded) = from_memory(app, brand, order, delivery, &named)
-        && let Attempt::Done(done) = attempt(app, brand, store, delivery, &loaded).await?
+        && let Attempt::Done(done) = attempt(app, brand, store, delivery, loaded).await?
     {
         return Ok(done);
     }
@@ -68,7 +68,7 @@ pub async fn ingest(
             return Ok(Ingested::Unusable("the brand does not exist any more".to_owned()));
         };
         app.memory.remember_facts(brand, remembered);
-        match attempt(app, brand, store, delivery, &loaded).await? {
+        match attempt(app, brand, store, delivery, loaded).await? {
             Attempt::Done(done) => return Ok(done),
             Attempt::Refused(why) => refused = why,
         }
@@ -105,10 +105,17 @@ async fn attempt(
     brand: BrandId,
     store: StoreId,
     delivery: &Delivery,
-    loaded: &Loaded,
+    mut loaded: Loaded,
 ) -> Result<Attempt, DbError> {
     let now_ms = app.now_ms();
-    let change = match ingest::decide(store, delivery, loaded, &app.config.click_keys, now_ms) {
+    let keys = &app.config.click_keys;
+    let mut outcome = ingest::decide(store, delivery, &loaded, keys, now_ms);
+    if let Ok(Outcome::Asks(question)) = &outcome {
+        loaded.others = order_facts::others(app.db(), brand, question).await?;
+        outcome = ingest::decide(store, delivery, &loaded, keys, now_ms);
+    }
+    let change = match outcome {
+        Ok(Outcome::Asks(_)) => return Ok(Attempt::Refused("asked twice".to_owned())),
         Ok(Outcome::Unchanged) => return Ok(Attempt::Done(Ingested::Unchanged)),
         Ok(Outcome::Changed(change)) => change,
         Err(unusable) => return Ok(Attempt::Done(Ingested::Unusable(unusable.to_string()))),

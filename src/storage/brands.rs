@@ -10,6 +10,8 @@ use crate::domain::payout::Schedule;
 use crate::domain::time::{Day, Millis, Zone};
 
 statements! {
+    COUNT_CUSTOMERS = "UPDATE brands SET counts_customers = 1 WHERE id = ?1 AND counts_customers = 0";
+
     INSERT = "
 INSERT INTO brands (id, name, currency, timezone, homepage_url, owner_email, link_host, hold_days,
   earn_on, count_test_orders, payout_minimum_minor, created_at_ms)
@@ -270,6 +272,12 @@ pub fn find(db: &dyn Database, brand: BrandId, now_ms: Millis) -> Reading<'_, Op
 /// [`super::DbError`].
 pub fn all_ids(db: &dyn Database) -> Reading<'_, Vec<BrandId>> {
     db.ask(Freshness::Primary, bind!(ALL_IDS), |rows| rows.column("id"))
+}
+
+/// From now on a brand's orders are counted by customer.
+#[must_use]
+pub fn count_customers(brand: BrandId) -> Statement {
+    bind!(COUNT_CUSTOMERS, brand)
 }
 
 row! {

@@ -1,9 +1,10 @@
 //! Deals and the versions of their terms.
 
+use super::brands;
 use super::{Database, Freshness, Page, Reading, Statement, bind, json_list, row, statements};
-use crate::domain::deal::Terms;
 use crate::domain::ids::{BrandId, CampaignId, CodeId, CreatorId, DealId, LinkId, TermsId};
 use crate::domain::money::BasisPoints;
+use crate::domain::terms::{Rules, Terms};
 use crate::domain::time::Millis;
 
 statements! {
@@ -21,18 +22,28 @@ WHERE brand_id = ?1 AND id = ?2";
 
     /// ?7: start as soon as ?3 allows and no order is decided, instead of exactly then.
     INSERT_TERMS = "
-INSERT INTO terms (brand_id, deal_id, starts_at_ms, version, id, rate_bp, created_at_ms)
+INSERT INTO terms (brand_id, deal_id, starts_at_ms, version, id, rate_bp, created_at_ms, ends_at_ms, rules, reason)
 SELECT ?1, ?2, iif(?7 = 1, max(?3, coalesce(
     (SELECT max(placed_at_ms) + 1 FROM orders WHERE brand_id = ?1 AND deal_id = ?2), 0)), ?3),
-  1 + (SELECT count(*) FROM terms WHERE brand_id = ?1 AND deal_id = ?2), ?4, ?5, ?6";
+  1 + (SELECT count(*) FROM terms WHERE brand_id = ?1 AND deal_id = ?2), ?4, ?5, ?6, ?8, ?9, ?10";
+
+    /// From now on orders are counted by customer: first all that are known, by a trigger of `orders`.
+    COUNT_CUSTOMERS = "
+UPDATE orders SET seen = json_patch(coalesce(seen, '{}'), '{\"c\":1}')
+WHERE brand_id = ?1 AND (SELECT counts_customers FROM brands WHERE id = ?1) = 0
+  AND seen ->> 'c' IS NULL AND facts ->> '$.evidence[1].email_hash' IS NOT NULL
+  AND facts ->> '$.snapshot.test' = 0";
 
     /// ?1 brand, ?2 deals, ?3 now.
     BY_IDS = "
 SELECT d.id, d.creator_id, d.campaign_id, d.stage, d.tags, d.closed_at_ms, d.revision, c.name AS campaign,
-  (SELECT json_object('id', t.id, 'rate_bp', t.rate_bp, 'starts_at_ms', t.starts_at_ms)
+  (SELECT json_object('id', t.id, 'rate_bp', t.rate_bp, 'starts_at_ms', t.starts_at_ms,
+       'ends_at_ms', t.ends_at_ms, 'rules', json(t.rules), 'reason', t.reason)
      FROM terms t WHERE t.brand_id = ?1 AND t.deal_id = d.id AND t.starts_at_ms <= ?3
+       AND (t.ends_at_ms IS NULL OR t.ends_at_ms > ?3)
      ORDER BY t.starts_at_ms DESC, t.version DESC LIMIT 1) AS terms,
-  (SELECT json_object('id', t.id, 'rate_bp', t.rate_bp, 'starts_at_ms', t.starts_at_ms)
+  (SELECT json_object('id', t.id, 'rate_bp', t.rate_bp, 'starts_at_ms', t.starts_at_ms,
+       'ends_at_ms', t.ends_at_ms, 'rules', json(t.rules), 'reason', t.reason)
      FROM terms t WHERE t.brand_id = ?1 AND t.deal_id = d.id AND t.starts_at_ms > ?3
      ORDER BY t.starts_at_ms, t.version DESC LIMIT 1) AS next_terms,
   (SELECT json_group_array(json_object('id', l.id, 'slug', l.slug, 'target', l.target,
@@ -42,6 +53,11 @@ SELECT d.id, d.creator_id, d.campaign_id, d.stage, d.tags, d.closed_at_ms, d.rev
      FROM codes k INDEXED BY codes_by_deal WHERE k.brand_id = ?1 AND k.deal_id = d.id) AS codes
 FROM json_each(?2) j CROSS JOIN deals d ON d.brand_id = ?1 AND d.id = j.value
 CROSS JOIN campaigns c ON c.brand_id = ?1 AND c.id = d.campaign_id ORDER BY d.id";
+
+    /// All versions of one deal's terms, latest start first.
+    TERMS = "
+SELECT id, rate_bp, starts_at_ms, ends_at_ms, rules, reason FROM terms
+WHERE brand_id = ?1 AND deal_id = ?2 ORDER BY starts_at_ms DESC, version DESC LIMIT 200";
 
     IDS = "SELECT id FROM deals WHERE brand_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
 
@@ -89,6 +105,12 @@ row! {
         pub rate_bp: BasisPoints,
         /// Since when.
         pub starts_at_ms: Millis,
+        /// Until when.
+        pub ends_at_ms: Option<Millis>,
+        /// Everything beside the rate.
+        pub rules: Rules,
+        /// What made them; empty for a person.
+        pub reason: String,
     }
 }
 
@@ -169,19 +191,41 @@ pub enum Start {
     Soonest,
 }
 
-/// Stores a version of terms.
+/// Stores a version of terms; `reason` says what made it, empty for a person. Where terms look at
+/// customers, the brand's orders are counted by customer from then on.
 #[must_use]
-pub fn insert_terms(brand: BrandId, terms: &Terms, start: Start, now_ms: Millis) -> Statement {
-    bind!(
+pub fn insert_terms(
+    brand: BrandId,
+    terms: &Terms,
+    start: Start,
+    reason: &str,
+    now_ms: Millis,
+) -> Vec<Statement> {
+    let mut batch = vec![bind!(
         INSERT_TERMS,
         brand,
         terms.deal,
         terms.starts_at_ms,
-        terms.id,
-        terms.rate.points(),
+        terms.cited.id,
+        terms.cited.rate.points(),
         now_ms,
-        start == Start::Soonest
-    )
+        start == Start::Soonest,
+        terms.ends_at_ms,
+        serde_json::to_string(&terms.cited.rules).unwrap_or_default(),
+        reason,
+    )];
+    if terms.cited.rules.look_at_customers() {
+        batch.extend([bind!(COUNT_CUSTOMERS, brand), brands::count_customers(brand)]);
+    }
+    batch
+}
+
+/// All versions of a deal's terms, latest start first.
+///
+/// # Errors
+/// [`super::DbError`].
+pub fn terms(db: &dyn Database, brand: BrandId, deal: DealId) -> Reading<'_, Vec<TermsRow>> {
+    db.all(bind!(TERMS, brand, deal))
 }
 
 /// The deals with these ids, with the terms in force now.

@@ -6,14 +6,15 @@ use serde_json::Value;
 use super::DbError;
 use super::rows::{Columns, FromColumn, FromRow, from_json, spelling};
 use crate::domain::attribution::{Candidate, Decision, Method, Outcome, Reason, Winner};
-use crate::domain::deal::CitedTerms;
 use crate::domain::decimal::Decimal;
 use crate::domain::merkle::Frontier;
+use crate::domain::money::{Currency, Money};
 use crate::domain::order::{
     Delivery, Edit, Evidence, Facts, Line, Payment, Refund, RefundLine, Report, Snapshot,
     SnapshotKey, UsedCode,
 };
 use crate::domain::sorted::Sorted;
+use crate::domain::terms::{CitedTerms, Customer, RateRule, Rules, Seen};
 
 /// Reads what was kept as JSON.
 ///
@@ -55,10 +56,16 @@ reads! {
     RefundLine { line_id, quantity, subtotal, tax }
     Edit { id, deltas }
     Delivery { external_id, report }
-    Decision { winner, reason, candidates, rules, earning, decided_at_ms }
+    Decision { winner, reason, candidates, rules, earning, decided_at_ms, seen = default }
     Winner { deal, creator, method, terms }
     Candidate { deal_id, method, evidence, at_ms, outcome, reason }
-    CitedTerms { id, rate }
+    CitedTerms { id, rate, rules = default }
+    Rules {
+        rates = default, flat = default, first_order_only = default, order_cap = default,
+        month_cap = default,
+    }
+    RateRule { label = default, products = default, customer = default, rate }
+    Seen { customer_index = default, month_left_minor = default }
 }
 
 spelling!(Payment {
@@ -69,6 +76,7 @@ spelling!(Payment {
     Refunded = "refunded",
     Voided = "voided",
 });
+spelling!(Customer { New = "new", Returning = "returning" });
 spelling!(Method { Code = "code", Link = "link" });
 spelling!(Outcome { Won = "won", Lost = "lost" });
 spelling!(Reason {
@@ -128,6 +136,15 @@ impl FromColumn for Decimal {
         Self::default()
     }
 }
+impl FromColumn for Money {
+    fn from_column(value: &Value) -> Option<Self> {
+        let currency = Currency::from_column(value.get("currency")?)?;
+        Self::parse(value.get("amount")?.as_str()?, currency).ok()
+    }
+    fn placeholder() -> Self {
+        Self::new(0, Currency::NONE)
+    }
+}
 impl FromColumn for Frontier {
     fn from_column(value: &Value) -> Option<Self> {
         let (size, roots) = (value.get("size")?, value.get("roots")?);
@@ -174,6 +191,7 @@ mod tests {
             Payment::Voided,
         ]);
         survive(&[Method::Code, Method::Link]);
+        survive(&[Customer::New, Customer::Returning]);
         survive(&[Outcome::Won, Outcome::Lost]);
         survive(&[R::Won, R::LowerPrecedence, R::OlderClick, R::SmallerDiscount]);
         survive(&[R::OutsideWindow, R::BadSignature, R::NotACodeApplication, R::DealClosed]);

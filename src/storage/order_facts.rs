@@ -8,16 +8,17 @@
 use std::collections::HashMap;
 
 use super::kept::kept;
-use super::{DbError, Rows, Statement, bind, json_list, row, statements};
+use super::rows::{Columns, FromRow};
+use super::{Database, DbError, Reading, Rows, Statement, bind, json_list, row, statements};
 use crate::domain::attribution::{DealFacts, Known, KnownCode, KnownLink, code_key};
 use crate::domain::brand::{AttributionRules, ClickOrder, EarnOn, EarningRules, Precedence};
 use crate::domain::click::ClickKeys;
-use crate::domain::deal::{CitedTerms, in_force};
 use crate::domain::ids::{BrandId, CreatorId, DealId, LinkId, OrderId, TermsId};
-use crate::domain::ingest::{Loaded, Standing, StoredOrder};
+use crate::domain::ingest::{Loaded, Others, Question, Standing, StoredOrder};
 use crate::domain::ledger::Holdings;
 use crate::domain::money::{BasisPoints, Currency};
 use crate::domain::order::{Delivery, Report, Snapshot};
+use crate::domain::terms::{CitedTerms, Rules, in_force};
 use crate::domain::time::{Day, Millis, Zone, latest_meant};
 
 statements! {
@@ -34,6 +35,13 @@ SELECT b.facts AS brand, o.revision, o.facts, o.decision, o.books,
      CROSS JOIN link_facts l ON l.brand_id = +?1 AND l.id = j.value) AS links,
   (SELECT facts FROM link_facts WHERE brand_id = +?1 AND slug_key = +?5) AS named
 FROM brand_facts b LEFT JOIN order_books o ON o.brand_id = +?1 AND o.id = +?2 WHERE b.id = +?1";
+
+    /// What the triggers of `orders` compare: ?1 brand, ?2 customer, ?3 deal, ?4 first and ?5 last
+    /// day, ?6 currency.
+    OTHERS = "
+SELECT coalesce((SELECT orders FROM customers WHERE brand_id = ?1 AND email_hash = ?2), 0) AS customer_orders,
+  (SELECT coalesce(sum(commission_minor), 0) FROM deal_days
+     WHERE brand_id = ?1 AND deal_id = ?3 AND day BETWEEN ?4 AND ?5 AND currency = ?6) AS month_minor";
 }
 
 /// What a delivery's evidence names.
@@ -79,6 +87,29 @@ pub fn load(brand: BrandId, order: OrderId, named: &Named) -> Statement {
     bind!(LOAD, brand, order, codes, links, named.slug.as_deref())
 }
 
+/// The answer to what a decision asks about other orders.
+///
+/// # Errors
+/// [`DbError`].
+pub fn others<'a>(
+    db: &'a dyn Database,
+    brand: BrandId,
+    asked: &Question,
+) -> Reading<'a, Option<Others>> {
+    let (first, last) = (asked.month.0.0, asked.month.1.0);
+    let (customer, currency) = (asked.customer.as_deref(), asked.currency.code());
+    db.first(bind!(OTHERS, brand, customer, asked.deal, first, last, currency))
+}
+
+impl FromRow for Others {
+    fn from_row(columns: &mut Columns<'_>) -> Self {
+        Self {
+            customer_orders: columns.read("customer_orders"),
+            month_minor: columns.read("month_minor"),
+        }
+    }
+}
+
 row! {
     /// The row of [`LOAD`]: JSON of the views.
     struct LoadedRow {
@@ -97,6 +128,7 @@ row! {
         hold_days: u16,
         earn_on: EarnOn,
         count_test_orders: bool,
+        counts_customers: bool,
         rules: Vec<StoredRules>,
     }
     struct StoredRules {
@@ -115,7 +147,9 @@ row! {
     struct StoredTerms {
         id: TermsId,
         starts_at_ms: Millis,
+        ends_at_ms: Option<Millis>,
         rate: BasisPoints,
+        rules: Rules,
     }
     struct StoredCode {
         code_key: String,
@@ -136,6 +170,7 @@ row! {
         base_minor: i64,
         commission_minor: i64,
         counts: bool,
+        counted: bool,
         pending_minor: Option<i64>,
         available_minor: Option<i64>,
         clawback_minor: Option<i64>,
@@ -147,6 +182,7 @@ pub struct Remembered {
     version: i64,
     zone: Zone,
     earning: EarningRules,
+    counts_customers: bool,
     rules: Vec<StoredRules>,
     answers: HashMap<Asked, Answer>,
 }
@@ -188,6 +224,7 @@ impl Remembered {
                 count_test_orders: brand.count_test_orders,
                 hold_days: brand.hold_days,
             },
+            counts_customers: brand.counts_customers,
             rules: brand.rules,
             answers: HashMap::new(),
         }
@@ -241,7 +278,7 @@ impl Remembered {
                 known.links.push(KnownLink { link: l.link, slug_key, deal });
             }
         }
-        let rules = in_force(&self.rules, |rules| rules.starts_at_ms, at_ms);
+        let rules = in_force(&self.rules, |rules| (rules.starts_at_ms, None), at_ms);
         Some(Loaded {
             version: self.version,
             order: None,
@@ -250,18 +287,24 @@ impl Remembered {
             zone: self.zone.clone(),
             known,
             holdings: Holdings::default(),
+            counts_customers: self.counts_customers,
+            others: None,
         })
     }
 }
 
 fn deal_facts(deal: &StoredDeal, placed_at_ms: Millis) -> DealFacts {
-    let terms = in_force(&deal.terms, |terms| terms.starts_at_ms, placed_at_ms);
+    let terms = in_force(&deal.terms, |terms| (terms.starts_at_ms, terms.ends_at_ms), placed_at_ms);
     DealFacts {
         deal: deal.deal,
         creator: deal.creator,
         email_hash: deal.email_hash.clone(),
         closed_at_ms: deal.closed_at_ms,
-        terms: terms.map(|terms| CitedTerms { id: terms.id, rate: terms.rate }),
+        terms: terms.map(|terms| CitedTerms {
+            id: terms.id,
+            rate: terms.rate,
+            rules: terms.rules.clone(),
+        }),
     }
 }
 
@@ -321,5 +364,6 @@ fn stored_order(row: &LoadedRow) -> Result<Option<StoredOrder>, DbError> {
         })
     });
     let decision = row.decision.as_deref().map(kept).transpose()?;
-    Ok(Some(StoredOrder { revision, facts: kept(facts)?, decision, standing }))
+    let counted = row.books.as_ref().is_some_and(|books| books.counted);
+    Ok(Some(StoredOrder { revision, facts: kept(facts)?, decision, standing, counted }))
 }

@@ -2,32 +2,37 @@
 //!
 //! A commit is one row, whose triggers do the rest. [`super::order_facts`] loads what is decided from.
 
+use super::rows::{Columns, FromRow};
 use super::{
     Database, DbError, Freshness, Page, Param, Reading, Statement, bind, json_list, row, statements,
 };
 use crate::domain::attribution::Decision;
 use crate::domain::ids::{BrandId, DealId, OrderId, StoreId};
-use crate::domain::ingest::{Change, StoredOrder};
+use crate::domain::ingest::{Change, StoredOrder, Taken};
+use crate::domain::json::json;
 use crate::domain::money::Currency;
+use crate::domain::order::Facts;
 use crate::domain::time::{Day, Millis};
 use crate::storage::kept::kept;
 use crate::storage::ledger;
 
 statements! {
     /// The row is the whole commit: triggers refuse it when what it was decided from has changed
-    /// since (?17), post its entries (?18) and keep its deal's totals.
+    /// since (?17, ?20), post its entries (?18), keep its deal's totals and count its customer's orders.
     INSERT = "
 INSERT INTO orders (brand_id, id, store_id, external_id, name, placed_at_ms, placed_day, state,
   currency, base_minor, commission_minor, deal_id, creator_id, available_day, facts, decision,
-  decided_from, postings, changed_at_ms, revision)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, 1)";
+  decided_from, postings, changed_at_ms, seen, revision)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, 1)";
 
-    /// As [`INSERT`], guarded by the revision that was read: ?20.
+    /// As [`INSERT`], guarded by the revision that was read: ?21. What was seen before stays
+    /// (a patch takes out what is null, so the nulls go first).
     UPDATE = "
 UPDATE orders SET name = ?5, placed_at_ms = ?6, placed_day = ?7, state = ?8, currency = ?9,
   base_minor = ?10, commission_minor = ?11, deal_id = ?12, creator_id = ?13, available_day = ?14,
   facts = ?15, decision = ?16, decided_from = ?17, postings = ?18, changed_at_ms = ?19,
-  revision = iif(revision = ?20, revision + 1, NULL)
+  seen = iif(?20 IS NULL, seen, json_patch(coalesce(seen, '{}'), json_patch('{}', ?20))),
+  revision = iif(revision = ?21, revision + 1, NULL)
 WHERE brand_id = ?1 AND id = ?2 AND store_id = ?3 AND external_id = ?4";
 
     /// An update that moves neither deal nor time leaves their indexes alone: one row written.
@@ -40,6 +45,8 @@ WHERE brand_id = ?1 AND id = ?2";
     FIND = "
 SELECT id, store_id, external_id, name, placed_at_ms, state, currency, base_minor,
   commission_minor, deal_id, decision FROM orders WHERE brand_id = ?1 AND id = ?2";
+
+    FACTS = "SELECT facts, decision FROM orders WHERE brand_id = ?1 AND id = ?2";
 
     /// ?1 brand, ?2 from, ?3 to (exclusive), ?4 store or NULL, ?5 before time, ?6 before id, ?7 limit.
     LIST = "
@@ -170,6 +177,7 @@ pub fn commit(
         change.decided_from,
         postings,
         now_ms,
+        change.taken.as_ref().map(|taken| seen(taken, change.from_revision)),
     );
     if let Some(revision) = change.from_revision {
         statement.sql = UPDATE;
@@ -185,6 +193,22 @@ fn is_in_place(change: &Change, before: &StoredOrder) -> bool {
         && snapshot.map(|s| s.currency) == change.currency
         && before.standing.map(|s| s.deal) == change.standing.map(|s| s.deal)
         && change.decided_from.is_none()
+        && change.taken.is_none()
+}
+
+/// What the triggers check and count: `c` counts the order among its customer's, of which `n` were
+/// counted before; the deal `d` earned `m` between the days `f` and `t`, as looked up at revision `r`.
+fn seen(taken: &Taken, revision: Option<i64>) -> String {
+    let month = taken.month.as_ref();
+    json!({
+        "c": taken.counts.then_some(1_u16),
+        "n": taken.customer_orders,
+        "d": month.map(|month| month.0),
+        "f": month.map(|month| month.1.0),
+        "t": month.map(|month| month.2.0),
+        "m": month.map(|month| month.3),
+        "r": month.map(|_| revision.unwrap_or(0)),
+    })
 }
 
 /// One order with its decision.
@@ -193,6 +217,29 @@ fn is_in_place(change: &Change, before: &StoredOrder) -> bool {
 /// [`super::DbError`].
 pub fn find(db: &dyn Database, brand: BrandId, id: OrderId) -> Reading<'_, Option<OrderRow>> {
     db.first(bind!(FIND, brand, id))
+}
+
+/// What is known of an order and what was decided about it.
+#[derive(Debug, Clone)]
+pub struct KeptOrder {
+    /// The merged facts.
+    pub facts: Facts,
+    /// The decision, once made.
+    pub decision: Option<Decision>,
+}
+
+impl FromRow for KeptOrder {
+    fn from_row(columns: &mut Columns<'_>) -> Self {
+        Self { facts: columns.read("facts"), decision: columns.read("decision") }
+    }
+}
+
+/// The facts of one order and the decision about it.
+///
+/// # Errors
+/// [`super::DbError`].
+pub fn facts(db: &dyn Database, brand: BrandId, id: OrderId) -> Reading<'_, Option<KeptOrder>> {
+    db.first(bind!(FACTS, brand, id))
 }
 
 /// Whether the brand has any order.
@@ -300,8 +347,8 @@ pub fn unguarded(sql: &'static str) -> &'static str {
 const UNGUARDED_INSERT: &str = "
 INSERT OR REPLACE INTO orders (brand_id, id, store_id, external_id, name, placed_at_ms, placed_day,
   state, currency, base_minor, commission_minor, deal_id, creator_id, available_day, facts, decision,
-  decided_from, postings, changed_at_ms, revision)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, 1)";
+  decided_from, postings, changed_at_ms, seen, revision)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, 1)";
 
 #[cfg(feature = "canary")]
 const UNGUARDED_UPDATE_IN_PLACE: &str = "

@@ -6,19 +6,18 @@ use utoipa::ToSchema;
 
 use crate::app::{App, Pending};
 use crate::domain::auth::TokenKind;
-use crate::domain::deal::Terms;
 use crate::domain::ids::{
-    BrandId, CampaignId, CodeId, CreatorId, Deal, DealId, InvitationId, LinkId, TermsId,
+    BrandId, CampaignId, CodeId, CreatorId, Deal, DealId, InvitationId, LinkId,
 };
 use crate::domain::json::json;
 use crate::domain::letter::Letter;
 use crate::domain::secret::token_hash;
 use crate::domain::time::{DAY_MS, Millis, to_rfc3339};
 use crate::error::{Error, Result};
-use crate::storage::deals::{self as rows, DealRow, DealUpdate, NewDeal, Start, TermsRow};
+use crate::storage::deals::{self as rows, DealRow, DealUpdate, NewDeal, Start};
 use crate::storage::rows::from_json;
 use crate::storage::{DbError, access, creators, personal};
-use crate::web::body::{body, words};
+use crate::web::body::{FromJson, body, words};
 use crate::web::extract::{Body, Caller, Changing, Checks, Params, PathId, checked, may};
 use crate::web::handler::{Json, State, Tagged};
 use crate::web::json::{self, by_serde, view};
@@ -26,12 +25,11 @@ use crate::web::message::Response;
 use crate::web::once::{ATTEMPTS, contended};
 use crate::web::{limits, mail};
 
+use super::terms::{NewTerms, Noted, TermsView};
 use super::view::{List, Percent, Time};
 
 /// An invitation holds for a week.
 const INVITATION_DAYS: u32 = 7;
-/// No terms start before this: 2000-01-01.
-const EARLIEST_START_MS: Millis = 946_684_800_000;
 
 view! {
     /// One creator in one campaign.
@@ -72,26 +70,6 @@ impl LinkState {
 
     pub(super) fn closed(self) -> bool {
         self == Self::Closed
-    }
-}
-
-view! {
-    /// A version of commission terms.
-    #[schema(as = Terms)]
-    pub struct TermsView {
-        id: TermsId,
-        commission_percent: Percent,
-        starts_at: Time,
-    }
-}
-
-impl From<TermsRow> for TermsView {
-    fn from(row: TermsRow) -> Self {
-        Self {
-            id: row.id,
-            commission_percent: Percent(row.rate_bp),
-            starts_at: Time(row.starts_at_ms),
-        }
     }
 }
 
@@ -199,6 +177,26 @@ body! {
         stage: Option<String>,
         commission_percent: Option<Percent>,
         starts_at: Option<Time>,
+        /// The first terms, where they say more than a rate.
+        terms: Option<NewTerms>,
+    }
+}
+
+impl NewDealBody {
+    /// The first terms, if any are agreed.
+    fn terms(&mut self, checks: &mut Checks) -> Option<NewTerms> {
+        let plain = self.commission_percent.take().map(|commission_percent| NewTerms {
+            commission_percent,
+            starts_at: self.starts_at.take(),
+            ..NewTerms::placeholder()
+        });
+        if self.starts_at.is_some() {
+            checks.refuse("starts_at", "needs a commission_percent that starts then");
+        }
+        if plain.is_some() && self.terms.is_some() {
+            checks.refuse("terms", "say the rate here or as commission_percent, not both");
+        }
+        plain.or(self.terms.take())
     }
 }
 
@@ -209,32 +207,28 @@ body! {
 pub async fn create(
     State(app): State<App>,
     caller: Caller<may::Deals>,
-    Body(new): Body<NewDealBody>,
+    Body(mut new): Body<NewDealBody>,
 ) -> Result<(StatusCode, Json<DealView>)> {
     let mut checks = Checks::default();
     let creator = checks.field("creator_id", new.creator_id.parse::<CreatorId>());
     let campaign_id = checks.field("campaign_id", new.campaign_id.parse::<CampaignId>());
-    if new.starts_at.is_some() && new.commission_percent.is_none() {
-        checks.refuse("starts_at", "needs a commission_percent that starts then");
-    }
-    check_start(&mut checks, new.starts_at);
+    let (id, now_ms): (DealId, _) = (app.new_id(), app.now_ms());
+    let terms = new.terms(&mut checks);
+    let terms = terms.map(|terms| terms.terms(&mut checks, id, app.new_id(), now_ms));
     checks.done()?;
     let (creator, campaign_id) = (checked(creator)?, checked(campaign_id)?);
     not_erased(&app, caller.brand, creator).await?;
     let campaign = creators::campaign(app.db(), caller.brand, campaign_id).await?;
     let stages = campaign.ok_or(Error::NotFound)?.stages;
     let stage = stage_of(&stages, new.stage.as_deref())?;
-    let id: DealId = app.new_id();
-    let now_ms = app.now_ms();
     let deal = NewDeal { id, creator, campaign: campaign_id, stage: &stage };
     let mut batch = vec![rows::insert(caller.brand, &deal, now_ms)];
-    if let Some(Percent(rate)) = new.commission_percent {
-        let starts_at_ms = new.starts_at.map_or(now_ms, |at| at.0);
-        let terms = Terms { id: app.new_id(), deal: id, starts_at_ms, rate };
-        batch.push(rows::insert_terms(caller.brand, &terms, Start::Exactly, now_ms));
+    if let Some(terms) = &terms {
+        batch.extend(rows::insert_terms(caller.brand, terms, Start::Exactly, "", now_ms));
     }
+    let rate_bp = terms.as_ref().map(|terms| terms.cited.rate.points());
     let made = json!({ "creator_id": creator, "campaign_id": campaign_id, "stage": stage,
-        "rate_bp": new.commission_percent.map(|percent| percent.0.points()) });
+        "rate_bp": rate_bp, "terms": terms.as_ref().map(Noted) });
     batch.push(caller.note(&app, "deal.create", id, None, Some(made)));
     app.db().run(batch).await.map_err(missing_parent)?;
     Ok((StatusCode::CREATED, Json(view(&app, find(&app, caller.brand, id).await?))))
@@ -243,12 +237,6 @@ pub async fn create(
 /// A reference to what isn't there, or is another brand's, is a 404.
 pub(super) fn missing_parent(error: DbError) -> Box<Error> {
     if error.is_constraint("FOREIGN KEY") { Error::NotFound.into() } else { error.into() }
-}
-
-fn check_start(checks: &mut Checks, starts_at: Option<Time>) {
-    if starts_at.is_some_and(|at| at.0 < EARLIEST_START_MS) {
-        checks.refuse("starts_at", "must not be before the year 2000");
-    }
 }
 
 /// A stage of the campaign; the first one where none is asked for.
@@ -338,61 +326,6 @@ pub async fn update(
         }
     }
     Err(contended())
-}
-
-body! {
-    /// A new version of terms.
-    pub struct NewTerms {
-        commission_percent: Percent,
-        starts_at: Option<Time>,
-    }
-}
-
-/// Adds a version of terms. Past orders never change: one that would start before an order that
-/// is already decided is refused.
-#[utoipa::path(post, path = "/v1/deals/{id}/terms", tag = "deals", request_body = NewTerms,
-    security(("api_key" = ["deals"])), params(("id" = DealId, Path)),
-    responses((status = 201, body = TermsView)))]
-pub async fn add_terms(
-    State(app): State<App>,
-    caller: Caller<may::Deals>,
-    id: PathId<Deal>,
-    Body(new): Body<NewTerms>,
-) -> Result<(StatusCode, Json<TermsView>)> {
-    find(&app, caller.brand, id.0).await?;
-    let mut checks = Checks::default();
-    check_start(&mut checks, new.starts_at);
-    checks.done()?;
-    let now_ms = app.now_ms();
-    let terms = Terms {
-        id: app.new_id(),
-        deal: id.0,
-        starts_at_ms: new.starts_at.map_or(now_ms, |at| at.0),
-        rate: new.commission_percent.0,
-    };
-    let start = if new.starts_at.is_some() { Start::Exactly } else { Start::Soonest };
-    let insert = rows::insert_terms(caller.brand, &terms, start, now_ms);
-    let made = json!({ "id": terms.id, "rate_bp": terms.rate.points(),
-        "starts_at": new.starts_at.map(|at| to_rfc3339(at.0)) });
-    let note = caller.note(&app, "terms.create", id.0, None, Some(made));
-    app.db().run(vec![insert, note]).await.map_err(|error| match error {
-        error if error.is_constraint("terms_before_decided_order") => Error::invalid(
-            "starts_at",
-            "an order placed after it is already decided; past orders never change",
-        ),
-        error => missing_parent(error),
-    })?;
-    let deal = find(&app, caller.brand, id.0).await?;
-    let stored = deal.terms.into_iter().chain(deal.next_terms).find(|t| t.id == terms.id);
-    let view = stored.map_or_else(
-        || TermsView {
-            id: terms.id,
-            commission_percent: Percent(terms.rate),
-            starts_at: Time(terms.starts_at_ms),
-        },
-        TermsView::from,
-    );
-    Ok((StatusCode::CREATED, Json(view)))
 }
 
 view! {

@@ -35,9 +35,9 @@ pub fn generate() -> String {
     };
 
     use super::{
-        approvals, audit, brand, creators, deals, fees, keys, links, mails, me, members, money,
-        operate, orders, passkeys, payment, payouts, personal, privacy, provider, sign_in,
-        statements, stores,
+        approvals, audit, brand, commission, creators, deals, fees, keys, links, mails, me,
+        members, money, operate, orders, passkeys, payment, payouts, personal, privacy, provider,
+        sign_in, statements, stores, terms,
     };
 
     #[derive(OpenApi)]
@@ -77,7 +77,8 @@ pub fn generate() -> String {
             deals::list,
             deals::show,
             deals::update,
-            deals::add_terms,
+            terms::add,
+            terms::list,
             links::add_link,
             links::show_link,
             links::update_link,
@@ -88,6 +89,8 @@ pub fn generate() -> String {
             orders::list,
             orders::show,
             orders::attribution,
+            commission::show,
+            commission::mine,
             money::balances,
             money::performance,
             money::verification,

@@ -3,6 +3,7 @@
 pub mod approvals;
 pub mod audit;
 pub mod brand;
+pub mod commission;
 pub mod creators;
 pub mod deals;
 pub mod docs;
@@ -24,6 +25,7 @@ pub mod provider;
 pub mod sign_in;
 pub mod statements;
 pub mod stores;
+pub mod terms;
 pub mod view;
 
 use super::handler::routes;
@@ -58,7 +60,7 @@ routes! {
     "/v1/campaigns/{id}" => { get: creators::show_campaign }
     "/v1/deals" => { get: deals::list, post: deals::create }
     "/v1/deals/{id}" => { get: deals::show, patch: deals::update }
-    "/v1/deals/{id}/terms" => { post: deals::add_terms }
+    "/v1/deals/{id}/terms" => { get: terms::list, post: terms::add }
     "/v1/deals/{id}/links" => { post: links::add_link }
     "/v1/deals/{id}/codes" => { post: links::add_code }
     "/v1/deals/{id}/invitation" => { post: deals::invite, delete: deals::uninvite }
@@ -77,6 +79,7 @@ routes! {
     "/v1/orders" => { get: orders::list }
     "/v1/orders/{id}" => { get: orders::show }
     "/v1/orders/{id}/attribution" => { get: orders::attribution }
+    "/v1/orders/{id}/commission" => { get: commission::show }
     "/v1/mails" => { get: mails::list }
     "/v1/ledger/verification" => { get: money::verification }
     "/v1/invitations/acceptance" => { post: me::accept }
@@ -94,6 +97,7 @@ routes! {
     "/v1/recovery-codes" => { post: passkeys::new_codes }
     "/v1/me/earnings" => { get: me::earnings }
     "/v1/me/orders" => { get: me::orders }
+    "/v1/me/orders/{id}/commission" => { get: commission::mine }
     "/v1/creators/{id}/statement" => { get: statements::of_creator }
     "/v1/me/statement" => { get: statements::mine }
     "/v1/me/payouts" => { get: payment::mine }
