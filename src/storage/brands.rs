@@ -27,7 +27,7 @@ FROM brands b JOIN attribution_rules r ON r.brand_id = b.id
 WHERE b.id = ?1 AND r.starts_at_ms <= ?2 ORDER BY r.starts_at_ms DESC LIMIT 1";
 
     /// What is NULL stays; ?8 is 1 to set the minimum to ?9, ?11 the schedule, ?15 what needs two people.
-    /// ?17 the revision that was read: another aborts. Days are counted in the time zone, so
+    /// ?17 the revision that must be the present one, or NULL: another aborts. Days are counted in the time zone, so
     /// it can't change once there are orders: NULL then aborts.
     UPDATE = "
 UPDATE brands SET name = coalesce(?2, name), homepage_url = coalesce(?4, homepage_url),
@@ -40,7 +40,7 @@ UPDATE brands SET name = coalesce(?2, name), homepage_url = coalesce(?4, homepag
   payout_currencies = iif(?11 = 1, ?13, payout_currencies),
   payout_since_day = iif(?11 = 1, ?14, payout_since_day),
   second_above_minor = iif(?15 = 1, ?16, second_above_minor),
-  revision = iif(revision = ?17, revision + 1, NULL) WHERE id = ?1";
+  revision = iif(?17 IS NULL OR revision = ?17, revision + 1, NULL) WHERE id = ?1";
 
     INSERT_RULES = "
 INSERT INTO attribution_rules (brand_id, starts_at_ms, window_days, precedence, clicks)
@@ -230,10 +230,10 @@ pub struct BrandUpdate {
     pub second_above: Option<Option<Money>>,
 }
 
-/// Changes settings. A time zone that orders have fixed aborts, and settings that changed since they
-/// were read.
+/// Changes settings. A time zone that orders have fixed aborts, and settings that changed since
+/// they were of this revision, if one is given.
 #[must_use]
-pub fn update(brand: BrandId, update: &BrandUpdate, revision: i64) -> Statement {
+pub fn update(brand: BrandId, update: &BrandUpdate, revision: Option<i64>) -> Statement {
     let schedule = update.schedule.as_ref().and_then(Option::as_ref);
     let codes = |list: &Vec<Currency>| super::json_list(list);
     bind!(

@@ -46,6 +46,12 @@ impl<T: FromJson> Extract for Changing<T> {
 }
 
 impl<T> Changing<T> {
+    /// Whether the caller says what she saw.
+    #[must_use]
+    pub fn is_conditional(&self) -> bool {
+        self.if_match.is_some()
+    }
+
     /// That what the API shows is what the caller saw, if she says what that was.
     ///
     /// # Errors

@@ -279,7 +279,9 @@ pub async fn update(
         return Err(Error::Forbidden("only an owner may say what needs two people").into());
     }
     let stored = find(&app, caller.brand).await?;
-    let (brand, revision) = (stored.brand.clone(), stored.revision);
+    // Changes of different settings don't undo each other: only who says what she saw is refused.
+    let revision = changing.is_conditional().then_some(stored.revision);
+    let brand = stored.brand.clone();
     let before = json::text(&BrandView::from(stored));
     changing.fits(&before)?;
     let changes = changing.body;

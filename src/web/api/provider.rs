@@ -141,9 +141,10 @@ pub async fn put(
 /// Lets go of the account, while no payment is in flight.
 #[utoipa::path(delete, path = "/v1/brand/payout-provider", tag = "payouts",
     security(("api_key" = ["admin"])), responses((status = 204, description = "Gone"),
-    (status = 409, description = "Payments are in flight")))]
+    (status = 404, description = "None"), (status = 409, description = "Payments are in flight")))]
 pub async fn remove(State(app): State<App>, caller: Caller<may::Admin>) -> Result<Response> {
-    by_an_owner(&app, &caller)?;
+    caller.stepped_up(&app)?;
+    sendings::account(app.db(), caller.brand).await?.ok_or(Error::NotFound)?;
     let batch = vec![
         sendings::drop_account(caller.brand),
         caller.note(&app, "payout_provider.remove", caller.brand, None, None),

@@ -110,7 +110,6 @@ export const api = [
         client_id: 'c',
         client_secret: 's',
       }),
-      w.a.client.call('DELETE', '/v1/brand/payout-provider'),
       w.a.client.call('PATCH', '/v1/brand', { second_approver_above: usd('1.00') }),
     ],
     refused(403),
