@@ -152,6 +152,24 @@ test('a hundred calls and thirty runs of the job at once send one payment', asyn
   await verified(p);
 });
 
+test('thirty runs of the job that all see a payment due send it once', async () => {
+  const p = await approved();
+  paypal.fail('no-funds');
+  await send(p);
+  await eventually('refused', async () => (await sending(p)).told.includes('INSUFFICIENT_FUNDS'));
+  const before = paypal.seen.payments;
+  await server.sql(`UPDATE payout_sendings SET due_at_ms = 0 WHERE line_id = '${p.line}'`);
+  await server.breakD1('slow', { ms: 30 });
+  // A minute in which nothing else runs, so that they go side by side.
+  const run = () => server.triggerCron({ time: 9 * 60_000 });
+  await Promise.all(Array.from({ length: 30 }, run));
+  await server.breakD1('open');
+  assert.equal(paypal.seen.payments - before, 1);
+  await until(p, 'sent');
+  onceOnly(p);
+  await verified(p);
+});
+
 test('killed between claim and answer, it is asked about and not paid again', async () => {
   for (const fault of ['hang-after', 'lost-before']) {
     const p = await approved();
