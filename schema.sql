@@ -10,6 +10,7 @@
 -- rules, deals, terms, codes, links): a decision names the version that it was made from.
 -- `money_keys`: whether API keys may move money, which members do with a passkey.
 -- `counts_customers`: whether orders are counted by customer, because some terms look at that.
+-- `tiers`: how many tiers haven't ended, counted by their triggers.
 -- `payout_day`: drafts are made on that day of each month that isn't before `payout_since_day`, in these
 -- currencies (NULL: all). A payout above `second_above_minor` needs two people. `revision` counts the
 -- changes of settings.
@@ -29,6 +30,7 @@ CREATE TABLE brands (
   version INTEGER NOT NULL DEFAULT 1,
   money_keys INTEGER NOT NULL DEFAULT 1 CHECK (money_keys IN (0, 1)),
   counts_customers INTEGER NOT NULL DEFAULT 0 CHECK (counts_customers IN (0, 1)),
+  tiers INTEGER NOT NULL DEFAULT 0 CHECK (tiers >= 0),
   payout_day INTEGER CHECK (payout_day BETWEEN 1 AND 28),
   payout_currencies TEXT CHECK (json_valid(payout_currencies)),
   payout_since_day INTEGER,
@@ -166,6 +168,69 @@ CREATE TRIGGER terms_never_before_decided_orders BEFORE INSERT ON terms WHEN NEW
 CREATE TRIGGER terms_version AFTER INSERT ON terms BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; END;
 CREATE TRIGGER terms_never_change BEFORE UPDATE ON terms BEGIN SELECT RAISE(ABORT, 'terms are append-only'); END;
 CREATE TRIGGER terms_never_go BEFORE DELETE ON terms BEGIN SELECT RAISE(ABORT, 'terms are append-only'); END;
+
+-- Commission tiers of a brand, or of one campaign. `levels` is a JSON list of name, threshold (orders,
+-- or minor units of `currency`) and rate.
+CREATE TABLE tiers (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  campaign_id TEXT,
+  metric TEXT NOT NULL CHECK (metric IN ('orders', 'revenue', 'commission')),
+  period TEXT NOT NULL CHECK (period IN ('month', 'quarter', 'all')),
+  currency TEXT NOT NULL CHECK (length(currency) = 3),
+  falls_back INTEGER NOT NULL CHECK (falls_back IN (0, 1)),
+  levels TEXT NOT NULL CHECK (json_valid(levels)),
+  created_at_ms INTEGER NOT NULL,
+  ended_at_ms INTEGER,
+  PRIMARY KEY (brand_id, id),
+  FOREIGN KEY (brand_id, campaign_id) REFERENCES campaigns (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER tiers_insert_version AFTER INSERT ON tiers BEGIN UPDATE brands SET version = version + 1, tiers = tiers + 1 WHERE id = NEW.brand_id; END;
+CREATE TRIGGER tiers_update_version AFTER UPDATE ON tiers BEGIN UPDATE brands SET version = version + 1, tiers = tiers - (NEW.ended_at_ms IS NOT NULL AND OLD.ended_at_ms IS NULL) WHERE id = NEW.brand_id; END;
+
+-- Levels that deals reached, each once in the period that began on the day `since` (0: for good).
+-- `versions` is how many versions of terms the deal had: with another one the row is refused.
+CREATE TABLE tier_steps (
+  brand_id TEXT NOT NULL,
+  deal_id TEXT NOT NULL,
+  tiers_id TEXT NOT NULL,
+  since INTEGER NOT NULL,
+  level INTEGER NOT NULL CHECK (level >= 1),
+  name TEXT NOT NULL,
+  measured INTEGER NOT NULL,
+  versions INTEGER NOT NULL,
+  reached_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, deal_id, tiers_id, since, level)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER tier_steps_of_these_terms BEFORE INSERT ON tier_steps WHEN NEW.versions <> (SELECT count(*) FROM terms WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id) BEGIN SELECT RAISE(ABORT, 'decided_from_stale_facts'); END;
+
+-- Terms that wait for an answer: offered by the brand (with the document that the creator agrees to,
+-- word for word, and its SHA-256), or requested by the creator. One of a kind waits per deal;
+-- `revision` lets each be answered once.
+CREATE TABLE offers (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  deal_id TEXT NOT NULL,
+  creator_id TEXT NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('offer', 'request')),
+  rate_bp INTEGER NOT NULL CHECK (rate_bp BETWEEN 0 AND 10000),
+  rules TEXT NOT NULL CHECK (json_valid(rules)),
+  starts_at_ms INTEGER,
+  ends_at_ms INTEGER,
+  document TEXT NOT NULL,
+  hash TEXT NOT NULL CHECK (length(hash) = 64),
+  note TEXT,
+  state TEXT NOT NULL CHECK (state IN ('waiting', 'accepted', 'declined', 'withdrawn')),
+  answer TEXT,
+  terms_id TEXT,
+  created_at_ms INTEGER NOT NULL,
+  decided_at_ms INTEGER,
+  revision INTEGER NOT NULL DEFAULT 0 CHECK (revision IN (0, 1)),
+  PRIMARY KEY (brand_id, id),
+  FOREIGN KEY (brand_id, deal_id) REFERENCES deals (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX offers_by_deal ON offers (brand_id, deal_id, id);
+CREATE UNIQUE INDEX offers_waiting ON offers (brand_id, deal_id, kind) WHERE state = 'waiting';
 
 -- Personal links of deals. `host` is where the link is handed out; `slugs` says where it works.
 CREATE TABLE links (
@@ -743,6 +808,7 @@ CREATE VIEW brand_facts AS SELECT b.id, json_object(
     'timezone', b.timezone, 'hold_days', b.hold_days, 'earn_on', b.earn_on,
     'count_test_orders', b.count_test_orders, 'version', b.version,
     'counts_customers', b.counts_customers,
+    'tiers', b.tiers,
     'rules', json((SELECT json_group_array(json_object('starts_at_ms', r.starts_at_ms,
         'window_days', r.window_days, 'precedence', r.precedence, 'clicks', r.clicks) ORDER BY r.starts_at_ms)
       FROM attribution_rules r WHERE r.brand_id = b.id))) AS facts

@@ -18,6 +18,7 @@ mod api {
     mod mail;
     mod main_job;
     mod matrix;
+    mod offers;
     mod orders;
     mod pages;
     mod payments;
@@ -25,4 +26,5 @@ mod api {
     mod privacy;
     mod sign_in;
     mod terms;
+    mod tiers;
 }

@@ -354,6 +354,7 @@ impl Books {
                 clawback_minor: self.held(Account::Clawback, 0),
             },
             counts_customers: false,
+            tiers: false,
             others: None,
         };
         let decide = |loaded: &Loaded| {

@@ -140,6 +140,10 @@ kinds! {
     Deal, DealId, "deal";
     /// A version of a deal's terms.
     Terms, TermsId, "terms";
+    /// Commission tiers of a brand or campaign.
+    Tiers, TiersId, "tiers";
+    /// Terms that wait for an answer.
+    Offer, OfferId, "offer";
     /// A personal link of a deal.
     Link, LinkId, "link";
     /// A discount code of a deal.

@@ -103,6 +103,8 @@ pub struct Loaded {
     pub holdings: Holdings,
     /// The brand counts the orders of its customers, because some terms look at them.
     pub counts_customers: bool,
+    /// The brand has commission tiers: whoever gets the order may reach a level.
+    pub tiers: bool,
     /// The answer to a [`Question`], once it was asked.
     pub others: Option<Others>,
 }

@@ -31,4 +31,5 @@ pub mod sending;
 pub mod session;
 pub mod sorted;
 pub mod terms;
+pub mod tiers;
 pub mod time;

@@ -15,6 +15,7 @@ pub mod release;
 pub mod retention;
 pub mod rewrap;
 pub mod seal;
+pub mod tiers;
 
 use crate::app::{App, Pending};
 use crate::domain::ids::BrandId;
@@ -29,9 +30,9 @@ const DAY_MINUTES: i64 = 24 * 60;
 const QUARANTINE_BODY_MS: Millis = 14 * 24 * 3_600_000;
 
 /// Runs what is due in the minute a trigger was meant for: sealing every five minutes; releases,
-/// expiry, re-wrapping, planned fees and drafts of payouts every hour, old mails and retention every night (minutes apart, for each run
-/// has its own share of queries); redactions, mails
-/// and payments that wait every minute; domain checks, which
+/// expiry, re-wrapping, tiers, planned fees and drafts of payouts every hour, old mails and retention
+/// every night (minutes apart, for each run has its own share of queries); redactions, mails and payments
+/// that wait every minute; domain checks, which
 /// may wait for other hosts, every minute and last.
 pub async fn run_due(app: &App, scheduled_ms: Millis) {
     let minute = scheduled_ms.div_euclid(60_000);
@@ -42,6 +43,7 @@ pub async fn run_due(app: &App, scheduled_ms: Millis) {
         1 => recorded(app, "release_holds", Box::pin(release::release_all(app))).await,
         2 => recorded(app, "expire_quarantine", Box::pin(expire_quarantine(app))).await,
         3 => recorded(app, "rewrap", Box::pin(rewrap::rewrap_all(app))).await,
+        5 => recorded(app, "tiers", Box::pin(tiers::climb_all(app))).await,
         4 if minute % DAY_MINUTES == 4 => {
             recorded(app, "retention", Box::pin(retention::sweep(app))).await;
         }
@@ -62,6 +64,7 @@ pub async fn run_due(app: &App, scheduled_ms: Millis) {
 /// Runs every job now, whatever the time: local runs and tests call it.
 pub async fn run_all(app: &App) {
     recorded(app, "release_holds", Box::pin(release::release_all(app))).await;
+    recorded(app, "tiers", Box::pin(tiers::climb_all(app))).await;
     recorded(app, "post_fees", Box::pin(fees::post_due(app))).await;
     recorded(app, "draft_payouts", Box::pin(drafts::draft_due(app))).await;
     recorded(app, "seal_ledger", Box::pin(seal::seal_all(app))).await;

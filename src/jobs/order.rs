@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use super::tiers;
 use crate::app::App;
 use crate::domain::ids::{BrandId, OrderId, QuarantineId, StoreId};
 use crate::domain::ingest::{self, Change, Loaded, Outcome, StoredOrder};
@@ -128,7 +129,18 @@ async fn attempt(
     #[cfg(feature = "canary")]
     let commit = without_guard(app, commit);
     match app.db().run(vec![commit]).await {
-        Ok(_) => Ok(Attempt::Done(committed(loaded.order.as_ref(), &change))),
+        Ok(_) => {
+            if let (true, Some(standing)) = (loaded.tiers, change.standing) {
+                // What fails here is made up for by the job.
+                let climbed = tiers::climb(app, brand, standing.creator, &loaded.zone).await;
+                if let Err(error) = climbed {
+                    let why = error.to_string();
+                    app.log
+                        .write(&json!({ "event": "tiers_missed", "brand": brand, "detail": why }));
+                }
+            }
+            Ok(Attempt::Done(committed(loaded.order.as_ref(), &change)))
+        }
         Err(DbError::Constraint(why)) => Ok(Attempt::Refused(why)),
         Err(error) => Err(error),
     }

@@ -5,12 +5,18 @@
 use super::{Database, Page, Reading, Statement, bind, row, statements};
 use crate::domain::auth::Actor;
 use crate::domain::ids::{AuditId, BrandId, CreatorId};
+use crate::domain::json::{json, list_of};
 use crate::domain::time::Millis;
 
 statements! {
     INSERT = "
 INSERT INTO audit (brand_id, id, at_ms, actor_kind, actor_id, action, subject_id, request_id,
   before, after) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+
+    /// As [`INSERT`], for each subject `s` of ?2 a row with the id `i`.
+    INSERT_MANY = "
+INSERT INTO audit (brand_id, id, at_ms, actor_kind, actor_id, action, subject_id, request_id, after)
+SELECT ?1, j.value ->> 'i', ?3, ?4, ?5, ?6, j.value ->> 's', ?7, ?8 FROM json_each(?2) j";
 
     /// Before the key with the hash ?1 is revoked: it tells whose it is.
     INSERT_LEAK = "
@@ -76,6 +82,20 @@ pub fn note(brand: BrandId, done: &Done<'_>, now_ms: Millis) -> Statement {
         done.before.as_deref(),
         done.after.as_deref(),
     )
+}
+
+/// Notes what was done to many subjects, each with the id of its row.
+#[must_use]
+pub fn note_many(
+    brand: BrandId,
+    done: &Done<'_>,
+    subjects: &[(AuditId, String)],
+    now_ms: Millis,
+) -> Statement {
+    let one = |(id, subject): &(AuditId, String)| json!({ "i": *id, "s": *subject });
+    let list = list_of(&subjects.iter().map(one).collect::<Vec<_>>());
+    let (kind, actor, after) = (done.actor.kind(), done.actor.id(), done.after.as_deref());
+    bind!(INSERT_MANY, brand, list, now_ms, kind, actor, done.action, done.request_id, after)
 }
 
 /// Notes what was done, and what it says of a creator where it goes when she is erased.

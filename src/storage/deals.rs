@@ -3,6 +3,7 @@
 use super::brands;
 use super::{Database, Freshness, Page, Reading, Statement, bind, json_list, row, statements};
 use crate::domain::ids::{BrandId, CampaignId, CodeId, CreatorId, DealId, LinkId, TermsId};
+use crate::domain::json::{json, list_of};
 use crate::domain::money::BasisPoints;
 use crate::domain::terms::{Rules, Terms};
 use crate::domain::time::Millis;
@@ -53,6 +54,27 @@ SELECT d.id, d.creator_id, d.campaign_id, d.stage, d.tags, d.closed_at_ms, d.rev
      FROM codes k INDEXED BY codes_by_deal WHERE k.brand_id = ?1 AND k.deal_id = d.id) AS codes
 FROM json_each(?2) j CROSS JOIN deals d ON d.brand_id = ?1 AND d.id = j.value
 CROSS JOIN campaigns c ON c.brand_id = ?1 AND c.id = d.campaign_id ORDER BY d.id";
+
+    /// Open deals, all of them or ?2, of the campaign ?3, at the stage ?4, with the tag ?5, if these
+    /// aren't NULL; ?6 now, ?7 limit.
+    MATCHING = "
+SELECT d.id AS deal_id, d.creator_id, (SELECT count(*) FROM terms WHERE brand_id = ?1 AND deal_id = d.id) AS versions,
+  (SELECT t.rate_bp FROM terms t WHERE t.brand_id = ?1 AND t.deal_id = d.id AND t.starts_at_ms <= ?6
+     AND (t.ends_at_ms IS NULL OR t.ends_at_ms > ?6) ORDER BY t.starts_at_ms DESC, t.version DESC LIMIT 1) AS rate_bp
+FROM deals d WHERE d.brand_id = ?1 AND d.closed_at_ms IS NULL
+  AND (?2 IS NULL OR d.id IN (SELECT value FROM json_each(?2))) AND (?3 IS NULL OR d.campaign_id = ?3)
+  AND (?4 IS NULL OR d.stage = ?4) AND (?5 IS NULL OR EXISTS (SELECT 1 FROM json_each(d.tags) WHERE value = ?5))
+ORDER BY d.id LIMIT ?7";
+
+    /// As [`INSERT_TERMS`], for each deal `d` of ?2 a version with the id `i`. One that has not `n`
+    /// versions makes its own NULL, which aborts all.
+    INSERT_TERMS_OF_MANY = "
+INSERT INTO terms (brand_id, deal_id, starts_at_ms, version, id, rate_bp, created_at_ms, ends_at_ms, rules)
+SELECT ?1, j.value ->> 'd', iif(?6 = 1, max(?3, coalesce((SELECT max(placed_at_ms) + 1 FROM orders
+    WHERE brand_id = ?1 AND deal_id = j.value ->> 'd'), 0)), ?3),
+  iif((SELECT count(*) FROM terms WHERE brand_id = ?1 AND deal_id = j.value ->> 'd') = j.value ->> 'n',
+    1 + (j.value ->> 'n'), NULL), j.value ->> 'i', ?4, ?5, ?7, ?8
+FROM json_each(?2) j";
 
     /// All versions of one deal's terms, latest start first.
     TERMS = "
@@ -213,6 +235,88 @@ pub fn insert_terms(
         terms.ends_at_ms,
         serde_json::to_string(&terms.cited.rules).unwrap_or_default(),
         reason,
+    )];
+    if terms.cited.rules.look_at_customers() {
+        batch.extend([bind!(COUNT_CUSTOMERS, brand), brands::count_customers(brand)]);
+    }
+    batch
+}
+
+row! {
+    /// A deal whose terms are to change.
+    #[derive(Debug, Clone)]
+    pub struct Matching {
+        /// Which.
+        pub deal_id: DealId,
+        /// Whose.
+        pub creator_id: CreatorId,
+        /// How many versions of terms it has.
+        pub versions: i64,
+        /// Its rate now.
+        pub rate_bp: Option<BasisPoints>,
+    }
+}
+
+/// Which open deals are meant; what is `None` doesn't narrow.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// These.
+    pub deals: Option<Vec<DealId>>,
+    /// Of this campaign.
+    pub campaign: Option<CampaignId>,
+    /// At this stage.
+    pub stage: Option<String>,
+    /// With this tag.
+    pub tag: Option<String>,
+}
+
+/// The open deals of a selection, at most `limit`.
+///
+/// # Errors
+/// [`super::DbError`].
+pub fn matching<'a>(
+    db: &'a dyn Database,
+    brand: BrandId,
+    selection: &Selection,
+    limit: i64,
+    now_ms: Millis,
+) -> Reading<'a, Vec<Matching>> {
+    let Selection { deals, campaign, stage, tag } = selection;
+    let deals = deals.as_ref().map(|deals| json_list(deals));
+    db.all(bind!(
+        MATCHING,
+        brand,
+        deals,
+        *campaign,
+        stage.as_deref(),
+        tag.as_deref(),
+        now_ms,
+        limit
+    ))
+}
+
+/// Stores a version of the same terms for many deals, each with an id of its own; aborts as a whole
+/// when one of them has other terms by now.
+#[must_use]
+pub fn insert_terms_of_many(
+    brand: BrandId,
+    deals: &[(&Matching, TermsId)],
+    terms: &Terms,
+    start: Start,
+    now_ms: Millis,
+) -> Vec<Statement> {
+    let one = |(deal, id): &(&Matching, TermsId)| json!({ "d": deal.deal_id, "n": deal.versions, "i": *id });
+    let list = list_of(&deals.iter().map(one).collect::<Vec<_>>());
+    let mut batch = vec![bind!(
+        INSERT_TERMS_OF_MANY,
+        brand,
+        list,
+        terms.starts_at_ms,
+        terms.cited.rate.points(),
+        now_ms,
+        start == Start::Soonest,
+        terms.ends_at_ms,
+        serde_json::to_string(&terms.cited.rules).unwrap_or_default(),
     )];
     if terms.cited.rules.look_at_customers() {
         batch.extend([bind!(COUNT_CUSTOMERS, brand), brands::count_customers(brand)]);

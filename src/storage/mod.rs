@@ -20,6 +20,7 @@ pub mod ledger;
 pub mod links;
 pub mod mails;
 pub mod members;
+pub mod offers;
 pub mod order_facts;
 pub mod orders;
 pub mod payment;
@@ -33,6 +34,7 @@ pub mod rows;
 pub mod sendings;
 pub mod sessions;
 pub mod stores;
+pub mod tiers;
 
 pub(crate) use rows::{Columns, FromColumn, FromRow, Reading, row, spelling};
 
@@ -202,6 +204,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("links", links::STATEMENTS),
         ("mails", mails::STATEMENTS),
         ("members", members::STATEMENTS),
+        ("offers", offers::STATEMENTS),
         ("order_facts", order_facts::STATEMENTS),
         ("orders", orders::STATEMENTS),
         ("payment", payment::STATEMENTS),
@@ -214,6 +217,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("sendings", sendings::STATEMENTS),
         ("sessions", sessions::STATEMENTS),
         ("stores", stores::STATEMENTS),
+        ("tiers", tiers::STATEMENTS),
     ]
 }
 

@@ -129,6 +129,7 @@ row! {
         earn_on: EarnOn,
         count_test_orders: bool,
         counts_customers: bool,
+        tiers: bool,
         rules: Vec<StoredRules>,
     }
     struct StoredRules {
@@ -183,6 +184,7 @@ pub struct Remembered {
     zone: Zone,
     earning: EarningRules,
     counts_customers: bool,
+    tiers: bool,
     rules: Vec<StoredRules>,
     answers: HashMap<Asked, Answer>,
 }
@@ -225,6 +227,7 @@ impl Remembered {
                 hold_days: brand.hold_days,
             },
             counts_customers: brand.counts_customers,
+            tiers: brand.tiers,
             rules: brand.rules,
             answers: HashMap::new(),
         }
@@ -288,6 +291,7 @@ impl Remembered {
             known,
             holdings: Holdings::default(),
             counts_customers: self.counts_customers,
+            tiers: self.tiers,
             others: None,
         })
     }

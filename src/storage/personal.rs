@@ -22,9 +22,18 @@ WHERE d.brand_id = ?1 AND d.creator_id = ?2 AND d.id > ?3 ORDER BY d.id LIMIT ?4
 
     TERMS = "
 SELECT t.id AS key, json_object('id', t.id, 'deal_id', t.deal_id, 'rate_bp', t.rate_bp,
-  'starts_at', strftime('%FT%TZ', t.starts_at_ms / 1000, 'unixepoch')) AS record
+  'rules', json(t.rules), 'starts_at', strftime('%FT%TZ', t.starts_at_ms / 1000, 'unixepoch'),
+  'ends_at', strftime('%FT%TZ', t.ends_at_ms / 1000, 'unixepoch')) AS record
 FROM deals d JOIN terms t ON t.brand_id = d.brand_id AND t.deal_id = d.id
 WHERE d.brand_id = ?1 AND d.creator_id = ?2 AND t.id > ?3 ORDER BY t.id LIMIT ?4";
+
+    OFFERS = "
+SELECT id AS key, json_object('id', id, 'deal_id', deal_id, 'kind', kind, 'document', document, 'hash', hash,
+  'note', note, 'state', state, 'answer', answer,
+  'created_at', strftime('%FT%TZ', created_at_ms / 1000, 'unixepoch'),
+  'decided_at', strftime('%FT%TZ', decided_at_ms / 1000, 'unixepoch')) AS record FROM offers
+WHERE brand_id = ?1 AND deal_id IN (SELECT id FROM deals WHERE brand_id = ?1 AND creator_id = ?2)
+  AND id > ?3 ORDER BY id LIMIT ?4";
 
     LINKS = "
 SELECT l.id AS key, json_object('id', l.id, 'deal_id', l.deal_id, 'host', l.host, 'slug', l.slug,
@@ -145,6 +154,11 @@ WHERE brand_id = ?1 AND creator_id = ?2";
 UPDATE fees SET state = 'cancelled', decided_at_ms = ?3
 WHERE brand_id = ?1 AND creator_id = ?2 AND state = 'planned'";
 
+    /// What was agreed stays, what people wrote beside it goes.
+    CLEAR_OFFERS = "
+UPDATE offers SET note = NULL, answer = NULL
+WHERE brand_id = ?1 AND deal_id IN (SELECT id FROM deals WHERE brand_id = ?1 AND creator_id = ?2)";
+
     DROP_TOKENS = "DELETE FROM creator_tokens WHERE brand_id = ?1 AND creator_id = ?2";
 
     DROP_INVITATIONS = "
@@ -162,6 +176,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("profile", PROFILE),
     ("deal", DEALS),
     ("terms", TERMS),
+    ("offer", OFFERS),
     ("link", LINKS),
     ("code", CODES),
     ("clicks", CLICKS),
@@ -259,6 +274,7 @@ pub fn erase(brand: BrandId, creator: CreatorId, now_ms: Millis) -> Vec<Statemen
         bind!(ERASE, brand, creator, now_ms),
         bind!(CLOSE_DEALS, brand, creator, now_ms),
         bind!(CANCEL_FEES, brand, creator, now_ms),
+        bind!(CLEAR_OFFERS, brand, creator),
         bind!(DROP_TOKENS, brand, creator),
         bind!(DROP_INVITATIONS, brand, creator),
         bind!(DROP_DETAILS, brand, creator),

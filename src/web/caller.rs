@@ -387,6 +387,22 @@ impl<S> Caller<S> {
         note(app, self.brand, &by, action, &subject.to_string(), before, after)
     }
 
+    /// The same for many subjects at once.
+    #[must_use]
+    pub fn note_many(
+        &self,
+        app: &App,
+        action: &'static str,
+        subjects: &[String],
+        after: String,
+    ) -> Statement {
+        let (id, actor, request_id) = (app.new_id(), self.actor, self.request_id.as_str());
+        let after = Some(after);
+        let done = audit::Done { id, actor, action, subject: "", request_id, before: None, after };
+        let subjects: Vec<_> = subjects.iter().map(|s| (app.new_id(), s.clone())).collect();
+        audit::note_many(self.brand, &done, &subjects, app.now_ms())
+    }
+
     /// The same where `before` and `after` tell something personal of a creator: it goes with her.
     #[must_use]
     pub fn note_of_creator(

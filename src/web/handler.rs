@@ -167,6 +167,7 @@ handlers!(A);
 handlers!(A B);
 handlers!(A B C);
 handlers!(A B C D);
+handlers!(A B C D E);
 
 /// One method of a path.
 pub struct Method {

@@ -170,6 +170,16 @@ impl Brand {
             }
             (_, "/v1/deals/{id}") => Some(json!({ "tags": ["stolen"] })),
             (_, "/v1/deals/{id}/terms") => Some(json!({ "commission_percent": "99" })),
+            (_, "/v1/deals/{id}/offers") => {
+                Some(json!({ "terms": { "commission_percent": "99" } }))
+            }
+            (_, "/v1/me/deals/{id}/requests") => Some(json!({ "commission_percent": "99" })),
+            (_, "/v1/me/offers/{id}/decision" | "/v1/offers/{id}/decision") => {
+                Some(json!({ "outcome": "declined" }))
+            }
+            (_, "/v1/terms/bulk") => Some(json!({ "terms": { "commission_percent": "99" } })),
+            (_, "/v1/tiers") => Some(json!({ "metric": "orders", "period": "all", "levels":
+                [{ "name": "x", "threshold": "1", "commission_percent": "99" }] })),
             (_, "/v1/deals/{id}/codes") => {
                 Some(json!({ "code": "STOLEN", "create_in_store": false }))
             }

@@ -84,9 +84,14 @@ async fn the_rule_that_won_is_kept_and_shown_line_by_line() {
 #[tokio::test]
 async fn only_the_first_order_of_a_customer_earns() {
     let product = Product::new();
-    let terms = json!({ "commission_percent": "10", "first_order_only": true });
+    let cap = json!({ "amount": "900.00", "currency": "USD" });
+    let terms =
+        json!({ "commission_percent": "10", "first_order_only": true, "cap_per_month": cap });
     let p = agreed(&product, "USD", terms).await;
-    p.deliver(&product, &of(1, "a@example.com")).await;
+    // Counted when it is placed, and not again when it is paid and asks for the month's cap.
+    let unpaid = with(of(1, "a@example.com"), json!({ "financial_status": "pending" }));
+    p.deliver(&product, &unpaid).await;
+    p.deliver(&product, &later(unpaid, 1, json!({ "financial_status": "paid" }))).await;
     p.deliver(&product, &of(2, "a@example.com")).await;
     p.deliver(&product, &of(3, "b@example.com")).await;
     assert_eq!(earned(&product, &p, 1).await, "13.50");
@@ -160,9 +165,10 @@ async fn a_month_is_capped_in_the_order_of_commits() {
     assert_eq!(commission(&product, &p, 4).await["left_of_month"], Value::Null);
     p.deliver(&product, &refund(91, 1, &[(1, 1, "90.00")])).await;
     assert_eq!(earned(&product, &p, 1).await, "4.50");
+    p.deliver(&product, &later(of(3, "a@example.com"), 7, json!({}))).await;
+    assert_eq!(earned(&product, &p, 3).await, "3.00", "no other order changes it afterwards");
     p.deliver(&product, &later(unpaid, 5, json!({ "financial_status": "paid" }))).await;
     assert_eq!(earned(&product, &p, 4).await, "9.00", "what the refund made room for");
-    assert_eq!(earned(&product, &p, 3).await, "3.00", "no other order changes it afterwards");
     // Another month has a cap of its own; so has another currency none.
     let october =
         json!({ "created_at": "2026-10-31T09:00:00Z", "updated_at": "2026-10-31T09:00:00Z" });

@@ -21,7 +21,7 @@ const TABLES = [
     'deals',
     'terms',
   ],
-  ...['links', 'slugs', 'codes', 'orders', 'customers', 'deal_days', 'entries', 'balances', 'ledger_seals'],
+  ...['links', 'slugs', 'codes', 'orders', 'customers', 'tiers', 'tier_steps', 'offers', 'deal_days', 'entries', 'balances', 'ledger_seals'],
   ...['invitations', 'creator_tokens', 'people', 'members', 'sign_ins', 'sessions', 'passkeys',
     'recovery_codes', 'audit', 'mails'],
   ...['audit_personal', 'data_requests', 'rewraps'],

@@ -844,6 +844,7 @@ describe('the books', () => {
       ['seal_ledger', true],
       ['send_mails', true],
       ['send_payouts', true],
+      ['tiers', true],
       ['verify_domains', true],
     ]);
     assert.equal(status.unsealed_age_seconds, null);

@@ -35,9 +35,9 @@ pub fn generate() -> String {
     };
 
     use super::{
-        approvals, audit, brand, commission, creators, deals, fees, keys, links, mails, me,
-        members, money, operate, orders, passkeys, payment, payouts, personal, privacy, provider,
-        sign_in, statements, stores, terms,
+        approvals, audit, brand, bulk, commission, creators, deals, fees, keys, links, mails, me,
+        members, money, offers, operate, orders, passkeys, payment, payouts, personal, privacy,
+        provider, sign_in, statements, stores, terms, tiers,
     };
 
     #[derive(OpenApi)]
@@ -79,6 +79,18 @@ pub fn generate() -> String {
             deals::update,
             terms::add,
             terms::list,
+            offers::create,
+            offers::list,
+            offers::withdraw,
+            offers::decide,
+            offers::mine,
+            offers::answer,
+            offers::ask,
+            bulk::change,
+            tiers::create,
+            tiers::list,
+            tiers::end,
+            tiers::steps,
             links::add_link,
             links::show_link,
             links::update_link,

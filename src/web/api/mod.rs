@@ -3,6 +3,7 @@
 pub mod approvals;
 pub mod audit;
 pub mod brand;
+pub mod bulk;
 pub mod commission;
 pub mod creators;
 pub mod deals;
@@ -14,6 +15,7 @@ pub mod mails;
 pub mod me;
 pub mod members;
 pub mod money;
+pub mod offers;
 pub mod operate;
 pub mod orders;
 pub mod passkeys;
@@ -26,6 +28,7 @@ pub mod sign_in;
 pub mod statements;
 pub mod stores;
 pub mod terms;
+pub mod tiers;
 pub mod view;
 
 use super::handler::routes;
@@ -61,6 +64,14 @@ routes! {
     "/v1/deals" => { get: deals::list, post: deals::create }
     "/v1/deals/{id}" => { get: deals::show, patch: deals::update }
     "/v1/deals/{id}/terms" => { get: terms::list, post: terms::add }
+    "/v1/deals/{id}/tiers" => { get: tiers::steps }
+    "/v1/tiers" => { get: tiers::list, post: tiers::create }
+    "/v1/tiers/{id}" => { delete: tiers::end }
+    "/v1/deals/{id}/offers" => { post: offers::create }
+    "/v1/offers" => { get: offers::list }
+    "/v1/offers/{id}" => { delete: offers::withdraw }
+    "/v1/offers/{id}/decision" => { post: offers::decide }
+    "/v1/terms/bulk" => { post: bulk::change }
     "/v1/deals/{id}/links" => { post: links::add_link }
     "/v1/deals/{id}/codes" => { post: links::add_code }
     "/v1/deals/{id}/invitation" => { post: deals::invite, delete: deals::uninvite }
@@ -98,6 +109,9 @@ routes! {
     "/v1/me/earnings" => { get: me::earnings }
     "/v1/me/orders" => { get: me::orders }
     "/v1/me/orders/{id}/commission" => { get: commission::mine }
+    "/v1/me/offers" => { get: offers::mine }
+    "/v1/me/offers/{id}/decision" => { post: offers::answer }
+    "/v1/me/deals/{id}/requests" => { post: offers::ask }
     "/v1/creators/{id}/statement" => { get: statements::of_creator }
     "/v1/me/statement" => { get: statements::mine }
     "/v1/me/payouts" => { get: payment::mine }

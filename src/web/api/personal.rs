@@ -19,7 +19,7 @@ view! {
     /// One thing that is stored about a creator.
     #[schema(as = PersonalRecord)]
     pub struct RecordView {
-        /// `profile`, `deal`, `terms`, `link`, `code`, `clicks`, `order`, `entry`, `balance`,
+        /// `profile`, `deal`, `terms`, `offer`, `link`, `code`, `clicks`, `order`, `entry`, `balance`,
         /// `invitation`, `access_token`, `payment_details`, `payment`, `mail` or `audit`.
         kind: &'static str,
         /// It, as it is stored: amounts in minor units.

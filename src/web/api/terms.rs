@@ -135,6 +135,11 @@ pub(super) fn check_start(checks: &mut Checks, starts_at: Option<Time>) {
 }
 
 impl NewTerms {
+    /// From when on they are wanted, if that is said.
+    pub(super) fn starts_at(&self) -> Option<Millis> {
+        self.starts_at.map(|at| at.0)
+    }
+
     /// The version that this body asks for, with everything that is wrong noted in `checks`.
     /// `starts_at_ms` is what an absent start means.
     pub(super) fn terms(

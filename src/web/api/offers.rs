@@ -1,0 +1,444 @@
+//! Terms that both sides agree to: a brand offers, the creator accepts with time and hash; a creator
+//! asks for others, the brand grants or declines.
+
+use http::StatusCode;
+use sha2::{Digest, Sha256};
+
+use crate::app::App;
+use crate::domain::auth::Actor;
+use crate::domain::ids::{CreatorId, Deal, DealId, Offer, OfferId, TermsId};
+use crate::domain::json::json;
+use crate::domain::merkle::hex;
+use crate::domain::terms::{CitedTerms, Terms, in_force};
+use crate::domain::time::Millis;
+use crate::error::{Error, Result};
+use crate::storage::audit;
+use crate::storage::deals::{self, Start};
+use crate::storage::offers::{self as rows, OfferRow};
+use crate::storage::{DbError, Statement};
+use crate::web::body::{body, words};
+use crate::web::extract::{Body, Caller, Checks, Me, Params, PathId, RequestId, may};
+use crate::web::handler::{Json, State};
+use crate::web::json::view;
+use crate::web::message::Response;
+
+use super::deals::{find, missing_parent};
+use super::terms::{NewTerms, Noted, refused};
+use super::view::{List, Percent, Time};
+
+view! {
+    /// Terms that wait for an answer, or had one.
+    #[schema(as = Offer)]
+    pub struct OfferView {
+        id: OfferId,
+        deal_id: DealId,
+        creator_id: CreatorId,
+        /// `offer` by the brand, `request` by the creator.
+        kind: String,
+        /// `waiting`, `accepted`, `declined` or `withdrawn`.
+        state: String,
+        commission_percent: Percent,
+        /// The whole of what is agreed to, as JSON text.
+        document: String,
+        /// The SHA-256 of the document's bytes, in hex.
+        hash: String,
+        #[schema(required)]
+        note: Option<String>,
+        #[schema(required)]
+        answer: Option<String>,
+        /// The version of terms that it became.
+        #[schema(required)]
+        terms_id: Option<TermsId>,
+        created_at: Time,
+        #[schema(required)]
+        decided_at: Option<Time>,
+    }
+}
+
+impl From<OfferRow> for OfferView {
+    fn from(row: OfferRow) -> Self {
+        Self {
+            id: row.id,
+            deal_id: row.deal_id,
+            creator_id: row.creator_id,
+            kind: row.kind,
+            state: row.state,
+            commission_percent: Percent(row.rate_bp),
+            document: row.document,
+            hash: row.hash,
+            note: row.note,
+            answer: row.answer,
+            terms_id: row.terms_id,
+            created_at: Time(row.created_at_ms),
+            decided_at: row.decided_at_ms.map(Time),
+        }
+    }
+}
+
+body! {
+    /// Terms offered to a creator.
+    pub struct NewOffer {
+        terms: NewTerms,
+        /// The words of the contract, part of what is agreed to.
+        contract: Option<String>,
+        note: Option<String>,
+    }
+}
+
+/// A text of several lines, as people wrote it.
+fn long_text(checks: &mut Checks, field: &str, text: Option<String>) -> Option<String> {
+    let text = text?;
+    let odd = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+    if text.trim().is_empty() || text.len() > 20_000 || text.chars().any(odd) {
+        checks.refuse(field, "must be text of at most 20,000 bytes");
+    }
+    Some(text)
+}
+
+/// What is agreed to, word for word, and its hash.
+fn document(
+    who: (OfferId, &str, CreatorId),
+    terms: &Terms,
+    contract: Option<&str>,
+) -> (String, String) {
+    let (offer, brand, creator) = who;
+    let text = json!({
+        "offer": offer,
+        "brand": brand,
+        "creator_id": creator,
+        "deal_id": terms.deal,
+        "terms": Noted(terms),
+        "contract": contract,
+    });
+    let hash = hex(&Sha256::digest(text.as_bytes()));
+    (text, hash)
+}
+
+/// Offers terms to the deal's creator. They hold once she has accepted, not before.
+#[utoipa::path(post, path = "/v1/deals/{id}/offers", tag = "deals", request_body = NewOffer,
+    security(("api_key" = ["deals"])), params(("id" = DealId, Path)),
+    responses((status = 201, body = OfferView), (status = 409, description = "One waits already")))]
+pub async fn create(
+    State(app): State<App>,
+    caller: Caller<may::Deals>,
+    id: PathId<Deal>,
+    Body(new): Body<NewOffer>,
+) -> Result<(StatusCode, Json<OfferView>)> {
+    let deal = find(&app, caller.brand, id.0).await?;
+    let brand = super::brand::find(&app, caller.brand).await?.brand.name;
+    let mut checks = Checks::default();
+    let (offer, now_ms) = (app.new_id(), app.now_ms());
+    let starts_at_ms = new.terms.starts_at();
+    let terms = new.terms.terms(&mut checks, id.0, app.new_id(), now_ms);
+    let contract = long_text(&mut checks, "contract", new.contract);
+    let note = new.note.and_then(|note| checks.text("note", &note, 500));
+    checks.done()?;
+    let who = (offer, brand.as_str(), deal.creator_id);
+    let (document, hash) = document(who, &terms, contract.as_deref());
+    let row = OfferRow {
+        id: offer,
+        deal_id: id.0,
+        creator_id: deal.creator_id,
+        kind: "offer".to_owned(),
+        rate_bp: terms.cited.rate,
+        rules: terms.cited.rules,
+        starts_at_ms,
+        ends_at_ms: terms.ends_at_ms,
+        document,
+        hash,
+        note,
+        state: "waiting".to_owned(),
+        answer: None,
+        terms_id: None,
+        created_at_ms: now_ms,
+        decided_at_ms: None,
+    };
+    let mut batch = vec![rows::insert(caller.brand, &row)];
+    let told = Some(json!({ "offer": row.id, "hash": row.hash }));
+    let what = ("offer.create", &*id.0.to_string());
+    batch.extend(caller.note_of_creator(&app, deal.creator_id, what, None, told));
+    app.db().run(batch).await.map_err(one_waits)?;
+    Ok((StatusCode::CREATED, Json(row.into())))
+}
+
+fn one_waits(error: DbError) -> Box<Error> {
+    if error.is_constraint("offers.brand_id") {
+        return Error::refused(
+            "offer-waiting",
+            "one waits for an answer already: withdraw it first",
+        );
+    }
+    missing_parent(error)
+}
+
+/// What was answered before stays.
+fn answered(error: DbError) -> Box<Error> {
+    if error.is_constraint("revision") {
+        return Error::refused("offer-answered", "it doesn't wait for an answer any more");
+    }
+    refused(error)
+}
+
+fn state_and_kind(params: &Params) -> Result<(Option<&str>, Option<&str>)> {
+    let one_of = |name: &'static str, words: &[&str]| match params.get(name) {
+        Some(word) if !words.contains(&word) => Err(Error::invalid(name, "is none of the words")),
+        found => Ok(found),
+    };
+    let state = one_of("state", &["waiting", "accepted", "declined", "withdrawn"])?;
+    Ok((state, one_of("kind", &["offer", "request"])?))
+}
+
+/// The brand's offers and its creators' requests, latest first.
+#[utoipa::path(get, path = "/v1/offers", tag = "deals", security(("api_key" = ["read"])),
+    params(("state" = Option<String>, Query), ("kind" = Option<String>, Query),
+    ("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query)),
+    responses((status = 200, body = List<OfferView>)))]
+pub async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    params: Params,
+) -> Result<Json<List<OfferView>>> {
+    let params = params.only(&["state", "kind", "limit", "cursor"])?;
+    let page = params.page()?;
+    let found = rows::list(app.db(), caller.brand, state_and_kind(&params)?, &page).await?;
+    Ok(Json(List::page(found, &page, |row| row.id.to_string(), OfferView::from)))
+}
+
+/// Withdraws an offer that waits.
+#[utoipa::path(delete, path = "/v1/offers/{id}", tag = "deals",
+    security(("api_key" = ["deals"])), params(("id" = OfferId, Path)),
+    responses((status = 204, description = "Withdrawn"), (status = 409, description = "Answered")))]
+pub async fn withdraw(
+    State(app): State<App>,
+    caller: Caller<may::Deals>,
+    id: PathId<Offer>,
+) -> Result<Response> {
+    let offer = rows::find(app.db(), caller.brand, id.0).await?.ok_or(Error::NotFound)?;
+    if offer.kind != "offer" {
+        return Err(Error::refused("not-an-offer", "a request is granted or declined"));
+    }
+    let batch = vec![
+        rows::answer(caller.brand, id.0, "withdrawn", (None, None), app.now_ms()),
+        caller.note(&app, "offer.withdraw", offer.deal_id, None, Some(json!({ "offer": id.0 }))),
+    ];
+    app.db().run(batch).await.map_err(answered)?;
+    Ok(Response::empty(StatusCode::NO_CONTENT))
+}
+
+/// What became of an offer or a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Yes.
+    Accepted,
+    /// No.
+    Declined,
+}
+
+words!(Outcome { "accepted" => Accepted, "declined" => Declined });
+
+body! {
+    /// The brand's answer to a request.
+    pub struct Decision {
+        /// `accepted` or `declined`.
+        #[schema(value_type = String)]
+        outcome: Outcome,
+        note: Option<String>,
+    }
+}
+
+/// The terms that an accepted offer becomes: not before now, and as it says otherwise.
+fn terms_of(row: &OfferRow, id: TermsId, now_ms: Millis) -> Result<(Terms, Start)> {
+    if row.ends_at_ms.is_some_and(|end| end <= now_ms) {
+        return Err(Error::refused("offer-over", "what is offered has ended"));
+    }
+    let starts_at_ms = row.starts_at_ms.unwrap_or(0).max(now_ms);
+    let start = if starts_at_ms > now_ms { Start::Exactly } else { Start::Soonest };
+    let cited = CitedTerms { id, rate: row.rate_bp, rules: row.rules.clone() };
+    Ok((Terms { deal: row.deal_id, starts_at_ms, ends_at_ms: row.ends_at_ms, cited }, start))
+}
+
+/// The batch that answers, without its note.
+fn answering(
+    app: &App,
+    brand: crate::domain::ids::BrandId,
+    row: &OfferRow,
+    outcome: Outcome,
+    note: Option<&str>,
+) -> Result<Vec<Statement>> {
+    let now_ms = app.now_ms();
+    if outcome == Outcome::Declined {
+        return Ok(vec![rows::answer(brand, row.id, "declined", (note, None), now_ms)]);
+    }
+    let (terms, start) = terms_of(row, app.new_id(), now_ms)?;
+    let answer = (note, Some(terms.cited.id));
+    let mut batch = vec![rows::answer(brand, row.id, "accepted", answer, now_ms)];
+    batch.extend(deals::insert_terms(brand, &terms, start, &row.id.to_string(), now_ms));
+    Ok(batch)
+}
+
+/// Grants or declines what a creator asked for.
+#[utoipa::path(post, path = "/v1/offers/{id}/decision", tag = "deals", request_body = Decision,
+    security(("api_key" = ["deals"])), params(("id" = OfferId, Path)),
+    responses((status = 200, body = OfferView), (status = 409, description = "Answered before")))]
+pub async fn decide(
+    State(app): State<App>,
+    caller: Caller<may::Deals>,
+    id: PathId<Offer>,
+    Body(decision): Body<Decision>,
+) -> Result<Json<OfferView>> {
+    let row = rows::find(app.db(), caller.brand, id.0).await?.ok_or(Error::NotFound)?;
+    if row.kind != "request" {
+        return Err(Error::refused("not-a-request", "an offer is the creator's to accept"));
+    }
+    let mut checks = Checks::default();
+    let note = decision.note.and_then(|note| checks.text("note", &note, 500));
+    checks.done()?;
+    let outcome = decision.outcome;
+    let mut batch = answering(&app, caller.brand, &row, outcome, note.as_deref())?;
+    let told = Some(json!({ "offer": row.id, "accepted": outcome == Outcome::Accepted }));
+    batch.push(caller.note(&app, "request.decide", row.deal_id, None, told));
+    app.db().run(batch).await.map_err(answered)?;
+    let row = rows::find(app.db(), caller.brand, id.0).await?.ok_or(Error::NotFound)?;
+    Ok(Json(row.into()))
+}
+
+/// The creator's offers and requests, latest first.
+#[utoipa::path(get, path = "/v1/me/offers", tag = "creator", security(("creator" = [])),
+    params(("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query)),
+    responses((status = 200, body = List<OfferView>)))]
+pub async fn mine(State(app): State<App>, me: Me, params: Params) -> Result<Json<List<OfferView>>> {
+    let page = params.only(&["limit", "cursor"])?.page()?;
+    let hers = deals::ids_of_creator(app.db(), me.brand, me.creator).await?;
+    let found = rows::list_of_deals(app.db(), me.brand, &hers, &page).await?;
+    Ok(Json(List::page(found, &page, |row| row.id.to_string(), OfferView::from)))
+}
+
+body! {
+    /// The creator's answer to an offer.
+    pub struct Acceptance {
+        /// `accepted` or `declined`.
+        #[schema(value_type = String)]
+        outcome: Outcome,
+        /// The hash of the document that she read; needed to accept.
+        hash: Option<String>,
+        note: Option<String>,
+    }
+}
+
+/// Accepts or declines an offer. Whoever accepts says which document, by its hash.
+#[utoipa::path(post, path = "/v1/me/offers/{id}/decision", tag = "creator",
+    request_body = Acceptance, security(("creator" = [])), params(("id" = OfferId, Path)),
+    responses((status = 200, body = OfferView),
+    (status = 409, description = "Another document, or answered before")))]
+pub async fn answer(
+    State(app): State<App>,
+    me: Me,
+    RequestId(request_id): RequestId,
+    id: PathId<Offer>,
+    Body(new): Body<Acceptance>,
+) -> Result<Json<OfferView>> {
+    let row = rows::find(app.db(), me.brand, id.0).await?;
+    let row = row.filter(|row| row.creator_id == me.creator).ok_or(Error::NotFound)?;
+    if row.kind != "offer" {
+        return Err(Error::refused("not-an-offer", "a request is the brand's to decide"));
+    }
+    let mut checks = Checks::default();
+    let note = new.note.and_then(|note| checks.text("note", &note, 500));
+    if new.outcome == Outcome::Accepted && new.hash.is_none() {
+        checks.refuse("hash", "must be the hash of the document that is accepted");
+    }
+    checks.done()?;
+    if new.hash.is_some_and(|hash| hash != row.hash) {
+        return Err(Error::refused("another-document", "this is not the hash of what is offered"));
+    }
+    let mut batch = answering(&app, me.brand, &row, new.outcome, note.as_deref())?;
+    let accepted = new.outcome == Outcome::Accepted;
+    let told = json!({ "offer": row.id, "hash": row.hash, "accepted": accepted });
+    batch.extend(hers(&app, &me, &request_id, ("offer.answer", row.deal_id), told));
+    app.db().run(batch).await.map_err(answered)?;
+    let row = rows::find(app.db(), me.brand, id.0).await?.ok_or(Error::NotFound)?;
+    Ok(Json(row.into()))
+}
+
+/// Notes what a creator did about one of her deals.
+fn hers(
+    app: &App,
+    me: &Me,
+    request_id: &str,
+    (action, deal): (&'static str, DealId),
+    after: String,
+) -> [Statement; 2] {
+    let subject = deal.to_string();
+    let done = audit::Done {
+        id: app.new_id(),
+        actor: Actor::Creator(me.creator),
+        action,
+        subject: &subject,
+        request_id,
+        before: None,
+        after: Some(after),
+    };
+    audit::note_of_creator(me.brand, done, me.creator, app.now_ms())
+}
+
+body! {
+    /// What a creator asks for.
+    pub struct NewRequest {
+        commission_percent: Percent,
+        note: Option<String>,
+    }
+}
+
+/// Asks for another rate. What the terms say beside the rate stays.
+#[utoipa::path(post, path = "/v1/me/deals/{id}/requests", tag = "creator",
+    request_body = NewRequest, security(("creator" = [])), params(("id" = DealId, Path)),
+    responses((status = 201, body = OfferView), (status = 409, description = "One waits already")))]
+pub async fn ask(
+    State(app): State<App>,
+    me: Me,
+    RequestId(request_id): RequestId,
+    id: PathId<Deal>,
+    Body(new): Body<NewRequest>,
+) -> Result<(StatusCode, Json<OfferView>)> {
+    let deal = find(&app, me.brand, id.0).await?;
+    if deal.creator_id != me.creator {
+        return Err(Error::NotFound.into());
+    }
+    let mut checks = Checks::default();
+    let note = new.note.and_then(|note| checks.text("note", &note, 500));
+    checks.done()?;
+    let brand = super::brand::find(&app, me.brand).await?.brand.name;
+    let now_ms = app.now_ms();
+    let mut lasting = deals::terms(app.db(), me.brand, id.0).await?;
+    lasting.retain(|terms| terms.ends_at_ms.is_none());
+    lasting.reverse();
+    let present = in_force(&lasting, |terms| (terms.starts_at_ms, None), now_ms);
+    let rules = present.map(|terms| terms.rules.clone()).unwrap_or_default();
+    let offer = app.new_id();
+    let cited = CitedTerms { id: app.new_id(), rate: new.commission_percent.0, rules };
+    let terms = Terms { deal: id.0, starts_at_ms: now_ms, ends_at_ms: None, cited };
+    let (document, hash) = document((offer, &brand, me.creator), &terms, None);
+    let row = OfferRow {
+        id: offer,
+        deal_id: id.0,
+        creator_id: me.creator,
+        kind: "request".to_owned(),
+        rate_bp: terms.cited.rate,
+        rules: terms.cited.rules,
+        starts_at_ms: None,
+        ends_at_ms: None,
+        document,
+        hash,
+        note,
+        state: "waiting".to_owned(),
+        answer: None,
+        terms_id: None,
+        created_at_ms: now_ms,
+        decided_at_ms: None,
+    };
+    let mut batch = vec![rows::insert(me.brand, &row)];
+    let told = json!({ "offer": row.id, "rate_bp": row.rate_bp.points() });
+    batch.extend(hers(&app, &me, &request_id, ("request.create", id.0), told));
+    app.db().run(batch).await.map_err(one_waits)?;
+    Ok((StatusCode::CREATED, Json(row.into())))
+}
