@@ -39,7 +39,7 @@ enum Step {
     /// What became of a line, by hand.
     Settle(usize, bool),
     Retry(usize),
-    Send(usize, u8),
+    Send(usize, Vec<u8>),
     /// What PayPal tells from now on.
     Paypal(u8),
     Export(usize),
@@ -62,7 +62,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => n.clone().prop_map(Step::Drop),
         3 => (n.clone(), any::<bool>()).prop_map(|(at, settled)| Step::Settle(at, settled)),
         3 => n.clone().prop_map(Step::Retry),
-        3 => (n.clone(), 0u8..8).prop_map(|(at, fault)| Step::Send(at, fault)),
+        3 => (n.clone(), prop::collection::vec(0u8..7, 0..4)).prop_map(|(at, faults)| Step::Send(at, faults)),
         2 => (0u8..4).prop_map(Step::Paypal),
         1 => n.prop_map(Step::Export),
         3 => (1u8..40).prop_map(Step::Pass),
@@ -223,8 +223,9 @@ impl World {
                     Fault::Refuse(400, "VALIDATION_ERROR"),
                     Fault::Refuse(422, "INSUFFICIENT_FUNDS"),
                 ];
-                let fault = faults.get(usize::from(*fault)).cloned();
-                self.product.web.1.fail(&fault.into_iter().collect::<Vec<_>>());
+                let told: Vec<Fault> =
+                    fault.iter().map(|n| faults[usize::from(*n)].clone()).collect();
+                self.product.web.1.fail(&told);
                 self.pay(&format!("{path}/sending"), Value::Null).await;
             }
             Step::Paypal(status) => {
