@@ -717,8 +717,9 @@ CREATE TABLE job_runs (
 ) STRICT, WITHOUT ROWID;
 
 -- Who changed what, when and by which request, with what was before and after (JSON). Written in
--- the batch of the change itself; append-only. What it says of a creator stands in audit_personal.
--- What stores report and what jobs post is told by the orders and the ledger.
+-- the batch of the change itself; append-only. What it says of a creator stands in audit_personal,
+-- what of a member in audit_members. A job notes per brand and run what it changed; what is nobody's
+-- (people, keys of the deployment) under the brand ''. What stores report is told by the orders.
 CREATE TABLE audit (
   brand_id TEXT NOT NULL,
   id TEXT NOT NULL,
@@ -741,6 +742,7 @@ CREATE TRIGGER audit_never_goes BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT,
 -- A cause has one mail, whatever happens twice. `content` is sealed to the id, and goes once it isn't
 -- needed. A mail is claimed (`sending`) before it is handed over, and never again after that unless it
 -- surely wasn't taken; when `due_at_ms` passes it is time to try, or the outcome counts as unknown.
+-- `service_id` is the mail service's name for one that it took: what it tells later names that.
 CREATE TABLE mails (
   brand_id TEXT NOT NULL,
   id TEXT NOT NULL,
@@ -754,9 +756,12 @@ CREATE TABLE mails (
   due_at_ms INTEGER,
   created_at_ms INTEGER NOT NULL,
   sent_at_ms INTEGER,
+  service_id TEXT,
+  bounced_at_ms INTEGER,
   PRIMARY KEY (brand_id, id)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX mails_by_cause ON mails (cause);
+CREATE INDEX mails_by_service_id ON mails (service_id) WHERE service_id IS NOT NULL;
 CREATE INDEX mails_due ON mails (due_at_ms) WHERE due_at_ms IS NOT NULL;
 
 -- What rows of the audit trail say about a creator, before and after, apart from the trail so that
@@ -773,6 +778,20 @@ CREATE INDEX audit_personal_by_creator ON audit_personal (brand_id, creator_id);
 CREATE TRIGGER audit_personal_insert_once BEFORE INSERT ON audit_personal WHEN EXISTS (SELECT 1 FROM audit_personal WHERE brand_id = NEW.brand_id AND audit_id = NEW.audit_id) BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
 CREATE TRIGGER audit_personal_never_changes BEFORE UPDATE ON audit_personal BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
 CREATE TRIGGER audit_personal_goes_with_her BEFORE DELETE ON audit_personal WHEN NOT EXISTS (SELECT 1 FROM creators WHERE brand_id = OLD.brand_id AND id = OLD.creator_id AND erased_at_ms IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
+
+-- What rows of the audit trail say about a member (her address, what she calls her devices), apart
+-- from the trail so that it can go, but not while she is one.
+CREATE TABLE audit_members (
+  brand_id TEXT NOT NULL,
+  audit_id TEXT NOT NULL,
+  member_id TEXT NOT NULL,
+  before TEXT CHECK (json_valid(before)),
+  after TEXT CHECK (json_valid(after)),
+  PRIMARY KEY (brand_id, audit_id)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER audit_members_insert_once BEFORE INSERT ON audit_members WHEN EXISTS (SELECT 1 FROM audit_members WHERE brand_id = NEW.brand_id AND audit_id = NEW.audit_id) BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
+CREATE TRIGGER audit_members_never_change BEFORE UPDATE ON audit_members BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
+CREATE TRIGGER audit_members_go_with_them BEFORE DELETE ON audit_members WHEN EXISTS (SELECT 1 FROM members WHERE brand_id = OLD.brand_id AND id = OLD.member_id) BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
 
 -- What shops ask about their shoppers' data: tell what is stored (the brand answers), forget a
 -- customer, forget the shop (both done by a job). `cause` makes a repetition the same row; `orders`

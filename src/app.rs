@@ -237,11 +237,11 @@ impl NotSent {
 
 /// Hands mails to the mail service.
 pub trait Mailer: Send + Sync {
-    /// Hands one over.
+    /// Hands one over; answers the service's name for it, by which it tells later what became of it.
     ///
     /// # Errors
     /// What is known of it if it isn't known to be on its way.
-    fn send<'a>(&'a self, mail: &'a Outgoing) -> Pending<'a, Result<(), NotSent>>;
+    fn send<'a>(&'a self, mail: &'a Outgoing) -> Pending<'a, Result<String, NotSent>>;
 }
 
 /// Exact counts of attempts, whichever data centre they come to.

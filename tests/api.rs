@@ -27,4 +27,5 @@ mod api {
     mod sign_in;
     mod terms;
     mod tiers;
+    mod trail;
 }

@@ -42,9 +42,13 @@ fn migrations_add_up_to_the_schema() {
     let mut files: Vec<_> =
         std::fs::read_dir("migrations").unwrap().map(|f| f.unwrap().path()).collect();
     files.sort();
-    for (index, file) in files.iter().enumerate() {
+    let number = |file: &std::path::PathBuf| {
         let name = file.file_name().unwrap().to_str().unwrap();
-        assert!(name.starts_with(&format!("{:04}_", index + 1)), "{name} is out of number");
+        let number = name.split_once('_').filter(|(digits, _)| digits.len() == 4);
+        number.unwrap_or_else(|| panic!("{name} has no number")).0.to_owned()
+    };
+    for pair in files.windows(2) {
+        assert!(number(&pair[0]) < number(&pair[1]), "two of the same number: {pair:?}");
     }
     let migrations: Vec<String> =
         files.iter().map(|f| std::fs::read_to_string(f).unwrap()).collect();
@@ -232,6 +236,9 @@ const UNSCOPED: &[(&str, &str)] = &[
     ("links", "RESOLVE"),
     ("links", "RESOLVE_ALL"),
     ("privacy", "OPEN"),
+    ("retention", "NOTE"),
+    ("retention", "NOTE_PEOPLE"),
+    ("retention", "AUDIT_MEMBERS"),
     ("retention", "TOKENS"),
     ("retention", "INVITATIONS"),
     ("retention", "MEMBERS_INVITED"),
@@ -263,7 +270,14 @@ const UNSCOPED: &[(&str, &str)] = &[
     ("mails", "DUE"),
     ("mails", "LOSE"),
     ("mails", "EXPIRE"),
+    ("mails", "NOTE_EXPIRE"),
     ("mails", "RECENT"),
+    ("mails", "TOLD"),
+    ("members", "IS_ANYWHERE"),
+    ("members", "NOTE_FORGET"),
+    ("members", "FORGET"),
+    ("members", "FORGET_MAILS"),
+    ("members", "FORGET_SIGN_INS"),
     ("members", "FIND_INVITATION"),
     ("members", "FIND_CREATOR_INVITATION"),
     ("stores", "SECRETS"),
@@ -351,6 +365,7 @@ const UNIQUE: &[&str] = &[
     "hosts USING PRIMARY KEY (host=?)",
     "(host=? AND slug_key=?)",
     "stores_by_id (id=?)",
+    "mails_by_cause (cause=?)",
 ];
 
 /// Statements that a shopper, a store or a page waits for.
@@ -370,6 +385,7 @@ const HOT: &[(&str, &str)] = &[
     ("mails", "DUE"),
     ("mails", "LOSE"),
     ("sendings", "DUE_SENDINGS"),
+    ("mails", "TOLD"),
     ("order_facts", "LOAD"),
     ("orders", "INSERT"),
     ("orders", "UPDATE"),

@@ -60,7 +60,8 @@ pub fn api(data: &[u8]) {
                 let jar = world.owner.cookies.borrow();
                 let pairs: Vec<_> =
                     jar.iter().map(|(name, value)| format!("{name}={value}")).collect();
-                request.header("cookie", pairs.join("; "))
+                let brand = world.brand.brand["id"].as_str().unwrap_or_default();
+                request.header("cookie", pairs.join("; ")).header("tributary-brand", brand)
             }
             2 => request.header("authorization", format!("Bearer {OPERATOR}")),
             _ => request,

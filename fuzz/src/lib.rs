@@ -31,8 +31,9 @@ use tributary::domain::payment;
 use tributary::domain::secret::Roots;
 use tributary::domain::session::{SESSION_COOKIE, device, plain_recovery_code};
 use tributary::domain::time::{Day, Zone, parse_rfc3339, to_rfc3339};
+use tributary::partners::email_events;
 use tributary::partners::shopify::{Parsed, parse, verify};
-use tributary::storage::rows::from_json;
+use tributary::storage::rows::{self, from_json};
 use tributary::web::csv::line;
 use tributary::web::message::Request;
 
@@ -82,6 +83,10 @@ pub fn kept(data: &[u8]) {
         assert_eq!(from_json::<Decision>(&written), Some(decision));
     }
     let _ = from_json::<Frontier>(text);
+    if let Some(fate) = rows::parse(text).ok().and_then(|event| email_events::read(&event)) {
+        assert!(!fate.service_id.is_empty() && fate.words.chars().count() < 300);
+        assert!(!fate.words.contains(char::is_control), "{}", fate.words);
+    }
     if let Some(window) = Window::from_text(text) {
         assert_eq!(Window::from_text(&window.to_text()), Some(window));
     }

@@ -105,6 +105,8 @@ export function writeConfig({
         '(name = "ATTEMPTS", durableObjectNamespace = (className = "Attempts", serviceName = "product"))',
         ...(faults ? ['(name = "GATE", service = "gate")'] : []),
         ...(mail ? ['(name = "MAIL", service = "mail")'] : []),
+        // As Email Sending does it, which is bound to no name of the product's.
+        `(name = "MAIL_EVENTS", queue = ${to('queues', { queue: `${settings.name}-mail-events` })})`,
       ],
     }),
     ...(faults ? [gate(date, module, direct)] : []),

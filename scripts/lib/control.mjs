@@ -15,6 +15,10 @@ export default {
       if (pathname === '/attempts') return Response.json(await attempts(env, body));
       if (pathname === '/mail')
         return await env.MAIL.fetch('http://mail/', { method: 'POST', body: JSON.stringify(body) });
+      if (pathname === '/mail-event') {
+        await env.MAIL_EVENTS.send(body);
+        return Response.json({});
+      }
       return Response.json({ error: 'not found' }, { status: 404 });
     } catch (error) {
       return Response.json({ error: String(error.message ?? error) }, { status: 500 });

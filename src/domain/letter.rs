@@ -166,7 +166,8 @@ fn unless_expected(days: u32) -> String {
 }
 
 /// Text as one line without characters that steer: no line breaks, no change of direction.
-fn plain(text: &str) -> String {
+#[must_use]
+pub fn plain(text: &str) -> String {
     let steers =
         |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars().map(|c| if steers(c) { ' ' } else { c }).collect()

@@ -8,8 +8,10 @@ use crate::domain::json::json;
 use crate::domain::letter::Written;
 use crate::domain::time::Millis;
 use crate::error::Result;
+use crate::partners::email_events;
 use crate::storage::DbError;
 use crate::storage::mails::{self, Claimed, Settled};
+use crate::storage::rows::parse;
 use crate::web::mail::opened;
 
 /// A claim that isn't settled by then never will be: the mail service has 20 s to answer.
@@ -57,9 +59,26 @@ pub async fn send_waiting(app: &App) -> Result<i64> {
     Ok(sent)
 }
 
+/// Takes what the mail service tells of a mail that it took: from its queue, which nobody else can put
+/// anything into.
+///
+/// # Errors
+/// There is no such mail, perhaps not yet: the queue tells it again a few times.
+pub async fn told(app: &App, event: &str) -> Result<(), String> {
+    let event = parse(event).unwrap_or_default();
+    let Some(fate) = email_events::read(&event) else { return Ok(()) };
+    let bounced_at_ms = fate.bounced.then(|| app.now_ms());
+    let found = mails::told(app.db(), &fate.service_id, bounced_at_ms, &fate.words).await;
+    match found.map_err(|error| error.to_string())? {
+        Some(_) => Ok(()),
+        None => Err("no mail has this id".to_owned()),
+    }
+}
+
 /// Deletes old mails from the list.
 pub async fn expire(app: &App) -> Result<i64> {
-    app.db().run(vec![mails::expire(app.now_ms() - KEPT_MS)]).await?;
+    let now_ms = app.now_ms();
+    app.db().run(mails::expire(now_ms - KEPT_MS, app.new_id(), now_ms)).await?;
     Ok(1)
 }
 
@@ -87,6 +106,7 @@ async fn hand_over(app: &App, name: MailName, mail: Claimed) -> Settled {
         due_at_ms: None,
         sent_at_ms: None,
         keeps_content: local,
+        service_id: None,
     };
     let useful_ms = if mail.kind == "sign_in" { SIGN_IN_MS } else { USEFUL_MS };
     if now_ms - mail.created_at_ms >= useful_ms {
@@ -98,7 +118,7 @@ async fn hand_over(app: &App, name: MailName, mail: Claimed) -> Settled {
     };
     let sent = Settled { sent_at_ms: Some(now_ms), ..ended("sent", "") };
     match app.mailer.send(&Outgoing { to: mail.recipient, subject, text, html }).await {
-        Ok(()) => sent,
+        Ok(id) => Settled { service_id: Some(id).filter(|id| !id.is_empty()), ..sent },
         // The mailbox page of a local run shows it.
         Err(NotSent::NoService) if local => sent,
         Err(NotSent::NoService) => ended("failed", "no mail service is bound to this deployment"),

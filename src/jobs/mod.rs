@@ -18,12 +18,14 @@ pub mod seal;
 pub mod tiers;
 
 use crate::app::{App, Pending};
+use crate::domain::auth::Actor;
 use crate::domain::ids::BrandId;
 use crate::domain::json::json;
 use crate::domain::time::Millis;
 use crate::error::Result;
+use crate::storage::audit::{self, Done};
 use crate::storage::jobs::{self, JobRun};
-use crate::storage::{brands, quarantine};
+use crate::storage::{Statement, brands, quarantine};
 
 const DAY_MINUTES: i64 = 24 * 60;
 /// How long an unusable body is kept.
@@ -78,6 +80,21 @@ pub async fn run_all(app: &App) {
     recorded(app, "verify_domains", Box::pin(domains::verify_pending(app))).await;
 }
 
+/// Notes what a job changes of a brand (of none: what is the operator's), in the batch that changes
+/// it: `before` and `after` are counts, not what is counted.
+fn noted(
+    app: &App,
+    brand: Option<BrandId>,
+    (job, action): (&'static str, &'static str),
+    before: Option<String>,
+    after: Option<String>,
+) -> Statement {
+    let (id, actor) = (app.new_id(), Actor::Job(job));
+    let subject = &brand.map_or_else(|| job.to_owned(), |brand| brand.to_string());
+    let done = Done { id, actor, action, subject, request_id: "", before, after };
+    audit::note(brand, &done, app.now_ms())
+}
+
 /// Does something for every brand. What fails for one is logged and doesn't keep it from the next;
 /// the job then counts as failed.
 async fn for_every_brand(
@@ -117,13 +134,14 @@ async fn recorded(app: &App, name: &str, job: Pending<'_, Result<i64>>) {
     let run = JobRun { name, started_at_ms, finished_at_ms, succeeded, handled, detail };
     // Without a database there is nowhere to note it; the next run will tell.
     let _ = app.db().run(vec![jobs::record(&run)]).await;
+    app.memory.remember_status(None, finished_at_ms);
 }
 
 async fn expire_quarantine(app: &App) -> Result<i64> {
     for_every_brand(app, |app, brand| {
         Box::pin(async move {
             let before_ms = app.now_ms() - QUARANTINE_BODY_MS;
-            app.db().run(vec![quarantine::expire(brand, before_ms)]).await?;
+            app.db().run(quarantine::expire(brand, before_ms, app.new_id(), app.now_ms())).await?;
             Ok(1)
         })
     })

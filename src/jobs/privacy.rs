@@ -6,6 +6,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::app::App;
+use crate::domain::auth::Actor;
 use crate::domain::ids::{BrandId, DataRequestId};
 use crate::domain::json::{self, json};
 use crate::domain::merkle::hex;
@@ -14,10 +15,13 @@ use crate::domain::privacy::{Ask, Request};
 use crate::domain::time::{DAY_MS, Millis};
 use crate::error::Result;
 use crate::storage::DbError;
+use crate::storage::audit::{self, Done, If};
 use crate::storage::privacy::{self as rows, NewRequest, OpenRedaction};
 
 use super::order;
 
+/// Who does it, for the trail: shops sign requests, nobody else asks.
+const JOB: Actor = Actor::Job("redact");
 /// Shopify gives a month to act.
 const DUE_MS: Millis = 30 * DAY_MS;
 /// So long a shop that was forgotten may say so again: its retries end after hours.
@@ -55,7 +59,15 @@ pub async fn take(app: &App, brand: BrandId, request: &Request) -> Result<(), Db
         due_at_ms: now_ms + DUE_MS,
     };
     let batch = match request.ask {
-        Ask::ForgetShop => rows::close(brand, &new, now_ms + REPEATED_MS),
+        Ask::ForgetShop => {
+            let subject = &store.to_string();
+            let (action, id) = ("store.forget", app.new_id());
+            let done =
+                Done { id, actor: JOB, action, subject, request_id: "", before: None, after: None };
+            let mut batch = vec![audit::note_if(If::StoreIsOpen, brand, &done, now_ms)];
+            batch.extend(rows::close(brand, &new, now_ms + REPEATED_MS));
+            batch
+        }
         _ => vec![rows::insert(brand, &new)],
     };
     app.db().run(batch).await?;
@@ -94,7 +106,19 @@ async fn work_off(app: &App, request: &OpenRedaction, left: &mut usize) -> Resul
         forget_customer(app, request, left).await?
     };
     let done_at_ms = (*left > 0).then_some(app.now_ms());
-    app.db().run(vec![rows::progress(request, done, done_at_ms)]).await?;
+    let goes_on = If::RequestGoesOn { redacted: done, done: done_at_ms.is_some() };
+    let told = |orders: u32| Some(json!({ "kind": request.kind, "orders_redacted": orders }));
+    let noted = Done {
+        id: app.new_id(),
+        actor: JOB,
+        action: "data_request.redact",
+        subject: &request.id.to_string(),
+        request_id: "",
+        before: told(request.redacted),
+        after: told(done),
+    };
+    let note = audit::note_if(goes_on, request.brand_id, &noted, app.now_ms());
+    app.db().run(vec![note, rows::progress(request, done, done_at_ms)]).await?;
     Ok(())
 }
 

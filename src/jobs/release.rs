@@ -1,8 +1,9 @@
 //! Hold periods end: what is pending on a due day becomes available, one posting per creator and
-//! day. Until the job comes, reads count due days as available anyway.
+//! day, in a batch for many creators. Until the job comes, reads count due days as available anyway.
 
 use crate::app::App;
 use crate::domain::ids::BrandId;
+use crate::domain::json::json;
 use crate::domain::ledger::{self, Earning, Transaction};
 use crate::domain::time::Day;
 use crate::error::{Error, Result};
@@ -27,9 +28,7 @@ async fn release_brand(app: &App, brand: BrandId) -> Result<i64> {
     let mut after = String::new();
     loop {
         let due = books::due(app.db(), brand, today, &after, PAGE).await?;
-        for creator in due.chunk_by(|a, b| a.creator_id == b.creator_id) {
-            handled += release_creator(app, brand, creator, today).await?;
-        }
+        handled += release_page(app, brand, &due, today).await?;
         match due.last() {
             Some(last) if due.len() >= usize::try_from(PAGE).unwrap_or(usize::MAX) => {
                 // A creator cut in half by the page comes whole with the next run.
@@ -40,28 +39,46 @@ async fn release_brand(app: &App, brand: BrandId) -> Result<i64> {
     }
 }
 
-/// One creator's due days in one batch. If an order changes her balances meanwhile, the CHECKs on
-/// balances refuse the batch and the next run tries again.
-async fn release_creator(app: &App, brand: BrandId, due: &[DueRow], today: Day) -> Result<i64> {
-    let Some(first) = due.first() else { return Ok(0) };
+/// Due days of several creators in one batch. If an order changes one of their balances meanwhile, the
+/// CHECKs on balances refuse all of it: then it is tried creator by creator, and the next run does the
+/// rest.
+async fn release_page(app: &App, brand: BrandId, due: &[DueRow], today: Day) -> Result<i64> {
+    if let Some(released) = release(app, brand, due, today).await? {
+        return Ok(released);
+    }
+    let mut released = 0;
+    for creator in due.chunk_by(|a, b| a.creator_id == b.creator_id) {
+        released += release(app, brand, creator, today).await?.unwrap_or(0);
+    }
+    Ok(released)
+}
+
+/// How many amounts were released; `None` if a balance has changed meanwhile, and nothing was.
+async fn release(app: &App, brand: BrandId, due: &[DueRow], today: Day) -> Result<Option<i64>> {
+    let mut creators: Vec<_> = due.iter().map(|row| row.creator_id).collect();
+    creators.dedup();
+    if creators.is_empty() {
+        return Ok(Some(0));
+    }
     let transactions = transactions(due)?;
-    let handled = i64::try_from(transactions.len()).unwrap_or(0);
+    let told = json!({ "amounts": transactions.len(), "creators": creators.len() });
     let batch = vec![
         books::post(brand, &transactions, app.now_ms()),
-        books::sweep(brand, first.creator_id, today),
+        books::sweep(brand, &creators, today),
+        super::noted(app, Some(brand), ("release_holds", "holds.release"), None, Some(told)),
     ];
     match app.db().run(batch).await {
-        Ok(_) => Ok(handled),
-        Err(DbError::Constraint(_)) => Ok(0),
+        Ok(_) => Ok(Some(i64::try_from(transactions.len()).unwrap_or(0))),
+        Err(DbError::Constraint(_)) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
 
 fn transactions(due: &[DueRow]) -> Result<Vec<Transaction>> {
     let mut made = Vec::new();
-    for same_currency in due.chunk_by(|a, b| a.currency == b.currency) {
-        let mut clawback = same_currency.first().map_or(0, |row| row.clawback_minor);
-        for row in same_currency {
+    for same in due.chunk_by(|a, b| (a.creator_id, a.currency) == (b.creator_id, b.currency)) {
+        let mut clawback = same.first().map_or(0, |row| row.clawback_minor);
+        for row in same {
             let earning = Earning {
                 creator: row.creator_id,
                 day: row.day,

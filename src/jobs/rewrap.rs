@@ -48,6 +48,10 @@ async fn column_again(app: &App, column: &Sealed, prefix: &str, pages: &mut usiz
         }
         handled += i64::try_from(batch.len()).unwrap_or(0);
         if !batch.is_empty() {
+            // The content is as it was: what changed is the deployment's, and the operator's to know.
+            let (key, texts) = (u16::from(app.config.data_key.active()), batch.len());
+            let told = json!({ "texts": texts, "under_key": key, "of": column.of });
+            batch.push(super::noted(app, None, ("rewrap", "texts.rewrap"), None, Some(told)));
             app.db().run(batch).await?;
         }
     }

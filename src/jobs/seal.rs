@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::app::App;
 use crate::domain::ids::BrandId;
+use crate::domain::json::json;
 use crate::domain::merkle::{Frontier, hex, leaf};
 use crate::error::{Error, Result};
 use crate::storage::DbError;
@@ -31,7 +32,10 @@ async fn seal_brand(app: &App, brand: BrandId) -> Result<i64> {
     if frontier.size() == before {
         return Ok(0);
     }
-    match app.db().run(vec![books::seal(brand, &frontier, app.now_ms())]).await {
+    let sealed = books::seal(brand, &frontier, app.now_ms());
+    let (was, is) = (json!({ "size": before }), json!({ "size": frontier.size() }));
+    let note = super::noted(app, Some(brand), ("seal_ledger", "ledger.seal"), Some(was), Some(is));
+    match app.db().run(vec![sealed, note]).await {
         Ok(_) => Ok(i64::try_from(frontier.size() - before).unwrap_or(0)),
         // Another run sealed the same entries.
         Err(DbError::Constraint(_)) => Ok(0),

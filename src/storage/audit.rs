@@ -2,16 +2,47 @@
 //!
 //! A row is written in the batch of its change, so that there is no change without one.
 
-use super::{Database, Page, Reading, Statement, bind, row, statements};
+use super::{Database, Page, Param, Reading, Statement, bind, row, statements};
 use crate::domain::auth::Actor;
-use crate::domain::ids::{AuditId, BrandId, CreatorId};
+use crate::domain::ids::{AuditId, BrandId, CreatorId, MemberId};
 use crate::domain::json::{json, list_of};
+use crate::domain::session::Role;
 use crate::domain::time::Millis;
 
 statements! {
     INSERT = "
 INSERT INTO audit (brand_id, id, at_ms, actor_kind, actor_id, action, subject_id, request_id,
   before, after) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+
+    /// As [`INSERT`], of a member who is one as ?11.
+    INSERT_OF_MEMBER = "
+INSERT INTO audit (brand_id, id, at_ms, actor_kind, actor_id, action, subject_id, request_id,
+  before, after) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 FROM members
+WHERE brand_id = ?1 AND id = ?7 AND role = ?11";
+
+    /// As [`INSERT`], of a key that isn't revoked.
+    INSERT_OF_KEY = "
+INSERT INTO audit (brand_id, id, at_ms, actor_kind, actor_id, action, subject_id, request_id,
+  before, after) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 FROM api_keys
+WHERE brand_id = ?1 AND id = ?7 AND revoked_at_ms IS NULL";
+
+    /// As [`INSERT`], of a store that isn't closed.
+    INSERT_OF_STORE = "
+INSERT INTO audit (brand_id, id, at_ms, actor_kind, actor_id, action, subject_id, request_id,
+  before, after) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 FROM stores
+WHERE brand_id = ?1 AND id = ?7 AND closed_at_ms IS NULL";
+
+    /// As [`INSERT`], of a request about shoppers' data that is less far than ?11, or that isn't done
+    /// and will be (?12).
+    INSERT_OF_REQUEST = "
+INSERT INTO audit (brand_id, id, at_ms, actor_kind, actor_id, action, subject_id, request_id,
+  before, after) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 FROM data_requests
+WHERE brand_id = ?1 AND id = ?7 AND (redacted < ?11 OR (done_at_ms IS NULL AND ?12))";
+
+    /// What a row of the trail says of a member, if there is that row.
+    INSERT_OF_MEMBERS = "
+INSERT INTO audit_members (brand_id, audit_id, member_id, before, after)
+SELECT brand_id, id, subject_id, ?3, ?4 FROM audit WHERE brand_id = ?1 AND id = ?2";
 
     /// As [`INSERT`], for each subject `s` of ?2 a row with the id `i`.
     INSERT_MANY = "
@@ -33,16 +64,18 @@ SELECT ?1, ?2, id, ?4, ?5 FROM creators WHERE brand_id = ?1 AND id = ?3 AND eras
     /// (exclusive). Latest first.
     LIST = "
 SELECT a.id, a.at_ms, a.actor_kind, a.actor_id, a.action, a.subject_id, a.request_id,
-  coalesce(p.before, a.before) AS before, coalesce(p.after, a.after) AS after
+  coalesce(p.before, m.before, a.before) AS before, coalesce(p.after, m.after, a.after) AS after
 FROM audit a LEFT JOIN audit_personal p ON p.brand_id = a.brand_id AND p.audit_id = a.id
+LEFT JOIN audit_members m ON m.brand_id = a.brand_id AND m.audit_id = a.id
 WHERE a.brand_id = ?1 AND a.id < ?2 AND (?4 IS NULL OR a.actor_id = ?4)
   AND (?5 IS NULL OR a.action = ?5) AND a.at_ms >= ?6 AND a.at_ms < ?7 ORDER BY a.id DESC LIMIT ?3";
 
     /// As [`LIST`], of one subject: ?8.
     LIST_OF = "
 SELECT a.id, a.at_ms, a.actor_kind, a.actor_id, a.action, a.subject_id, a.request_id,
-  coalesce(p.before, a.before) AS before, coalesce(p.after, a.after) AS after
+  coalesce(p.before, m.before, a.before) AS before, coalesce(p.after, m.after, a.after) AS after
 FROM audit a LEFT JOIN audit_personal p ON p.brand_id = a.brand_id AND p.audit_id = a.id
+LEFT JOIN audit_members m ON m.brand_id = a.brand_id AND m.audit_id = a.id
 WHERE a.brand_id = ?1 AND a.subject_id = ?8 AND a.id < ?2 AND (?4 IS NULL OR a.actor_id = ?4)
   AND (?5 IS NULL OR a.action = ?5) AND a.at_ms >= ?6 AND a.at_ms < ?7 ORDER BY a.id DESC LIMIT ?3";
 }
@@ -66,12 +99,32 @@ pub struct Done<'a> {
     pub after: Option<String>,
 }
 
-/// Notes what was done, in the batch that does it.
+/// Under which condition a row is written: it stands before the change in the batch of the change,
+/// which has the same condition, so that what somebody else has done already isn't noted twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum If {
+    /// The subject is a member with this role.
+    MemberIs(Role),
+    /// The subject is a key that isn't revoked.
+    KeyHolds,
+    /// The subject is a store that isn't closed.
+    StoreIsOpen,
+    /// The subject is a request of a shop of which fewer orders were worked off, or that isn't done
+    /// and will be.
+    RequestGoesOn {
+        /// So many orders are worked off then.
+        redacted: u32,
+        /// Whether it is done then.
+        done: bool,
+    },
+}
+
+/// Notes what was done, in the batch that does it. Without a brand it is the operator's to know.
 #[must_use]
-pub fn note(brand: BrandId, done: &Done<'_>, now_ms: Millis) -> Statement {
+pub fn note(brand: Option<BrandId>, done: &Done<'_>, now_ms: Millis) -> Statement {
     bind!(
         INSERT,
-        brand,
+        brand.map_or_else(|| Param::from(""), Param::from),
         done.id,
         now_ms,
         done.actor.kind(),
@@ -82,6 +135,43 @@ pub fn note(brand: BrandId, done: &Done<'_>, now_ms: Millis) -> Statement {
         done.before.as_deref(),
         done.after.as_deref(),
     )
+}
+
+/// As [`note`], if the change takes place that follows in the batch.
+#[must_use]
+pub fn note_if(condition: If, brand: BrandId, done: &Done<'_>, now_ms: Millis) -> Statement {
+    let mut statement = note(Some(brand), done, now_ms);
+    statement.sql = match condition {
+        If::MemberIs(role) => {
+            statement.params.push(role.into());
+            INSERT_OF_MEMBER
+        }
+        If::KeyHolds => INSERT_OF_KEY,
+        If::StoreIsOpen => INSERT_OF_STORE,
+        If::RequestGoesOn { redacted, done } => {
+            statement.params.extend([redacted.into(), done.into()]);
+            INSERT_OF_REQUEST
+        }
+    };
+    statement
+}
+
+/// Notes what was done to a member, and what it says of her where it can go later.
+#[must_use]
+pub fn note_of_member(
+    condition: Option<If>,
+    brand: BrandId,
+    (member, mut done): (MemberId, Done<'_>),
+    now_ms: Millis,
+) -> [Statement; 2] {
+    let (before, after) = (done.before.take(), done.after.take());
+    let subject = member.to_string();
+    let done = Done { subject: &subject, ..done };
+    let noted = match condition {
+        Some(condition) => note_if(condition, brand, &done, now_ms),
+        None => note(Some(brand), &done, now_ms),
+    };
+    [noted, bind!(INSERT_OF_MEMBERS, brand, done.id, before, after)]
 }
 
 /// Notes what was done to many subjects, each with the id of its row.
@@ -108,7 +198,7 @@ pub fn note_of_creator(
 ) -> [Statement; 2] {
     let (before, after) = (done.before.take(), done.after.take());
     let personal = bind!(INSERT_PERSONAL, brand, done.id, creator, before, after);
-    [note(brand, &done, now_ms), personal]
+    [note(Some(brand), &done, now_ms), personal]
 }
 
 /// Notes that a key stood in an address, in the batch that revokes it for that and before it.

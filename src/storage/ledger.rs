@@ -40,8 +40,8 @@ ORDER BY p.creator_id, p.currency, p.day LIMIT ?4";
 
     /// A day that was released leaves no row behind.
     SWEEP = "
-DELETE FROM balances WHERE brand_id = ?1 AND creator_id = ?2 AND account = 'pending'
-  AND day <= ?3 AND amount_minor = 0";
+DELETE FROM balances WHERE brand_id = ?1 AND creator_id IN (SELECT value FROM json_each(?2))
+  AND account = 'pending' AND day <= ?3 AND amount_minor = 0";
 
     HEAD = "
 SELECT size, root, frontier, sealed_at_ms FROM ledger_seals
@@ -170,8 +170,8 @@ pub fn due<'a>(
 
 /// Removes a creator's emptied days.
 #[must_use]
-pub fn sweep(brand: BrandId, creator: CreatorId, today: Day) -> Statement {
-    bind!(SWEEP, brand, creator, today.0)
+pub fn sweep(brand: BrandId, creators: &[CreatorId], today: Day) -> Statement {
+    bind!(SWEEP, brand, super::json_list(creators), today.0)
 }
 
 row! {

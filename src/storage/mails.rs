@@ -3,7 +3,7 @@
 
 use super::{Database, Page, Param, Reading, Statement, bind, row, statements};
 use crate::app::MailName;
-use crate::domain::ids::{BrandId, MailId};
+use crate::domain::ids::{AuditId, BrandId, MailId};
 use crate::domain::time::Millis;
 
 statements! {
@@ -19,10 +19,16 @@ UPDATE mails SET state = 'sending', tries = tries + 1, due_at_ms = ?3
 WHERE brand_id = ?1 AND id = ?2 AND state = 'waiting'
 RETURNING kind, recipient, content, tries, created_at_ms";
 
-    /// ?3 state, ?4 error, ?5 when to try again, ?6 when it was sent, ?7 whether the content stays.
+    /// ?3 state, ?4 error, ?5 when to try again, ?6 when it was sent, ?7 whether the content stays, ?8
+    /// the mail service's id.
     SETTLE = "
 UPDATE mails SET state = ?3, error = ?4, due_at_ms = ?5, sent_at_ms = ?6,
-  content = iif(?7, content, NULL) WHERE brand_id = ?1 AND id = ?2 AND state = 'sending'";
+  content = iif(?7, content, NULL), service_id = ?8 WHERE brand_id = ?1 AND id = ?2 AND state = 'sending'";
+
+    /// ?1 the mail service's id, ?2 when it bounced, if it did, ?3 why. Said twice it is the same.
+    TOLD = "
+UPDATE mails SET bounced_at_ms = coalesce(bounced_at_ms, ?2), error = ?3, content = NULL
+WHERE service_id = ?1 AND state = 'sent' RETURNING id";
 
     DUE = "
 SELECT brand_id, id FROM mails WHERE due_at_ms <= ?1 AND state = 'waiting'
@@ -32,16 +38,24 @@ ORDER BY due_at_ms LIMIT ?2";
 UPDATE mails SET state = 'unknown', error = ?2, due_at_ms = NULL, content = NULL
 WHERE due_at_ms <= ?1 AND state = 'sending'";
 
+    /// Before [`EXPIRE`], in the trails of those whose they are. ?2 a row's id, ?3 now.
+    NOTE_EXPIRE = "
+INSERT INTO audit (brand_id, id, at_ms, actor_kind, actor_id, action, subject_id, request_id, before)
+SELECT brand_id, ?2, ?3, 'job', 'expire_mails', 'mails.expire', brand_id, '',
+  json_object('mails', count(*)) FROM mails WHERE created_at_ms < ?1 GROUP BY brand_id";
+
     EXPIRE = "
 DELETE FROM mails WHERE created_at_ms < ?1";
 
     /// ?2 before id. Latest first.
     LIST = "
-SELECT id, kind, recipient, state, error, created_at_ms, sent_at_ms FROM mails
+SELECT id, kind, recipient, iif(bounced_at_ms IS NULL, state, 'bounced') AS state, error,
+  created_at_ms, sent_at_ms FROM mails
 WHERE brand_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
 
     RECENT = "
-SELECT id, kind, recipient, state, error, created_at_ms, content FROM mails
+SELECT id, kind, recipient, iif(bounced_at_ms IS NULL, state, 'bounced') AS state, error,
+  created_at_ms, content FROM mails
 ORDER BY created_at_ms DESC, id DESC LIMIT ?1";
 }
 
@@ -118,13 +132,47 @@ pub struct Settled {
     pub sent_at_ms: Option<Millis>,
     /// Whether the content is still needed.
     pub keeps_content: bool,
+    /// What the mail service calls it.
+    pub service_id: Option<String>,
 }
 
 /// Stores what became of a claimed mail.
 #[must_use]
 pub fn settle((brand, id): MailName, settled: &Settled) -> Statement {
-    let Settled { state, error, due_at_ms, sent_at_ms, keeps_content } = settled;
-    bind!(SETTLE, owner(brand), id, *state, error, *due_at_ms, *sent_at_ms, *keeps_content)
+    let Settled { state, error, due_at_ms, sent_at_ms, keeps_content, service_id } = settled;
+    bind!(
+        SETTLE,
+        owner(brand),
+        id,
+        *state,
+        error,
+        *due_at_ms,
+        *sent_at_ms,
+        *keeps_content,
+        service_id.as_deref(),
+    )
+}
+
+row! {
+    /// A mail's id.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct ToldOf {
+        /// It.
+        pub id: MailId,
+    }
+}
+
+/// Stores what the mail service tells later of a mail that it took under this id; which mail that is.
+///
+/// # Errors
+/// [`super::DbError`].
+pub fn told<'a>(
+    db: &'a dyn Database,
+    service_id: &str,
+    bounced_at_ms: Option<Millis>,
+    words: &str,
+) -> Reading<'a, Option<ToldOf>> {
+    db.first(bind!(TOLD, service_id, bounced_at_ms, words))
 }
 
 row! {
@@ -151,10 +199,10 @@ pub fn lose(now_ms: Millis, error: &str) -> Statement {
     bind!(LOSE, now_ms, error)
 }
 
-/// Deletes mails that were put before a moment.
+/// Deletes mails that were put before a moment, and notes it if there are any.
 #[must_use]
-pub fn expire(before_ms: Millis) -> Statement {
-    bind!(EXPIRE, before_ms)
+pub fn expire(before_ms: Millis, note: AuditId, now_ms: Millis) -> Vec<Statement> {
+    vec![bind!(NOTE_EXPIRE, before_ms, note, now_ms), bind!(EXPIRE, before_ms)]
 }
 
 row! {
@@ -167,7 +215,7 @@ row! {
         pub kind: String,
         /// The one address.
         pub recipient: String,
-        /// `waiting`, `sending`, `sent`, `failed` or `unknown`.
+        /// `waiting`, `sending`, `sent`, `failed`, `unknown` or `bounced`.
         pub state: String,
         /// Why, in words for people.
         pub error: String,

@@ -88,7 +88,8 @@ SELECT id AS key, json_object('id', id, 'created_at', strftime('%FT%TZ', created
 WHERE brand_id = ?1 AND creator_id = ?2 AND id > ?3 ORDER BY id LIMIT ?4";
 
     MAILS = "
-SELECT m.id AS key, json_object('id', m.id, 'kind', m.kind, 'state', m.state, 'recipient', m.recipient,
+SELECT m.id AS key, json_object('id', m.id, 'kind', m.kind,
+  'state', iif(m.bounced_at_ms IS NULL, m.state, 'bounced'), 'recipient', m.recipient,
   'created_at', strftime('%FT%TZ', m.created_at_ms / 1000, 'unixepoch')) AS record
 FROM creators c JOIN mails m ON m.brand_id = c.brand_id AND lower(m.recipient) = lower(trim(c.email))
 WHERE c.brand_id = ?1 AND c.id = ?2 AND m.id > ?3 ORDER BY m.id LIMIT ?4";

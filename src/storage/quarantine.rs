@@ -1,7 +1,7 @@
 //! Deliveries that were authentic but unusable.
 
 use super::{Database, Page, Reading, Statement, bind, row, statements};
-use crate::domain::ids::{BrandId, QuarantineId, StoreId};
+use crate::domain::ids::{AuditId, BrandId, QuarantineId, StoreId};
 use crate::domain::time::Millis;
 
 statements! {
@@ -22,6 +22,13 @@ WHERE brand_id = ?1 AND id = ?2";
 
     MARK = "
 UPDATE quarantine SET replayed_at_ms = ?3, body = NULL WHERE brand_id = ?1 AND id = ?2";
+
+    /// Before [`EXPIRE`], in the trail: ?3 its row's id, ?4 now.
+    NOTE_EXPIRE = "
+INSERT INTO audit (brand_id, id, at_ms, actor_kind, actor_id, action, subject_id, request_id, before)
+SELECT brand_id, ?3, ?4, 'job', 'expire_quarantine', 'quarantine.expire', brand_id, '',
+  json_object('bodies', count(*)) FROM quarantine
+WHERE brand_id = ?1 AND received_at_ms < ?2 AND body IS NOT NULL GROUP BY brand_id";
 
     EXPIRE = "
 UPDATE quarantine SET body = NULL WHERE brand_id = ?1 AND received_at_ms < ?2 AND body IS NOT NULL";
@@ -116,8 +123,8 @@ pub fn mark_replayed(brand: BrandId, id: QuarantineId, now_ms: Millis) -> Statem
     bind!(MARK, brand, id, now_ms)
 }
 
-/// Lets the bodies of deliveries before a moment go.
+/// Lets the bodies of deliveries before a moment go, and notes it if there are any.
 #[must_use]
-pub fn expire(brand: BrandId, before_ms: Millis) -> Statement {
-    bind!(EXPIRE, brand, before_ms)
+pub fn expire(brand: BrandId, before_ms: Millis, note: AuditId, now_ms: Millis) -> Vec<Statement> {
+    vec![bind!(NOTE_EXPIRE, brand, before_ms, note, now_ms), bind!(EXPIRE, brand, before_ms)]
 }

@@ -94,6 +94,8 @@ ON CONFLICT (active) DO UPDATE SET remaining = excluded.remaining,
 
 /// A column of sealed text.
 pub struct Sealed {
+    /// What holds it.
+    pub of: &'static str,
     left: &'static str,
     page: &'static str,
     replace: &'static str,
@@ -106,6 +108,7 @@ pub struct Sealed {
 /// Every column of sealed text.
 pub const SEALED: &[Sealed] = &[
     Sealed {
+        of: "stores",
         left: STORES_LEFT,
         page: STORES,
         replace: STORES_REPLACE,
@@ -113,6 +116,7 @@ pub const SEALED: &[Sealed] = &[
         limit: 100,
     },
     Sealed {
+        of: "replaced secrets of stores",
         left: PREVIOUS_LEFT,
         page: PREVIOUS,
         replace: PREVIOUS_REPLACE,
@@ -120,14 +124,23 @@ pub const SEALED: &[Sealed] = &[
         limit: 100,
     },
     Sealed {
+        of: "quarantine",
         left: QUARANTINE_LEFT,
         page: QUARANTINE,
         replace: QUARANTINE_REPLACE,
         contexts: &["", "/facts"],
         limit: 5,
     },
-    Sealed { left: MAILS_LEFT, page: MAILS, replace: MAILS_REPLACE, contexts: &[""], limit: 50 },
     Sealed {
+        of: "mails",
+        left: MAILS_LEFT,
+        page: MAILS,
+        replace: MAILS_REPLACE,
+        contexts: &[""],
+        limit: 50,
+    },
+    Sealed {
+        of: "payment details",
         left: DETAILS_LEFT,
         page: DETAILS,
         replace: DETAILS_REPLACE,
@@ -135,6 +148,7 @@ pub const SEALED: &[Sealed] = &[
         limit: 100,
     },
     Sealed {
+        of: "accounts at payout providers",
         left: ACCOUNTS_LEFT,
         page: ACCOUNTS,
         replace: ACCOUNTS_REPLACE,

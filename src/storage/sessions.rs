@@ -133,12 +133,17 @@ INSERT INTO people (id) SELECT NULL WHERE NOT EXISTS (SELECT 1 FROM sessions s
 UPDATE recovery_codes SET uses = uses + 1, used_at_ms = ?3
 WHERE person_id = ?1 AND code_hash = ?2";
 
-    /// In the trail of each brand that the person is a member of, and in her own. ?1 person. The trail
-    /// is append-only: her own, which no brand has, doesn't say what her devices are called.
+    /// In the trail of each brand that the person is a member of, and in her own. ?1 person. Her own,
+    /// which no brand has, doesn't say what her devices are called.
     NOTE = "
-INSERT INTO audit (brand_id, id, at_ms, actor_kind, actor_id, action, subject_id, request_id, after)
-SELECT m.brand_id, ?2, ?3, 'member', m.id, ?4, m.id, ?5, ?6 FROM members m WHERE m.person_id = ?1
-UNION ALL SELECT ?1, ?2, ?3, 'member', ?1, ?4, ?1, ?5, NULL";
+INSERT INTO audit (brand_id, id, at_ms, actor_kind, actor_id, action, subject_id, request_id)
+SELECT m.brand_id, ?2, ?3, 'member', m.id, ?4, m.id, ?5 FROM members m WHERE m.person_id = ?1
+UNION ALL SELECT ?1, ?2, ?3, 'member', ?1, ?4, ?1, ?5";
+
+    /// What the rows of [`NOTE`] in the brands' trails say of her.
+    NOTE_WHAT = "
+INSERT INTO audit_members (brand_id, audit_id, member_id, after)
+SELECT m.brand_id, ?2, m.id, ?3 FROM members m WHERE m.person_id = ?1";
 
     /// The same of the operator's doing.
     NOTE_RESET = "
@@ -510,6 +515,8 @@ pub fn note(
     request_id: &str,
     after: Option<String>,
     now_ms: Millis,
-) -> Statement {
-    bind!(NOTE, person, id, now_ms, action, request_id, after)
+) -> Vec<Statement> {
+    let mut noted = vec![bind!(NOTE, person, id, now_ms, action, request_id)];
+    noted.extend(after.map(|after| bind!(NOTE_WHAT, person, id, after)));
+    noted
 }

@@ -8,16 +8,18 @@ use http::StatusCode;
 
 use crate::app::{App, Pending};
 use crate::domain::auth::{Actor, Scope, Scopes, TokenKind, api_key_in_query};
-use crate::domain::ids::{BrandId, CreatorId, KeyId};
+use crate::domain::ids::{BrandId, CreatorId, KeyId, MemberId};
 use crate::domain::secret::{same_secret, token_hash};
 use crate::domain::session::{
     BROWSER_COOKIE, SEEN_MS, SESSION_COOKIE, STEP_UP_MS, SecondFactor, device, session_end,
 };
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
+use crate::storage::audit::{self, If};
 use crate::storage::sessions::{self, SessionRow};
-use crate::storage::{Statement, access, audit};
+use crate::storage::{Statement, access};
 use crate::web::handler::{Call, Extract};
+use crate::web::limits;
 use crate::web::message::Request;
 
 /// A key's use is noted at most this often.
@@ -44,6 +46,19 @@ pub enum Identity {
 /// 400 for an API key in the address, which is in somebody's logs by now: it is revoked. 403 for a
 /// cookie that comes with another site's request to change something. 503 if D1 is away.
 pub fn identify<'a>(app: &'a App, request: &'a Request<'a>) -> Pending<'a, Result<Identity>> {
+    Box::pin(async move {
+        let found = whose(app, request).await?;
+        if !matches!(found, Identity::Nobody) {
+            // From now on it has its own share of what may be asked.
+            if let Some(token) = limits::token_of(request) {
+                app.memory.remember_token(token);
+            }
+        }
+        Ok(found)
+    })
+}
+
+fn whose<'a>(app: &'a App, request: &'a Request<'a>) -> Pending<'a, Result<Identity>> {
     Box::pin(async move {
         if let Some(key) = api_key_in_query(request.query()) {
             let (hash, now_ms) = (token_hash(&key), app.now_ms());
@@ -231,18 +246,21 @@ fn brands_caller(call: &Call<'_>, scope: Scope) -> Result<(BrandId, Actor, Scope
     .into())
 }
 
-/// Which of a person's brands a request is about: the header says so where there are several.
+/// Which of a person's brands a request is about: the header says so where there are several, and
+/// whenever something is to be changed. A tab that was open before she was moved to another brand
+/// would change that one otherwise.
 fn acting_for(
     request: &Request<'_>,
     mut brands: impl ExactSizeIterator<Item = BrandId>,
 ) -> Result<Option<usize>> {
+    let looks = matches!(request.method, "GET" | "HEAD");
     match (request.header("tributary-brand"), brands.len()) {
         (Some(told), _) => {
             let told: Option<BrandId> = told.parse().ok();
             Ok(brands.position(|brand| Some(brand) == told))
         }
         (None, 0) => Ok(None),
-        (None, 1) => Ok(Some(0)),
+        (None, 1) if looks => Ok(Some(0)),
         (None, _) => Err(Error::denied(
             StatusCode::BAD_REQUEST,
             "which-brand",
@@ -387,6 +405,35 @@ impl<S> Caller<S> {
         note(app, self.brand, &by, action, &subject.to_string(), before, after)
     }
 
+    /// The same, in front of the change in its batch, if that takes place.
+    #[must_use]
+    pub fn note_if(
+        &self,
+        app: &App,
+        condition: If,
+        (action, subject): (&'static str, &str),
+        before: Option<String>,
+        after: Option<String>,
+    ) -> Statement {
+        let (id, actor, request_id) = (app.new_id(), self.actor, self.request_id.as_str());
+        let done = audit::Done { id, actor, action, subject, request_id, before, after };
+        audit::note_if(condition, self.brand, &done, app.now_ms())
+    }
+
+    /// The same of a member: `before` and `after` are kept apart, so that they can go.
+    #[must_use]
+    pub fn note_of_member(
+        &self,
+        app: &App,
+        condition: Option<If>,
+        (action, member): (&'static str, MemberId),
+        before: Option<String>,
+        after: Option<String>,
+    ) -> [Statement; 2] {
+        let by = By { actor: self.actor, request_id: &self.request_id };
+        note_of_member(app, self.brand, (&by, condition), (action, member), before, after)
+    }
+
     /// The same for many subjects at once.
     #[must_use]
     pub fn note_many(
@@ -447,7 +494,22 @@ pub fn note(
         before,
         after,
     };
-    audit::note(brand, &done, app.now_ms())
+    audit::note(Some(brand), &done, app.now_ms())
+}
+
+/// Notes what somebody does to a member of a brand: see [`Caller::note_of_member`].
+#[must_use]
+pub fn note_of_member(
+    app: &App,
+    brand: BrandId,
+    (by, condition): (&By<'_>, Option<If>),
+    (action, member): (&'static str, MemberId),
+    before: Option<String>,
+    after: Option<String>,
+) -> [Statement; 2] {
+    let (id, actor, request_id) = (app.new_id(), by.actor, by.request_id);
+    let done = audit::Done { id, actor, action, subject: "", request_id, before, after };
+    audit::note_of_member(condition, brand, (member, done), app.now_ms())
 }
 
 /// The id of the request, for what is noted without a [`Caller`].

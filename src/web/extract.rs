@@ -8,7 +8,9 @@ use crate::domain::time::{Day, Millis, Zone, parse_rfc3339};
 use crate::error::{Error, FieldError, Result};
 use crate::storage::Page;
 use crate::web::body::{FromJson, parse_body};
-pub use crate::web::caller::{Browser, By, Caller, Me, Operator, RequestId, SignedIn, may, note};
+pub use crate::web::caller::{
+    Browser, By, Caller, Me, Operator, RequestId, SignedIn, may, note, note_of_member,
+};
 use crate::web::handler::{Call, Extract, etag};
 use crate::web::message::Request;
 

@@ -15,14 +15,24 @@ const SESSION: &str = "__Host-sid";
 /// How long a caller who asks too much is told to wait: the limiter counts by so many seconds.
 const PAUSE_SECONDS: u32 = 10;
 
-/// Refuses a caller who asks too much: who sends a token is counted by that, anyone else by the
-/// network they come from. The health check is free.
+/// The hash of what a request says who sends it by: a token, or a session's cookie.
+#[must_use]
+pub fn token_of(request: &Request<'_>) -> Option<String> {
+    bearer(request).or_else(|| request.cookie(SESSION)).map(token_hash)
+}
+
+/// Refuses a caller who asks too much: whoever sends a token that is known here is counted by that,
+/// anyone else by the network they come from. Anybody can make tokens up: one that this isolate has
+/// never seen counts for its network until it was looked up and is somebody's. The health check is
+/// free.
 ///
 /// # Errors
 /// 429.
 pub async fn throttle(app: &App, request: &Request<'_>) -> Result<()> {
-    let token = bearer(request).or_else(|| request.cookie(SESSION)).map(token_hash);
-    let caller = token.as_deref().unwrap_or(request.network);
+    let token = token_of(request);
+    let nowhere = request.network.is_empty();
+    let own = token.as_deref().filter(|token| nowhere || app.memory.knows_token(token));
+    let caller = own.unwrap_or(request.network);
     if caller.is_empty() || request.path() == "/healthz" || app.throttle.allow(caller).await {
         return Ok(());
     }

@@ -33,6 +33,10 @@ const MAX_STORES: usize = 10_000;
 const MAX_BRANDS: usize = 200;
 const MAX_FACTS: usize = 40_000;
 const MAX_SEEN: usize = 40_000;
+/// At most so many tokens that were somebody's.
+const MAX_TOKENS: usize = 5_000;
+/// How long the answer about the state of the jobs is given again.
+pub const STATUS_FRESH_MS: Millis = 5_000;
 
 /// An isolate's memory.
 #[derive(Default)]
@@ -44,6 +48,8 @@ pub struct Memory {
     facts: Mutex<HashMap<BrandId, order_facts::Remembered>>,
     seen: Mutex<HashSet<OrderId>>,
     waiting: Mutex<Waiting>,
+    tokens: Mutex<Sorted<String, ()>>,
+    status: Mutex<Option<(String, Millis)>>,
 }
 
 /// A store's opened secrets.
@@ -232,6 +238,37 @@ impl Memory {
             Entry::Occupied(mut known) => known.get_mut().add(found),
             Entry::Vacant(free) => _ = free.insert(found),
         }
+    }
+
+    /// Whether the token with this hash was somebody's when it was last looked up here.
+    #[must_use]
+    pub fn knows_token(&self, hash: &str) -> bool {
+        lock(&self.tokens).get(hash).is_some()
+    }
+
+    /// Remembers that the token with this hash is somebody's.
+    pub fn remember_token(&self, hash: String) {
+        let mut tokens = lock(&self.tokens);
+        if tokens.get(&hash).is_some() {
+            return;
+        }
+        if tokens.values().count() >= MAX_TOKENS {
+            *tokens = Sorted::default();
+        }
+        tokens.insert(hash, ());
+    }
+
+    /// What was answered about the state of the jobs a moment ago.
+    #[must_use]
+    pub fn status(&self, now_ms: Millis) -> Option<String> {
+        let status = lock(&self.status);
+        let fresh = status.as_ref().filter(|(_, at_ms)| now_ms - at_ms < STATUS_FRESH_MS);
+        fresh.map(|(answer, _)| answer.clone())
+    }
+
+    /// Remembers what was answered about the state of the jobs; nothing once a job has run here.
+    pub fn remember_status(&self, answer: Option<String>, now_ms: Millis) {
+        *lock(&self.status) = answer.map(|answer| (answer, now_ms));
     }
 
     /// The clicks that wait to be counted.

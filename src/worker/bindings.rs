@@ -35,7 +35,7 @@ export function mail(env, to, subject, text, html) {
     if (!env.EMAIL || !env.MAIL_FROM) throw 'NO_SERVICE';
     const late = new Promise((_, no) => setTimeout(() => no(new Error('no answer in time')), 20000));
     const sent = env.EMAIL.send({ from: env.MAIL_FROM, to, subject, text, html });
-    try { await Promise.race([sent, late]); }
+    try { return (await Promise.race([sent, late]))?.messageId; }
     catch (error) { throw (error?.code ?? '') + ' ' + (error?.message ?? error); }
   });
 }
@@ -190,12 +190,12 @@ pub async fn allowed(env: &Env, key: &str) -> bool {
     outcome(js_allowed(env, key)).await != Err("refused".to_owned())
 }
 
-/// Hands a mail to the mail service.
+/// Hands a mail to the mail service; answers the service's id of it.
 ///
 /// # Errors
 /// The error's code and message between a space; `NO_SERVICE` if none is bound.
-pub async fn mail(env: &Env, mail: &Outgoing) -> Result<(), String> {
-    outcome(js_mail(env, &mail.to, &mail.subject, &mail.text, &mail.html)).await.map(drop)
+pub async fn mail(env: &Env, mail: &Outgoing) -> Result<String, String> {
+    outcome(js_mail(env, &mail.to, &mail.subject, &mail.text, &mail.html)).await
 }
 
 /// Hands a message to the overflow queue, as a JSON text: objects would arrive empty (workers-rs

@@ -16,6 +16,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use http::StatusCode;
+use worker::js_sys::JSON;
 use worker::wasm_bindgen::prelude::wasm_bindgen;
 use worker::{Context, Env, MessageBatch, MessageExt, ScheduleContext, ScheduledEvent, event};
 use worker::{QueueRetryOptionsBuilder, web_sys};
@@ -233,13 +234,16 @@ fn schedule_ms(event: &ScheduledEvent) -> i64 {
     event.schedule() as i64
 }
 
-/// The overflow queue and its dead letters. Never an `Err`: it would end the isolate.
+/// The overflow queue and its dead letters; what the mail service tells. Never an `Err`: it would end the isolate.
 #[event(queue)]
 async fn queue(batch: MessageBatch<String>, env: Env, _ctx: Context) -> worker::Result<()> {
     let Ok(app) = app(&env) else {
         batch.retry_all();
         return Ok(());
     };
+    if batch.queue().ends_with("-mail-events") {
+        return mail_events(&app, &batch).await;
+    }
     let dead = batch.queue().ends_with("-dead");
     let messages = batch.raw_iter().map(|message| Some((message.body().as_string()?, message)));
     let Some(messages) = messages.collect::<Option<Vec<_>>>() else {
@@ -253,6 +257,19 @@ async fn queue(batch: MessageBatch<String>, env: Env, _ctx: Context) -> worker::
             jobs::order::consume(&app, &body).await
         };
         match taken {
+            Ok(()) => message.ack(),
+            Err(_) => message.retry_with_options(&later(message.timestamp().as_millis())),
+        }
+    }
+    Ok(())
+}
+
+/// What the mail service tells: its events come as objects.
+async fn mail_events(app: &App, batch: &MessageBatch<String>) -> worker::Result<()> {
+    for message in batch.raw_iter() {
+        let body = message.body();
+        let text = body.as_string().or_else(|| JSON::stringify(&body).ok()?.as_string());
+        match jobs::mail::told(app, &text.unwrap_or_default()).await {
             Ok(()) => message.ack(),
             Err(_) => message.retry_with_options(&later(message.timestamp().as_millis())),
         }

@@ -154,7 +154,7 @@ impl Throttle for Limiter {
 struct MailService(Env);
 
 impl Mailer for MailService {
-    fn send<'a>(&'a self, mail: &'a Outgoing) -> Pending<'a, Result<(), NotSent>> {
+    fn send<'a>(&'a self, mail: &'a Outgoing) -> Pending<'a, Result<String, NotSent>> {
         Box::pin(SendFuture::new(async move {
             bindings::mail(&self.0, mail).await.map_err(|told| NotSent::from_service(&told))
         }))

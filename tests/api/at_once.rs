@@ -117,9 +117,12 @@ async fn a_persons_own_trail_names_no_device() {
     let (product, _, _) = owned().await;
     let of = |whose: &str| {
         let sql = format!(
-            "SELECT after FROM audit WHERE action IN ('session.begin', 'passkey.add') AND brand_id LIKE '{whose}%' ORDER BY action DESC"
+            "SELECT a.after AS told, m.after FROM audit a LEFT JOIN audit_members m ON m.brand_id = a.brand_id AND m.audit_id = a.id
+             WHERE action IN ('session.begin', 'passkey.add') AND a.brand_id LIKE '{whose}%' ORDER BY action DESC"
         );
-        product.db.rows(&sql).into_iter().map(|row| row["after"].clone()).collect::<Vec<_>>()
+        let rows = product.db.rows(&sql);
+        assert!(rows.iter().all(|row| row["told"].is_null()), "{rows:?}");
+        rows.into_iter().map(|row| row["after"].clone()).collect::<Vec<_>>()
     };
     assert_eq!(of("brand_"), ["\"Safari, iPhone\"", "\"Phone\""]);
     assert_eq!(of("person_"), [Value::Null, Value::Null]);
@@ -134,7 +137,7 @@ async fn a_recovery_code_counts_once_and_not_after_it_was_replaced() {
     browser.sign_in(&product, json!({ "invitation": token })).await;
     let codes = browser.enroll(&product, &Authenticator::new(1)).await["recovery_codes"].clone();
     browser.sign_in(&product, json!({ "email": OWNER })).await;
-    let twin = Browser { cookies: browser.cookies.clone() };
+    let twin = Browser { cookies: browser.cookies.clone(), ..Browser::default() };
     // Two codes at once in one session: one is used.
     let post = async |from: &Browser, n: usize| {
         from.post(&product, "/v1/session/recovery", json!({ "code": codes[n] })).await.status
@@ -335,6 +338,63 @@ async fn a_first_passkey_is_the_first() {
     assert_eq!(refused["type"], "/problems/passkey-refused");
     assert_eq!(count(&product, "passkeys"), 1);
     assert_eq!(count(&product, "recovery_codes"), 0);
+}
+
+/// Two authenticators answer one challenge at once, then one answers two challenges.
+#[tokio::test]
+async fn one_passkey_is_added_by_a_challenge_and_once() {
+    let product = Product::new();
+    Programme::new(&product).await;
+    let browser = Browser::default();
+    let token = invited(&product, OWNER);
+    browser.sign_in(&product, json!({ "invitation": token })).await;
+    let answer = |key: &Authenticator, challenge: &str| {
+        let mut body = key.create(challenge);
+        body["name"] = json!("Phone");
+        body
+    };
+    let add =
+        async |from: &Browser, body: Value| from.post(&product, "/v1/passkeys", body).await.status;
+    let challenge = browser.challenge(&product).await;
+    let twin = Browser { cookies: browser.cookies.clone(), ..Browser::default() };
+    let keys = [1, 2].map(Authenticator::new);
+    let [one, two] = keys.each_ref().map(|key| answer(key, &challenge));
+    let (one, two) = tokio::join!(add(&browser, one), add(&twin, two));
+    assert_eq!([one.min(two), one.max(two)], [201, 401]);
+    assert_eq!([count(&product, "passkeys"), count(&product, "recovery_codes")], [1, 10]);
+    assert_eq!(count(&product, "audit WHERE action = 'passkey.add'"), 2, "her brand's and her own");
+    // The same passkey in two sessions, each with its own challenge.
+    let held = if one == 201 { (browser, &keys[0]) } else { (twin, &keys[1]) };
+    let other = Browser::default();
+    other.sign_in(&product, json!({ "email": OWNER })).await;
+    other.show(&product, held.1).await;
+    let key = Authenticator::new(7);
+    let one = answer(&key, &held.0.challenge(&product).await);
+    let two = answer(&key, &other.challenge(&product).await);
+    let (one, two) = tokio::join!(add(&held.0, one), add(&other, two));
+    assert_eq!([one.min(two), one.max(two)], [201, 409]);
+    assert_eq!(count(&product, "passkeys"), 2);
+    assert_eq!(count(&product, "audit WHERE action = 'passkey.add'"), 4);
+}
+
+/// A brand that withdraws an invitation while it is taken up: whichever is first.
+#[tokio::test]
+async fn an_invitation_of_a_creator_that_is_withdrawn_meanwhile_connects_nobody() {
+    let (product, p, _) = owned().await;
+    let (id, token) = creator(&product, &p, json!({ "name": "Zoe", "handle": "zoe" })).await;
+    for email in ["zoe@zoe.example", OWNER] {
+        let (browser, link) = begun(&product, json!({ "invitation": token, "email": email })).await;
+        product.db.execute("CREATE TEMP TABLE kept AS SELECT * FROM invitations").unwrap();
+        product.db.before("UPDATE creators SET person_id", "DELETE FROM invitations");
+        let before = ["people", "audit"].map(|table| count(&product, table));
+        let late = browser.post(&product, "/v1/sign-in/link", link).await.expect(400);
+        assert_eq!(late["type"], "/problems/sign-in-failed");
+        assert_eq!(["people", "audit"].map(|table| count(&product, table)), before, "{email}");
+        let held = format!("creators WHERE id = '{id}' AND person_id IS NOT NULL");
+        assert_eq!(count(&product, &held), 0, "{email}");
+        product.db.execute("INSERT INTO invitations SELECT * FROM kept").unwrap();
+        product.db.execute("DROP TABLE kept").unwrap();
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Mails: one per cause, sent at most once, shown with what became of them.
 
 use http::Request;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tributary::app::NotSent;
 use tributary::domain::ids::BrandId;
 use tributary::domain::letter::Letter;
@@ -232,6 +232,142 @@ async fn errors_of_the_mail_service_are_told_in_words() {
     for unclear in ["E_DELIVERY_FAILED x", "E_INTERNAL_SERVER_ERROR x", " no answer in time", ""] {
         assert!(matches!(told(unclear), NotSent::Unknown(_)), "{unclear}");
     }
+}
+
+/// What Email Sending tells of a mail that it took, as its queue brings it.
+fn event(kind: &str, id: &str, more: Value) -> String {
+    let mut payload = json!({ "eventId": "e", "messageId": id, "recipient": "ada@casa.example" });
+    payload.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    json!({ "type": format!("cf.email.sending.message.{kind}"), "payload": payload }).to_string()
+}
+
+#[tokio::test]
+async fn a_mail_that_comes_back_is_shown_as_bounced_where_it_matters() {
+    let product = deployed();
+    let p = Programme::new(&product).await;
+    let invite = json!({ "email": "mia@casa.example", "role": "viewer" });
+    let made = p.post(&product, "/v1/members", invite).await.expect(201);
+    assert_eq!((&made["mail_state"], &made["mail_error"]), (&json!("waiting"), &Value::Null));
+    let path = format!("/v1/members/{}", made["id"].as_str().unwrap());
+    let shown = async || p.get(&product, &path).await;
+    assert_eq!(shown().await["mail_state"], "sent");
+    let id = rows(&product)[1]["service_id"].as_str().unwrap().to_owned();
+    assert_eq!(id, "service-2");
+
+    // Nothing to tell, of nobody, or not yet: the queue asks again for the last two.
+    let told = async |event: &str| jobs::mail::told(&product.app, event).await;
+    let before = product.db.checksum();
+    for kind in ["delivered", "deferred"] {
+        told(&event(kind, &id, json!({}))).await.unwrap();
+    }
+    told("no event").await.unwrap();
+    assert!(told(&event("bounced", "service-9", json!({}))).await.is_err());
+    assert_eq!(product.db.checksum(), before);
+
+    product.pass(1000);
+    let hard = json!({ "bounce": { "type": "hard", "reason": "550 5.1.1 User unknown" } });
+    let bounced = event("bounced", &id, hard);
+    told(&bounced).await.unwrap();
+    let once = product.db.checksum();
+    product.pass(1000);
+    told(&bounced).await.unwrap();
+    assert_eq!(product.db.checksum(), once, "told twice it is the same");
+    let words = "bounced: the receiving server refused it (550 5.1.1 User unknown)";
+    let member = shown().await;
+    assert_eq!((&member["mail_state"], &member["mail_error"]), (&json!("bounced"), &json!(words)));
+    assert_eq!(member["state"], "invited");
+    let mails = p.get(&product, "/v1/mails").await;
+    let of = |at: usize| (mails["data"][at]["state"].clone(), mails["data"][at]["error"].clone());
+    let (hers, other) =
+        if mails["data"][0]["recipient"] == "mia@casa.example" { (0, 1) } else { (1, 0) };
+    assert_eq!(of(hers), (json!("bounced"), json!(words)));
+    assert_eq!(of(other), (json!("sent"), Value::Null));
+    // It is over: no job sends it again.
+    product.pass(60 * MINUTE);
+    jobs::run_all(&product.app).await;
+    assert_eq!(product.mailer.count(), 2);
+
+    // One that was called spam arrived.
+    told(&event("complained", "service-1", json!({}))).await.unwrap();
+    let mails = p.get(&product, "/v1/mails").await;
+    assert_eq!(mails["data"][other]["state"], "sent");
+    assert!(mails["data"][other]["error"].as_str().unwrap().contains("spam"));
+    // D1 away: the queue keeps it.
+    product.db.away(true);
+    assert!(told(&bounced).await.is_err());
+}
+
+/// Made-up tokens have no share of their own: they count for the network that sends them, and so does
+/// the first request with a real one.
+#[tokio::test]
+async fn made_up_tokens_count_for_their_network() {
+    let product = Product::new();
+    let p = Programme::new(&product).await;
+    let from = async |address: &str, token: &str| {
+        let request = Request::get("/v1/brand").header("cf-connecting-ip", address);
+        let request = request.header("authorization", format!("Bearer {token}"));
+        product.raw(request.body(Vec::new()).unwrap()).await.status
+    };
+    assert_eq!(from("203.0.113.7", &p.key).await, 200, "known here from now on");
+    *product.throttle.most.lock().unwrap() = Some(30);
+    let shares = product.throttle.seen.lock().unwrap().len();
+    let mut answers = Vec::new();
+    let calls = product.db.calls();
+    for n in 0..100 {
+        answers.push(from("203.0.113.7", &format!("tbk_{n:043}")).await);
+    }
+    assert_eq!(answers.iter().filter(|status| **status == 401).count(), 30, "{answers:?}");
+    assert_eq!(answers.iter().filter(|status| **status == 429).count(), 70);
+    assert!(product.db.calls() - calls <= 30, "what is refused costs no lookup");
+    assert_eq!(from("203.0.113.7", &p.key).await, 200, "a real one goes on, from the same place");
+    let body = json!({ "name": "New", "scopes": ["read"] });
+    let made = p.post(&product, "/v1/keys", body).await.expect(201);
+    let new = made["api_key"].as_str().unwrap();
+    assert_eq!(from("203.0.113.7", new).await, 429, "nobody knows yet that it is one");
+    assert_eq!(from("198.51.100.1", new).await, 200, "another network");
+    assert_eq!(from("203.0.113.7", new).await, 200);
+    // Cookies too.
+    let request = Request::get("/v1/brand").header("cf-connecting-ip", "203.0.113.7");
+    let request = request.header("cookie", "__Host-sid=made-up");
+    assert_eq!(product.raw(request.body(Vec::new()).unwrap()).await.status, 429);
+    let seen = product.throttle.seen.lock().unwrap();
+    assert_eq!(seen.len(), shares + 3, "two networks and a key: {seen:?}");
+    for table in ["audit", "api_keys", "sessions"] {
+        let rows = json!(product.db.rows(&format!("SELECT * FROM {table}"))).to_string();
+        assert!(!rows.contains("203.0.113"), "an address is never stored");
+    }
+}
+
+#[tokio::test]
+async fn the_state_of_the_jobs_is_looked_up_every_few_seconds() {
+    let product = Product::new();
+    for _ in 0..3 {
+        Programme::new(&product).await;
+    }
+    let ask = async || product.call("GET", "/v1/status", None, "").await.expect(200);
+    let first = ask().await;
+    let calls = product.db.calls();
+    for _ in 0..50 {
+        assert_eq!(ask().await, first);
+    }
+    assert_eq!(product.db.calls(), calls);
+    product.pass(5_000);
+    ask().await;
+    assert!(product.db.calls() > calls);
+    jobs::run_all(&product.app).await;
+    assert!(!ask().await["jobs"].as_array().unwrap().is_empty(), "what just ran is told at once");
+    // It counts for the network, whatever token is made up for it.
+    *product.throttle.most.lock().unwrap() = Some(10);
+    let from = async |n: u32| {
+        let request = Request::get("/v1/status").header("cf-connecting-ip", "203.0.113.9");
+        let request = request.header("authorization", format!("Bearer {n}"));
+        product.raw(request.body(Vec::new()).unwrap()).await.status
+    };
+    let mut limited = 0;
+    for n in 0..20 {
+        limited += u32::from(from(n).await == 429);
+    }
+    assert_eq!(limited, 10);
 }
 
 /// A token has its own share, and everyone without one that of their network.

@@ -419,6 +419,8 @@ async fn point_here(product: &Product, host: &str) {
     let proof = tributary::jobs::domains::proof(&product.app, host);
     let url = format!("https://{host}/.well-known/tributary");
     product.web.0.lock().unwrap().insert(url, proof);
+    // The trail is listed by its times.
+    product.pass(1);
     tributary::jobs::run_all(&product.app).await;
 }
 

@@ -193,6 +193,7 @@ impl Brand {
             (_, "/v1/creators") => Some(json!({ "name": "x", "handle": "x" })),
             (_, "/v1/campaigns") => Some(json!({ "name": "x" })),
             (_, "/v1/brands/{id}/keys") => Some(json!({ "name": "k" })),
+            (_, "/v1/people/erasure") => Some(json!({ "email": "former@casa.example" })),
             (_, "/v1/people/reset") => Some(json!({ "email": self.owner.email })),
             (_, "/v1/brands/{id}/owners") => Some(json!({ "email": "e@evil.example" })),
             (_, "/v1/deals/{id}/fees") => {

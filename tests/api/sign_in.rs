@@ -10,7 +10,7 @@ const HOUR_MS: i64 = 60 * MINUTE_MS;
 const OWNER: &str = "owner@casa.example";
 
 /// What [`what_people_do_is_attributable`] tries, and what begins something without changing it.
-pub const PEOPLES_COMMANDS: [&str; 16] = [
+pub const PEOPLES_COMMANDS: [&str; 17] = [
     "post /v1/sign-in",
     "post /v1/passkeys/challenge",
     "post /v1/sign-in/link",
@@ -27,6 +27,7 @@ pub const PEOPLES_COMMANDS: [&str; 16] = [
     "delete /v1/members/{id}",
     "post /v1/brands/{id}/owners",
     "post /v1/people/reset",
+    "post /v1/people/erasure",
 ];
 
 async fn owned() -> (Product, Programme, Member) {
@@ -197,6 +198,7 @@ async fn other_sites_cannot_ask_for_anything() {
     let cookie = format!("__Host-sid={}", owner.browser.cookies.borrow()["__Host-sid"]);
     let form = http::Request::builder().method("POST").uri("/v1/creators");
     let form = form.header("cookie", cookie).header("sec-fetch-site", "same-origin");
+    let form = form.header("tributary-brand", owner.browser.brand.borrow().clone().unwrap());
     let form = form.header("content-type", "text/plain");
     let body = br#"{"name":"X","handle":"x"}"#.to_vec();
     assert_eq!(product.raw(form.body(body).unwrap()).await.status, 415);
@@ -703,8 +705,10 @@ async fn what_people_do_is_attributable() {
     product.call("POST", &path, body, OPERATOR).await.expect(201);
     let body = Some(json!({ "email": OWNER }));
     product.call("POST", "/v1/people/reset", body, OPERATOR).await.expect(204);
+    let body = Some(json!({ "email": "x@casa.example" }));
+    product.call("POST", "/v1/people/erasure", body, OPERATOR).await.expect(204);
     let all = rows();
-    assert_eq!(all.len(), seen.get() + 3);
+    assert_eq!(all.len(), seen.get() + 4);
     assert!(all[seen.get()..].iter().all(|row| row["actor_kind"] == "operator"));
     // Nothing secret is in any of them.
     for row in all {

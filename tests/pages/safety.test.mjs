@@ -267,7 +267,8 @@ test('a session that is ended elsewhere ends at once', async () => {
   const { data } = await casa.client.get('/v1/members');
   await casa.client.post('/v1/members', { email: 'next@casa.example', role: 'owner' });
   const next = await member(browser, server, 'next@casa.example');
-  const gone = await next.page.request.delete(`/v1/members/${data[0].id}`, { headers: { origin: server.origin } });
+  const headers = { origin: server.origin, 'tributary-brand': casa.brand.id };
+  const gone = await next.page.request.delete(`/v1/members/${data[0].id}`, { headers });
   assert.equal(gone.status(), 204);
   await laptop.page.reload();
   assert.match(await laptop.page.textContent('main'), /Nowhere at the moment/);

@@ -177,7 +177,7 @@ impl TestMailer {
 }
 
 impl Mailer for TestMailer {
-    fn send<'a>(&'a self, mail: &'a Outgoing) -> Pending<'a, Result<(), NotSent>> {
+    fn send<'a>(&'a self, mail: &'a Outgoing) -> Pending<'a, Result<String, NotSent>> {
         let failed = self.failing.lock().unwrap().pop();
         // Of what nobody knows it may well have arrived.
         if !matches!(failed, Some(NotSent::NoService | NotSent::Later(_) | NotSent::Refused(_))) {
@@ -185,7 +185,8 @@ impl Mailer for TestMailer {
             let told = json!({ "to": to, "subject": subject, "text": text, "html": html });
             self.mails.lock().unwrap().push(told);
         }
-        Box::pin(async move { failed.map_or(Ok(()), Err) })
+        let id = format!("service-{}", self.count());
+        Box::pin(async move { failed.map_or(Ok(id), Err) })
     }
 }
 

@@ -21,6 +21,8 @@ pub const RP_ID: &str = "app.tributary.test";
 #[derive(Default)]
 pub struct Browser {
     pub cookies: RefCell<BTreeMap<String, String>>,
+    /// The brand that its requests are about: the only one of whoever signed in last.
+    pub brand: RefCell<Option<String>>,
 }
 
 impl Browser {
@@ -53,6 +55,11 @@ impl Browser {
         if !jar.is_empty() {
             request = request.header("cookie", jar.join("; "));
         }
+        if let Some(brand) = &*self.brand.borrow()
+            && !headers.iter().any(|(name, _)| *name == "tributary-brand")
+        {
+            request = request.header("tributary-brand", brand);
+        }
         let bytes = body.map_or(Vec::new(), |body| body.to_string().into_bytes());
         if !bytes.is_empty() {
             request = request.header("content-type", "application/json");
@@ -69,7 +76,21 @@ impl Browser {
                 self.cookies.borrow_mut().insert(name.to_owned(), value.to_owned());
             }
         }
+        self.learn(&answer.json);
         answer
+    }
+
+    /// A tab is about a brand from when its person signed in.
+    fn learn(&self, told: &Value) {
+        let (Some(brands), Some(creators)) =
+            (told["brands"].as_array(), told["creators"].as_array())
+        else {
+            return;
+        };
+        let ids = brands.iter().map(|b| &b["id"]).chain(creators.iter().map(|c| &c["brand_id"]));
+        let mut ids: Vec<String> = ids.filter_map(|id| id.as_str().map(str::to_owned)).collect();
+        ids.dedup();
+        *self.brand.borrow_mut() = if ids.len() == 1 { ids.pop() } else { None };
     }
 
     pub async fn post(&self, product: &Product, path: &str, body: Value) -> Answer {

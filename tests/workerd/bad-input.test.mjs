@@ -24,7 +24,7 @@ const TABLES = [
   ...['links', 'slugs', 'codes', 'orders', 'customers', 'tiers', 'tier_steps', 'offers', 'deal_days', 'entries', 'balances', 'ledger_seals'],
   ...['invitations', 'creator_tokens', 'people', 'members', 'sign_ins', 'sessions', 'passkeys',
     'recovery_codes', 'audit', 'mails'],
-  ...['audit_personal', 'data_requests', 'rewraps'],
+  ...['audit_members', 'audit_personal', 'data_requests', 'rewraps'],
   ...['fees', 'adjustments', 'payment_details', 'payouts', 'payout_lines', 'idempotency'],
   ...['payout_approvals', 'payout_runs', 'payout_providers', 'payout_sendings'],
 ];

@@ -48,7 +48,7 @@ async function world(server) {
     'a creator': bearer(access_token),
     'an owner': { session: { api_key: own.browser.cookies.get('__Host-sid') } },
   };
-  return { callers, ids, bodies: bodies(p) };
+  return { callers, ids, bodies: bodies(p), brand: p.brand.id };
 }
 
 /** Bodies that are good, which no schema can tell: what they name is there, and rules allow it. */
@@ -143,13 +143,15 @@ export async function caught() {
 async function trial(tool, who, args, change) {
   const server = await startServer({ mail: true });
   try {
-    const { callers, ids, bodies } = await world(server);
+    const { callers, ids, bodies, brand } = await world(server);
     const document = await (await fetch(`${server.origin}/openapi.json`)).json();
     withExamples(document, bodies);
     change?.(document);
     const file = join(server.stateDir, 'openapi.json');
     writeFileSync(file, JSON.stringify(document));
-    const { code, output } = await run(tool, server, settings(callers[who], ids), [file, ...args]);
+    // Keys and tokens are one brand's; a session is told it with every change.
+    const about = ['-H', `Tributary-Brand: ${brand}`];
+    const { code, output } = await run(tool, server, settings(callers[who], ids), [file, ...args, ...about]);
     const broken = server.log().match(/panicked|unreachable|RuntimeError|"status":5\d\d.*/g) ?? [];
     return { code: code || broken.length, output: [...broken.slice(0, 5), output].join('\n') };
   } finally {

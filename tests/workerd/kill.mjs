@@ -5,11 +5,13 @@
 // D1 answers a few milliseconds late, as it does over a network: on one thread with the product it would
 // be done before an answer is on its way, whatever order the product does things in.
 //
-// Sixteen writers deliver signed orders and refunds over kept-alive connections; a third kind of call,
-// the job that seals and ends holds, is under way too. After 0.4 to 1.9 seconds workerd gets SIGKILL.
+// Sixteen writers deliver signed orders and refunds over kept-alive connections; the job that seals and
+// ends holds is under way too, and somebody who pays fees, makes payouts, approves and settles them. After 0.4 to 1.9 seconds workerd gets SIGKILL.
 // What was answered 2xx is acknowledged, everything else unknown. Restarted on the same state, it must
 // have every acknowledged delivery; when the unknown ones are delivered once more, every order, balance
-// and total must be what a model makes of all deliveries, and the ledger must verify.
+// and total must be what a model makes of all deliveries, money calls that broke off must be done once,
+// those that were answered must be answered alike, what payouts say must be in the books, and the ledger
+// must verify.
 //
 // The seed decides amounts, kinds and the moments of the kills; how far the writers are by then is up
 // to the machine. --canary runs the build that acknowledges first and passes if that is caught.
@@ -24,6 +26,7 @@ import { IPHONE, programme, sleep } from './support/client.mjs';
 import { books, decimal } from './support/model.mjs';
 import { startServer } from './support/server.mjs';
 import { order, refund, sign } from './support/shopify.mjs';
+import { Treasurer } from './support/treasurer.mjs';
 
 const WRITERS = 16;
 const DAY = 86_400_000;
@@ -63,6 +66,8 @@ export async function killRounds({
     server = await start();
     run.p = await programme(server, { startsAt: '2026-01-01T00:00:00Z' });
     run.creators = [run.p, await run.p.addDeal({ name: 'ben', startsAt: '2026-01-01T00:00:00Z' })];
+    run.treasurer = new Treasurer(run, (n) => random(run.seed ^ 0x5bd1e995, n));
+    await run.treasurer.begin(server);
     for (; run.rounds < rounds && !(until && run.faults.length > 0); run.rounds++) {
       const round = await writeAndKill(run, server);
       server = await start();
@@ -109,7 +114,8 @@ async function writeAndKill(run, server) {
   const work = async () => {
     while (!over) await server.triggerCron({ cron: 'all' }).catch(() => {});
   };
-  const all = Promise.all([...Array.from({ length: WRITERS }, write), visitLink(), work()]);
+  const pay = (creator) => run.treasurer.work(creator, () => over);
+  const all = Promise.all([...Array.from({ length: WRITERS }, write), visitLink(), work(), ...run.creators.map(pay)]);
   await sleep(round.killAfter);
   // A machine that is busy with other things must not make the round an empty one.
   for (let n = 0; n < 200 && round.acked.length < 2 * WRITERS; n++) await sleep(50);
@@ -192,6 +198,7 @@ async function check(run, server, round) {
     if (status !== 200) round.faults.push(`a delivery that was sent again got ${status}`);
   }
   agent.destroy();
+  round.faults.push(...(await run.treasurer.settle()));
   round.faults.push(...(await compare(run, server, until)));
 }
 
@@ -245,13 +252,15 @@ async function differ(run, server) {
   for (const { creator, deal } of run.creators) {
     const { orders, base, commission } = sums.get(deal.id);
     const held = BigInt(balances.find((row) => row.creator_id === creator.id)?.sum ?? 0);
-    if (held !== commission) found.push(`a balance is ${held}, not ${commission}`);
+    const hers = commission + run.treasurer.fees({ deal });
+    if (held !== hers) found.push(`a balance is ${held}, not ${hers}`);
     const day = totals.find((row) => row.deal_id === deal.id) ?? { orders: 0, base: 0, sum: 0 };
     const got = `${day.orders} ${day.base} ${day.sum}`;
     const right = `${orders} ${base} ${commission}`;
     if (got !== right) found.push(`a deal's totals are ${got}, not ${right}`);
     run.total = decimal(commission);
   }
+  found.push(...(await run.treasurer.differ(server)));
   const { balances_match, chain_intact, sums: ledger } = await run.p.client.get('/v1/ledger/verification');
   if (!balances_match || !chain_intact || (ledger.USD ?? '0.00') !== '0.00')
     found.push(`the ledger does not verify: ${JSON.stringify({ balances_match, chain_intact, ledger })}`);
@@ -284,7 +293,8 @@ async function main() {
   });
   log(
     `${run.rounds} rounds in ${((Date.now() - started) / 1000).toFixed(0)} s: ${run.acknowledged} acknowledged, ` +
-      `${run.lost} lost, ${run.faults.length} faults; ${run.clicks} of ${run.sent} clicks counted`,
+      `${run.lost} lost, ${run.faults.length} faults; ${run.clicks} of ${run.sent} clicks counted, ` +
+      `${run.treasurer.settled} payments settled`,
   );
   const caught = run.faults.length > 0;
   if (values.canary) log(caught ? 'the known-bad build was caught' : 'the known-bad build was NOT caught');

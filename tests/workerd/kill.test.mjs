@@ -12,7 +12,8 @@ test('what was acknowledged survives SIGKILL, and counts once', async (t) => {
   assert.deepEqual(run.faults, []);
   assert.equal(run.lost, 0);
   assert.ok(run.acknowledged > 50, `${run.acknowledged} acknowledged deliveries show nothing`);
-  log(`${run.acknowledged} acknowledged, ${run.lost} lost, ${run.clicks} of ${run.sent} clicks counted`);
+  assert.ok(run.treasurer.settled > 0, 'nobody was paid: that shows nothing about payments');
+  log(`${run.treasurer.settled} payments settled, ${run.acknowledged} acknowledged, ${run.lost} lost, ${run.clicks} of ${run.sent} clicks counted`);
 });
 
 test('known-bad: a build that acknowledges before it commits is caught', async (t) => {

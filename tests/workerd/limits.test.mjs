@@ -54,3 +54,23 @@ test('a key that asks too much is told to wait; other brands, links and webhooks
   assert.equal((await a.store.deliver(order())).status, 200);
   assert.equal((await new Client(server).call('GET', '/healthz')).status, 200);
 });
+
+test('tokens that are made up count for the network that sends them, and cost no lookups then', async (t) => {
+  const server = await startServer({ throttle: 300, faults: true });
+  t.after(() => server.stop());
+  const a = await programme(server);
+  const from = { 'cf-connecting-ip': '203.0.113.7' };
+  const client = (token, headers = from) => new Client(server, token, headers);
+  const brand = (token, headers) => client(token, headers).call('GET', '/v1/brand');
+  await server.breakD1('open');
+  const made = Array.from({ length: 1000 }, (_, n) => `tbk_${String(n).padStart(43, '0')}`);
+  const answers = (await Promise.all(made.map((token) => brand(token)))).map(({ status }) => status);
+  assert.deepEqual([...new Set(answers)].sort(), [401, 429]);
+  // The limiter's period may end in between, once.
+  const looked = answers.filter((status) => status === 401).length;
+  assert.ok(looked >= 300 && looked <= 600, `${looked} were looked up`);
+  const calls = await server.breakD1('open');
+  assert.ok(calls <= looked + 5, `${calls} calls of D1 for ${looked}`);
+  assert.equal((await a.client.call('GET', '/v1/brand')).status, 200);
+  assert.equal((await brand(made[0], { 'cf-connecting-ip': '198.51.100.7' })).status, 401);
+});

@@ -98,6 +98,36 @@ test('a deployment sends once, forgets what it said, and tells what became of it
   assert.ok(!server.log().includes('ada@casa.example'));
 });
 
+test('what the mail service tells later comes through its queue, also before the mail is settled', async (t) => {
+  const server = await startServer({ mail: true, vars: { LOCAL: '', DATA_KEY: KEY } });
+  t.after(() => server.stop());
+  // The form that Cloudflare documents for events of Email Sending.
+  const event = (kind, n, more) => ({
+    type: `cf.email.sending.message.${kind}`,
+    source: { type: 'email.sending', zoneId: '023e105f', domain: 'tributary.example' },
+    payload: { eventId: `e-${kind}-${n}`, messageId: `<${n}@mail.test>`, recipient: 'ada@casa.example', ...more },
+    metadata: { eventSchemaVersion: 1, eventTimestamp: new Date().toISOString() },
+  });
+  const hard = { terminal: true, bounce: { type: 'hard', reason: '550 5.1.1 User unknown' } };
+  const rows = [await put(server, KEY), await put(server, KEY)];
+  await server.mailEvent(event('bounced', 2, hard));
+  // What can't be read is no reason to tell it again, nor to keep the others waiting.
+  for (const odd of ['text', {}, [1], event('opened', 1), event('delivered', 1)]) await server.mailEvent(odd);
+  await server.triggerCron();
+  const sent = await Promise.all(rows.map((row) => row()));
+  assert.deepEqual(sent.map(({ state }) => state), ['sent', 'sent']);
+  const bounced = async (row) => (await row()).bounced_at_ms !== null;
+  const second = rows[sent.findIndex(({ service_id }) => service_id === '<2@mail.test>')];
+  const first = rows.find((row) => row !== second);
+  await eventually('the second bounces', () => bounced(second));
+  assert.match((await second()).error, /^bounced: .*\(550 5\.1\.1 User unknown\)$/);
+  assert.equal(await bounced(first), false);
+  for (let n = 0; n < 3; n++) await server.mailEvent(event('rejected', 1, { rejection: { detail: 'Suppressed' } }));
+  await eventually('the first bounces', () => bounced(first));
+  assert.equal((await server.mails()).length, 2, 'nothing is sent again');
+  assert.ok(!server.log().includes('ada@casa.example'));
+});
+
 test('killed while the mail service has it, a mail is never sent again', async (t) => {
   const first = await startServer({ mail: true, vars: { LOCAL: '', DATA_KEY: KEY } });
   t.after(() => first.stop());

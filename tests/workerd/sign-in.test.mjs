@@ -126,6 +126,22 @@ describe('a hundred at once', () => {
     assert.equal(await count(server, codes), 10);
   });
 
+  // The runtime, not the module, knows the curve: natively a crate does.
+  test('a passkey beside the curve is none', async () => {
+    const browser = new Browser(server);
+    const p = await programme(server);
+    const email = `owner-${p.mark}@casa.example`;
+    await browser.signIn(email, { invitation: await invited(server, email) });
+    const good = { name: 'Phone', ...new Authenticator(server).create(await browser.challenge()) };
+    const data = Buffer.from(good.authenticator_data, 'base64url');
+    data[data.length - 1] ^= 1;
+    const bad = { ...good, authenticator_data: data.toString('base64url') };
+    const refused = await browser.call('POST', '/v1/passkeys', bad);
+    assert.deepEqual([refused.status, refused.json.type], [401, '/problems/passkey-refused']);
+    assert.equal(await count(server, `passkeys k JOIN people p ON p.id = k.person_id WHERE p.email = '${email}'`), 0);
+    assert.equal(await browser.status('POST', '/v1/passkeys', good), 201);
+  });
+
   test('ten links of one member’s invitation, ten times each: ten sessions, one member', async () => {
     const p = await programme(server);
     const email = `owner-${p.mark}@casa.example`;

@@ -133,6 +133,7 @@ pub fn generate() -> String {
             members::update,
             members::remove,
             members::invite_owner,
+            members::erase,
             sign_in::begin,
             sign_in::by_link,
             sign_in::by_code,
@@ -174,7 +175,9 @@ pub fn generate() -> String {
     }
     let cookie = crate::domain::session::SESSION_COOKIE;
     let what = "A person's session: whatever takes an API key takes a member's too, as far as her \
-        role goes; whatever takes a creator's token takes a creator's.";
+        role goes; whatever takes a creator's token takes a creator's. The header `Tributary-Brand` \
+        names the brand that is meant: always where something is changed (400 `which-brand` without), \
+        and where she has several.";
     let scheme =
         SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(cookie, what)));
     components.add_security_scheme("session", scheme);

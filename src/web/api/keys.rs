@@ -9,6 +9,7 @@ use crate::domain::secret::token_hash;
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
 use crate::storage::access::{self as rows, KeyRow, NewKey};
+use crate::storage::audit::If;
 use crate::storage::{DbError, Statement};
 use crate::web::body::{body, words};
 use crate::web::extract::{
@@ -237,8 +238,9 @@ pub async fn revoke(
         return Ok(Json(view(row, now_ms)));
     }
     let before = json::text(&view(row, now_ms));
-    let note = caller.note(&app, "key.revoke", id.0, Some(before), None);
-    let batch = vec![rows::end_key(caller.brand, id.0, now_ms), note];
+    let what = ("key.revoke", &*id.0.to_string());
+    let note = caller.note_if(&app, If::KeyHolds, what, Some(before), None);
+    let batch = vec![note, rows::end_key(caller.brand, id.0, now_ms)];
     app.db().run(batch).await.map_err(|error| match error {
         DbError::Constraint(_) => Error::refused(
             "last-admin-key",

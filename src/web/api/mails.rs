@@ -19,7 +19,8 @@ view! {
         kind: String,
         recipient: String,
         /// `waiting`, `sending`, `sent` (the mail service took it), `failed` (it surely was not
-        /// sent), or `unknown` (it may have been, and is not sent again).
+        /// sent), `unknown` (it may have been, and is not sent again), or `bounced` (it was sent, and
+        /// came back).
         state: String,
         /// Why, where there is something to say.
         #[schema(required)]

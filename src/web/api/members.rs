@@ -11,11 +11,12 @@ use crate::domain::secret::token_hash;
 use crate::domain::session::Role;
 use crate::domain::time::{DAY_MS, Millis};
 use crate::error::{Error, Result};
+use crate::storage::audit::If;
 use crate::storage::members::{self as rows, MemberRow, NewMember};
-use crate::storage::{DbError, Statement, sessions};
+use crate::storage::{DbError, Rows, Statement, sessions};
 use crate::web::body::{body, words};
 use crate::web::extract::{
-    Body, By, Caller, Checks, Operator, Params, PathId, RequestId, may, note,
+    Body, By, Caller, Checks, Operator, Params, PathId, RequestId, may, note_of_member,
 };
 use crate::web::handler::{Call, Extract, Json, State};
 use crate::web::json::{self, view};
@@ -26,6 +27,8 @@ use super::view::{List, Time};
 
 /// An invitation holds for so many days.
 const INVITATION_DAYS: u32 = 7;
+/// Whoever finds a member changed meanwhile looks again so often.
+const ATTEMPTS: u32 = 5;
 
 words!(Role { "owner" => Owner, "manager" => Manager, "viewer" => Viewer });
 
@@ -45,6 +48,13 @@ view! {
         expires_at: Option<Time>,
         #[schema(required)]
         joined_at: Option<Time>,
+        /// What became of the mail that invited her, as in `/v1/mails`: `bounced` if nobody got it.
+        /// Null once she joined, and when the mail is too old to be known.
+        #[schema(required)]
+        mail_state: Option<String>,
+        /// Why, where there is something to say.
+        #[schema(required)]
+        mail_error: Option<String>,
     }
 }
 
@@ -61,6 +71,8 @@ fn view(row: MemberRow, now_ms: Millis) -> MemberView {
         invited_at: Time(row.invited_at_ms),
         expires_at: row.joined_at_ms.is_none().then_some(Time(row.expires_at_ms)),
         joined_at: row.joined_at_ms.map(Time),
+        mail_state: row.mail_state,
+        mail_error: row.mail_error,
     }
 }
 
@@ -88,7 +100,7 @@ pub async fn invite(
     super::deals::limit_invitations(&app, caller.brand, &email).await?;
     let (mut batch, view) = invitation(&app, caller.brand, &brand.name, &email, new.role)?;
     let told = Some(json::text(&view));
-    batch.push(caller.note(&app, "member.invite", view.id, None, told));
+    batch.extend(caller.note_of_member(&app, None, ("member.invite", view.id), None, told));
     commit(&app, batch).await?;
     Ok((StatusCode::CREATED, Json(view)))
 }
@@ -137,12 +149,16 @@ pub fn invitation(
         invited_at_ms: now_ms,
         expires_at_ms,
         joined_at_ms: None,
+        mail_state: Some("waiting".to_owned()),
+        mail_error: None,
     };
     Ok((batch, view(row, now_ms)))
 }
 
-async fn commit(app: &App, batch: Vec<Statement>) -> Result<()> {
-    app.db().run(batch).await.map(drop).map_err(|error| match error {
+/// Answers whether the last statement answered a row.
+async fn commit(app: &App, batch: Vec<Statement>) -> Result<bool> {
+    let done = |rows: Vec<Rows>| rows.last().is_some_and(|rows| !rows.is_empty());
+    app.db().run(batch).await.map(done).map_err(|error| match error {
         DbError::Constraint(text) if text.contains("last_owner") => {
             Error::refused("last-owner", "a brand has an owner: make somebody else one first")
         }
@@ -201,13 +217,27 @@ pub async fn update(
     caller.stepped_up(&app)?;
     no_more_than(&caller, changes.role)?;
     let now_ms = app.now_ms();
-    let row = find(&app, caller.brand, id.0).await?;
-    let changed = MemberRow { role: changes.role, ..find(&app, caller.brand, id.0).await? };
-    let (before, after) = (json::text(&view(row, now_ms)), view(changed, now_ms));
-    let told = Some(json::text(&after));
-    let note = caller.note(&app, "member.update", id.0, Some(before), told);
-    commit(&app, vec![rows::set_role(caller.brand, id.0, changes.role), note]).await?;
-    Ok(Json(after))
+    for _ in 0..ATTEMPTS {
+        let row = find(&app, caller.brand, id.0).await?;
+        if row.role == changes.role {
+            return Ok(Json(view(row, now_ms)));
+        }
+        let changed = view(MemberRow { role: changes.role, ..row.clone() }, now_ms);
+        let (before, after) = (json::text(&view(row.clone(), now_ms)), json::text(&changed));
+        let (if_still, what) = (Some(If::MemberIs(row.role)), ("member.update", id.0));
+        let note = caller.note_of_member(&app, if_still, what, Some(before), Some(after));
+        let mut batch = Vec::from(note);
+        batch.push(rows::set_role(caller.brand, &row, changes.role));
+        if commit(&app, batch).await? {
+            return Ok(Json(changed));
+        }
+    }
+    Err(changing())
+}
+
+/// Somebody else changes the same member again and again.
+fn changing() -> Box<Error> {
+    Error::refused("member-changing", "somebody else is changing this member: look, and try again")
 }
 
 /// Removes a member, from every session of hers at once, or withdraws an invitation. The last owner
@@ -221,11 +251,44 @@ pub async fn remove(
     id: PathId<Member>,
 ) -> Result<Response> {
     caller.stepped_up(&app)?;
-    let row = find(&app, caller.brand, id.0).await?;
-    let before = json::text(&view(row, app.now_ms()));
-    let note = caller.note(&app, "member.remove", id.0, Some(before), None);
-    let ended = sessions::end_ended(caller.brand, id.0, app.now_ms());
-    commit(&app, vec![ended, rows::remove(caller.brand, id.0), note]).await?;
+    for _ in 0..ATTEMPTS {
+        let row = find(&app, caller.brand, id.0).await?;
+        let before = json::text(&view(row.clone(), app.now_ms()));
+        let (if_still, what) = (Some(If::MemberIs(row.role)), ("member.remove", id.0));
+        let mut batch = Vec::from(caller.note_of_member(&app, if_still, what, Some(before), None));
+        batch.push(sessions::end_ended(caller.brand, id.0, app.now_ms()));
+        batch.push(rows::remove(caller.brand, &row));
+        if commit(&app, batch).await? {
+            return Ok(Response::empty(StatusCode::NO_CONTENT));
+        }
+    }
+    Err(changing())
+}
+
+body! {
+    /// Who asks to be forgotten.
+    pub struct Former {
+        email: String,
+    }
+}
+
+/// Lets go of what is still told of a former member: in the brands' audit trails (who did what stays,
+/// by ids), and of mails to her. What is told of a creator goes with her erasure by her brand.
+#[utoipa::path(post, path = "/v1/people/erasure", tag = "operator", request_body = Former,
+    security(("operator" = [])), responses((status = 204, description = "Nothing is left"),
+    (status = 409, description = "A member, or invited to be one")))]
+pub async fn erase(
+    State(app): State<App>,
+    _: Operator,
+    RequestId(request_id): RequestId,
+    Body(former): Body<Former>,
+) -> Result<Response> {
+    let email = normal_email(&former.email);
+    if rows::is_anywhere(app.db(), &email).await? {
+        let why = "a brand has her as a member, or invited her: it removes her first";
+        return Err(Error::refused("still-a-member", why));
+    }
+    app.db().run(rows::forget(&email, app.new_id(), &request_id, app.now_ms())).await?;
     Ok(Response::empty(StatusCode::NO_CONTENT))
 }
 
@@ -264,8 +327,8 @@ pub async fn invite_owner(
     let name = super::brand::find(&app, brand).await?.brand.name;
     let (mut batch, view) = invitation(&app, brand, &name, &email, Role::Owner)?;
     let by = By { actor: Actor::Operator, request_id: &request_id };
-    let (id, told) = (view.id.to_string(), Some(json::text(&view)));
-    batch.push(note(&app, brand, &by, "member.invite", &id, None, told));
+    let told = Some(json::text(&view));
+    batch.extend(note_of_member(&app, brand, (&by, None), ("member.invite", view.id), None, told));
     commit(&app, batch).await?;
     Ok((StatusCode::CREATED, Json(view)))
 }

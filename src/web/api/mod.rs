@@ -41,6 +41,7 @@ routes! {
     "/v1/brands/{id}/keys" => { post: keys::create_for_brand }
     "/v1/brands/{id}/owners" => { post: members::invite_owner }
     "/v1/people/reset" => { post: passkeys::reset }
+    "/v1/people/erasure" => { post: members::erase }
     "/v1/brand" => { get: brand::show, patch: brand::update }
     "/v1/brand/payout-provider" => {
         get: provider::show, put: provider::put, delete: provider::remove

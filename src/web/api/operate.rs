@@ -4,10 +4,11 @@ use http::StatusCode;
 
 use crate::app::App;
 use crate::domain::json::json;
+use crate::domain::time::Millis;
 use crate::error::Result;
 use crate::storage::{brands, jobs, ledger, rewrap};
-use crate::web::handler::{Json, State};
-use crate::web::json::view;
+use crate::web::handler::State;
+use crate::web::json::{self, view};
 use crate::web::json_response;
 use crate::web::message::Response;
 
@@ -67,8 +68,18 @@ view! {
 #[utoipa::path(get, path = "/v1/status", tag = "operator", responses(
     (status = 200, body = Status)
 ))]
-pub async fn status(State(app): State<App>) -> Result<Json<Status>> {
+pub async fn status(State(app): State<App>) -> Result<Response> {
     let now_ms = app.now_ms();
+    // Anyone may ask, as often as their network allows: what it costs is paid every few seconds.
+    if let Some(answer) = app.memory.status(now_ms) {
+        return Ok(json_response(StatusCode::OK, answer));
+    }
+    let answer = json::text(&look(&app, now_ms).await?);
+    app.memory.remember_status(Some(answer.clone()), now_ms);
+    Ok(json_response(StatusCode::OK, answer))
+}
+
+async fn look(app: &App, now_ms: Millis) -> Result<Status> {
     let jobs = jobs::list(app.db()).await?.into_iter().map(|run| JobStatus {
         name: run.name,
         last_run_at: Time(run.finished_at_ms),
@@ -78,7 +89,7 @@ pub async fn status(State(app): State<App>) -> Result<Json<Status>> {
     });
     let jobs = jobs.collect();
     let mut oldest = None;
-    // Anyone may ask, so that the answer must cost little however many brands there are.
+    // The answer must cost little however many brands there are.
     for brand in brands::all_ids(app.db()).await?.into_iter().take(MAX_BRANDS) {
         oldest =
             [oldest, ledger::oldest_unsealed(app.db(), brand).await?].into_iter().flatten().min();
@@ -86,5 +97,5 @@ pub async fn status(State(app): State<App>) -> Result<Json<Status>> {
     let unsealed_age_seconds = oldest.map(|at: i64| (now_ms - at) / 1000);
     let active = app.config.data_key.active();
     let sealed_under_older_keys = rewrap::remaining(app.db(), active).await?;
-    Ok(Json(Status { jobs, unsealed_age_seconds, sealed_under_older_keys }))
+    Ok(Status { jobs, unsealed_age_seconds, sealed_under_older_keys })
 }

@@ -224,7 +224,7 @@ fn shown(
 ) -> String {
     let (secret, now_ms) = (session::secret(app.random()), app.now_ms());
     batch.push(rows::step_up(me, &token_hash(&secret), now_ms));
-    batch.push(rows::note(me.person_id, app.new_id(), action, request_id, what, now_ms));
+    batch.extend(rows::note(me.person_id, app.new_id(), action, request_id, what, now_ms));
     secret
 }
 
@@ -275,7 +275,14 @@ pub async fn remove(
     }
     let what = Some(json::text(&gone.name));
     let mut batch = rows::delete_passkey(me, id.0);
-    batch.push(rows::note(me.person_id, app.new_id(), "passkey.remove", &request_id, what, now_ms));
+    batch.extend(rows::note(
+        me.person_id,
+        app.new_id(),
+        "passkey.remove",
+        &request_id,
+        what,
+        now_ms,
+    ));
     batch.push(notice(&app, &me.email, "A passkey was removed from your account.")?);
     match app.db().run(batch).await {
         Ok(_) => Ok(Response::empty(StatusCode::NO_CONTENT)),
@@ -391,7 +398,14 @@ pub async fn new_codes(
     me.stepped_up(now_ms)?;
     let mut batch = Vec::new();
     let codes = recovery_codes(&app, me.person_id, &mut batch);
-    batch.push(rows::note(me.person_id, app.new_id(), "recovery.make", &request_id, None, now_ms));
+    batch.extend(rows::note(
+        me.person_id,
+        app.new_id(),
+        "recovery.make",
+        &request_id,
+        None,
+        now_ms,
+    ));
     batch.push(notice(&app, &me.email, "New recovery codes were made for your account.")?);
     app.db().run(batch).await?;
     Ok((StatusCode::CREATED, Json(NewRecoveryCodes { recovery_codes: codes })))

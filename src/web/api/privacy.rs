@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::domain::ids::{DataRequest, DataRequestId, StoreId};
 use crate::error::{Error, Result};
+use crate::storage::audit::If;
 use crate::storage::privacy::{self as rows, RequestRow};
 use crate::web::extract::{Caller, Params, PathId, may};
 use crate::web::handler::{Json, State};
@@ -87,8 +88,10 @@ pub async fn complete(
             return Err(Error::refused("redaction", "a redaction is done by itself"));
         }
         let complete = rows::complete(caller.brand, id.0, now_ms);
-        let note = caller.note(&app, "data_request.complete", id.0, None, None);
-        app.db().run(vec![complete, note]).await?;
+        let if_open = If::RequestGoesOn { redacted: 0, done: true };
+        let what = ("data_request.complete", &*id.0.to_string());
+        let note = caller.note_if(&app, if_open, what, None, None);
+        app.db().run(vec![note, complete]).await?;
     }
     let done_at = Time(found.done_at_ms.unwrap_or(now_ms));
     Ok(Json(Completed { id: id.0, state: "done", done_at }))

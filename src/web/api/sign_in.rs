@@ -334,7 +334,7 @@ async fn spent(
     let (hash, id) = (token_hash(secret), app.new_id());
     batch.push(rows::insert(&hash, id, &browser.device, &sign_in.email, now_ms));
     let told = Some(json::text(&browser.device));
-    batch.push(rows::note(person, app.new_id(), "session.begin", request_id, told, now_ms));
+    batch.extend(rows::note(person, app.new_id(), "session.begin", request_id, told, now_ms));
     Ok(app.db().run(batch).await.map(drop))
 }
 
@@ -357,7 +357,7 @@ async fn accepted(app: &App, hash: &str, email: &str, request_id: &str) -> Resul
     let mut batch = vec![access::spend_invitation(found.brand_id, hash, now_ms)];
     #[cfg(feature = "canary")]
     unspent(app, &mut batch);
-    batch.push(members::connect(found.brand_id, found.creator_id, email));
+    batch.push(members::connect(found.brand_id, found.creator_id, email, hash));
     // From now on she shows who she is: no link or token alone opens anything.
     batch.push(access::withdraw(found.brand_id, found.creator_id));
     batch.push(access::end_tokens(found.brand_id, found.creator_id));
@@ -552,7 +552,7 @@ pub async fn ended(app: &App, me: &SessionRow, id: SessionId, request_id: &str) 
     let (now_ms, note_id) = (app.now_ms(), app.new_id());
     let note = rows::note(me.person_id, note_id, "session.end", request_id, told, now_ms);
     let mut batch = rows::end(me.person_id, id);
-    batch.push(note);
+    batch.extend(note);
     match app.db().run(batch).await {
         Ok(_) => Ok(()),
         Err(DbError::Constraint(_)) => Err(Error::NotFound.into()),

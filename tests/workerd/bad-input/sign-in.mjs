@@ -42,7 +42,7 @@ const otherwise = (key, changes, challenge) => {
   return Object.assign(new Authenticator({ origin: key.origin }), changed).get(challenge);
 };
 /** Signing in on the way to what is refused changes these. */
-const way = ['sign_ins', 'sessions', 'mails', 'audit', 'passkeys'];
+const way = ['sign_ins', 'sessions', 'mails', 'audit', 'audit_members', 'passkeys'];
 
 export const signIn = [
   [
@@ -388,7 +388,7 @@ export const signIn = [
       assert.equal(await w.ada.browser.status('DELETE', `/v1/members/${id}`), 204);
       return [browser.call('GET', '/v1/creators'), browser.call('POST', '/v1/creators', { name: 'x', handle: 'x' })];
     },
-    refused(403, { changes: ['members', 'audit'] }),
+    refused(403, { changes: ['members', 'audit', 'audit_members'] }),
   ],
   [
     'D15',

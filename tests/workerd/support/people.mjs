@@ -11,6 +11,8 @@ export const newAddress = (name = 'person') =>
 /** A browser somewhere in the world: it keeps cookies and asks from our own pages. */
 export class Browser {
   cookies = new Map();
+  /** The brand that its requests are about: the only one of whoever signed in last. */
+  brand = undefined;
 
   constructor(server) {
     this.server = server;
@@ -25,7 +27,14 @@ export class Browser {
   /** Any answer; cookies that it sets are kept. */
   async call(method, path, body, headers = {}) {
     const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; ');
-    const answer = await this.client.call(method, path, body, { ...(cookie && { cookie }), ...headers });
+    const about = this.brand && { 'tributary-brand': this.brand };
+    const all = { ...(cookie && { cookie }), ...about, ...headers };
+    const answer = await this.client.call(method, path, body, all);
+    const { brands, creators } = answer.json ?? {};
+    if (Array.isArray(brands) && Array.isArray(creators)) {
+      const ids = new Set([...brands.map(({ id }) => id), ...creators.map(({ brand_id }) => brand_id)]);
+      this.brand = ids.size === 1 ? [...ids][0] : undefined;
+    }
     for (const set of answer.headers.getSetCookie()) {
       const [, name, value] = /^([^=]+)=([^;]*)/.exec(set);
       if (set.includes('Max-Age=0')) this.cookies.delete(name);

@@ -74,6 +74,8 @@ export async function startServer({
     breakD1: async (mode, options = {}) => (await server.control('/fault', { mode, ...options })).calls,
     /** The mails that the mail service took; told a `mode`, it fails like that (scripts/lib/mail.mjs). */
     mails: (fault = {}) => server.control('/mail', fault),
+    /** Tells an event of the mail service to its queue, as an object. */
+    mailEvent: (event) => server.control('/mail-event', event),
     /** Asks the object of `subject` that counts attempts, `times` at once: what each was answered. */
     attempts: (subject, limit, periodMs, times) =>
       server.control('/attempts', { subject, question: `${limit} ${periodMs}`, times }),
