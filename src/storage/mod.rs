@@ -14,6 +14,7 @@ pub mod click_counter;
 pub mod clicks;
 pub mod creators;
 pub mod deals;
+pub mod fees;
 pub mod jobs;
 mod kept;
 pub mod ledger;
@@ -23,6 +24,7 @@ pub mod members;
 pub mod offers;
 pub mod order_facts;
 pub mod orders;
+pub mod payment;
 pub mod payouts;
 pub mod personal;
 pub mod privacy;
@@ -30,6 +32,7 @@ pub mod quarantine;
 pub mod retention;
 pub mod rewrap;
 pub mod rows;
+pub mod sendings;
 pub mod sessions;
 pub mod stores;
 pub mod tiers;
@@ -197,6 +200,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("clicks", clicks::STATEMENTS),
         ("creators", creators::STATEMENTS),
         ("deals", deals::STATEMENTS),
+        ("fees", fees::STATEMENTS),
         ("jobs", jobs::STATEMENTS),
         ("ledger", ledger::STATEMENTS),
         ("links", links::STATEMENTS),
@@ -205,12 +209,14 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("offers", offers::STATEMENTS),
         ("order_facts", order_facts::STATEMENTS),
         ("orders", orders::STATEMENTS),
+        ("payment", payment::STATEMENTS),
         ("payouts", payouts::STATEMENTS),
         ("personal", personal::STATEMENTS),
         ("privacy", privacy::STATEMENTS),
         ("quarantine", quarantine::STATEMENTS),
         ("retention", retention::STATEMENTS),
         ("rewrap", rewrap::STATEMENTS),
+        ("sendings", sendings::STATEMENTS),
         ("sessions", sessions::STATEMENTS),
         ("stores", stores::STATEMENTS),
         ("tiers", tiers::STATEMENTS),
