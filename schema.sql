@@ -11,6 +11,9 @@
 -- `money_keys`: whether API keys may move money, which members do with a passkey.
 -- `counts_customers`: whether orders are counted by customer, because some terms look at that.
 -- `tiers`: how many tiers haven't ended, counted by their triggers.
+-- `payout_day`: drafts are made on that day of each month that isn't before `payout_since_day`, in these
+-- currencies (NULL: all). A payout above `second_above_minor` needs two people. `revision` counts the
+-- changes of settings.
 CREATE TABLE brands (
   id TEXT NOT NULL PRIMARY KEY,
   name TEXT NOT NULL,
@@ -27,7 +30,12 @@ CREATE TABLE brands (
   version INTEGER NOT NULL DEFAULT 1,
   money_keys INTEGER NOT NULL DEFAULT 1 CHECK (money_keys IN (0, 1)),
   counts_customers INTEGER NOT NULL DEFAULT 0 CHECK (counts_customers IN (0, 1)),
-  tiers INTEGER NOT NULL DEFAULT 0 CHECK (tiers >= 0)
+  tiers INTEGER NOT NULL DEFAULT 0 CHECK (tiers >= 0),
+  payout_day INTEGER CHECK (payout_day BETWEEN 1 AND 28),
+  payout_currencies TEXT CHECK (json_valid(payout_currencies)),
+  payout_since_day INTEGER,
+  second_above_minor INTEGER CHECK (second_above_minor BETWEEN 0 AND 900000000000000),
+  revision INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 CREATE TRIGGER brands_version AFTER UPDATE OF timezone, hold_days, earn_on, count_test_orders ON brands WHEN NEW.timezone <> OLD.timezone OR NEW.hold_days <> OLD.hold_days OR NEW.earn_on <> OLD.earn_on OR NEW.count_test_orders <> OLD.count_test_orders BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.id, (SELECT version FROM brands WHERE id = NEW.id), 'brand', NEW.id, json_object('timezone', NEW.timezone, 'hold_days', NEW.hold_days, 'earn_on', NEW.earn_on, 'count_test_orders', NEW.count_test_orders)); END;
 CREATE TRIGGER brands_begin_journal AFTER INSERT ON brands BEGIN INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.id, NEW.version, 'brand', NEW.id, json_object('timezone', NEW.timezone, 'hold_days', NEW.hold_days, 'earn_on', NEW.earn_on, 'count_test_orders', NEW.count_test_orders)); END;
@@ -134,6 +142,7 @@ CREATE TABLE deals (
   tags TEXT NOT NULL CHECK (json_valid(tags)),
   closed_at_ms INTEGER,
   created_at_ms INTEGER NOT NULL,
+  revision INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (brand_id, id),
   FOREIGN KEY (brand_id, creator_id) REFERENCES creators (brand_id, id),
   FOREIGN KEY (brand_id, campaign_id) REFERENCES campaigns (brand_id, id)
@@ -489,7 +498,9 @@ CREATE TABLE creator_tokens (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX creator_tokens_by_creator ON creator_tokens (brand_id, creator_id);
 
--- Fixed payments to creators, hers at once.
+-- Fixed payments to creators: posted at once, or planned until a day, until the deal reaches a stage
+-- (`reached_at_ms`: it has), or both. Whoever posts one changes its state in the same batch, once. A
+-- deal can't reach a stage past the fees that wait for it.
 CREATE TABLE fees (
   brand_id TEXT NOT NULL,
   id TEXT NOT NULL,
@@ -499,9 +510,20 @@ CREATE TABLE fees (
   amount_minor INTEGER NOT NULL CHECK (amount_minor > 0),
   note TEXT,
   created_at_ms INTEGER NOT NULL,
+  due_day INTEGER,
+  stage TEXT,
+  reached_at_ms INTEGER,
+  state TEXT NOT NULL DEFAULT 'posted' CHECK (state IN ('planned', 'posted', 'cancelled')),
+  decided_at_ms INTEGER,
   PRIMARY KEY (brand_id, id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX fees_by_deal ON fees (brand_id, deal_id, id);
+CREATE INDEX fees_planned ON fees (brand_id, due_day, id) WHERE state = 'planned';
+CREATE INDEX fees_by_creator ON fees (brand_id, creator_id) WHERE state = 'planned';
+CREATE TRIGGER fees_of_nobody_erased BEFORE INSERT ON fees WHEN EXISTS (SELECT 1 FROM creators WHERE brand_id = NEW.brand_id AND id = NEW.creator_id AND erased_at_ms IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'creator_erased: constraint failed'); END;
+CREATE TRIGGER fees_wait_for_what_is_not BEFORE INSERT ON fees WHEN NEW.state = 'planned' AND NEW.reached_at_ms IS NULL AND EXISTS (SELECT 1 FROM deals WHERE brand_id = NEW.brand_id AND id = NEW.deal_id AND stage = NEW.stage) BEGIN SELECT RAISE(ABORT, 'fee_stage_reached: constraint failed'); END;
+CREATE TRIGGER fees_decided_once BEFORE UPDATE OF state ON fees WHEN OLD.state <> 'planned' BEGIN SELECT RAISE(ABORT, 'fee_decided: constraint failed'); END;
+CREATE TRIGGER deals_stage_reaches_fees AFTER UPDATE OF stage ON deals WHEN NEW.stage <> OLD.stage AND EXISTS (SELECT 1 FROM fees WHERE brand_id = NEW.brand_id AND deal_id = NEW.id AND state = 'planned' AND stage = NEW.stage AND reached_at_ms IS NULL) BEGIN SELECT RAISE(ABORT, 'fee_waits_for_stage: constraint failed'); END;
 
 -- Corrections by hand, each with its reason; negative ones take money back.
 CREATE TABLE adjustments (
@@ -531,7 +553,9 @@ CREATE TABLE payment_details (
 ) STRICT, WITHOUT ROWID;
 
 -- Payments made together. Money leaves what is available when one is approved, and in no other
--- way; `revision` guards that against being done twice.
+-- way; `revision` guards that against being done twice. `needs_two`: it needed two people by the rule
+-- when it was drafted (a later rule may ask so too). `skipped`: JSON rows of who has something and
+-- wasn't drafted: creator, reason, minor units.
 CREATE TABLE payouts (
   brand_id TEXT NOT NULL,
   id TEXT NOT NULL,
@@ -540,10 +564,13 @@ CREATE TABLE payouts (
   revision INTEGER NOT NULL,
   created_at_ms INTEGER NOT NULL,
   approved_at_ms INTEGER,
+  needs_two INTEGER NOT NULL DEFAULT 0 CHECK (needs_two IN (0, 1)),
+  skipped TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(skipped)),
   PRIMARY KEY (brand_id, id)
 ) STRICT, WITHOUT ROWID;
 
--- What each creator gets of a payout. `revision` guards the settlement.
+-- What each creator gets of a payout. `revision` guards the settlement. A line that failed may be tried
+-- again: `attempt` counts. `way`: whether this try stands in a file or went to the provider, never both.
 CREATE TABLE payout_lines (
   brand_id TEXT NOT NULL,
   payout_id TEXT NOT NULL,
@@ -555,9 +582,72 @@ CREATE TABLE payout_lines (
   reference TEXT,
   reason TEXT,
   settled_at_ms INTEGER,
+  attempt INTEGER NOT NULL DEFAULT 1 CHECK (attempt >= 1),
+  way TEXT CHECK (way IN ('file', 'paypal')),
   PRIMARY KEY (brand_id, payout_id, id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX payout_lines_by_creator ON payout_lines (brand_id, creator_id, id);
+
+-- Who approved what needs two people: a payout, by its id, or another try of a line, by `line/attempt`.
+-- They count while they are members who may approve.
+CREATE TABLE payout_approvals (
+  brand_id TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  person_id TEXT NOT NULL,
+  member_id TEXT NOT NULL,
+  approved_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, subject, person_id)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER payouts_second_approver BEFORE UPDATE OF state ON payouts WHEN NEW.state = 'approved' AND OLD.state <> 'approved' AND (OLD.needs_two = 1 OR EXISTS (SELECT 1 FROM brands b WHERE b.id = NEW.brand_id AND b.second_above_minor IS NOT NULL AND (b.currency <> NEW.currency OR b.second_above_minor < (SELECT sum(l.amount_minor) FROM payout_lines l WHERE l.brand_id = NEW.brand_id AND l.payout_id = NEW.id)))) AND (SELECT count(*) FROM payout_approvals a JOIN members m ON m.brand_id = a.brand_id AND m.person_id = a.person_id AND m.role <> 'viewer' WHERE a.brand_id = NEW.brand_id AND a.subject = NEW.id) < 2 BEGIN SELECT RAISE(ABORT, 'second_approver: constraint failed'); END;
+CREATE TRIGGER payout_lines_second_approver BEFORE UPDATE OF state ON payout_lines WHEN NEW.state = 'in_payout' AND OLD.state = 'failed' AND EXISTS (SELECT 1 FROM payouts p JOIN brands b ON b.id = p.brand_id WHERE p.brand_id = NEW.brand_id AND p.id = NEW.payout_id AND (p.needs_two = 1 OR (b.second_above_minor IS NOT NULL AND (b.currency <> p.currency OR b.second_above_minor < NEW.amount_minor)))) AND (SELECT count(*) FROM payout_approvals a JOIN members m ON m.brand_id = a.brand_id AND m.person_id = a.person_id AND m.role <> 'viewer' WHERE a.brand_id = NEW.brand_id AND a.subject = NEW.id || '/' || NEW.attempt) < 2 BEGIN SELECT RAISE(ABORT, 'second_approver: constraint failed'); END;
+
+-- Days on which drafts were due by schedule, and were made, or nobody was to be paid.
+CREATE TABLE payout_runs (
+  brand_id TEXT NOT NULL,
+  due_day INTEGER NOT NULL,
+  drafted_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, due_day)
+) STRICT, WITHOUT ROWID;
+
+-- The brand's account at a service that pays creators. The secret is sealed to brand and account.
+CREATE TABLE payout_providers (
+  brand_id TEXT NOT NULL PRIMARY KEY,
+  provider TEXT NOT NULL CHECK (provider IN ('paypal')),
+  client_id TEXT NOT NULL,
+  secret_sealed TEXT NOT NULL,
+  updated_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Payments handed to the provider, one per try of a line, each under a reference of its own: PayPal
+-- tells repetitions by it for 30 days. `sending`: claimed, so that it may be on its way; `doubtful`: an
+-- earlier request may have been taken; `batch`: PayPal's id, once it is known. `due_at_ms`: when to ask
+-- or, if it surely wasn't taken, to send. In flight (`waiting`, `sending`, `sent`) nobody settles the line
+-- by hand, and the account stays. `unknown`: nobody asks any more, people decide.
+CREATE TABLE payout_sendings (
+  brand_id TEXT NOT NULL,
+  line_id TEXT NOT NULL,
+  attempt INTEGER NOT NULL CHECK (attempt >= 1),
+  payout_id TEXT NOT NULL,
+  reference TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('waiting', 'sending', 'sent', 'settled', 'failed', 'unknown', 'contradicted')),
+  revision INTEGER NOT NULL DEFAULT 0,
+  details_version INTEGER,
+  doubtful INTEGER NOT NULL DEFAULT 0 CHECK (doubtful IN (0, 1)),
+  batch TEXT,
+  told TEXT NOT NULL DEFAULT '',
+  tries INTEGER NOT NULL DEFAULT 0,
+  queued_at_ms INTEGER NOT NULL,
+  first_sent_at_ms INTEGER,
+  due_at_ms INTEGER,
+  PRIMARY KEY (brand_id, line_id, attempt)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX payout_sendings_by_reference ON payout_sendings (reference);
+CREATE INDEX payout_sendings_due ON payout_sendings (due_at_ms) WHERE due_at_ms IS NOT NULL;
+CREATE TRIGGER payout_sendings_of_what_is_in_payout BEFORE INSERT ON payout_sendings WHEN NOT EXISTS (SELECT 1 FROM payout_lines WHERE brand_id = NEW.brand_id AND payout_id = NEW.payout_id AND id = NEW.line_id AND state = 'in_payout' AND attempt = NEW.attempt AND way = 'paypal') BEGIN SELECT RAISE(ABORT, 'not_in_payout: constraint failed'); END;
+CREATE TRIGGER payout_lines_in_flight BEFORE UPDATE OF state ON payout_lines WHEN OLD.state = 'in_payout' AND NEW.state <> OLD.state AND EXISTS (SELECT 1 FROM payout_sendings WHERE brand_id = OLD.brand_id AND line_id = OLD.id AND attempt = OLD.attempt AND state IN ('waiting', 'sending', 'sent')) BEGIN SELECT RAISE(ABORT, 'payment_in_flight: constraint failed'); END;
+CREATE TRIGGER payout_lines_one_way BEFORE UPDATE OF way ON payout_lines WHEN NEW.way <> OLD.way BEGIN SELECT RAISE(ABORT, 'one_way: constraint failed'); END;
+CREATE TRIGGER payout_providers_stay BEFORE UPDATE OF client_id ON payout_providers WHEN NEW.client_id <> OLD.client_id AND EXISTS (SELECT 1 FROM payout_sendings WHERE brand_id = OLD.brand_id AND state IN ('waiting', 'sending', 'sent')) BEGIN SELECT RAISE(ABORT, 'payments_in_flight: constraint failed'); END;
+CREATE TRIGGER payout_providers_stay_on_delete BEFORE DELETE ON payout_providers WHEN EXISTS (SELECT 1 FROM payout_sendings WHERE brand_id = OLD.brand_id AND state IN ('waiting', 'sending', 'sent')) BEGIN SELECT RAISE(ABORT, 'payments_in_flight: constraint failed'); END;
 
 -- The first answers to money calls, by their Idempotency-Key, written with the effect itself.
 CREATE TABLE idempotency (

@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::domain::click::ClickKeys;
 use crate::domain::ids::{BrandId, Id, Kind, LinkId, MailId};
+use crate::domain::money::Currency;
 use crate::domain::secret::KeyRing;
+use crate::domain::sending::Told;
 use crate::domain::time::{Day, Millis};
 use crate::storage::Database;
 use crate::storage::click_counter::DayTotals;
@@ -78,6 +80,58 @@ pub trait HttpClient: Send + Sync {
     /// # Errors
     /// What went wrong.
     fn get<'a>(&'a self, url: &'a str) -> Pending<'a, Result<String, String>>;
+
+    /// Sends a request and tells the status and the body of the answer, at most 1 MiB, whatever they
+    /// are. 20 seconds; redirects are not followed.
+    ///
+    /// # Errors
+    /// There was no answer, or none whole: the request may have been done nevertheless.
+    fn send<'a>(&'a self, request: WebRequest<'a>) -> Pending<'a, Result<(u16, String), String>>;
+}
+
+/// A request to another host. It may hold secrets, so that it can't be printed: no `Debug`.
+pub struct WebRequest<'a> {
+    /// `POST`
+    pub method: &'static str,
+    /// `https://…`
+    pub url: String,
+    /// `authorization`
+    pub authorization: String,
+    /// `content-type` of the body.
+    pub content_type: &'static str,
+    /// The body, if there is one.
+    pub body: Option<&'a str>,
+}
+
+/// A payment as a provider is asked to make it. No `Debug`: it tells where somebody is paid.
+pub struct Payment<'a> {
+    /// Its name, for ever: whatever has this name is this payment.
+    pub reference: &'a str,
+    /// Where to.
+    pub receiver: &'a str,
+    /// How much, as the provider writes it.
+    pub amount: &'a str,
+    /// In which currency.
+    pub currency: Currency,
+}
+
+/// A service that pays creators for brands.
+pub trait PayoutProvider: Send + Sync {
+    /// Signs in: what opens the calls below, for a while.
+    ///
+    /// # Errors
+    /// Why not, in words that tell no secret. Nothing was paid.
+    fn sign_in<'a>(
+        &'a self,
+        client_id: &'a str,
+        secret: &'a str,
+    ) -> Pending<'a, Result<String, String>>;
+
+    /// Asks for a payment. The same payment asked for again is the same payment.
+    fn pay<'a>(&'a self, token: &'a str, payment: Payment<'a>) -> Pending<'a, Told>;
+
+    /// Asks what became of a payment, by the provider's name of it and ours.
+    fn ask<'a>(&'a self, token: &'a str, batch: &'a str, reference: &'a str) -> Pending<'a, Told>;
 }
 
 /// Signatures by P-256 with SHA-256 (ES256), which every runtime can check.
@@ -228,6 +282,8 @@ pub struct Ports {
     pub queue: Arc<dyn Queue>,
     /// Requests to other hosts.
     pub http: Arc<dyn HttpClient>,
+    /// The service that pays creators.
+    pub provider: Arc<dyn PayoutProvider>,
     /// Signatures of passkeys.
     pub signatures: Arc<dyn Signatures>,
     /// Live click totals.

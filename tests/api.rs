@@ -22,6 +22,7 @@ mod api {
     mod order_life;
     mod orders;
     mod pages;
+    mod payments;
     mod payouts;
     mod privacy;
     mod proofs;

@@ -5,6 +5,7 @@
 //   { mode: 'slow', ms }          it answers late
 //   { mode: 'before', call: n }   the n-th call from now never reaches it
 //   { mode: 'after', call: n }    the n-th call is done, but its answer is lost
+//   { mode: 'hold', call: n }     the n-th call is done, but nobody is answered until the plug is pulled
 let fault = { mode: 'open' };
 let calls = 0;
 
@@ -21,6 +22,10 @@ export default {
     if (mode === 'away' || (mode === 'before' && hit)) throw new Error('Network connection lost.');
     if (mode === 'slow') await new Promise((resolve) => setTimeout(resolve, ms));
     const answer = await env.D1.fetch(request);
+    if (mode === 'hold' && hit) {
+      await answer.arrayBuffer();
+      await new Promise((resolve) => setTimeout(resolve, 3_600_000));
+    }
     if (mode !== 'after' || !hit) return answer;
     await answer.arrayBuffer();
     throw new Error('Network connection lost.');

@@ -30,6 +30,7 @@ pub mod payment;
 pub mod payout;
 pub mod privacy;
 pub mod secret;
+pub mod sending;
 pub mod session;
 pub mod simulation;
 pub mod sorted;

@@ -2,7 +2,7 @@
 
 use super::ids::{CreatorId, PayoutLineId};
 use super::ledger::{Account, Cause, Earning, Entry, Holdings, Transaction, Unbalanced};
-use super::money::Money;
+use super::money::{Currency, Money};
 use super::time::Day;
 
 /// The transaction of an amount that is hers (or, negative, isn't) at once, without a hold: a fee, a
@@ -37,6 +37,72 @@ pub fn at_once(
             on(Account::Clawback, creator, clawback),
         ],
     )
+}
+
+/// The transactions of several fees of one creator, posted together: each is posted to what the one
+/// before it left.
+///
+/// # Errors
+/// [`Unbalanced`]; it would be a fault of this module.
+pub fn all_at_once(
+    earned: &[(Cause, Earning)],
+    mut holdings: Holdings,
+) -> Result<Vec<Transaction>, Unbalanced> {
+    let mut posted = Vec::new();
+    for (cause, earning) in earned {
+        let Some(transaction) = at_once(*cause, *earning, holdings)? else { continue };
+        for entry in transaction.entries() {
+            match entry.account {
+                Account::Available => holdings.available_minor += entry.amount_minor,
+                Account::Clawback => holdings.clawback_minor += entry.amount_minor,
+                _ => (),
+            }
+        }
+        posted.push(transaction);
+    }
+    Ok(posted)
+}
+
+/// When drafts are made by themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schedule {
+    /// On this day of every month, 1 to 28.
+    pub day: u16,
+    /// In these currencies; `None`: in every one that somebody has something in.
+    pub currencies: Option<Vec<Currency>>,
+    /// Not for a day before this: when the schedule was set.
+    pub since: Day,
+}
+
+impl Schedule {
+    /// The latest day on or before `today` for which drafts are due. Whoever missed it makes them
+    /// later, and knows by the day whether they were made.
+    #[must_use]
+    pub fn due(&self, today: Day) -> Option<Day> {
+        let mut day = today;
+        // At most a month back.
+        for _ in 0..31 {
+            if day.of_month() == i64::from(self.day) {
+                return (day >= self.since).then_some(day);
+            }
+            day = day.plus(-1);
+        }
+        None
+    }
+}
+
+/// Whether a payment needs two people: it is above the amount that the brand set, or can't be compared
+/// with it because it is in another currency.
+#[must_use]
+pub fn needs_two(above: Option<Money>, total: Money) -> bool {
+    above.is_some_and(|most| most.currency != total.currency || total.minor > most.minor)
+}
+
+/// What a payment is called outside: a try after one that failed has a name of its own, so that a
+/// provider or a bank takes it for another payment.
+#[must_use]
+pub fn reference(line: PayoutLineId, attempt: i64) -> String {
+    if attempt > 1 { format!("{line}-{attempt}") } else { line.to_string() }
 }
 
 /// What becomes of money on its way to a creator.
@@ -104,6 +170,64 @@ mod tests {
         assert_eq!(post(-100, 250, 0), [(Commission, 100), (Available, -100)]);
         assert_eq!(post(-100, 30, 0), [(Commission, 100), (Available, -30), (Clawback, -70)]);
         assert_eq!(post(-100, 0, -5), [(Commission, 100), (Clawback, -100)]);
+    }
+
+    #[test]
+    fn fees_posted_together_pay_off_a_clawback_once() {
+        use Account::{Available, Clawback, Commission};
+        let fee = |n: u8, amount_minor| {
+            let earning = Earning {
+                creator: CreatorId::from_bytes([1; 16]),
+                day: Day(0),
+                currency: "USD".parse().unwrap(),
+                amount_minor,
+            };
+            (Cause::Fee(FeeId::from_bytes([n; 16])), earning)
+        };
+        let holdings = Holdings { pending_minor: 0, available_minor: 0, clawback_minor: -30 };
+        let posted = all_at_once(&[fee(1, 20), fee(2, 0), fee(3, 20), fee(4, -15)], holdings);
+        let posted: Vec<_> = posted.unwrap().iter().map(sides).collect();
+        assert_eq!(
+            posted,
+            [
+                vec![(Commission, -20), (Clawback, 20)],
+                vec![(Commission, -20), (Available, 10), (Clawback, 10)],
+                vec![(Commission, 15), (Available, -10), (Clawback, -5)],
+            ]
+        );
+    }
+
+    #[test]
+    fn drafts_are_due_on_their_day_or_after_it_but_not_before_the_schedule_was_set() {
+        let day = |text: &str| Day::from_iso(text).unwrap();
+        let due = |of_month, since: &str, today: &str| {
+            let since = day(since);
+            Schedule { day: of_month, currencies: None, since }.due(day(today)).map(Day::to_iso)
+        };
+        for (of_month, since, today, expected) in [
+            (5, "2026-01-01", "2026-11-05", Some("2026-11-05")),
+            (5, "2026-01-01", "2026-11-30", Some("2026-11-05")),
+            (5, "2026-01-01", "2026-12-04", Some("2026-11-05")),
+            (28, "2026-01-01", "2027-03-01", Some("2027-02-28")),
+            (28, "2026-01-01", "2027-03-27", Some("2027-02-28")),
+            (1, "2026-01-01", "2026-03-31", Some("2026-03-01")),
+            (5, "2026-11-05", "2026-11-05", Some("2026-11-05")),
+            (5, "2026-11-06", "2026-11-20", None),
+            (5, "2026-11-06", "2026-12-05", Some("2026-12-05")),
+        ] {
+            assert_eq!(due(of_month, since, today).as_deref(), expected, "{of_month} {today}");
+        }
+    }
+
+    #[test]
+    fn more_than_the_amount_or_another_currency_needs_two() {
+        let usd = |minor| Money::new(minor, "USD".parse().unwrap());
+        let eur = Money::new(1, "EUR".parse().unwrap());
+        assert!(!needs_two(None, usd(9)) && !needs_two(Some(usd(9)), usd(9)));
+        assert!(needs_two(Some(usd(9)), usd(10)) && needs_two(Some(usd(9)), eur));
+        let line = PayoutLineId::from_bytes([1; 16]);
+        assert_eq!(reference(line, 1), line.to_string());
+        assert_eq!(reference(line, 2), format!("{line}-2"));
     }
 
     #[test]

@@ -63,6 +63,12 @@ impl Day {
         (text.len() == 10 && rest.0.is_empty()).then_some(day)
     }
 
+    /// Which day of its month it is, from 1.
+    #[must_use]
+    pub fn of_month(self) -> i64 {
+        self.to_civil().2
+    }
+
     /// Year, month and day in the Gregorian calendar. Counts in eras of 400 years, which repeat,
     /// and in years that begin in March, so that the leap day is a year's last.
     fn to_civil(self) -> (i64, i64, i64) {

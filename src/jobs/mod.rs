@@ -4,8 +4,12 @@
 //! last run for `GET /v1/status`.
 
 pub mod domains;
+pub mod drafts;
+pub mod fees;
 pub mod mail;
 pub mod order;
+pub mod payments;
+pub mod paypal;
 pub mod privacy;
 pub mod release;
 pub mod retention;
@@ -29,8 +33,9 @@ const DAY_MINUTES: i64 = 24 * 60;
 const QUARANTINE_BODY_MS: Millis = 14 * 24 * 3_600_000;
 
 /// Runs what is due in the minute a trigger was meant for: sealing every five minutes; releases,
-/// expiry, re-wrapping and tiers every hour, old mails and retention every night (minutes apart, for each run
-/// has its own share of queries); redactions and mails that wait every minute; domain checks, which
+/// expiry, re-wrapping, tiers, planned fees and drafts of payouts every hour, old mails and retention
+/// every night (minutes apart, for each run has its own share of queries); redactions, mails and payments
+/// that wait every minute; domain checks, which
 /// may wait for other hosts, every minute and last.
 pub async fn run_due(app: &App, scheduled_ms: Millis) {
     let minute = scheduled_ms.div_euclid(60_000);
@@ -45,6 +50,8 @@ pub async fn run_due(app: &App, scheduled_ms: Millis) {
         4 if minute % DAY_MINUTES == 4 => {
             recorded(app, "retention", Box::pin(retention::sweep(app))).await;
         }
+        7 => recorded(app, "post_fees", Box::pin(fees::post_due(app))).await,
+        8 => recorded(app, "draft_payouts", Box::pin(drafts::draft_due(app))).await,
         _ => (),
     }
     let redact = Box::pin(privacy::redact_all(app, minute % 60 == 6));
@@ -53,6 +60,7 @@ pub async fn run_due(app: &App, scheduled_ms: Millis) {
         recorded(app, "expire_mails", Box::pin(mail::expire(app))).await;
     }
     recorded(app, "send_mails", Box::pin(mail::send_waiting(app))).await;
+    recorded(app, "send_payouts", Box::pin(payments::send_due(app))).await;
     recorded(app, "verify_domains", Box::pin(domains::verify_pending(app))).await;
 }
 
@@ -60,6 +68,8 @@ pub async fn run_due(app: &App, scheduled_ms: Millis) {
 pub async fn run_all(app: &App) {
     recorded(app, "release_holds", Box::pin(release::release_all(app))).await;
     recorded(app, "tiers", Box::pin(tiers::climb_all(app))).await;
+    recorded(app, "post_fees", Box::pin(fees::post_due(app))).await;
+    recorded(app, "draft_payouts", Box::pin(drafts::draft_due(app))).await;
     recorded(app, "seal_ledger", Box::pin(seal::seal_all(app))).await;
     recorded(app, "expire_quarantine", Box::pin(expire_quarantine(app))).await;
     recorded(app, "rewrap", Box::pin(rewrap::rewrap_all(app))).await;
@@ -67,6 +77,7 @@ pub async fn run_all(app: &App) {
     recorded(app, "redact", Box::pin(privacy::redact_all(app, true))).await;
     recorded(app, "expire_mails", Box::pin(mail::expire(app))).await;
     recorded(app, "send_mails", Box::pin(mail::send_waiting(app))).await;
+    recorded(app, "send_payouts", Box::pin(payments::send_due(app))).await;
     recorded(app, "verify_domains", Box::pin(domains::verify_pending(app))).await;
 }
 

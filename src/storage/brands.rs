@@ -5,8 +5,9 @@ use super::{
 };
 use crate::domain::brand::{AttributionRules, Brand, ClickOrder, EarnOn, EarningRules, Precedence};
 use crate::domain::ids::{AuditId, BrandId};
-use crate::domain::money::Money;
-use crate::domain::time::{Millis, Zone};
+use crate::domain::money::{Currency, Money};
+use crate::domain::payout::Schedule;
+use crate::domain::time::{Day, Millis, Zone};
 
 statements! {
     COUNT_CUSTOMERS = "UPDATE brands SET counts_customers = 1 WHERE id = ?1 AND counts_customers = 0";
@@ -18,13 +19,15 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, '', ?7, ?8, ?9, ?10, ?11)";
 
     FIND = "
 SELECT b.id, b.name, b.currency, b.timezone, b.homepage_url, b.link_host, b.hold_days, b.earn_on,
-  b.count_test_orders, b.payout_minimum_minor, b.money_keys, r.window_days, r.precedence, r.clicks,
+  b.count_test_orders, b.payout_minimum_minor, b.money_keys, b.payout_day, b.payout_currencies,
+  b.payout_since_day, b.second_above_minor, b.revision, r.window_days, r.precedence, r.clicks,
   (SELECT host FROM hosts WHERE brand_id = b.id AND state = 'pending'
      ORDER BY created_at_ms DESC LIMIT 1) AS pending_host
 FROM brands b JOIN attribution_rules r ON r.brand_id = b.id
 WHERE b.id = ?1 AND r.starts_at_ms <= ?2 ORDER BY r.starts_at_ms DESC LIMIT 1";
 
-    /// What is NULL stays; ?8 is 1 to set the minimum to ?9. Days are counted in the time zone, so
+    /// What is NULL stays; ?8 is 1 to set the minimum to ?9, ?11 the schedule, ?15 what needs two people.
+    /// ?17 the revision that must be the present one, or NULL: another aborts. Days are counted in the time zone, so
     /// it can't change once there are orders: NULL then aborts.
     UPDATE = "
 UPDATE brands SET name = coalesce(?2, name), homepage_url = coalesce(?4, homepage_url),
@@ -33,7 +36,11 @@ UPDATE brands SET name = coalesce(?2, name), homepage_url = coalesce(?4, homepag
   hold_days = coalesce(?5, hold_days), earn_on = coalesce(?6, earn_on),
   count_test_orders = coalesce(?7, count_test_orders),
   payout_minimum_minor = iif(?8 = 1, ?9, payout_minimum_minor),
-  money_keys = coalesce(?10, money_keys) WHERE id = ?1";
+  money_keys = coalesce(?10, money_keys), payout_day = iif(?11 = 1, ?12, payout_day),
+  payout_currencies = iif(?11 = 1, ?13, payout_currencies),
+  payout_since_day = iif(?11 = 1, ?14, payout_since_day),
+  second_above_minor = iif(?15 = 1, ?16, second_above_minor),
+  revision = iif(?17 IS NULL OR revision = ?17, revision + 1, NULL) WHERE id = ?1";
 
     INSERT_RULES = "
 INSERT INTO attribution_rules (brand_id, starts_at_ms, window_days, precedence, clicks)
@@ -104,6 +111,12 @@ pub struct StoredBrand {
     pub pending_host: Option<String>,
     /// Whether API keys may move money.
     pub money_keys: bool,
+    /// When drafts of payouts are made by themselves.
+    pub schedule: Option<Schedule>,
+    /// A payout above this needs two people; in the brand's currency.
+    pub second_above: Option<Money>,
+    /// How often settings changed.
+    pub revision: i64,
 }
 
 impl FromRow for AttributionRules {
@@ -147,8 +160,20 @@ impl FromRow for StoredBrand {
             brand,
             pending_host: columns.read("pending_host"),
             money_keys: columns.read("money_keys"),
+            schedule: schedule(columns),
+            second_above: columns
+                .read::<Option<i64>>("second_above_minor")
+                .map(|minor| Money::new(minor, currency)),
+            revision: columns.read("revision"),
         }
     }
+}
+
+fn schedule(columns: &mut Columns<'_>) -> Option<Schedule> {
+    let day: Option<u16> = columns.read("payout_day");
+    let currencies = columns.read("payout_currencies");
+    let since: Option<Day> = columns.read("payout_since_day");
+    Some(Schedule { day: day?, currencies, since: since.unwrap_or_default() })
 }
 
 /// Stores a new brand with its first rules, which hold since ever.
@@ -199,11 +224,18 @@ pub struct BrandUpdate {
     pub payout_minimum: Option<Option<Money>>,
     /// Whether API keys may move money.
     pub money_keys: Option<bool>,
+    /// When drafts are made by themselves; `Some(None)` clears it.
+    pub schedule: Option<Option<Schedule>>,
+    /// What needs two people; `Some(None)` clears it.
+    pub second_above: Option<Option<Money>>,
 }
 
-/// Changes settings. A time zone that orders have fixed aborts.
+/// Changes settings. A time zone that orders have fixed aborts, and settings that changed since
+/// they were of this revision, if one is given.
 #[must_use]
-pub fn update(brand: BrandId, update: &BrandUpdate) -> Statement {
+pub fn update(brand: BrandId, update: &BrandUpdate, revision: Option<i64>) -> Statement {
+    let schedule = update.schedule.as_ref().and_then(Option::as_ref);
+    let codes = |list: &Vec<Currency>| super::json_list(list);
     bind!(
         UPDATE,
         brand,
@@ -216,6 +248,13 @@ pub fn update(brand: BrandId, update: &BrandUpdate) -> Statement {
         update.payout_minimum.is_some(),
         update.payout_minimum.flatten().map(|m| m.minor),
         update.money_keys,
+        update.schedule.is_some(),
+        schedule.map(|schedule| schedule.day),
+        schedule.and_then(|schedule| schedule.currencies.as_ref()).map(codes),
+        schedule.map(|schedule| schedule.since.0),
+        update.second_above.is_some(),
+        update.second_above.flatten().map(|m| m.minor),
+        revision,
     )
 }
 

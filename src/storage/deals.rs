@@ -13,10 +13,12 @@ statements! {
 INSERT INTO deals (brand_id, id, creator_id, campaign_id, stage, tags, created_at_ms)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
-    /// What is NULL stays; ?5 is 1 to close (once), 0 to open, at ?6.
+    /// What is NULL stays; ?5 is 1 to close (once), 0 to open, at ?6. ?7 the revision that was read:
+    /// another aborts. So does a stage past the fees that wait for it.
     UPDATE = "
 UPDATE deals SET stage = coalesce(?3, stage), tags = coalesce(?4, tags), closed_at_ms = CASE ?5
-  WHEN 1 THEN coalesce(closed_at_ms, ?6) WHEN 0 THEN NULL ELSE closed_at_ms END
+  WHEN 1 THEN coalesce(closed_at_ms, ?6) WHEN 0 THEN NULL ELSE closed_at_ms END,
+  revision = iif(revision = ?7, revision + 1, NULL)
 WHERE brand_id = ?1 AND id = ?2";
 
     /// ?7: start as soon as ?3 allows and no order is decided, instead of exactly then.
@@ -35,7 +37,7 @@ WHERE brand_id = ?1 AND (SELECT counts_customers FROM brands WHERE id = ?1) = 0
 
     /// ?1 brand, ?2 deals, ?3 now.
     BY_IDS = "
-SELECT d.id, d.creator_id, d.campaign_id, d.stage, d.tags, d.closed_at_ms, c.name AS campaign,
+SELECT d.id, d.creator_id, d.campaign_id, d.stage, d.tags, d.closed_at_ms, d.revision, c.name AS campaign,
   (SELECT json_object('id', t.id, 'rate_bp', t.rate_bp, 'starts_at_ms', t.starts_at_ms,
        'ends_at_ms', t.ends_at_ms, 'rules', json(t.rules), 'reason', t.reason)
      FROM terms t WHERE t.brand_id = ?1 AND t.deal_id = d.id AND t.starts_at_ms <= ?3
@@ -102,6 +104,8 @@ row! {
         pub tags: Vec<String>,
         /// When it was closed, if it is.
         pub closed_at_ms: Option<Millis>,
+        /// How often it was changed.
+        pub revision: i64,
         /// The terms in force.
         pub terms: Option<TermsRow>,
         /// The terms that come next.
@@ -192,11 +196,12 @@ pub struct DealUpdate {
     pub closed: Option<bool>,
 }
 
-/// Changes what is given of a deal.
+/// Changes what is given of a deal; one that changed since it was read aborts.
 #[must_use]
-pub fn update(brand: BrandId, id: DealId, update: &DealUpdate, now_ms: Millis) -> Statement {
+pub fn update(brand: BrandId, deal: &DealRow, update: &DealUpdate, now_ms: Millis) -> Statement {
     let tags = update.tags.as_ref().map(|tags| json_list(tags));
-    bind!(UPDATE, brand, id, update.stage.as_ref(), tags, update.closed, now_ms)
+    let (id, stage, revision) = (deal.id, update.stage.as_ref(), deal.revision);
+    bind!(UPDATE, brand, id, stage, tags, update.closed, now_ms, revision)
 }
 
 /// When a version of terms starts.

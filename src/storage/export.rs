@@ -45,7 +45,7 @@ WHERE so_far - size < 1000000 ORDER BY key";
 SELECT f.id AS key, json_object('kind', 'fee', 'as_of',
   (SELECT coalesce(max(sequence), 0) FROM entries WHERE brand_id = ?1), 'id', f.id,
   'deal', f.deal_id, 'creator', f.creator_id, 'currency', f.currency,
-  'amount_minor', f.amount_minor, 'note', f.note) AS line
+  'amount_minor', f.amount_minor, 'state', f.state, 'note', f.note) AS line
 FROM fees f WHERE f.brand_id = ?1 AND f.id > ?2 ORDER BY f.id LIMIT ?3";
 
     ADJUSTMENTS = "
@@ -59,7 +59,7 @@ FROM adjustments a WHERE a.brand_id = ?1 AND a.id > ?2 ORDER BY a.id LIMIT ?3";
 SELECT l.payout_id || '/' || l.id AS key, json_object('kind', 'payout_line', 'as_of',
   (SELECT coalesce(max(sequence), 0) FROM entries WHERE brand_id = ?1), 'id', l.id,
   'payout', l.payout_id, 'creator', l.creator_id, 'currency', p.currency,
-  'amount_minor', l.amount_minor, 'state', l.state) AS line
+  'amount_minor', l.amount_minor, 'state', l.state, 'attempt', l.attempt) AS line
 FROM payout_lines l CROSS JOIN payouts p ON p.brand_id = ?1 AND p.id = l.payout_id
 WHERE l.brand_id = ?1 AND (l.payout_id, l.id) >
   (substr(?2, 1, instr(?2, '/') - 1), substr(?2, instr(?2, '/') + 1))

@@ -15,6 +15,7 @@ pub mod clicks;
 pub mod creators;
 pub mod deals;
 pub mod export;
+pub mod fees;
 pub mod jobs;
 pub mod kept;
 pub mod ledger;
@@ -24,6 +25,7 @@ pub mod members;
 pub mod offers;
 pub mod order_facts;
 pub mod orders;
+pub mod payment;
 pub mod payouts;
 pub mod personal;
 pub mod privacy;
@@ -32,6 +34,7 @@ pub mod quarantine;
 pub mod retention;
 pub mod rewrap;
 pub mod rows;
+pub mod sendings;
 pub mod sessions;
 pub mod simulations;
 pub mod statement;
@@ -202,6 +205,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("creators", creators::STATEMENTS),
         ("deals", deals::STATEMENTS),
         ("export", export::STATEMENTS),
+        ("fees", fees::STATEMENTS),
         ("jobs", jobs::STATEMENTS),
         ("ledger", ledger::STATEMENTS),
         ("links", links::STATEMENTS),
@@ -210,6 +214,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("offers", offers::STATEMENTS),
         ("order_facts", order_facts::STATEMENTS),
         ("orders", orders::STATEMENTS),
+        ("payment", payment::STATEMENTS),
         ("payouts", payouts::STATEMENTS),
         ("personal", personal::STATEMENTS),
         ("privacy", privacy::STATEMENTS),
@@ -217,6 +222,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("quarantine", quarantine::STATEMENTS),
         ("retention", retention::STATEMENTS),
         ("rewrap", rewrap::STATEMENTS),
+        ("sendings", sendings::STATEMENTS),
         ("sessions", sessions::STATEMENTS),
         ("simulations", simulations::STATEMENTS),
         ("statement", statement::STATEMENTS),

@@ -1,42 +1,19 @@
-//! Fees, adjustments, payouts, payment details, and the first answers to money calls.
+//! Payouts: drafts, approvals, settlements; what statements tell.
 
-use super::{Database, DbError, Page, Reading, Statement, bind, row, spelling, statements};
-use crate::domain::ids::{AdjustmentId, BrandId, CreatorId, DealId, FeeId, PayoutId, PayoutLineId};
+use serde_json::Value;
+
+use super::{
+    Database, DbError, Freshness, FromColumn, Page, Reading, Statement, bind, row, spelling,
+    statements,
+};
+use crate::domain::ids::{BrandId, CreatorId, MemberId, PayoutId, PayoutLineId};
 use crate::domain::json::{self, json};
 use crate::domain::ledger::Account;
-use crate::domain::money::{Currency, Money};
+use crate::domain::money::Currency;
+use crate::domain::sending::State;
 use crate::domain::time::{Day, Millis};
 
 statements! {
-    INSERT_FEE = "
-INSERT INTO fees (brand_id, id, deal_id, creator_id, currency, amount_minor, note, created_at_ms)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-
-    FEES = "
-SELECT id, deal_id, creator_id, currency, amount_minor, note, created_at_ms FROM fees
-WHERE brand_id = ?1 AND deal_id = ?2 AND id > ?3 ORDER BY id LIMIT ?4";
-
-    INSERT_ADJUSTMENT = "
-INSERT INTO adjustments (brand_id, id, creator_id, currency, amount_minor, reason, created_at_ms)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-
-    DETAILS = "
-SELECT method, last4, country, sealed, version, updated_at_ms, usable_at_ms FROM payment_details
-WHERE brand_id = ?1 AND creator_id = ?2";
-
-    /// The first entry; one that is there aborts.
-    INSERT_DETAILS = "
-INSERT INTO payment_details (brand_id, creator_id, method, last4, country, sealed, version,
-  updated_at_ms, usable_at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-
-    /// A change of the version ?7 - 1: another that came before it makes the version NULL, which
-    /// aborts.
-    UPDATE_DETAILS = "
-UPDATE payment_details SET method = ?3, last4 = ?4, country = ?5, sealed = ?6,
-  version = iif(version + 1 = CAST(?7 AS INTEGER), version + 1, NULL), updated_at_ms = ?8,
-  usable_at_ms = ?9
-WHERE brand_id = ?1 AND creator_id = ?2";
-
     /// What everybody has of what can be paid, and when her details can be used. ?3: a JSON list of
     /// creators, or NULL for all.
     PAYABLE = "
@@ -49,8 +26,9 @@ FROM balances b WHERE b.brand_id = ?1 AND b.currency = ?2
 ORDER BY b.creator_id, b.account, b.day";
 
     INSERT_PAYOUT = "
-INSERT INTO payouts (brand_id, id, currency, state, revision, created_at_ms)
-VALUES (?1, ?2, ?3, 'draft', 0, ?4)";
+INSERT INTO payouts (brand_id, id, currency, state, revision, created_at_ms, skipped, needs_two)
+SELECT ?1, ?2, ?3, 'draft', 0, ?4, ?5, b.second_above_minor IS NOT NULL
+  AND (b.currency <> ?3 OR b.second_above_minor < ?6) FROM brands b WHERE b.id = ?1";
 
     /// ?3 a JSON list of lines: id, creator, minor units.
     INSERT_LINES = "
@@ -58,16 +36,64 @@ INSERT INTO payout_lines (brand_id, payout_id, id, creator_id, amount_minor, sta
 SELECT ?1, ?2, j.value ->> 0, j.value ->> 1, j.value ->> 2, 'draft' FROM json_each(?3) j";
 
     FIND = "
-SELECT id, currency, state, revision, created_at_ms, approved_at_ms FROM payouts
+SELECT id, currency, state, revision, created_at_ms, approved_at_ms, needs_two, skipped FROM payouts
 WHERE brand_id = ?1 AND id = ?2";
 
     LIST = "
-SELECT id, currency, state, revision, created_at_ms, approved_at_ms FROM payouts
-WHERE brand_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
+SELECT id, currency, state, revision, created_at_ms, approved_at_ms, needs_two, '[]' AS skipped
+FROM payouts WHERE brand_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
 
     LINES = "
 SELECT l.id, l.creator_id, l.amount_minor, l.state, l.revision, l.reference, l.reason,
-  l.settled_at_ms FROM payout_lines l WHERE l.brand_id = ?1 AND l.payout_id = ?2 ORDER BY l.id";
+  l.settled_at_ms, l.attempt, l.way, s.state AS sending, s.batch, s.told, s.due_at_ms
+FROM payout_lines l LEFT JOIN payout_sendings s ON s.brand_id = l.brand_id AND s.line_id = l.id
+  AND s.attempt = l.attempt WHERE l.brand_id = ?1 AND l.payout_id = ?2 ORDER BY l.id";
+
+    /// Of the payout and of the tries of its lines.
+    APPROVALS = "
+SELECT a.subject, a.person_id, a.member_id, a.approved_at_ms, EXISTS (SELECT 1 FROM members m
+    WHERE m.brand_id = ?1 AND m.person_id = a.person_id AND m.role <> 'viewer') AS counts
+FROM payout_approvals a WHERE a.brand_id = ?1 AND a.subject IN (SELECT ?2 UNION ALL
+    SELECT id || '/' || (attempt + 1) FROM payout_lines WHERE brand_id = ?1 AND payout_id = ?2)
+ORDER BY a.approved_at_ms, a.person_id";
+
+    /// By whoever the member is now; nobody approves twice, whatever she is called.
+    APPROVE = "
+INSERT INTO payout_approvals (brand_id, subject, person_id, member_id, approved_at_ms)
+SELECT ?1, ?2, person_id, id, ?4 FROM members
+WHERE brand_id = ?1 AND id = ?3 AND person_id IS NOT NULL AND role <> 'viewer'";
+
+    PERSON_OF = "
+SELECT person_id FROM members WHERE brand_id = ?1 AND id = ?2";
+
+    /// A first approval is a change too: whoever cancels or approves meanwhile decides anew.
+    COUNT_UP = "
+UPDATE payouts SET revision = iif(revision = ?3, revision + 1, NULL) WHERE brand_id = ?1 AND id = ?2";
+
+    /// As [`DECIDE`], of a line that failed; what became of the try before is in the trail and the books.
+    RETRY = "
+UPDATE payout_lines SET revision = iif(revision = ?4, revision + 1, NULL), state = 'in_payout',
+  attempt = attempt + 1, way = NULL, reference = NULL, reason = NULL, settled_at_ms = NULL
+WHERE brand_id = ?1 AND payout_id = ?2 AND id = ?3";
+
+    /// As [`COUNT_UP`], of a line.
+    COUNT_LINE_UP = "
+UPDATE payout_lines SET revision = iif(revision = ?4, revision + 1, NULL)
+WHERE brand_id = ?1 AND payout_id = ?2 AND id = ?3";
+
+    /// ?3 lines, as they stood; one that has another way already, or moved on, aborts.
+    TAKE_WAY = "
+UPDATE payout_lines SET way = iif(state = 'in_payout', ?4, 'none') WHERE brand_id = ?1
+  AND payout_id = ?2 AND id IN (SELECT value FROM json_each(?3))";
+
+    /// Two runs of one day: the second aborts.
+    RUN = "INSERT INTO payout_runs (brand_id, due_day, drafted_at_ms) VALUES (?1, ?2, ?3)";
+
+    RAN = "SELECT due_day FROM payout_runs WHERE brand_id = ?1 AND due_day = ?2";
+
+    CURRENCIES = "
+SELECT DISTINCT currency FROM balances WHERE brand_id = ?1 AND amount_minor > 0
+  AND account IN ('pending', 'available') ORDER BY currency";
 
     LINES_OF = "
 SELECT l.id, l.payout_id, l.amount_minor, l.state, l.reference, l.reason, l.settled_at_ms,
@@ -93,147 +119,11 @@ WHERE brand_id = ?1 AND payout_id = ?2 AND id = ?3";
 
     /// Where the money of a payout goes.
     TARGETS = "
-SELECT l.id, l.creator_id, c.name, l.amount_minor, l.state, d.method, d.sealed, d.version,
-  d.usable_at_ms
+SELECT l.id, l.creator_id, c.name, l.amount_minor, l.state, l.attempt, l.way, d.method, d.sealed,
+  d.version, d.usable_at_ms
 FROM payout_lines l JOIN creators c ON c.brand_id = l.brand_id AND c.id = l.creator_id
 LEFT JOIN payment_details d ON d.brand_id = l.brand_id AND d.creator_id = l.creator_id
 WHERE l.brand_id = ?1 AND l.payout_id = ?2 ORDER BY l.id";
-
-    ANSWERED = "
-SELECT request_hash, status, answer FROM idempotency WHERE brand_id = ?1 AND key = ?2";
-
-    /// Two with one key: the second aborts.
-    ANSWER = "
-INSERT INTO idempotency (brand_id, key, request_hash, status, answer, created_at_ms)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-}
-
-/// A fixed payment.
-pub struct NewFee<'a> {
-    /// Its id.
-    pub id: FeeId,
-    /// For which deal.
-    pub deal: DealId,
-    /// Whose.
-    pub creator: CreatorId,
-    /// How much.
-    pub amount: Money,
-    /// What for.
-    pub note: Option<&'a str>,
-}
-
-/// Stores a fee; its posting is another statement of the same batch.
-#[must_use]
-pub fn insert_fee(brand: BrandId, fee: &NewFee<'_>, now_ms: Millis) -> Statement {
-    let Money { minor, currency } = fee.amount;
-    bind!(
-        INSERT_FEE,
-        brand,
-        fee.id,
-        fee.deal,
-        fee.creator,
-        currency.code(),
-        minor,
-        fee.note,
-        now_ms
-    )
-}
-
-row! {
-    /// A fee.
-    pub struct FeeRow {
-        /// Its id.
-        pub id: FeeId,
-        /// For which deal.
-        pub deal_id: DealId,
-        /// Whose.
-        pub creator_id: CreatorId,
-        /// In which currency.
-        pub currency: Currency,
-        /// How much.
-        pub amount_minor: i64,
-        /// What for.
-        pub note: Option<String>,
-        /// When it was posted.
-        pub created_at_ms: Millis,
-    }
-}
-
-/// A page of a deal's fees.
-///
-/// # Errors
-/// [`DbError`].
-pub fn fees<'a>(
-    db: &'a dyn Database,
-    brand: BrandId,
-    deal: DealId,
-    page: &Page,
-) -> Reading<'a, Vec<FeeRow>> {
-    db.all(bind!(FEES, brand, deal, &page.after, page.limit))
-}
-
-/// Stores a correction; its posting is another statement of the same batch.
-#[must_use]
-pub fn insert_adjustment(
-    brand: BrandId,
-    (id, creator): (AdjustmentId, CreatorId),
-    amount: Money,
-    reason: &str,
-    now_ms: Millis,
-) -> Statement {
-    let Money { minor, currency } = amount;
-    bind!(INSERT_ADJUSTMENT, brand, id, creator, currency.code(), minor, reason, now_ms)
-}
-
-row! {
-    /// A creator's payment details.
-    pub struct DetailsRow {
-        /// `paypal`, `iban` or `ach`.
-        pub method: String,
-        /// Of the account.
-        pub last4: Option<String>,
-        /// Of the account.
-        pub country: Option<String>,
-        /// The details.
-        pub sealed: String,
-        /// How often they were entered.
-        pub version: i64,
-        /// When last.
-        pub updated_at_ms: Millis,
-        /// From when on they are used.
-        pub usable_at_ms: Millis,
-    }
-}
-
-/// A creator's payment details.
-///
-/// # Errors
-/// [`DbError`].
-pub fn details(
-    db: &dyn Database,
-    brand: BrandId,
-    creator: CreatorId,
-) -> Reading<'_, Option<DetailsRow>> {
-    db.first(bind!(DETAILS, brand, creator))
-}
-
-/// Stores payment details: the first as version 1, a change as the version after the one it was
-/// made from. Whoever comes second aborts.
-#[must_use]
-pub fn put_details(brand: BrandId, creator: CreatorId, row: &DetailsRow) -> Statement {
-    let sql = if row.version == 1 { INSERT_DETAILS } else { UPDATE_DETAILS };
-    bind!(
-        sql,
-        brand,
-        creator,
-        &row.method,
-        row.last4.as_deref(),
-        row.country.as_deref(),
-        &row.sealed,
-        row.version,
-        row.updated_at_ms,
-        row.usable_at_ms,
-    )
 }
 
 row! {
@@ -310,19 +200,47 @@ pub struct NewLine {
     pub amount_minor: i64,
 }
 
+/// Somebody who has something and isn't paid with a payout.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// Who.
+    pub creator: CreatorId,
+    /// Why: `no_payment_details` and so on.
+    pub reason: String,
+    /// What she has.
+    pub available_minor: i64,
+}
+
+impl FromColumn for Skipped {
+    fn from_column(value: &Value) -> Option<Self> {
+        let [creator, reason, available] = value.as_array()?.as_slice() else { return None };
+        Some(Self {
+            creator: CreatorId::from_column(creator)?,
+            reason: String::from_column(reason)?,
+            available_minor: available.as_i64()?,
+        })
+    }
+    fn placeholder() -> Self {
+        Self { creator: CreatorId::placeholder(), reason: String::new(), available_minor: 0 }
+    }
+}
+
 /// Stores a draft.
 #[must_use]
 pub fn insert(
     brand: BrandId,
-    id: PayoutId,
-    currency: Currency,
+    (id, currency): (PayoutId, Currency),
     lines: &[NewLine],
+    skipped: &[Skipped],
     now_ms: Millis,
 ) -> Vec<Statement> {
+    let total: i64 = lines.iter().map(|line| line.amount_minor).sum();
+    let skipped = skipped.iter().map(|s| json!([s.creator, s.reason, s.available_minor]));
+    let skipped = json::list_of(&skipped.collect::<Vec<_>>());
     let lines = lines.iter().map(|line| json!([line.id, line.creator, line.amount_minor]));
     let lines = json::list_of(&lines.collect::<Vec<_>>());
     vec![
-        bind!(INSERT_PAYOUT, brand, id, currency.code(), now_ms),
+        bind!(INSERT_PAYOUT, brand, id, currency.code(), now_ms, skipped, total),
         bind!(INSERT_LINES, brand, id, lines),
     ]
 }
@@ -342,6 +260,23 @@ row! {
         pub created_at_ms: Millis,
         /// When it was approved.
         pub approved_at_ms: Option<Millis>,
+        /// Whether it needed two people when it was drafted.
+        pub needs_two: bool,
+        /// Who has something and wasn't drafted.
+        pub skipped: Vec<Skipped>,
+    }
+    /// That somebody approved.
+    pub struct ApprovalRow {
+        /// A payout, or another try of a line: `line/attempt`.
+        pub subject: String,
+        /// Who.
+        pub person_id: String,
+        /// As which member.
+        pub member_id: MemberId,
+        /// When.
+        pub approved_at_ms: Millis,
+        /// Whether she still may.
+        pub counts: bool,
     }
     /// A line of a payout.
     pub struct LineRow {
@@ -361,6 +296,18 @@ row! {
         pub reason: Option<String>,
         /// When it arrived or came back.
         pub settled_at_ms: Option<Millis>,
+        /// Which try it is, from 1.
+        pub attempt: i64,
+        /// `file` or `paypal`, once it went one of these ways.
+        pub way: Option<String>,
+        /// Where this try stands with the provider, if it went there.
+        pub sending: Option<State>,
+        /// The provider's name of it.
+        pub batch: Option<String>,
+        /// What the provider told last.
+        pub told: Option<String>,
+        /// When it is asked next.
+        pub due_at_ms: Option<Millis>,
     }
     /// A payment as its creator sees it.
     pub struct MyLineRow {
@@ -395,6 +342,10 @@ row! {
         pub amount_minor: i64,
         /// Where the line stands.
         pub state: LineState,
+        /// Which try it is, from 1.
+        pub attempt: i64,
+        /// `file` or `paypal`, once it went one of these ways.
+        pub way: Option<String>,
         /// How she is paid.
         pub method: Option<String>,
         /// Her payment details.
@@ -414,11 +365,94 @@ pub async fn find(
     db: &dyn Database,
     brand: BrandId,
     id: PayoutId,
-) -> Result<Option<(PayoutRow, Vec<LineRow>)>, DbError> {
-    let rows = db.run(vec![bind!(FIND, brand, id), bind!(LINES, brand, id)]).await?;
-    let [payout, lines] = rows.as_slice() else { return Ok(None) };
+) -> Result<Option<Found>, DbError> {
+    let batch = vec![bind!(FIND, brand, id), bind!(LINES, brand, id), bind!(APPROVALS, brand, id)];
+    let rows = db.run(batch).await?;
+    let [payout, lines, approvals] = rows.as_slice() else { return Ok(None) };
     let Some(payout) = payout.first()? else { return Ok(None) };
-    Ok(Some((payout, lines.all()?)))
+    Ok(Some(Found { payout, lines: lines.all()?, approvals: approvals.all()? }))
+}
+
+/// A payout with all that belongs to it.
+pub struct Found {
+    /// It.
+    pub payout: PayoutRow,
+    /// Its lines.
+    pub lines: Vec<LineRow>,
+    /// Who approved it, or another try of one of its lines.
+    pub approvals: Vec<ApprovalRow>,
+}
+
+/// Notes that a member approves a payout, or another try of a line; a second time aborts. Somebody who
+/// isn't a member any more leaves no note.
+#[must_use]
+pub fn approve(brand: BrandId, subject: &str, member: MemberId, now_ms: Millis) -> Statement {
+    bind!(APPROVE, brand, subject, member, now_ms)
+}
+
+/// Which person a member is.
+///
+/// # Errors
+/// [`DbError`].
+pub fn person_of(
+    db: &dyn Database,
+    brand: BrandId,
+    member: MemberId,
+) -> Reading<'_, Option<String>> {
+    db.ask(Freshness::Primary, bind!(PERSON_OF, brand, member), |rows| {
+        Ok(rows.column("person_id")?.pop().flatten())
+    })
+}
+
+/// Guards a first approval against whatever else is decided about a payout.
+#[must_use]
+pub fn count_up(brand: BrandId, payout: &PayoutRow) -> Statement {
+    bind!(COUNT_UP, brand, payout.id, payout.revision)
+}
+
+/// Puts a line that failed on its way again, as another try.
+#[must_use]
+pub fn retry(brand: BrandId, payout: PayoutId, line: &LineRow) -> Statement {
+    bind!(RETRY, brand, payout, line.id, line.revision)
+}
+
+/// Guards a first approval of another try.
+#[must_use]
+pub fn count_line_up(brand: BrandId, payout: PayoutId, line: &LineRow) -> Statement {
+    bind!(COUNT_LINE_UP, brand, payout, line.id, line.revision)
+}
+
+/// Marks lines as paid this way: `file` or `paypal`. One that went the other way aborts.
+#[must_use]
+pub fn take_way(
+    brand: BrandId,
+    payout: PayoutId,
+    lines: &[PayoutLineId],
+    way: &'static str,
+) -> Statement {
+    bind!(TAKE_WAY, brand, payout, super::json_list(lines), way)
+}
+
+/// Notes that the drafts of a day were made; a second time aborts.
+#[must_use]
+pub fn run(brand: BrandId, due: Day, now_ms: Millis) -> Statement {
+    bind!(RUN, brand, due.0, now_ms)
+}
+
+/// Whether the drafts of a day were made.
+///
+/// # Errors
+/// [`DbError`].
+pub fn ran(db: &dyn Database, brand: BrandId, due: Day) -> Reading<'_, bool> {
+    db.ask(Freshness::Primary, bind!(RAN, brand, due.0), |rows| Ok(!rows.is_empty()))
+}
+
+/// The currencies in which anybody has something.
+///
+/// # Errors
+/// [`DbError`].
+pub fn currencies(db: &dyn Database, brand: BrandId) -> Reading<'_, Vec<Currency>> {
+    db.ask(Freshness::Primary, bind!(CURRENCIES, brand), |rows| rows.column("currency"))
 }
 
 /// A page of the brand's payouts, latest first; the page's key is the id of its last row.
@@ -481,34 +515,4 @@ pub fn settle(
 /// [`DbError`].
 pub fn targets(db: &dyn Database, brand: BrandId, id: PayoutId) -> Reading<'_, Vec<TargetRow>> {
     db.all(bind!(TARGETS, brand, id))
-}
-
-row! {
-    /// A first answer.
-    pub struct AnsweredRow {
-        /// Of the request that it answers.
-        pub request_hash: String,
-        /// Its status.
-        pub status: u16,
-        /// Its body.
-        pub answer: String,
-    }
-}
-
-/// The first answer to the call with this key.
-///
-/// # Errors
-/// [`DbError`].
-pub fn answered<'a>(
-    db: &'a dyn Database,
-    brand: BrandId,
-    key: &str,
-) -> Reading<'a, Option<AnsweredRow>> {
-    db.first(bind!(ANSWERED, brand, key))
-}
-
-/// Stores the first answer, in the batch of its effect; a second with the same key aborts it.
-#[must_use]
-pub fn answer(brand: BrandId, key: &str, row: &AnsweredRow, now_ms: Millis) -> Statement {
-    bind!(ANSWER, brand, key, &row.request_hash, row.status, &row.answer, now_ms)
 }

@@ -115,6 +115,21 @@ SELECT id AS key, json_object('id', id, 'order_number', order_name, 'order_id', 
   'decision_note', decision_note) AS record
 FROM claims WHERE brand_id = ?1 AND creator_id = ?2 AND id > ?3 ORDER BY id LIMIT ?4";
 
+    FEES = "
+SELECT f.id AS key, json_object('id', f.id, 'deal_id', f.deal_id, 'currency', f.currency,
+  'amount_minor', f.amount_minor, 'note', f.note, 'state', f.state, 'stage', f.stage,
+  'due_on', date(f.due_day * 86400, 'unixepoch'),
+  'created_at', strftime('%FT%TZ', f.created_at_ms / 1000, 'unixepoch')) AS record
+FROM deals d JOIN fees f INDEXED BY fees_by_deal ON f.brand_id = d.brand_id AND f.deal_id = d.id
+WHERE d.brand_id = ?1 AND d.creator_id = ?2 AND f.id > ?3 ORDER BY f.id LIMIT ?4";
+
+    SENDINGS = "
+SELECT s.reference AS key, json_object('line_id', s.line_id, 'attempt', s.attempt,
+  'reference', s.reference, 'state', s.state, 'provider_id', s.batch, 'told', s.told,
+  'queued_at', strftime('%FT%TZ', s.queued_at_ms / 1000, 'unixepoch')) AS record
+FROM payout_lines l JOIN payout_sendings s ON s.brand_id = l.brand_id AND s.line_id = l.id
+WHERE l.brand_id = ?1 AND l.creator_id = ?2 AND s.reference > ?3 ORDER BY s.reference LIMIT ?4";
+
     /// Who of the brand did it is another person's data.
     AUDIT = "
 SELECT a.id AS key, json_object('id', a.id, 'at', strftime('%FT%TZ', a.at_ms / 1000, 'unixepoch'),
@@ -142,6 +157,11 @@ DELETE FROM mails WHERE brand_id = ?1 AND lower(recipient) =
     CLOSE_DEALS = "
 UPDATE deals SET tags = '[]', closed_at_ms = coalesce(closed_at_ms, ?3)
 WHERE brand_id = ?1 AND creator_id = ?2";
+
+    /// Nothing is posted for nobody.
+    CANCEL_FEES = "
+UPDATE fees SET state = 'cancelled', decided_at_ms = ?3
+WHERE brand_id = ?1 AND creator_id = ?2 AND state = 'planned'";
 
     /// What was agreed stays, what people wrote beside it goes.
     CLEAR_OFFERS = "
@@ -179,6 +199,8 @@ const SECTIONS: &[(&str, &str)] = &[
     ("payment_details", PAYMENT_DETAILS),
     ("payment", PAYMENTS),
     ("claim", CLAIMS),
+    ("payment_sending", SENDINGS),
+    ("fee", FEES),
     ("mail", MAILS),
     ("audit", AUDIT),
 ];
@@ -263,6 +285,7 @@ pub fn erase(brand: BrandId, creator: CreatorId, now_ms: Millis) -> Vec<Statemen
         bind!(DROP_MAILS, brand, creator),
         bind!(ERASE, brand, creator, now_ms),
         bind!(CLOSE_DEALS, brand, creator, now_ms),
+        bind!(CANCEL_FEES, brand, creator, now_ms),
         bind!(CLEAR_OFFERS, brand, creator),
         bind!(DROP_TOKENS, brand, creator),
         bind!(DROP_INVITATIONS, brand, creator),

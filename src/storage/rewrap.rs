@@ -71,6 +71,19 @@ WHERE brand_id || '/' || creator_id || '/payment/' || version > ?2
 UPDATE payment_details SET sealed = ?4 WHERE brand_id = ?1
   AND brand_id || '/' || creator_id || '/payment/' || version = ?2 AND sealed = ?3";
 
+    ACCOUNTS_LEFT = "
+SELECT count(*) AS n FROM payout_providers WHERE substr(secret_sealed, 1, length(?1)) <> ?1";
+
+    /// Named by what they are sealed to.
+    ACCOUNTS = "
+SELECT brand_id, brand_id || '/payout-provider/' || client_id AS id, secret_sealed AS sealed
+FROM payout_providers WHERE brand_id || '/payout-provider/' || client_id > ?2
+  AND substr(secret_sealed, 1, length(?1)) <> ?1 ORDER BY 2 LIMIT ?3";
+
+    ACCOUNTS_REPLACE = "
+UPDATE payout_providers SET secret_sealed = ?4 WHERE brand_id = ?1
+  AND brand_id || '/payout-provider/' || client_id = ?2 AND secret_sealed = ?3";
+
     RECORD = "
 INSERT INTO rewraps (active, remaining, counted_at_ms) VALUES (?1, ?2, ?3)
 ON CONFLICT (active) DO UPDATE SET remaining = excluded.remaining,
@@ -131,6 +144,14 @@ pub const SEALED: &[Sealed] = &[
         left: DETAILS_LEFT,
         page: DETAILS,
         replace: DETAILS_REPLACE,
+        contexts: &[""],
+        limit: 100,
+    },
+    Sealed {
+        of: "accounts at payout providers",
+        left: ACCOUNTS_LEFT,
+        page: ACCOUNTS,
+        replace: ACCOUNTS_REPLACE,
         contexts: &[""],
         limit: 100,
     },

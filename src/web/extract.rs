@@ -1,5 +1,7 @@
 //! What handlers take out of requests besides who calls: the body, the query, ids in the path.
 
+use http::StatusCode;
+
 use crate::domain::ids::{Id, Kind};
 use crate::domain::link::percent_decode;
 use crate::domain::time::{Day, Millis, Zone, parse_rfc3339};
@@ -9,7 +11,7 @@ use crate::web::body::{FromJson, parse_body};
 pub use crate::web::caller::{
     Browser, By, Caller, Me, Operator, RequestId, SignedIn, may, note, note_of_member,
 };
-use crate::web::handler::{Call, Extract};
+use crate::web::handler::{Call, Extract, etag};
 use crate::web::message::Request;
 
 /// An id in the path. What isn't one names nothing: 404.
@@ -28,6 +30,43 @@ impl<T: FromJson> Extract for Body<T> {
     fn extract(call: &Call<'_>) -> Result<Self> {
         is_json(call.request)?;
         parse_body(call.request.body).map(Self)
+    }
+}
+
+/// A body that changes something, perhaps only if it still is as the caller saw it.
+pub struct Changing<T> {
+    /// What to change.
+    pub body: T,
+    if_match: Option<String>,
+}
+
+impl<T: FromJson> Extract for Changing<T> {
+    fn extract(call: &Call<'_>) -> Result<Self> {
+        let Body(body) = Body::extract(call)?;
+        Ok(Self { body, if_match: call.request.header("if-match").map(str::to_owned) })
+    }
+}
+
+impl<T> Changing<T> {
+    /// Whether the caller says what she saw.
+    #[must_use]
+    pub fn is_conditional(&self) -> bool {
+        self.if_match.is_some()
+    }
+
+    /// That what the API shows is what the caller saw, if she says what that was.
+    ///
+    /// # Errors
+    /// 412.
+    pub fn fits(&self, shown: &str) -> Result<()> {
+        let Some(told) = &self.if_match else { return Ok(()) };
+        let tag = etag(shown);
+        let fits = told.split(',').any(|one| matches!(one.trim(), "*") || one.trim() == tag);
+        fits.then_some(()).ok_or(Error::denied(
+            StatusCode::PRECONDITION_FAILED,
+            "stale",
+            "it was changed since it was read; nothing was done",
+        ))
     }
 }
 

@@ -10,11 +10,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use http::StatusCode;
+use sha2::{Digest, Sha256};
 
 use crate::app::{App, Pending};
+use crate::domain::merkle::hex;
 use crate::error::{Error, Result};
 use crate::web::caller::{Identity, identify};
-use crate::web::json::ToJson;
+use crate::web::json::{self, ToJson};
 use crate::web::message::{Request, Response};
 
 /// A request on its way to its handler.
@@ -74,6 +76,26 @@ impl<T: ToJson> Answer for (StatusCode, Json<T>) {
     fn answer(self) -> Result<Response> {
         rendered(self.0, &self.1.0)
     }
+}
+
+/// A body in JSON that has a name by what it says, so that a change can name what it was made from.
+pub struct Tagged<T>(pub T);
+
+impl<T: ToJson> Answer for Tagged<T> {
+    fn answer(self) -> Result<Response> {
+        let text = json::text(&self.0);
+        let tag = etag(&text);
+        let mut response = Response::json(StatusCode::OK, text);
+        response.set("etag", tag);
+        Ok(response)
+    }
+}
+
+/// The name of an answer: a hash of it.
+#[must_use]
+pub fn etag(text: &str) -> String {
+    let hash = Sha256::digest(text);
+    format!("\"{}\"", hex(hash.get(..16).unwrap_or_default()))
 }
 
 fn rendered(status: StatusCode, view: &dyn ToJson) -> Result<Response> {

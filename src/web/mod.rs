@@ -103,7 +103,14 @@ pub async fn serve_api(app: &App, request: Request<'_>) -> Response {
         jobs::mail::send_noted(app.clone(), mails.clone()).await;
     }
     if !mails.is_empty() {
-        response.after = Some(jobs::mail::send_noted(app.clone(), mails));
+        let mails = jobs::mail::send_noted(app.clone(), mails);
+        response.after = Some(match response.after.take() {
+            Some(first) => Box::pin(async move {
+                first.await;
+                mails.await;
+            }),
+            None => mails,
+        });
     }
     let status = response.status;
     if response.internal.is_some() || status.is_server_error() || is_sampled(&request_id) {

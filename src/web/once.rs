@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::domain::ids::BrandId;
 use crate::domain::merkle::hex;
 use crate::error::{Error, Result};
-use crate::storage::payouts::{self, AnsweredRow};
+use crate::storage::payment::{self, AnsweredRow};
 use crate::storage::{DbError, Statement};
 use crate::web::body::FromJson;
 use crate::web::extract::Body;
@@ -63,7 +63,7 @@ impl Once {
     /// # Errors
     /// 422 if the key was another call's.
     pub async fn answered(&self, app: &App, brand: BrandId) -> Result<Option<Response>> {
-        let Some(row) = payouts::answered(app.db(), brand, &self.key).await? else {
+        let Some(row) = payment::answered(app.db(), brand, &self.key).await? else {
             return Ok(None);
         };
         if row.request_hash != self.hash {
@@ -86,7 +86,7 @@ impl Once {
         (status, answer): (StatusCode, String),
     ) -> Result<Option<Response>> {
         let row = AnsweredRow { request_hash: self.hash.clone(), status: status.as_u16(), answer };
-        batch.push(payouts::answer(brand, &self.key, &row, app.now_ms()));
+        batch.push(payment::answer(brand, &self.key, &row, app.now_ms()));
         match app.db().run(batch).await {
             Ok(_) => Ok(Some(Response::json(status, row.answer))),
             // Also when the same call came twice at once: the other one's answer is there then.

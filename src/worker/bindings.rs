@@ -10,7 +10,7 @@ use worker::wasm_bindgen::prelude::wasm_bindgen;
 use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::{Env, State};
 
-use crate::app::Outgoing;
+use crate::app::{Outgoing, WebRequest};
 
 #[wasm_bindgen(inline_js = "
 async function told(work) {
@@ -47,6 +47,15 @@ export function look(url, most_ms) {
     const response = await fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(most_ms) });
     if (response.status !== 200) throw new Error('answered ' + response.status);
     return response.text();
+  });
+}
+export function send(method, url, authorization, type, body, most_ms) {
+  return told(async () => {
+    const headers = { authorization, accept: 'application/json' };
+    if (body !== undefined) headers['content-type'] = type;
+    const signal = AbortSignal.timeout(most_ms);
+    const response = await fetch(url, { method, headers, body, redirect: 'manual', signal });
+    return response.status + ' ' + (await response.text());
   });
 }
 const ecdsa = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
@@ -115,6 +124,15 @@ extern "C" {
     fn js_enqueue(env: &JsValue, message: &str) -> Promise;
     #[wasm_bindgen(js_name = look)]
     fn js_look(url: &str, most_ms: u32) -> Promise;
+    #[wasm_bindgen(js_name = send)]
+    fn js_send(
+        method: &str,
+        url: &str,
+        authorization: &str,
+        content_type: &str,
+        body: Option<&str>,
+        most_ms: u32,
+    ) -> Promise;
     #[wasm_bindgen(js_name = is_key)]
     fn js_is_key(key: Uint8Array) -> Promise;
     #[wasm_bindgen(js_name = es256)]
@@ -195,6 +213,15 @@ pub async fn enqueue(env: &Env, message: &str) -> Result<(), String> {
 /// Why there is nothing, or nothing in time.
 pub async fn look(url: &str, most_ms: u32) -> Result<String, String> {
     outcome(js_look(url, most_ms)).await
+}
+
+/// Sends a request: status and body of the answer, a space between.
+///
+/// # Errors
+/// Why there was no answer, or none in time.
+pub async fn send(request: &WebRequest<'_>, most_ms: u32) -> Result<String, String> {
+    let WebRequest { method, url, authorization, content_type, body } = request;
+    outcome(js_send(method, url, authorization, content_type, *body, most_ms)).await
 }
 
 /// A point (x and y) as SEC 1 writes it whole.

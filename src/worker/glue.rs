@@ -29,7 +29,7 @@ export function more(request) {
   const h = request.headers, g = (n) => h.get(n) ?? '';
   return [g('x-shopify-hmac-sha256'), g('content-length'), g('authorization'),
     g('content-type'), g('cookie'), g('origin'), g('sec-fetch-site'), g('tributary-brand'),
-    g('idempotency-key'), g('accept').includes('text/html') ? 'text/html' : ''].join('\\n');
+    g('idempotency-key'), g('accept').includes('text/html') ? 'text/html' : '', g('if-match')].join('\\n');
 }
 export function found(location, transport) {
   const headers = { location, 'cache-control': 'no-store', 'strict-transport-security': transport };
@@ -175,7 +175,7 @@ impl MoreFacts {
     }
 
     /// The headers that the API looks at. What stands there twice arrives as one with a comma, and
-    /// is told as two again: none of them but cookies may hold a comma itself.
+    /// is told as two again: none of them but cookies and tags may hold a comma itself.
     pub fn api_headers(&self) -> Vec<(&'static str, &str)> {
         let mut headers = Vec::new();
         for (name, number) in [
@@ -187,9 +187,11 @@ impl MoreFacts {
             ("tributary-brand", 7),
             ("idempotency-key", 8),
             ("accept", 9),
+            ("if-match", 10),
         ] {
             let Some(told) = given(&self.0, number) else { continue };
-            let separator = if name == "cookie" { "\n" } else { ", " };
+            let whole = matches!(name, "cookie" | "if-match");
+            let separator = if whole { "\n" } else { ", " };
             headers.extend(told.split(separator).map(|value| (name, value)));
         }
         headers

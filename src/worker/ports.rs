@@ -12,11 +12,12 @@ use super::d1::D1;
 use crate::app::Canary;
 use crate::app::{
     App, Assets, Clock, Config, EdgeCache, HttpClient, Limits, Log, Mailer, NotSent, Outgoing,
-    Pending, Ports, Queue, Random, Signatures, Throttle,
+    Pending, Ports, Queue, Random, Signatures, Throttle, WebRequest,
 };
 use crate::domain::click::ClickKeys;
 use crate::domain::secret::{KeyRing, RootKey, Roots};
 use crate::domain::time::Millis;
+use crate::jobs::paypal::{self, Paypal};
 use crate::web::memory::Memory;
 use crate::web::normal_host;
 
@@ -24,6 +25,10 @@ use crate::web::normal_host;
 const FETCH_TIMEOUT_MS: u32 = 5000;
 /// And is at most this large.
 const MAX_FETCHED: usize = 64 * 1024;
+/// Whoever pays creators has so long to answer,
+const SEND_TIMEOUT_MS: u32 = 20_000;
+/// and may answer so much.
+const MAX_ANSWER: usize = 1024 * 1024;
 
 /// The application, or the name of what isn't configured.
 pub fn app(env: &Env) -> Result<App, String> {
@@ -54,6 +59,12 @@ pub fn app(env: &Env) -> Result<App, String> {
         #[cfg(not(feature = "canary"))]
         canary: None,
     };
+    let paypal = match text("PAYPAL_ORIGIN") {
+        None => paypal::ORIGIN.to_owned(),
+        // Tests and demos pay nobody. A deployment must not be talked into paying at another place.
+        Some(origin) if config.local => origin,
+        Some(_) => return Err("PAYPAL_ORIGIN is for local runs only".to_owned()),
+    };
     let binding = bound("DB").map_err(|_| "DB".to_owned())?;
     if binding.is_undefined() {
         return Err("DB".to_owned());
@@ -69,6 +80,7 @@ pub fn app(env: &Env) -> Result<App, String> {
         random: Arc::new(WorkerRandom),
         queue: Arc::new(Overflow(env.clone())),
         http: Arc::new(Web),
+        provider: Arc::new(Paypal::new(Arc::new(Web), paypal)),
         signatures: Arc::new(WebCrypto),
         clicks: Arc::new(Counters::new(env.clone())),
         cache: Arc::new(DataCentre),
@@ -156,6 +168,18 @@ impl HttpClient for Web {
         Box::pin(SendFuture::new(async move {
             let text = bindings::look(url, FETCH_TIMEOUT_MS).await?;
             if text.len() > MAX_FETCHED { Err("too large".to_owned()) } else { Ok(text) }
+        }))
+    }
+
+    fn send<'a>(&'a self, request: WebRequest<'a>) -> Pending<'a, Result<(u16, String), String>> {
+        Box::pin(SendFuture::new(async move {
+            let text = bindings::send(&request, SEND_TIMEOUT_MS).await?;
+            if text.len() > MAX_ANSWER {
+                return Err("too large".to_owned());
+            }
+            let (status, body) = text.split_once(' ').unwrap_or((&text, ""));
+            let status = status.parse().map_err(|_| "no status".to_owned())?;
+            Ok((status, body.to_owned()))
         }))
     }
 }

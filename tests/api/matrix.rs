@@ -32,6 +32,7 @@ struct Brand {
     payout: String,
     line: String,
     claim: String,
+    fee: String,
     owner: Member,
     manager: Member,
     viewer: Member,
@@ -122,13 +123,17 @@ impl Brand {
         let pay = async |path: &str, body: Value| {
             crate::api::payouts::pay(product, &key, path, path, body).await.expect(201)
         };
-        pay(&format!("/v1/deals/{token_deal}/fees"), fee).await;
+        pay(&format!("/v1/deals/{token_deal}/fees"), fee.clone()).await;
+        let mut planned = fee;
+        planned["due_on"] = json!("2027-01-01");
+        let planned = pay(&format!("/v1/deals/{deal}/fees"), planned).await;
         let payout = pay("/v1/payouts", json!({ "currency": "USD" })).await;
         Self {
             id: id(&made["brand"]),
             payout: id(&payout),
             line: id(&payout["lines"][0]),
             claim: id(&claim),
+            fee: id(&planned),
             store,
             creator,
             campaign,
@@ -213,12 +218,16 @@ impl Brand {
             (_, "/v1/payouts/{id}/lines/{line_id}/settlement") => {
                 Some(json!({ "outcome": "failed" }))
             }
+            (_, "/v1/brand/payout-provider") => Some(
+                json!({ "provider": "paypal", "client_id": "stolen", "client_secret": "stolen" }),
+            ),
             (_, "/v1/me/payment-details") => {
                 Some(json!({ "method": "paypal", "email": "thief@evil.example" }))
             }
             _ => Some(json!({})),
         };
-        (route.replace("{id}", of).replace("{line_id}", &self.line), body)
+        let path = route.replace("{id}", of).replace("{line_id}", &self.line);
+        (path.replace("{fee_id}", &self.fee), body)
     }
 }
 

@@ -47,7 +47,7 @@ fn iban() -> Value {
 }
 
 /// A brand that pays at once, whose creator has 13.50 and a bank account.
-async fn earned(product: &Product) -> (Programme, String) {
+pub async fn earned(product: &Product) -> (Programme, String) {
     let p = Programme::new(product).await;
     let brand = json!({ "hold_days": 0 });
     product.call("PATCH", "/v1/brand", Some(brand), &p.key).await.expect(200);
@@ -59,7 +59,7 @@ async fn earned(product: &Product) -> (Programme, String) {
     (p, token)
 }
 
-fn buckets(balance: &Value) -> [&str; 5] {
+pub fn buckets(balance: &Value) -> [&str; 5] {
     ["pending", "available", "in_payout", "paid", "clawback"]
         .map(|name| balance[name].as_str().unwrap_or("-"))
 }

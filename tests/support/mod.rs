@@ -2,6 +2,7 @@
 //! the ports that can be told to fail.
 #![allow(dead_code, reason = "every test binary uses a part of this")]
 
+pub mod paypal;
 pub mod people;
 pub mod shop;
 pub mod sqlite;
@@ -14,7 +15,7 @@ use http::Request;
 use serde_json::{Value, json};
 use tributary::app::{
     App, Assets, Clicks, Clock, Config, EdgeCache, HttpClient, Limits, Log, Mailer, NotSent,
-    Outgoing, Pending, Ports, Queue, Random, Signatures, Throttle,
+    Outgoing, Pending, Ports, Queue, Random, Signatures, Throttle, WebRequest,
 };
 use tributary::domain::click::{
     ClickKeys, RawVisit, SHARDS, WaitingClick, batches, object_name, shard_of,
@@ -23,6 +24,7 @@ use tributary::domain::ids::LinkId;
 use tributary::domain::limit::{Window, network};
 use tributary::domain::secret::{KeyRing, RootKey, Roots};
 use tributary::domain::time::Day;
+use tributary::jobs::paypal::{ORIGIN, Paypal};
 use tributary::storage::click_counter::{Counter, DayTotals};
 use tributary::web::memory::Memory;
 use tributary::web::redirect::{Redirected, redirect};
@@ -75,14 +77,19 @@ impl Queue for TestQueue {
     }
 }
 
-/// Other hosts: what each address answers.
+/// Other hosts: what each address answers; and PayPal.
 #[derive(Clone, Default)]
-pub struct TestWeb(pub Arc<Mutex<HashMap<String, String>>>);
+pub struct TestWeb(pub Arc<Mutex<HashMap<String, String>>>, pub paypal::Double);
 
 impl HttpClient for TestWeb {
     fn get<'a>(&'a self, url: &'a str) -> Pending<'a, Result<String, String>> {
         let found = self.0.lock().unwrap().get(url).cloned().ok_or("no such host".to_owned());
         Box::pin(async move { found })
+    }
+
+    fn send<'a>(&'a self, request: WebRequest<'a>) -> Pending<'a, Result<(u16, String), String>> {
+        let answer = self.1.answer(&request);
+        Box::pin(async move { answer })
     }
 }
 
@@ -325,6 +332,7 @@ impl Product {
             random: Arc::new(Counting(AtomicU64::new(1))),
             queue: Arc::new(queue.clone()),
             http: Arc::new(web.clone()),
+            provider: Arc::new(Paypal::new(Arc::new(web.clone()), ORIGIN.to_owned())),
             signatures: Arc::new(P256),
             clicks: Arc::new(counters.clone()),
             cache: Arc::new(cache.clone()),

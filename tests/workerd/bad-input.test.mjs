@@ -27,6 +27,7 @@ const TABLES = [
     'recovery_codes', 'audit', 'mails'],
   ...['audit_members', 'audit_personal', 'data_requests', 'rewraps'],
   ...['fees', 'adjustments', 'payment_details', 'payouts', 'payout_lines', 'idempotency', 'claims'],
+  ...['payout_approvals', 'payout_runs', 'payout_providers', 'payout_sendings'],
 ];
 
 let server;

@@ -833,14 +833,17 @@ describe('the books', () => {
     await timed.triggerCron({ cron: 'all' });
     const status = await new Client(timed).get('/v1/status');
     assert.deepEqual(status.jobs.map((job) => [job.name, job.succeeded]).sort(), [
+      ['draft_payouts', true],
       ['expire_mails', true],
       ['expire_quarantine', true],
+      ['post_fees', true],
       ['redact', true],
       ['release_holds', true],
       ['retention', true],
       ['rewrap', true],
       ['seal_ledger', true],
       ['send_mails', true],
+      ['send_payouts', true],
       ['tiers', true],
       ['verify_domains', true],
     ]);

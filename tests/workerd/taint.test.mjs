@@ -2,13 +2,14 @@
 // has none of them in any form, and neither have the files but where they are stored on purpose.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { click, Client, eventually, orderOf, sleep, visit } from './support/client.mjs';
 import { startServer } from './support/server.mjs';
 import { order, refund, store } from './support/shopify.mjs';
+import { files, hits } from './support/taint.mjs';
 
 const random = () => randomBytes(9).toString('hex');
 const key = () => randomBytes(32).toString('base64');
@@ -58,41 +59,6 @@ after(async () => {
   await server?.stop();
   rmSync(state, { recursive: true, force: true });
 });
-
-/** The forms in which a marker may hide. */
-function forms(marker) {
-  const bytes = Buffer.from(marker);
-  const found = {
-    raw: bytes,
-    hex: Buffer.from(bytes.toString('hex')),
-    HEX: Buffer.from(bytes.toString('hex').toUpperCase()),
-    utf16: Buffer.from(marker, 'utf16le'),
-    reversed: Buffer.from([...marker].reverse().join('')),
-    last8: bytes.subarray(-8),
-    escaped: Buffer.from(encodeURIComponent(marker)),
-  };
-  for (const shift of [0, 1, 2]) {
-    // What base64 makes of it inside something longer: without the characters that its ends share.
-    const text = Buffer.concat([Buffer.alloc(shift), bytes]).toString('base64');
-    const from = shift === 0 ? 0 : shift + 1;
-    const inner = text.slice(from, Math.floor(((shift + bytes.length) * 8) / 6));
-    found[`base64+${shift}`] = Buffer.from(inner);
-    found[`base64url+${shift}`] = Buffer.from(inner.replaceAll('+', '-').replaceAll('/', '_'));
-  }
-  return Object.entries(found);
-}
-
-function hits(markers, bytes) {
-  const found = [];
-  for (const [name, marker] of Object.entries(markers))
-    for (const [form, needle] of forms(marker)) if (bytes.includes(needle)) found.push(`${name} as ${form}`);
-  return found;
-}
-
-const files = (folder) =>
-  readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath ?? entry.path, entry.name));
 
 /** Keys also hide as their bytes. */
 const keyParts = () => {

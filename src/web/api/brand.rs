@@ -10,15 +10,18 @@ use crate::domain::ids::BrandId;
 use crate::domain::json::json;
 use crate::domain::link::{is_host, parse_origin};
 use crate::domain::money::{Currency, Money};
+use crate::domain::payout::Schedule;
 use crate::domain::secret::token_hash;
 use crate::domain::session::Role;
-use crate::domain::time::Zone;
+use crate::domain::time::{Day, Zone};
 use crate::error::{Error, Result};
 use crate::storage::brands::{BrandUpdate, StoredBrand};
 use crate::storage::{DbError, access, brands, stores};
 use crate::web::body::{body, words};
-use crate::web::extract::{Body, By, Caller, Checks, Operator, RequestId, checked, may, note};
-use crate::web::handler::{Json, State};
+use crate::web::extract::{
+    Body, By, Caller, Changing, Checks, Operator, RequestId, checked, may, note,
+};
+use crate::web::handler::{Json, State, Tagged};
 use crate::web::json::{self, by_serde, view};
 use crate::web::normal_host;
 
@@ -45,6 +48,23 @@ view! {
         payout_minimum: Option<Money>,
         /// Whether API keys may move money; members do it with a passkey.
         money_keys: bool,
+        /// When drafts of payouts are made by themselves; null: never.
+        #[schema(required)]
+        payout_schedule: Option<ScheduleView>,
+        /// A payout above this, or in another currency, needs two people; null: none does.
+        #[schema(required)]
+        second_approver_above: Option<Money>,
+    }
+}
+
+view! {
+    #[schema(as = PayoutSchedule)]
+    struct ScheduleView {
+        /// Of every month, 1 to 28.
+        day: u16,
+        /// Null: every currency that somebody has something in.
+        #[schema(required)]
+        currencies: Option<Vec<Currency>>,
     }
 }
 
@@ -78,6 +98,10 @@ impl From<StoredBrand> for BrandView {
             count_test_orders: brand.earning.count_test_orders,
             payout_minimum: brand.payout_minimum,
             money_keys: stored.money_keys,
+            payout_schedule: stored
+                .schedule
+                .map(|s| ScheduleView { day: s.day, currencies: s.currencies }),
+            second_approver_above: stored.second_above,
         }
     }
 }
@@ -144,7 +168,15 @@ pub async fn create(
     let id = brand.id;
     let owner = normal_email(owner);
     batch.extend(super::members::invitation(&app, id, &brand.name, &owner, Role::Owner)?.0);
-    let brand: BrandView = StoredBrand { brand, pending_host: None, money_keys: true }.into();
+    let stored = StoredBrand {
+        brand,
+        pending_host: None,
+        money_keys: true,
+        schedule: None,
+        second_above: None,
+        revision: 0,
+    };
+    let brand = BrandView::from(stored);
     let by = By { actor: Actor::Operator, request_id: &request_id };
     let made = Some(json::text(&brand));
     batch.push(note(&app, id, &by, "brand.create", &id.to_string(), None, made));
@@ -172,8 +204,8 @@ fn homepage(url: &str, local: bool) -> Result<String, &'static str> {
 /// The brand of the key.
 #[utoipa::path(get, path = "/v1/brand", tag = "brand", security(("api_key" = ["read"])),
     responses((status = 200, body = BrandView)))]
-pub async fn show(State(app): State<App>, caller: Caller) -> Result<Json<BrandView>> {
-    Ok(Json(find(&app, caller.brand).await?.into()))
+pub async fn show(State(app): State<App>, caller: Caller) -> Result<Tagged<BrandView>> {
+    Ok(Tagged(find(&app, caller.brand).await?.into()))
 }
 
 /// The brand behind a key.
@@ -199,6 +231,16 @@ body! {
         count_test_orders: Option<bool>,
         payout_minimum: Option<Option<Money>>,
         money_keys: Option<bool>,
+        payout_schedule: Option<Option<NewSchedule>>,
+        second_approver_above: Option<Option<Money>>,
+    }
+}
+
+body! {
+    /// When drafts of payouts are made by themselves.
+    pub struct NewSchedule {
+        day: u16,
+        currencies: Option<Option<Vec<Currency>>>,
     }
 }
 
@@ -218,21 +260,31 @@ words!(ClickOrder { "last" => Last, "first" => First });
 
 /// Changes settings.
 #[utoipa::path(patch, path = "/v1/brand", tag = "brand", request_body = BrandChanges,
-    security(("api_key" = ["admin"])), responses((status = 200, body = BrandView),
-    (status = 409, description = "The domain is taken, or the time zone is fixed by orders")))]
+    security(("api_key" = ["admin"])), params(("If-Match" = Option<String>, Header)),
+    responses((status = 200, body = BrandView),
+    (status = 409, description = "The domain is taken, or the time zone is fixed by orders"),
+    (status = 412, description = "Changed since it was read")))]
 pub async fn update(
     State(app): State<App>,
     caller: Caller<may::Admin>,
-    Body(changes): Body<BrandChanges>,
-) -> Result<Json<BrandView>> {
+    changing: Changing<BrandChanges>,
+) -> Result<Tagged<BrandView>> {
+    let changes = &changing.body;
     // What earns and when decides about money: a member does it with a fresh passkey.
     caller.stepped_up(&app)?;
     if changes.money_keys == Some(true) && matches!(caller.actor, Actor::Key(_)) {
         return Err(Error::Forbidden("only a member may let keys move money").into());
     }
+    if changes.second_approver_above.is_some() && !matches!(caller.actor, Actor::Member(_)) {
+        return Err(Error::Forbidden("only an owner may say what needs two people").into());
+    }
     let stored = find(&app, caller.brand).await?;
+    // Changes of different settings don't undo each other: only who says what she saw is refused.
+    let revision = changing.is_conditional().then_some(stored.revision);
     let brand = stored.brand.clone();
     let before = json::text(&BrandView::from(stored));
+    changing.fits(&before)?;
+    let changes = changing.body;
     let host = changes
         .link_domain
         .as_ref()
@@ -241,7 +293,7 @@ pub async fn update(
     let update = check(&app, &brand, &rules, changes)?;
     let changed = changed(&update, &rules, host.as_deref());
     let mut batch = vec![
-        brands::update(brand.id, &update),
+        brands::update(brand.id, &update, revision),
         caller.note(&app, "brand.update", brand.id, Some(before), Some(changed)),
     ];
     if rules != brand.attribution {
@@ -252,6 +304,7 @@ pub async fn update(
     }
     app.db().run(batch).await.map_err(|error| match error {
         error if error.is_constraint("hosts.brand_id") => host_taken(),
+        error if error.is_constraint("brands.revision") => changed_meanwhile(),
         error if error.is_constraint("brands.timezone") => Error::refused(
             "timezone-fixed",
             "days are counted in the brand's time zone, so it can't change once there are orders",
@@ -261,7 +314,7 @@ pub async fn update(
     if let Some(host) = &host {
         app.memory.forget_host(host);
     }
-    Ok(Json(find(&app, brand.id).await?.into()))
+    Ok(Tagged(find(&app, brand.id).await?.into()))
 }
 
 /// What a change of settings asks for, for the audit trail.
@@ -279,7 +332,14 @@ fn changed(update: &BrandUpdate, rules: &AttributionRules, host: Option<&str>) -
         "count_test_orders": update.count_test_orders,
         "money_keys": update.money_keys,
         "payout_minimum": update.payout_minimum.map(|minimum| minimum.map(|m| m.to_decimal())),
+        "payout_day": update.schedule.as_ref().map(|schedule| schedule.as_ref().map(|s| s.day)),
+        "second_approver_above": update.second_above.map(|most| most.map(|m| m.to_decimal())),
     })
+}
+
+/// Two changes met, and the other one came first.
+pub(super) fn changed_meanwhile() -> Box<Error> {
+    Error::refused("changed-meanwhile", "it was changed at the same moment; nothing was done")
 }
 
 fn host_taken() -> Box<Error> {
@@ -318,10 +378,16 @@ fn check(
     if changes.hold_days.is_some_and(|days| days > 365) {
         checks.refuse("hold_days", "must be 0 to 365");
     }
-    let minimum = changes.payout_minimum.flatten();
-    if minimum.is_some_and(|m| m.currency != brand.currency || m.minor < 0) {
-        checks.refuse("payout_minimum", "must be an amount in the brand's currency");
+    let amounts = [
+        ("payout_minimum", changes.payout_minimum.flatten()),
+        ("second_approver_above", changes.second_approver_above.flatten()),
+    ];
+    for (field, amount) in amounts {
+        if amount.is_some_and(|m| m.currency != brand.currency || m.minor < 0) {
+            checks.refuse(field, "must be an amount in the brand's currency");
+        }
     }
+    let schedule = changes.payout_schedule.map(|new| new.map(|new| schedule(&mut checks, new)));
     let domain = changes.link_domain.flatten();
     if domain.is_some_and(|host| !is_host(&normal_host(host.trim()))) {
         checks.refuse("link_domain", "must be a public host name such as go.example.com");
@@ -336,7 +402,28 @@ fn check(
         count_test_orders: changes.count_test_orders,
         payout_minimum: changes.payout_minimum,
         money_keys: changes.money_keys,
+        schedule: schedule.map(|schedule| {
+            // Days before it was set are nobody's: they don't make drafts at once.
+            let since = brand.timezone.day(app.now_ms());
+            schedule.map(|schedule| Schedule { since, ..schedule })
+        }),
+        second_above: changes.second_approver_above,
     })
+}
+
+fn schedule(checks: &mut Checks, new: NewSchedule) -> Schedule {
+    if !(1..=28).contains(&new.day) {
+        checks.refuse("payout_schedule.day", "must be 1 to 28");
+    }
+    let mut currencies = new.currencies.flatten();
+    if let Some(list) = &mut currencies {
+        list.sort_unstable();
+        list.dedup();
+        if list.is_empty() {
+            checks.refuse("payout_schedule.currencies", "must not be empty");
+        }
+    }
+    Schedule { day: new.day, currencies, since: Day::default() }
 }
 
 /// A local run takes a domain as verified at once; elsewhere the domain is asked first.

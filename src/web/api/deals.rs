@@ -18,10 +18,11 @@ use crate::storage::deals::{self as rows, DealRow, DealUpdate, NewDeal, Start};
 use crate::storage::rows::from_json;
 use crate::storage::{DbError, access, creators, personal};
 use crate::web::body::{FromJson, body, words};
-use crate::web::extract::{Body, Caller, Checks, Params, PathId, checked, may};
-use crate::web::handler::{Json, State};
+use crate::web::extract::{Body, Caller, Changing, Checks, Params, PathId, checked, may};
+use crate::web::handler::{Json, State, Tagged};
 use crate::web::json::{self, by_serde, view};
 use crate::web::message::Response;
+use crate::web::once::{ATTEMPTS, contended};
 use crate::web::{limits, mail};
 
 use super::terms::{NewTerms, Noted, TermsView};
@@ -144,7 +145,7 @@ pub fn find(app: &App, brand: BrandId, id: DealId) -> Pending<'_, Result<DealRow
 }
 
 /// Nothing new is agreed with somebody who was erased.
-fn not_erased(app: &App, brand: BrandId, creator: CreatorId) -> Pending<'_, Result<()>> {
+pub(super) fn not_erased(app: &App, brand: BrandId, creator: CreatorId) -> Pending<'_, Result<()>> {
     Box::pin(async move {
         let erased = personal::erased(app.db(), brand, creator).await?;
         match erased.and_then(|row| row.erased_at_ms) {
@@ -239,7 +240,7 @@ pub(super) fn missing_parent(error: DbError) -> Box<Error> {
 }
 
 /// A stage of the campaign; the first one where none is asked for.
-fn stage_of(stages: &str, wanted: Option<&str>) -> Result<String> {
+pub(super) fn stage_of(stages: &str, wanted: Option<&str>) -> Result<String> {
     let stages: Vec<String> = from_json(stages).unwrap_or_default();
     let found = match wanted {
         None => stages.into_iter().next(),
@@ -270,8 +271,8 @@ pub async fn show(
     State(app): State<App>,
     caller: Caller,
     id: PathId<Deal>,
-) -> Result<Json<DealView>> {
-    Ok(Json(view(&app, find(&app, caller.brand, id.0).await?)))
+) -> Result<Tagged<DealView>> {
+    Ok(Tagged(view(&app, find(&app, caller.brand, id.0).await?)))
 }
 
 body! {
@@ -283,36 +284,48 @@ body! {
     }
 }
 
-/// Changes a deal.
+/// Changes a deal. Fees that wait for the stage that it reaches are posted with it.
 #[utoipa::path(patch, path = "/v1/deals/{id}", tag = "deals", request_body = DealChanges,
-    security(("api_key" = ["deals"])), params(("id" = DealId, Path)),
-    responses((status = 200, body = DealView)))]
+    security(("api_key" = ["deals"])), params(("id" = DealId, Path),
+    ("If-Match" = Option<String>, Header)), responses((status = 200, body = DealView),
+    (status = 412, description = "Changed since it was read")))]
 pub async fn update(
     State(app): State<App>,
     caller: Caller<may::Deals>,
     id: PathId<Deal>,
-    Body(changes): Body<DealChanges>,
-) -> Result<Json<DealView>> {
-    let deal = find(&app, caller.brand, id.0).await?;
-    not_erased(&app, caller.brand, deal.creator_id).await?;
+    changing: Changing<DealChanges>,
+) -> Result<Tagged<DealView>> {
+    let changes = &changing.body;
     let mut checks = Checks::default();
-    let tags = changes.tags.map(|tags| super::creators::tags(&mut checks, tags));
-    checks.done()?;
+    let tags = changes.tags.clone().map(|tags| super::creators::tags(&mut checks, tags));
     let mut update = DealUpdate { tags, closed: changes.state.map(LinkState::closed), stage: None };
-    if let Some(stage) = &changes.stage {
-        let campaign = creators::campaign(app.db(), caller.brand, deal.campaign_id).await?;
-        update.stage = Some(stage_of(&campaign.ok_or(Error::NotFound)?.stages, Some(stage))?);
+    for _ in 0..ATTEMPTS {
+        let deal = find(&app, caller.brand, id.0).await?;
+        not_erased(&app, caller.brand, deal.creator_id).await?;
+        std::mem::take(&mut checks).done()?;
+        if let Some(stage) = &changes.stage {
+            let campaign = creators::campaign(app.db(), caller.brand, deal.campaign_id).await?;
+            update.stage = Some(stage_of(&campaign.ok_or(Error::NotFound)?.stages, Some(stage))?);
+        }
+        let (creator, before) = (deal.creator_id, json::text(&view(&app, deal.clone())));
+        changing.fits(&before)?;
+        let mut batch = Vec::new();
+        if let Some(stage) = update.stage.as_deref().filter(|stage| *stage != deal.stage) {
+            batch = super::fees::reached(&app, &caller, deal.id, stage).await?;
+        }
+        batch.push(rows::update(caller.brand, &deal, &update, app.now_ms()));
+        let changed =
+            json!({ "stage": update.stage, "tags": update.tags, "closed": update.closed });
+        let what = ("deal.update", &*deal.id.to_string());
+        batch.extend(caller.note_of_creator(&app, creator, what, Some(before), Some(changed)));
+        match app.db().run(batch).await {
+            Ok(_) => return Ok(Tagged(view(&app, find(&app, caller.brand, deal.id).await?))),
+            // The deal, her balances or her fees changed meanwhile: decided anew.
+            Err(DbError::Constraint(_)) => (),
+            Err(error) => return Err(error.into()),
+        }
     }
-    let id = deal.id;
-    let changed = json!({ "stage": update.stage, "tags": update.tags, "closed": update.closed });
-    let command = rows::update(caller.brand, id, &update, app.now_ms());
-    let (creator, before) = (deal.creator_id, json::text(&view(&app, deal)));
-    let what = ("deal.update", &*id.to_string());
-    let changed = Some(changed);
-    let mut batch = vec![command];
-    batch.extend(caller.note_of_creator(&app, creator, what, Some(before), changed));
-    app.db().run(batch).await?;
-    Ok(Json(view(&app, find(&app, caller.brand, id).await?)))
+    Err(contended())
 }
 
 view! {

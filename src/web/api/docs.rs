@@ -35,9 +35,10 @@ pub fn generate() -> String {
     };
 
     use super::{
-        audit, brand, bulk, by_hand, claims, commission, creators, deals, export, fees, keys,
-        links, mails, me, members, money, offers, operate, orders, passkeys, payment, payouts,
-        personal, privacy, sign_in, simulations, statements, stores, terms, tiers,
+        approvals, audit, brand, bulk, by_hand, claims, commission, creators, deals, export, fees,
+        keys, links, mails, me, members, money, offers, operate, orders, passkeys, payment,
+        payouts, personal, privacy, provider, sign_in, simulations, statements, stores, terms,
+        tiers,
     };
 
     #[derive(OpenApi)]
@@ -117,12 +118,18 @@ pub fn generate() -> String {
             simulations::simulate,
             fees::create,
             fees::list,
+            fees::cancel,
             fees::adjust,
             payouts::create,
             payouts::list,
             payouts::show,
             payouts::cancel,
-            payouts::approve,
+            approvals::approve,
+            approvals::retry,
+            provider::show,
+            provider::put,
+            provider::remove,
+            provider::send,
             payouts::settle,
             payment::show,
             payment::put,

@@ -3,33 +3,41 @@
 use http::StatusCode;
 
 use crate::app::App;
-use crate::domain::ids::{AdjustmentId, Creator, CreatorId, Deal, DealId, FeeId};
-use crate::domain::ledger::{Account, Cause, Earning, Holdings};
+use crate::domain::ids::{AdjustmentId, BrandId, Creator, CreatorId, Deal, DealId, Fee, FeeId};
+use crate::domain::json::json;
+use crate::domain::ledger::{Cause, Earning};
 use crate::domain::money::Money;
 use crate::domain::payout::at_once;
 use crate::domain::time::Day;
 use crate::error::{Error, Result};
-use crate::storage::ledger::{self as books, BalanceRow};
-use crate::storage::{Statement, creators, deals, payouts as rows};
+use crate::jobs::fees::{holdings, postings};
+use crate::storage::fees::{self as rows, FeeRow, FeeState};
+use crate::storage::ledger as books;
+use crate::storage::{DbError, Statement, creators};
 use crate::web::body::body;
 use crate::web::extract::{Caller, Checks, Params, PathId, checked, may};
-use crate::web::handler::{Json, State};
+use crate::web::handler::{Call, Extract, Json, State};
 use crate::web::json::{self, view};
 use crate::web::message::Response;
 use crate::web::once::{ATTEMPTS, Once, Paying, contended};
 
-use super::view::{List, Time};
+use super::deals::stage_of;
+use super::view::{Date, List, Time};
 
 body! {
-    /// A fixed payment.
+    /// A fixed payment: hers at once, or planned.
     pub struct NewFee {
         amount: Money,
         note: Option<Option<String>>,
+        /// Not before this day of the brand.
+        due_on: Option<Option<Date>>,
+        /// Not before the deal reaches this stage of its campaign.
+        stage: Option<Option<String>>,
     }
 }
 
 view! {
-    /// A fixed payment, hers at once.
+    /// A fixed payment.
     #[schema(as = Fee)]
     pub struct FeeView {
         id: FeeId,
@@ -38,11 +46,48 @@ view! {
         amount: Money,
         #[schema(required)]
         note: Option<String>,
+        /// `planned`, `due` (to be posted within the hour), `posted` or `cancelled`.
+        state: &'static str,
+        #[schema(required)]
+        due_on: Option<Date>,
+        #[schema(required)]
+        stage: Option<String>,
         created_at: Time,
+        #[schema(required)]
+        posted_at: Option<Time>,
+        #[schema(required)]
+        cancelled_at: Option<Time>,
     }
 }
 
-/// Pays a creator a fee: available at once, after what she owes back.
+fn view(row: FeeRow, today: Day) -> FeeView {
+    let at = |state| row.decided_at_ms.filter(|_| row.state == state).map(Time);
+    FeeView {
+        id: row.id,
+        deal_id: row.deal_id,
+        creator_id: row.creator_id,
+        amount: Money::new(row.amount_minor, row.currency),
+        state: match row.state {
+            FeeState::Planned if row.is_due(today) => "due",
+            FeeState::Planned => "planned",
+            FeeState::Posted => "posted",
+            FeeState::Cancelled => "cancelled",
+        },
+        due_on: row.due_day.map(Date),
+        created_at: Time(row.created_at_ms),
+        posted_at: at(FeeState::Posted),
+        cancelled_at: at(FeeState::Cancelled),
+        note: row.note,
+        stage: row.stage,
+    }
+}
+
+async fn today(app: &App, brand: BrandId) -> Result<Day> {
+    Ok(super::brand::find(app, brand).await?.brand.timezone.day(app.now_ms()))
+}
+
+/// Agrees a fee: available at once, after what she owes back; or planned until a day, until the deal
+/// reaches a stage, or both. Closing the deal doesn't cancel it.
 #[utoipa::path(post, path = "/v1/deals/{id}/fees", tag = "payouts", request_body = NewFee,
     security(("api_key" = ["money"])), params(("id" = DealId, Path),
     ("Idempotency-Key" = String, Header)), responses((status = 201, body = FeeView)))]
@@ -61,38 +106,128 @@ pub async fn create(
     }
     let note = body.note.flatten().and_then(|note| checks.text("note", &note, 500));
     checks.done()?;
-    let deal = deals::by_ids(app.db(), caller.brand, &[id.0], app.now_ms()).await?.pop();
-    let deal = deal.ok_or(Error::NotFound)?;
-    let now_ms = app.now_ms();
-    let view = FeeView {
-        id: app.new_id(),
-        deal_id: deal.id,
-        creator_id: deal.creator_id,
-        amount: body.amount,
-        note: note.clone(),
-        created_at: Time(now_ms),
-    };
-    let fee = rows::NewFee {
-        id: view.id,
-        deal: deal.id,
-        creator: deal.creator_id,
-        amount: body.amount,
-        note: note.as_deref(),
-    };
-    let insert = rows::insert_fee(caller.brand, &fee, now_ms);
-    let told = json::text(&view);
-    let note = caller.note(&app, "fee.create", view.deal_id, None, Some(told.clone()));
-    let answer = (StatusCode::CREATED, told);
-    let cause = Cause::Fee(view.id);
-    post_at_once(
-        &app,
-        &caller,
-        (cause, deal.creator_id, body.amount),
-        [insert, note],
-        &once,
-        answer,
-    )
-    .await
+    let (due_on, stage) = (body.due_on.flatten(), body.stage.flatten());
+    let (fee_id, now_ms) = (app.new_id(), app.now_ms());
+    let today = today(&app, caller.brand).await?;
+    for _ in 0..ATTEMPTS {
+        let deal = super::deals::find(&app, caller.brand, id.0).await?;
+        super::deals::not_erased(&app, caller.brand, deal.creator_id).await?;
+        if let Some(stage) = &stage {
+            let campaign = creators::campaign(app.db(), caller.brand, deal.campaign_id).await?;
+            stage_of(&campaign.ok_or(Error::NotFound)?.stages, Some(stage))?;
+        }
+        let reached = stage.as_ref().is_some_and(|stage| *stage == deal.stage);
+        let mut fee = FeeRow {
+            id: fee_id,
+            deal_id: deal.id,
+            creator_id: deal.creator_id,
+            currency: body.amount.currency,
+            amount_minor: body.amount.minor,
+            note: note.clone(),
+            created_at_ms: now_ms,
+            due_day: due_on.map(|date| date.0),
+            stage: stage.clone(),
+            reached_at_ms: reached.then_some(now_ms),
+            state: FeeState::Planned,
+            decided_at_ms: None,
+        };
+        let mut batch = Vec::new();
+        if fee.is_due(today) {
+            (fee.state, fee.decided_at_ms) = (FeeState::Posted, Some(now_ms));
+            let posted = postings(&app, caller.brand, std::slice::from_ref(&fee)).await?;
+            batch.push(books::post(caller.brand, &posted, now_ms));
+        }
+        batch.insert(0, rows::insert_fee(caller.brand, &fee));
+        let told = json::text(&view(fee, today));
+        batch.push(caller.note(&app, "fee.create", deal.id, None, Some(told.clone())));
+        let answer = (StatusCode::CREATED, told);
+        if let Some(response) = once.commit(&app, caller.brand, batch, answer).await? {
+            return Ok(response);
+        }
+    }
+    Err(contended())
+}
+
+/// What follows for fees when a deal reaches a stage, for the batch in which it does, and before it:
+/// those that waited for nothing else are posted, the others wait for their day.
+///
+/// # Errors
+/// 503 if D1 is away.
+pub async fn reached<S>(
+    app: &App,
+    caller: &Caller<S>,
+    deal: DealId,
+    stage: &str,
+) -> Result<Vec<Statement>> {
+    let (brand, now_ms) = (caller.brand, app.now_ms());
+    let waiting = rows::waiting(app.db(), brand, deal, stage).await?;
+    if waiting.is_empty() {
+        return Ok(Vec::new());
+    }
+    let today = today(app, brand).await?;
+    let (mut batch, mut due) = (Vec::new(), Vec::new());
+    for fee in waiting {
+        if fee.due_day.is_some_and(|day| day > today) {
+            batch.push(rows::reach(brand, fee.id, now_ms));
+            continue;
+        }
+        batch.push(rows::decide(brand, fee.id, FeeState::Posted, true, now_ms));
+        let told = json!({ "deal_id": deal, "stage": stage });
+        batch.push(caller.note(app, "fee.post", fee.id, None, Some(told)));
+        due.push(fee);
+    }
+    due.sort_by_key(|fee| fee.currency);
+    let posted = postings(app, brand, &due).await?;
+    batch.push(books::post(brand, &posted, now_ms));
+    Ok(batch)
+}
+
+/// The deal and the fee in the path.
+pub struct FeePath {
+    deal: DealId,
+    fee: FeeId,
+}
+
+impl Extract for FeePath {
+    fn extract(call: &Call<'_>) -> Result<Self> {
+        let PathId(deal) = PathId::<Deal>::extract(call)?;
+        let second = Call { id: call.second, identity: call.identity.clone(), ..*call };
+        let PathId(fee) = PathId::<Fee>::extract(&second)?;
+        Ok(Self { deal, fee })
+    }
+}
+
+/// Gives a planned fee up. Again is no fault.
+#[utoipa::path(post, path = "/v1/deals/{id}/fees/{fee_id}/cancellation", tag = "payouts",
+    security(("api_key" = ["money"])), params(("id" = DealId, Path), ("fee_id" = FeeId, Path)),
+    responses((status = 200, body = FeeView), (status = 409, description = "It was posted")))]
+pub async fn cancel(
+    State(app): State<App>,
+    caller: Caller<may::Money>,
+    at: FeePath,
+) -> Result<Json<FeeView>> {
+    let today = today(&app, caller.brand).await?;
+    let find = async || rows::find(app.db(), caller.brand, at.deal, at.fee).await;
+    let mut fee = find().await?.ok_or(Error::NotFound)?;
+    if fee.state == FeeState::Planned {
+        let batch = vec![
+            rows::decide(caller.brand, at.fee, FeeState::Cancelled, false, app.now_ms()),
+            caller.note(&app, "fee.cancel", at.fee, None, None),
+        ];
+        match app.db().run(batch).await {
+            // Somebody posted or cancelled it first: that stands.
+            Ok(_) | Err(DbError::Constraint(_)) => (),
+            Err(error) => return Err(error.into()),
+        }
+        fee = find().await?.ok_or(Error::NotFound)?;
+    }
+    match fee.state {
+        FeeState::Posted => Err(Error::refused(
+            "fee-posted",
+            "this fee is in the books; take it back with an adjustment",
+        )),
+        _ => Ok(Json(view(fee, today))),
+    }
 }
 
 /// Posts what is hers at once, with the statements that say why.
@@ -111,18 +246,8 @@ async fn post_at_once<S>(
         amount_minor: amount.minor,
     };
     for _ in 0..ATTEMPTS {
-        let all: Vec<BalanceRow> = app.db().all(books::balances(caller.brand, creator)).await?;
-        let holds = |account| {
-            let fits =
-                |row: &&BalanceRow| row.account == account && row.currency == amount.currency;
-            all.iter().find(fits).map_or(0, |row| row.amount_minor)
-        };
-        let holdings = Holdings {
-            pending_minor: 0,
-            available_minor: holds(Account::Available),
-            clawback_minor: holds(Account::Clawback),
-        };
-        let posted = at_once(cause, earned, holdings).map_err(fault)?;
+        let held = holdings(app, caller.brand, creator, amount.currency).await?;
+        let posted = at_once(cause, earned, held).map_err(fault)?;
         let mut batch = with.to_vec();
         batch.push(books::post(caller.brand, posted.as_slice(), app.now_ms()));
         if let Some(response) = once.commit(app, caller.brand, batch, answer.clone()).await? {
@@ -149,19 +274,10 @@ pub async fn list(
     params: Params,
 ) -> Result<Json<List<FeeView>>> {
     let page = params.only(&["limit", "cursor"])?.page()?;
-    if deals::by_ids(app.db(), caller.brand, &[id.0], app.now_ms()).await?.is_empty() {
-        return Err(Error::NotFound.into());
-    }
+    super::deals::find(&app, caller.brand, id.0).await?;
     let found = rows::fees(app.db(), caller.brand, id.0, &page).await?;
-    let view = |row: rows::FeeRow| FeeView {
-        id: row.id,
-        deal_id: row.deal_id,
-        creator_id: row.creator_id,
-        amount: Money::new(row.amount_minor, row.currency),
-        note: row.note,
-        created_at: Time(row.created_at_ms),
-    };
-    Ok(Json(List::page(found, &page, |row| row.id.to_string(), view)))
+    let today = today(&app, caller.brand).await?;
+    Ok(Json(List::page(found, &page, |row| row.id.to_string(), |row| view(row, today))))
 }
 
 body! {

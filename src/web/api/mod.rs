@@ -1,5 +1,6 @@
 //! The JSON API of CONTRACT.md: the whole URL table, and a file per resource.
 
+pub mod approvals;
 pub mod audit;
 pub mod brand;
 pub mod bulk;
@@ -25,6 +26,7 @@ pub mod payment;
 pub mod payouts;
 pub mod personal;
 pub mod privacy;
+pub mod provider;
 pub mod sign_in;
 pub mod simulations;
 pub mod statements;
@@ -45,6 +47,9 @@ routes! {
     "/v1/people/reset" => { post: passkeys::reset }
     "/v1/people/erasure" => { post: members::erase }
     "/v1/brand" => { get: brand::show, patch: brand::update }
+    "/v1/brand/payout-provider" => {
+        get: provider::show, put: provider::put, delete: provider::remove
+    }
     "/v1/keys" => { get: keys::list, post: keys::create }
     "/v1/keys/{id}" => { get: keys::show, delete: keys::revoke }
     "/v1/members" => { get: members::list, post: members::invite }
@@ -76,10 +81,13 @@ routes! {
     "/v1/deals/{id}/codes" => { post: links::add_code }
     "/v1/deals/{id}/invitation" => { post: deals::invite, delete: deals::uninvite }
     "/v1/deals/{id}/fees" => { get: fees::list, post: fees::create }
+    "/v1/deals/{id}/fees/{fee_id}/cancellation" => { post: fees::cancel }
     "/v1/creators/{id}/adjustments" => { post: fees::adjust }
     "/v1/payouts" => { get: payouts::list, post: payouts::create }
     "/v1/payouts/{id}" => { get: payouts::show, delete: payouts::cancel }
-    "/v1/payouts/{id}/approval" => { post: payouts::approve }
+    "/v1/payouts/{id}/approval" => { post: approvals::approve }
+    "/v1/payouts/{id}/sending" => { post: provider::send }
+    "/v1/payouts/{id}/lines/{line_id}/retry" => { post: approvals::retry }
     "/v1/payouts/{id}/export" => { get: payment::export }
     "/v1/payouts/{id}/lines/{line_id}/settlement" => { post: payouts::settle }
     "/v1/deals/{id}/performance" => { get: money::performance }

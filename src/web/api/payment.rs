@@ -10,9 +10,11 @@ use crate::domain::json::json;
 use crate::domain::letter::Letter;
 use crate::domain::money::Money;
 use crate::domain::payment::{self, Details};
+use crate::domain::payout::reference;
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
-use crate::storage::payouts::{self as rows, DetailsRow, LineState, TargetRow};
+use crate::storage::payment::{self as stored, DetailsRow};
+use crate::storage::payouts::{self as rows, LineState, TargetRow};
 use crate::storage::rows::parse;
 use crate::storage::{DbError, audit, creators};
 use crate::web::body::body;
@@ -65,7 +67,7 @@ impl From<DetailsRow> for DetailsView {
     security(("creator" = [])), responses((status = 200, body = DetailsView),
     (status = 404, description = "None yet")))]
 pub async fn show(State(app): State<App>, me: Me) -> Result<Json<DetailsView>> {
-    let row = rows::details(app.db(), me.brand, me.creator).await?.ok_or(Error::NotFound)?;
+    let row = stored::details(app.db(), me.brand, me.creator).await?.ok_or(Error::NotFound)?;
     Ok(Json(row.into()))
 }
 
@@ -187,7 +189,7 @@ pub async fn put(
     Body(new): Body<NewDetails>,
 ) -> Result<Json<DetailsView>> {
     let details = read(new)?;
-    let before = rows::details(app.db(), me.brand, me.creator).await?;
+    let before = stored::details(app.db(), me.brand, me.creator).await?;
     if before.is_some() {
         me.stepped_up(&app)?;
     }
@@ -215,7 +217,7 @@ pub async fn put(
         before: before.as_ref().map(told),
         after: Some(told(&row)),
     };
-    let mut batch = vec![rows::put_details(me.brand, me.creator, &row)];
+    let mut batch = vec![stored::put_details(me.brand, me.creator, &row)];
     batch.extend(audit::note_of_creator(me.brand, done, me.creator, now_ms));
     let creator = creators::find(app.db(), me.brand, me.creator).await?;
     if let (Some(_), Some(email)) = (&before, creator.and_then(|creator| creator.email)) {
@@ -234,8 +236,9 @@ pub async fn put(
 }
 
 /// The file to pay an approved payout with: `csv` with everything, or `paypal` for its mass payments.
-/// A line whose details were changed or taken away since says so, and stays out of PayPal's.
-/// The only place where payment details are read; the trail says who did it.
+/// A line whose details were changed or taken away since says so, and stays out of PayPal's; one that
+/// is sent by the provider stands in no file. Here and in sending, and nowhere else, payment details are
+/// read; the trail says who did it.
 #[utoipa::path(get, path = "/v1/payouts/{id}/export", tag = "payouts",
     security(("api_key" = ["money"])), params(("id" = PayoutId, Path),
     ("format" = Option<String>, Query, description = "`csv` or `paypal`")),
@@ -255,24 +258,28 @@ pub async fn export(
     };
     caller.stepped_up(&app)?;
     let found = rows::find(app.db(), caller.brand, id.0).await?;
-    let (payout, _) = found.ok_or(Error::NotFound)?;
+    let payout = found.ok_or(Error::NotFound)?.payout;
     if payout.state != rows::PayoutState::Approved {
         return Err(Error::refused("payout-not-approved", "approve the payout first"));
     }
     let targets = rows::targets(app.db(), caller.brand, id.0).await?;
-    let mut out = String::new();
+    let (mut out, mut told_of) = (String::new(), Vec::new());
     if !paypal {
         csv::line(&mut out, HEADER);
     }
-    for target in targets.iter().filter(|target| target.state == LineState::InPayout) {
+    let by_file = |target: &&TargetRow| target.way.as_deref() != Some("paypal");
+    for target in targets.iter().filter(|t| t.state == LineState::InPayout).filter(by_file) {
         let amount = Money::new(target.amount_minor, payout.currency);
         let told = opened(&app, caller.brand, target)?;
-        row(&mut out, target, amount, &told, paypal);
+        if row(&mut out, target, amount, &told, paypal) {
+            told_of.push(target.id);
+        }
     }
     let format = if paypal { "\"paypal\"" } else { "\"csv\"" };
     let note = caller.note(&app, "payout.export", id.0, None, Some(format.to_owned()));
-    // Nobody sees the file without a row in the trail.
-    app.db().run(vec![note]).await?;
+    // Nobody sees the file without a row in the trail, and what stands in it is sent no other way.
+    let batch = vec![rows::take_way(caller.brand, id.0, &told_of, "file"), note];
+    app.db().run(batch).await?;
     let mut response = Response::new(StatusCode::OK, "text/csv; charset=utf-8", out);
     let name = format!("attachment; filename=\"{}.csv\"", id.0);
     response.set("content-disposition", name);
@@ -294,40 +301,59 @@ const HEADER: &[&str] = &[
     "routing_number",
     "account_number",
     "account_type",
+    "payment_reference",
 ];
 
 /// The payment details of a line.
 fn opened(app: &App, brand: BrandId, target: &TargetRow) -> Result<Value> {
-    let (Some(sealed), Some(version)) = (&target.sealed, target.version) else {
-        return Ok(Value::Null);
-    };
     // Changed since the approval: a stranger's, for all we know, for two days.
-    if target.usable_at_ms.is_some_and(|at| at > app.now_ms()) {
+    if target.sealed.is_none() || target.usable_at_ms.is_some_and(|at| at > app.now_ms()) {
         return Ok(Value::Null);
     }
-    let bound = context(brand, target.creator_id, version);
-    let text = app.config.data_key.open(&bound, sealed);
-    let text = text.and_then(|bytes| String::from_utf8(bytes).ok());
-    let told = text.and_then(|text| parse(text.trim_end()).ok());
+    let told = details(app, brand, target.creator_id, &target.sealed, target.version);
     told.ok_or_else(|| Error::refused("key-retired", "payment details can't be opened"))
 }
 
-fn row(out: &mut String, target: &TargetRow, amount: Money, told: &Value, paypal: bool) {
+/// A creator's payment details in clear. Only for whoever pays an approved payout, with a row in the
+/// trail.
+pub fn details(
+    app: &App,
+    brand: BrandId,
+    creator: CreatorId,
+    sealed: &Option<String>,
+    version: Option<i64>,
+) -> Option<Value> {
+    let bound = context(brand, creator, version?);
+    let text = app.config.data_key.open(&bound, sealed.as_deref()?)?;
+    parse(String::from_utf8(text).ok()?.trim_end()).ok()
+}
+
+/// Where PayPal pays to, by payment details.
+pub fn receiver(details: &Value) -> Option<String> {
+    details.get("email")?.as_str().map(str::to_owned)
+}
+
+/// Writes a line of the file; tells whether somebody can be paid by it.
+fn row(out: &mut String, target: &TargetRow, amount: Money, told: &Value, paypal: bool) -> bool {
     let (id, creator) = (target.id.to_string(), target.creator_id.to_string());
     let (value, method) = (amount.to_decimal(), target.method.as_deref().unwrap_or_default());
     let of = |name: &str| told.get(name).and_then(Value::as_str).unwrap_or_default();
     let currency = amount.currency.code();
+    let reference = reference(target.id, target.attempt);
     if paypal {
-        if method == "paypal" && !told.is_null() {
-            csv::line(out, &[of("email"), &value, currency, &id]);
+        let hers = method == "paypal" && !told.is_null();
+        if hers {
+            csv::line(out, &[of("email"), &value, currency, &reference]);
         }
-        return;
+        return hers;
     }
     let state = if told.is_null() { "details_missing" } else { state_name(target.state) };
     let mut cells = vec![&*id, &creator, &target.name, state, &value, currency];
     cells.push(method);
-    cells.extend(HEADER.iter().skip(7).map(|name| of(name)));
+    cells.extend(HEADER.iter().skip(7).take(7).map(|name| of(name)));
+    cells.push(&reference);
     csv::line(out, &cells);
+    !told.is_null()
 }
 
 view! {

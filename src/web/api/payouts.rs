@@ -7,23 +7,25 @@ use http::StatusCode;
 use std::collections::BTreeMap;
 
 use crate::app::App;
-use crate::domain::ids::{CreatorId, Payout, PayoutId, PayoutLine, PayoutLineId};
-use crate::domain::ledger::{self, Account, Balances, Earning, Transaction};
+use crate::domain::ids::{CreatorId, MemberId, Payout, PayoutId, PayoutLine, PayoutLineId};
+use crate::domain::ledger::Balances;
 use crate::domain::money::{Currency, Money};
-use crate::domain::payout::{Way, pay};
+use crate::domain::payout::{Way, needs_two, pay, reference};
+use crate::domain::sending::State as Sending;
 use crate::domain::time::{Day, Millis};
 use crate::error::{Error, Result};
-use crate::storage::creators;
+use crate::storage::brands::StoredBrand;
 use crate::storage::ledger as books;
 use crate::storage::payouts::{
-    self as rows, LineRow, LineState, NewLine, PayableRow, PayoutRow, PayoutState,
+    self as rows, Found, LineRow, LineState, NewLine, PayableRow, PayoutRow, PayoutState, Skipped,
 };
+use crate::storage::{Statement, creators};
 use crate::web::body::{body, words};
 use crate::web::extract::{Caller, Checks, Params, PathId, may};
 use crate::web::handler::{Call, Extract, Json, State};
 use crate::web::json::{self, view};
 use crate::web::message::Response;
-use crate::web::once::{ATTEMPTS, Once, Paying, contended};
+use crate::web::once::{Paying, contended};
 
 use super::fees::fault;
 use super::view::{List, Time};
@@ -44,8 +46,21 @@ view! {
         created_at: Time,
         #[schema(required)]
         approved_at: Option<Time>,
-        /// Who has something but isn't paid with it; of a new draft only.
+        /// Who had something when it was drafted but isn't paid with it.
         skipped: Vec<SkippedView>,
+        /// Who approved it, where it needs two people: of a draft, the first of them.
+        approvals: Vec<ApprovalView>,
+        /// 2 where it needs two people.
+        approvals_needed: i64,
+    }
+}
+
+view! {
+    /// That a member approved a payout.
+    #[schema(as = PayoutApproval)]
+    pub struct ApprovalView {
+        member_id: MemberId,
+        approved_at: Time,
     }
 }
 
@@ -64,6 +79,32 @@ view! {
         reason: Option<String>,
         #[schema(required)]
         settled_at: Option<Time>,
+        /// Which try it is, from 1.
+        attempt: i64,
+        /// Where it stands with the provider, if it went there.
+        #[schema(required)]
+        sending: Option<SendingView>,
+    }
+}
+
+view! {
+    /// Where a payment stands with the provider.
+    #[schema(as = PayoutSending)]
+    pub struct SendingView {
+        /// `waiting`, `sending` (it may be on its way), `sent`, `settled`, `failed`, `unknown` (nobody
+        /// asks any more: say by hand what became of it) or `contradicted` (the provider told one end,
+        /// then the other: look there).
+        state: &'static str,
+        /// Its name at the provider: `sender_batch_id` of PayPal.
+        reference: String,
+        /// The provider's name of it.
+        #[schema(required)]
+        provider_id: Option<String>,
+        /// What the provider told last.
+        told: String,
+        /// When it is sent or asked about next.
+        #[schema(required)]
+        next_at: Option<Time>,
     }
 }
 
@@ -74,13 +115,35 @@ view! {
         creator_id: CreatorId,
         available: Money,
         /// `no_payment_details`, `details_changed` (they wait two days), `below_minimum` or
-        /// `nothing_available`.
-        reason: &'static str,
+        /// `too_many` (they come with the next payout).
+        reason: String,
     }
 }
 
-fn line_view(line: LineRow, currency: Currency) -> LineView {
+/// The name of a sending's state in the API.
+fn sending_name(state: Sending) -> &'static str {
+    match state {
+        Sending::Waiting => "waiting",
+        Sending::Sending => "sending",
+        Sending::Sent => "sent",
+        Sending::Settled => "settled",
+        Sending::Failed => "failed",
+        Sending::Unknown => "unknown",
+        Sending::Contradicted => "contradicted",
+    }
+}
+
+/// A line as the API shows it.
+pub fn line_view(line: LineRow, currency: Currency) -> LineView {
     LineView {
+        attempt: line.attempt,
+        sending: line.sending.map(|state| SendingView {
+            state: sending_name(state),
+            reference: reference(line.id, line.attempt),
+            provider_id: line.batch,
+            told: line.told.unwrap_or_default(),
+            next_at: line.due_at_ms.map(Time),
+        }),
         id: line.id,
         creator_id: line.creator_id,
         amount: Money::new(line.amount_minor, currency),
@@ -103,21 +166,44 @@ pub fn state_name(state: LineState) -> &'static str {
     }
 }
 
-fn view(payout: &PayoutRow, lines: Vec<LineRow>, skipped: Vec<SkippedView>) -> PayoutView {
+/// A payout as the API shows it. `above`: what needs two people now.
+pub fn view(found: Found, above: Option<Money>) -> PayoutView {
+    let Found { payout, lines, approvals } = found;
+    let currency = payout.currency;
     let total = lines.iter().map(|line| line.amount_minor).sum();
+    let total = Money::new(total, currency);
+    let subject = payout.id.to_string();
+    let of_it = approvals.iter().filter(|approval| approval.subject == subject);
+    let approvals: Vec<ApprovalView> = of_it
+        .map(|a| ApprovalView { member_id: a.member_id, approved_at: Time(a.approved_at_ms) })
+        .collect();
+    let draft = payout.state == PayoutState::Draft;
+    // Of what is approved the rule of today says nothing.
+    let two = payout.needs_two || approvals.len() > 1 || (draft && needs_two(above, total));
+    let skipped = payout.skipped.into_iter().map(|skipped| SkippedView {
+        creator_id: skipped.creator,
+        available: Money::new(skipped.available_minor, currency),
+        reason: skipped.reason,
+    });
     PayoutView {
         id: payout.id,
-        state: match payout.state {
-            PayoutState::Draft => "draft",
-            PayoutState::Approved => "approved",
-            PayoutState::Cancelled => "cancelled",
-        },
-        currency: payout.currency,
-        lines: lines.into_iter().map(|line| line_view(line, payout.currency)).collect(),
-        total: Money::new(total, payout.currency),
+        state: payout_state(payout.state),
+        currency,
+        lines: lines.into_iter().map(|line| line_view(line, currency)).collect(),
+        total,
         created_at: Time(payout.created_at_ms),
         approved_at: payout.approved_at_ms.map(Time),
-        skipped,
+        skipped: skipped.collect(),
+        approvals,
+        approvals_needed: if two { 2 } else { 1 },
+    }
+}
+
+fn payout_state(state: PayoutState) -> &'static str {
+    match state {
+        PayoutState::Draft => "draft",
+        PayoutState::Approved => "approved",
+        PayoutState::Cancelled => "cancelled",
     }
 }
 
@@ -131,13 +217,15 @@ body! {
 }
 
 /// What somebody could be paid.
-struct Payable {
-    available_minor: i64,
-    usable_at_ms: Option<Millis>,
+pub struct Payable {
+    /// So much.
+    pub available_minor: i64,
+    /// From when on her payment details are used, if there are any.
+    pub usable_at_ms: Option<Millis>,
 }
 
 /// What each creator could be paid today, by her rows.
-fn payable(rows: &[PayableRow], today: Day) -> BTreeMap<CreatorId, Payable> {
+pub fn payable(rows: &[PayableRow], today: Day) -> BTreeMap<CreatorId, Payable> {
     let mut all = BTreeMap::new();
     for hers in rows.chunk_by(|a, b| a.creator_id == b.creator_id) {
         let Some(first) = hers.first() else { continue };
@@ -173,20 +261,39 @@ pub async fn create(
     if let Some(answer) = once.answered(&app, caller.brand).await? {
         return Ok(answer);
     }
-    let stored = super::brand::find(&app, caller.brand).await?.brand;
+    let stored = super::brand::find(&app, caller.brand).await?;
     let named = body.creator_ids;
     if named.as_ref().is_some_and(|ids| ids.is_empty() || ids.len() > MOST_LINES) {
         return Err(Error::invalid("creator_ids", "must be 1 to 1000"));
     }
-    let (lines, skipped) = drafted(&app, &stored, body.currency, named.as_deref()).await?;
+    let drafted = drafted(&app, &stored, body.currency, named.as_deref()).await?;
+    let (id, told, mut batch) = insertion(&app, &stored, body.currency, &drafted);
+    batch.push(caller.note(&app, "payout.draft", id, None, Some(told.clone())));
+    let answer = (StatusCode::CREATED, told);
+    once.commit(&app, caller.brand, batch, answer).await?.ok_or_else(contended)
+}
+
+/// Whom a draft pays how much, and who has something but isn't paid.
+pub type Drafted = (Vec<NewLine>, Vec<Skipped>);
+
+/// A draft's id, how the API shows it, and the statements that store it.
+pub fn insertion(
+    app: &App,
+    brand: &StoredBrand,
+    currency: Currency,
+    (lines, skipped): &Drafted,
+) -> (PayoutId, String, Vec<Statement>) {
     let (now_ms, id) = (app.now_ms(), app.new_id());
+    let total = lines.iter().map(|line| line.amount_minor).sum();
     let payout = PayoutRow {
         id,
-        currency: body.currency,
+        currency,
         state: PayoutState::Draft,
         revision: 0,
         created_at_ms: now_ms,
         approved_at_ms: None,
+        needs_two: needs_two(brand.second_above, Money::new(total, currency)),
+        skipped: skipped.clone(),
     };
     let shown = lines.iter().map(|line| LineRow {
         id: line.id,
@@ -197,21 +304,29 @@ pub async fn create(
         reference: None,
         reason: None,
         settled_at_ms: None,
+        attempt: 1,
+        way: None,
+        sending: None,
+        batch: None,
+        told: None,
+        due_at_ms: None,
     });
-    let told = json::text(&view(&payout, shown.collect(), skipped));
-    let mut batch = rows::insert(caller.brand, id, body.currency, &lines, now_ms);
-    batch.push(caller.note(&app, "payout.draft", id, None, Some(told.clone())));
-    let answer = (StatusCode::CREATED, told);
-    once.commit(&app, caller.brand, batch, answer).await?.ok_or_else(contended)
+    let found = Found { payout, lines: shown.collect(), approvals: Vec::new() };
+    let told = json::text(&view(found, brand.second_above));
+    (id, told, rows::insert(brand.brand.id, (id, currency), lines, skipped, now_ms))
 }
 
 /// Who is paid how much, and who isn't.
-async fn drafted(
+///
+/// # Errors
+/// 409 if somebody who is named can't be paid, or nobody can.
+pub async fn drafted(
     app: &App,
-    brand: &crate::domain::brand::Brand,
+    stored: &StoredBrand,
     currency: Currency,
     named: Option<&[CreatorId]>,
-) -> Result<(Vec<NewLine>, Vec<SkippedView>)> {
+) -> Result<Drafted> {
+    let brand = &stored.brand;
     let now_ms = app.now_ms();
     let today = brand.timezone.day(now_ms);
     let found = rows::payable(app.db(), brand.id, currency, named).await?;
@@ -220,28 +335,25 @@ async fn drafted(
     let minimum_minor = if named.is_some() { 0 } else { minimum.map_or(0, |m| m.minor) };
     let (mut lines, mut skipped) = (Vec::new(), Vec::new());
     for (creator, found) in &all {
-        match hindrance(found, minimum_minor, now_ms) {
-            None if lines.len() < MOST_LINES => lines.push(NewLine {
-                id: app.new_id(),
-                creator: *creator,
-                amount_minor: found.available_minor,
-            }),
-            None => {}
-            Some(reason) => skipped.push(SkippedView {
-                creator_id: *creator,
-                available: Money::new(found.available_minor, currency),
-                reason,
-            }),
+        let (creator, available_minor) = (*creator, found.available_minor);
+        let full = (lines.len() >= MOST_LINES).then_some("too_many");
+        match hindrance(found, minimum_minor, now_ms).or(full) {
+            None => {
+                lines.push(NewLine { id: app.new_id(), creator, amount_minor: available_minor })
+            }
+            Some(reason) => {
+                skipped.push(Skipped { creator, reason: reason.to_owned(), available_minor });
+            }
         }
     }
     if let Some(named) = named {
         for creator in named {
             if !lines.iter().any(|line| line.creator == *creator) {
-                let why = skipped.iter().find(|s| s.creator_id == *creator).map(|s| s.reason);
+                let why = skipped.iter().find(|s| s.creator == *creator);
                 creators::find(app.db(), brand.id, *creator).await?.ok_or_else(|| {
                     Error::invalid("creator_ids", format!("{creator} is nobody of the brand"))
                 })?;
-                return Err(unpayable(*creator, why.unwrap_or("nothing_available")));
+                return Err(unpayable(*creator, why.map_or("nothing_available", |s| &s.reason)));
             }
         }
     }
@@ -252,7 +364,8 @@ async fn drafted(
     Ok((lines, skipped))
 }
 
-fn unpayable(creator: CreatorId, reason: &'static str) -> Box<Error> {
+/// That somebody who is to be paid can't be.
+pub fn unpayable(creator: CreatorId, reason: &str) -> Box<Error> {
     let rule = match reason {
         "no_payment_details" => "no-payment-details",
         "details_changed" => "payment-details-changed",
@@ -261,11 +374,11 @@ fn unpayable(creator: CreatorId, reason: &'static str) -> Box<Error> {
     Error::refused(rule, format!("{creator} can't be paid: {}", reason.replace('_', " ")))
 }
 
-async fn find(
-    app: &App,
-    caller: &Caller<impl Sized>,
-    id: PayoutId,
-) -> Result<(PayoutRow, Vec<LineRow>)> {
+/// A payout of the caller's brand.
+///
+/// # Errors
+/// 404.
+pub async fn find<S>(app: &App, caller: &Caller<S>, id: PayoutId) -> Result<Found> {
     rows::find(app.db(), caller.brand, id).await?.ok_or(Error::NotFound.into())
 }
 
@@ -277,8 +390,12 @@ pub async fn show(
     caller: Caller,
     id: PathId<Payout>,
 ) -> Result<Json<PayoutView>> {
-    let (payout, lines) = find(&app, &caller, id.0).await?;
-    Ok(Json(view(&payout, lines, Vec::new())))
+    shown(&app, &caller, id.0).await
+}
+
+async fn shown<S>(app: &App, caller: &Caller<S>, id: PayoutId) -> Result<Json<PayoutView>> {
+    let above = super::brand::find(app, caller.brand).await?.second_above;
+    Ok(Json(view(find(app, caller, id).await?, above)))
 }
 
 view! {
@@ -306,16 +423,21 @@ pub async fn list(
 ) -> Result<Json<List<ListedView>>> {
     let page = params.only(&["limit", "cursor"])?.page()?;
     let found = rows::list(app.db(), caller.brand, &page).await?;
-    let listed = |row: PayoutRow| {
-        let PayoutView { id, state, currency, created_at, approved_at, .. } =
-            view(&row, Vec::new(), Vec::new());
-        ListedView { id, state, currency, created_at, approved_at }
+    let listed = |row: PayoutRow| ListedView {
+        id: row.id,
+        state: payout_state(row.state),
+        currency: row.currency,
+        created_at: Time(row.created_at_ms),
+        approved_at: row.approved_at_ms.map(Time),
     };
     Ok(Json(List::page(found, &page, |row| row.id.to_string(), listed)))
 }
 
 /// That a payout is a draft still.
-fn a_draft(payout: &PayoutRow) -> Result<()> {
+///
+/// # Errors
+/// 409.
+pub fn a_draft(payout: &PayoutRow) -> Result<()> {
     match payout.state {
         PayoutState::Draft => Ok(()),
         PayoutState::Approved => {
@@ -327,86 +449,6 @@ fn a_draft(payout: &PayoutRow) -> Result<()> {
     }
 }
 
-/// Approves a payout: its money leaves what is available, all of it or none.
-#[utoipa::path(post, path = "/v1/payouts/{id}/approval", tag = "payouts",
-    security(("api_key" = ["money"])), params(("id" = PayoutId, Path),
-    ("Idempotency-Key" = String, Header)), responses((status = 200, body = PayoutView),
-    (status = 409, description = "No draft any more, or less available than a line asks")))]
-pub async fn approve(
-    State(app): State<App>,
-    caller: Caller<may::Money>,
-    id: PathId<Payout>,
-    once: Once,
-) -> Result<Response> {
-    if let Some(answer) = once.answered(&app, caller.brand).await? {
-        return Ok(answer);
-    }
-    caller.stepped_up(&app)?;
-    let brand = super::brand::find(&app, caller.brand).await?.brand;
-    for _ in 0..ATTEMPTS {
-        let (mut payout, mut lines) = find(&app, &caller, id.0).await?;
-        a_draft(&payout)?;
-        let (now_ms, today) = (app.now_ms(), brand.timezone.day(app.now_ms()));
-        let creators: Vec<CreatorId> = lines.iter().map(|line| line.creator_id).collect();
-        let found = rows::payable(app.db(), caller.brand, payout.currency, Some(&creators)).await?;
-        let posted = leaving(&lines, &found, payout.currency, today, now_ms)?;
-        let mut batch = rows::decide(caller.brand, &payout, PayoutState::Approved, now_ms);
-        batch.push(books::post(caller.brand, &posted, now_ms));
-        payout.state = PayoutState::Approved;
-        payout.approved_at_ms = Some(now_ms);
-        for line in &mut lines {
-            line.state = LineState::InPayout;
-        }
-        let told = json::text(&view(&payout, lines, Vec::new()));
-        batch.push(caller.note(&app, "payout.approve", payout.id, None, Some(told.clone())));
-        let answer = (StatusCode::OK, told);
-        if let Some(response) = once.commit(&app, caller.brand, batch, answer).await? {
-            return Ok(response);
-        }
-    }
-    Err(contended())
-}
-
-/// The transactions of an approval: what is due becomes available first, then each line leaves.
-fn leaving(
-    lines: &[LineRow],
-    found: &[PayableRow],
-    currency: Currency,
-    today: Day,
-    now_ms: Millis,
-) -> Result<Vec<Transaction>> {
-    let all = payable(found, today);
-    let mut posted = Vec::new();
-    for line in lines {
-        let has = all.get(&line.creator_id);
-        if has.is_none_or(|has| has.available_minor < line.amount_minor) {
-            let why = format!("{} of {} asks for more than is available", line.id, line.creator_id);
-            return Err(Error::refused("not-enough-available", why));
-        }
-        match has.and_then(|has| has.usable_at_ms) {
-            None => return Err(unpayable(line.creator_id, "no_payment_details")),
-            Some(at) if at > now_ms => return Err(unpayable(line.creator_id, "details_changed")),
-            Some(_) => (),
-        }
-        let hers = || found.iter().filter(|row| row.creator_id == line.creator_id);
-        let owed = hers().find(|row| row.account == Account::Clawback);
-        let mut clawback_minor = owed.map_or(0, |row| row.amount_minor);
-        for due in hers().filter(|row| row.account == Account::Pending && row.day <= today) {
-            let earned = Earning {
-                creator: line.creator_id,
-                day: due.day,
-                currency,
-                amount_minor: due.amount_minor,
-            };
-            posted.extend(ledger::release(earned, clawback_minor).map_err(fault)?);
-            clawback_minor = (clawback_minor + due.amount_minor).min(0);
-        }
-        let amount = Money::new(line.amount_minor, currency);
-        posted.extend(pay(line.id, line.creator_id, amount, Way::Out).map_err(fault)?);
-    }
-    Ok(posted)
-}
-
 /// Gives a draft up.
 #[utoipa::path(delete, path = "/v1/payouts/{id}", tag = "payouts",
     security(("api_key" = ["money"])), params(("id" = PayoutId, Path)),
@@ -416,13 +458,12 @@ pub async fn cancel(
     caller: Caller<may::Money>,
     id: PathId<Payout>,
 ) -> Result<Json<PayoutView>> {
-    let (payout, _) = find(&app, &caller, id.0).await?;
+    let payout = find(&app, &caller, id.0).await?.payout;
     a_draft(&payout)?;
     let mut batch = rows::decide(caller.brand, &payout, PayoutState::Cancelled, app.now_ms());
     batch.push(caller.note(&app, "payout.cancel", id.0, None, None));
     app.db().run(batch).await?;
-    let (payout, lines) = find(&app, &caller, id.0).await?;
-    Ok(Json(view(&payout, lines, Vec::new())))
+    shown(&app, &caller, id.0).await
 }
 
 /// What became of a payment.
@@ -450,8 +491,10 @@ body! {
 
 /// The payout and the line in the path.
 pub struct LinePath {
-    payout: PayoutId,
-    line: PayoutLineId,
+    /// The payout.
+    pub payout: PayoutId,
+    /// Its line.
+    pub line: PayoutLineId,
 }
 
 impl Extract for LinePath {
@@ -484,11 +527,14 @@ pub async fn settle(
     };
     let (reference, reason) = (text("reference", body.reference), text("reason", body.reason));
     checks.done()?;
-    let (payout, lines) = find(&app, &caller, at.payout).await?;
+    let Found { payout, lines, .. } = find(&app, &caller, at.payout).await?;
     let mut line = lines.into_iter().find(|line| line.id == at.line).ok_or(Error::NotFound)?;
     if line.state != LineState::InPayout {
         let why = format!("this payment is {}", state_name(line.state).replace('_', " "));
         return Err(Error::refused("not-in-payout", why));
+    }
+    if matches!(line.sending, Some(Sending::Waiting | Sending::Sending | Sending::Sent)) {
+        return Err(Error::refused("in-flight", "the provider tells what became of this payment"));
     }
     let (state, way) = match body.outcome {
         Outcome::Settled => (LineState::Settled, Way::Arrived),

@@ -6,7 +6,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::ids::{Id, Kind};
 use crate::domain::money::{BasisPoints, Currency, Money};
-use crate::domain::time::{Millis, to_rfc3339};
+use crate::domain::time::{Day, Millis, to_rfc3339};
 use crate::storage::Page;
 use crate::web::body::{Fields, FromJson, Wrong, text, wrong};
 use crate::web::extract::encode_cursor;
@@ -145,6 +145,40 @@ impl PartialSchema for Time {
     }
 }
 impl ToSchema for Time {}
+
+/// A day as the API writes it: `2026-11-22`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Date(pub Day);
+
+impl ToJson for Date {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.0.to_iso().write(out);
+    }
+}
+impl FromJson for Date {
+    fn from_json(value: &serde_json::Value) -> Result<Self, Wrong> {
+        Day::from_iso(text(value)?)
+            // 2000 to 2199.
+            .filter(|day| (10_957..84_006).contains(&day.0))
+            .map(Self)
+            .ok_or_else(|| wrong("must be a date such as 2026-11-22"))
+    }
+
+    fn placeholder() -> Self {
+        Self(Day(0))
+    }
+}
+impl PartialSchema for Date {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(utoipa::openapi::SchemaFormat::KnownFormat(
+                utoipa::openapi::KnownFormat::Date,
+            )))
+            .into()
+    }
+}
+impl ToSchema for Date {}
 
 /// A percentage as the API writes it: a decimal text with at most two decimals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -46,6 +46,75 @@ export const api = [
     refused(422),
   ],
   [
+    'A9',
+    'fees planned for no day, for a stage that is none',
+    (w) =>
+      [
+        { due_on: '2026-02-30' },
+        { due_on: 'tomorrow' },
+        { due_on: 1 },
+        { due_on: '99999-01-01' },
+        { stage: 'Nowhere' },
+        { stage: '' },
+        { stage: 1 },
+        { state: 'posted' },
+      ].map((more) => money(w, `/v1/deals/${w.a.deal.id}/fees`, { amount: usd('1.00'), ...more })),
+    refused(422),
+  ],
+  [
+    'A9',
+    'schedules and amounts for two that are none',
+    (w) =>
+      [
+        { payout_schedule: { day: 0 } },
+        { payout_schedule: { day: 29 } },
+        { payout_schedule: { day: 5, currencies: [] } },
+        { payout_schedule: { day: 5, currencies: ['XXX'] } },
+        { payout_minimum: usd('-1.00') },
+      ].map((body) => w.a.client.call('PATCH', '/v1/brand', body)),
+    refused(422),
+  ],
+  [
+    'A10',
+    'money of nobody: approvals, tries, sendings and cancellations of what is not there',
+    (w) => {
+      const line = `line_${w.a.creator.id.split('_')[1]}`;
+      const payout = `/v1/payouts/payout_${w.a.creator.id.split('_')[1]}`;
+      const fee = `fee_${w.a.creator.id.split('_')[1]}`;
+      return [
+        money(w, `${payout}/approval`),
+        money(w, `${payout}/sending`),
+        money(w, `${payout}/lines/${line}/retry`),
+        money(w, `${payout}/lines/${line}/settlement`, { outcome: 'settled' }),
+        money(w, `/v1/deals/${w.a.deal.id}/fees/${fee}/cancellation`),
+      ];
+    },
+    refused(404),
+  ],
+  [
+    'A13',
+    'changes of what was changed since it was read',
+    (w) => [
+      json('PATCH', '/v1/brand', { name: 'Stale' }, { 'if-match': '"0123"' })(w),
+      json('PATCH', `/v1/deals/${w.a.deal.id}`, { tags: ['stale'] }, { 'if-match': '"0123"' })(w),
+      json('PATCH', `/v1/deals/${w.a.deal.id}`, { tags: ['stale'] }, { 'if-match': 'W/"x", ""' })(w),
+    ],
+    refused(412),
+  ],
+  [
+    'A22',
+    'an account at PayPal by a key, and one that is none',
+    (w) => [
+      w.a.client.call('PUT', '/v1/brand/payout-provider', {
+        provider: 'paypal',
+        client_id: 'c',
+        client_secret: 's',
+      }),
+      w.a.client.call('PATCH', '/v1/brand', { second_approver_above: usd('1.00') }),
+    ],
+    refused(403),
+  ],
+  [
     'A10',
     'payouts of someone without details, of nothing, in another currency',
     (w) => [

@@ -26,13 +26,12 @@ export const elsewhere = {
   A19: 'limits.test.mjs, “a key that asks too much”',
   D6: 'sign-in.test.mjs, “a scanner in between changes nothing”',
   D18: 'the CSV of the audit trail: src/web/api/audit.rs, “no formulas”, and the fuzz target csv',
-  A10: 'tests/api/payouts.rs, “who cannot be paid”, and payouts.test.mjs',
+  A10: 'tests/api/payouts.rs, “who cannot be paid”, tests/api/payments.rs, “payouts that break a rule”, and payouts.test.mjs',
   'D12, payment details': 'tests/api/payouts.rs, “a change of payment details”',
   D16: 'payouts.test.mjs; pages for it come with the dashboards',
   W24: 'outage.test.mjs and kill.test.mjs',
 };
 export const waiting = {
-  A13: 'If-Match',
   A16: 'outgoing webhooks',
   A24: 'automations',
 };
