@@ -9,7 +9,7 @@ ALTER TABLE orders ADD COLUMN seen TEXT CHECK (json_valid(seen));
 CREATE TABLE customers (
   brand_id TEXT NOT NULL,
   email_hash TEXT NOT NULL,
-  orders INTEGER NOT NULL CHECK (orders >= 1),
+  orders INTEGER NOT NULL CHECK (orders >= 0),
   PRIMARY KEY (brand_id, email_hash)
 ) STRICT, WITHOUT ROWID;
 CREATE TRIGGER orders_insert_relies BEFORE INSERT ON orders WHEN NEW.seen IS NOT NULL AND (coalesce((SELECT orders FROM customers WHERE brand_id = NEW.brand_id AND email_hash = NEW.facts ->> '$.evidence[1].email_hash'), 0) <> NEW.seen ->> 'n' OR (SELECT coalesce(sum(commission_minor), 0) FROM deal_days WHERE brand_id = NEW.brand_id AND deal_id = NEW.seen ->> 'd' AND day BETWEEN NEW.seen ->> 'f' AND NEW.seen ->> 't' AND currency = NEW.currency) <> NEW.seen ->> 'm') BEGIN SELECT RAISE(ABORT, 'decided_from_stale_facts'); END;
@@ -17,6 +17,9 @@ CREATE TRIGGER orders_update_relies BEFORE UPDATE OF seen ON orders WHEN NEW.see
 CREATE TRIGGER orders_insert_counts AFTER INSERT ON orders WHEN NEW.seen IS NOT NULL AND NEW.seen ->> 'c' = 1 BEGIN INSERT INTO customers (brand_id, email_hash, orders) VALUES (NEW.brand_id, NEW.facts ->> '$.evidence[1].email_hash', 1) ON CONFLICT (brand_id, email_hash) DO UPDATE SET orders = orders + 1; END;
 CREATE TRIGGER orders_update_counts AFTER UPDATE OF seen ON orders WHEN NEW.seen IS NOT NULL AND NEW.seen ->> 'c' = 1 AND OLD.seen ->> 'c' IS NULL BEGIN INSERT INTO customers (brand_id, email_hash, orders) VALUES (NEW.brand_id, NEW.facts ->> '$.evidence[1].email_hash', 1) ON CONFLICT (brand_id, email_hash) DO UPDATE SET orders = orders + 1; END;
 CREATE TRIGGER orders_forget_customer AFTER UPDATE OF facts ON orders WHEN NEW.seen IS NOT NULL AND NEW.facts ->> '$.redacted' = 1 AND OLD.facts ->> '$.redacted' IS NULL BEGIN DELETE FROM customers WHERE brand_id = NEW.brand_id AND email_hash = OLD.facts ->> '$.evidence[1].email_hash'; END;
+CREATE TRIGGER orders_recount_customer AFTER UPDATE OF facts ON orders WHEN NEW.seen IS NOT NULL AND NEW.seen ->> 'c' = 1 AND OLD.seen ->> 'c' = 1 AND NEW.facts ->> '$.evidence[1].email_hash' IS NOT NULL AND OLD.facts ->> '$.evidence[1].email_hash' IS NOT NULL AND NEW.facts ->> '$.evidence[1].email_hash' <> OLD.facts ->> '$.evidence[1].email_hash' BEGIN INSERT INTO customers (brand_id, email_hash, orders) VALUES (NEW.brand_id, NEW.facts ->> '$.evidence[1].email_hash', 1) ON CONFLICT (brand_id, email_hash) DO UPDATE SET orders = orders + 1; END;
+CREATE TRIGGER orders_uncount_customer AFTER UPDATE OF facts ON orders WHEN NEW.seen IS NOT NULL AND NEW.seen ->> 'c' = 1 AND OLD.seen ->> 'c' = 1 AND NEW.facts ->> '$.evidence[1].email_hash' IS NOT NULL AND OLD.facts ->> '$.evidence[1].email_hash' IS NOT NULL AND NEW.facts ->> '$.evidence[1].email_hash' <> OLD.facts ->> '$.evidence[1].email_hash' BEGIN UPDATE customers SET orders = orders - 1 WHERE brand_id = OLD.brand_id AND email_hash = OLD.facts ->> '$.evidence[1].email_hash'; END;
+CREATE TRIGGER customers_without_orders AFTER UPDATE ON customers WHEN NEW.orders = 0 BEGIN DELETE FROM customers WHERE brand_id = NEW.brand_id AND email_hash = NEW.email_hash; END;
 DROP VIEW order_books;
 DROP VIEW link_facts;
 DROP VIEW code_facts;

@@ -396,7 +396,7 @@ impl Books {
             // What this order earned is part of what its deal did.
             let own = self.order.as_ref().and_then(|order| order.standing);
             let own =
-                own.filter(|own| own.deal == asked.deal).map_or(0, |own| own.commission_minor);
+                own.filter(|own| Some(own.deal) == asked.deal).map_or(0, |own| own.commission_minor);
             let month_minor = self.others.month_minor + own;
             loaded.others = Some(Others { month_minor, ..self.others });
             outcome = decide(&loaded)?;

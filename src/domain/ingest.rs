@@ -54,8 +54,8 @@ pub struct StoredOrder {
 /// What a decision has to know of other orders, because the winner's terms look at them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
-    /// The deal that won.
-    pub deal: DealId,
+    /// The deal that won, if one did.
+    pub deal: Option<DealId>,
     /// The order's currency.
     pub currency: Currency,
     /// The month that the order was placed in.
@@ -260,35 +260,36 @@ fn look_around(
     let counts = loaded.counts_customers && !counted && !snapshot.test && customer.is_some();
     let mut taken = Taken { counts, ..Taken::default() };
     let mut seen = decision.seen.unwrap_or_default();
-    if let Some(winner) = &decision.winner {
-        let rules = &winner.terms.rules;
-        let month = month_of(loaded.zone.day(snapshot.placed_at_ms));
-        let wants_customer = rules.look_at_customers() && seen.customer_index.is_none();
-        let capped = rules.month_left(snapshot.currency, 0).is_some();
-        let wants_month = |seen: Seen| {
-            let first = Decision { seen: Some(seen), ..decision.clone() };
-            capped
-                && seen.month_left_minor.is_none()
-                && commission::before_month_cap(facts, &first) > 0
-        };
-        if wants_customer || wants_month(seen) {
-            let (deal, currency) = (winner.deal, snapshot.currency);
-            let question = || Question { deal, currency, month, customer: customer.clone() };
-            let others = loaded.others.ok_or_else(question)?;
-            if wants_customer && customer.is_none() {
-                seen.customer_index = Some(1);
-            } else if wants_customer {
-                // An order that is counted already is one of them.
-                seen.customer_index = Some((others.customer_orders + i64::from(!counted)).max(1));
-                taken.customer_orders = Some(others.customer_orders);
-            }
-            if wants_month(seen) {
-                let own = loaded.order.as_ref().and_then(|order| order.standing);
-                let own = own.filter(|s| s.deal == deal && s.currency == currency);
-                let by_others = others.month_minor - own.map_or(0, |s| s.commission_minor);
-                seen.month_left_minor = rules.month_left(currency, by_others);
-                taken.month = Some((deal, month.0, month.1, others.month_minor));
-            }
+    let winner = decision.winner.as_ref().map(|winner| (winner.deal, &winner.terms.rules));
+    // Who is counted is told her place at once, whoever gets the order: it may be moved later.
+    let looks = counts || winner.is_some_and(|(_, rules)| rules.look_at_customers());
+    let wants_customer = looks && seen.customer_index.is_none();
+    if wants_customer && customer.is_none() {
+        seen.customer_index = Some(1);
+    }
+    let month = month_of(loaded.zone.day(snapshot.placed_at_ms));
+    let currency = snapshot.currency;
+    let capped = winner.filter(|(_, rules)| rules.month_left(currency, 0).is_some());
+    let wants_month = |seen: Seen| {
+        let first = Decision { seen: Some(seen), ..decision.clone() };
+        let earns = || commission::before_month_cap(facts, &first) > 0;
+        capped.filter(|_| seen.month_left_minor.is_none() && earns())
+    };
+    if (wants_customer && customer.is_some()) || wants_month(seen).is_some() {
+        let deal = winner.map(|(deal, _)| deal);
+        let question = || Question { deal, currency, month, customer: customer.clone() };
+        let others = loaded.others.ok_or_else(question)?;
+        if wants_customer && customer.is_some() {
+            // An order that is counted already is one of them.
+            seen.customer_index = Some((others.customer_orders + i64::from(!counted)).max(1));
+            taken.customer_orders = Some(others.customer_orders);
+        }
+        if let Some((deal, rules)) = wants_month(seen) {
+            let own = loaded.order.as_ref().and_then(|order| order.standing);
+            let own = own.filter(|s| s.deal == deal && s.currency == currency);
+            let by_others = others.month_minor - own.map_or(0, |s| s.commission_minor);
+            seen.month_left_minor = rules.month_left(currency, by_others);
+            taken.month = Some((deal, month.0, month.1, others.month_minor));
         }
     }
     decision.seen = (seen != Seen::default()).then_some(seen);

@@ -48,6 +48,13 @@ pub enum Letter<'a> {
         /// It is hers now.
         granted: bool,
     },
+    /// Terms that a creator is offered, or what became of those that she asked for.
+    TermsNews {
+        /// The brand's name.
+        brand: &'a str,
+        /// The brand granted or declined what she asked for; `None`: it offers.
+        granted: Option<bool>,
+    },
     /// Something about the account's safety.
     Notice {
         /// "A passkey was added to your account."
@@ -97,6 +104,7 @@ impl Letter<'_> {
             Self::MemberInvitation { .. } => "member_invitation",
             Self::CreatorInvitation { .. } => "creator_invitation",
             Self::ClaimDecided { .. } => "claim_decided",
+            Self::TermsNews { .. } => "terms_news",
             Self::Notice { .. } => "notice",
         }
     }
@@ -150,6 +158,18 @@ impl Letter<'_> {
             Self::ClaimDecided { brand, order, granted } => {
                 let (subject, before) = decided(&plain(brand), &plain(order), granted);
                 (subject, before, "", "", "", Vec::new())
+            }
+            Self::TermsNews { brand, granted } => {
+                let brand = plain(brand);
+                let what = match granted {
+                    None => "offers you new terms. They hold once you accept them",
+                    Some(true) => "agreed to the terms that you asked for. They hold from now on",
+                    Some(false) => {
+                        "did not agree to the terms that you asked for. Yours stay as they are"
+                    }
+                };
+                let before = vec![format!("{brand} {what}.")];
+                (format!("{brand}: your terms"), before, "", "", "", Vec::new())
             }
             Self::Notice { what } => (
                 "A change to your Tributary account".to_owned(),
@@ -209,13 +229,14 @@ mod tests {
 
     const LINK: &str = "https://app.example/sign-in/link#abc&d";
 
-    fn letters() -> [Letter<'static>; 5] {
+    fn letters() -> [Letter<'static>; 6] {
         let evil = "Casa\r\nBcc: all@evil.example\u{202e} <a href=\"//evil\">";
         [
             Letter::SignIn { link: LINK, code: "1234 5678", minutes: 10 },
             Letter::MemberInvitation { brand: evil, role: "manager", link: LINK, days: 7 },
             Letter::CreatorInvitation { brand: evil, campaign: evil, link: LINK, days: 14 },
             Letter::ClaimDecided { brand: evil, order: evil, granted: true },
+            Letter::TermsNews { brand: evil, granted: Some(false) },
             Letter::Notice { what: evil },
         ]
     }

@@ -191,31 +191,34 @@ pub fn steps(
         let had = |r: &Reached| {
             r.tiers == tiers.id && r.deal == deal.id && r.since == since && r.level >= number
         };
-        if deal.terms.is_empty() || reached.iter().any(had) {
+        if reached.iter().any(had) {
             continue;
         }
+        // A deal whose terms only begin later reaches the level once they hold.
+        let Some(terms) = better(deal, level.rate, ends_at_ms, now_ms, new_id) else { continue };
         made.push(Step {
             reached: Reached { tiers: tiers.id, deal: deal.id, since, level: number },
             name: level.name.clone(),
             measured,
             versions: i64::try_from(deal.terms.len()).unwrap_or(i64::MAX),
-            terms: better(deal, level.rate, ends_at_ms, now_ms, new_id),
+            terms,
         });
     }
     made
 }
 
 /// The versions that give a deal at least this rate: one in place of the terms that have no end, and,
-/// while a season lasts, one in place of the season.
+/// while a season lasts, one in place of the season, raised no longer than this rate holds. `None` if no
+/// terms without an end hold yet.
 fn better(
     deal: &TieredDeal,
     rate: BasisPoints,
     ends_at_ms: Option<Millis>,
     now_ms: Millis,
     new_id: &mut dyn FnMut() -> TermsId,
-) -> Vec<Terms> {
+) -> Option<Vec<Terms>> {
     let lasting: Vec<&Terms> = deal.terms.iter().filter(|t| t.ends_at_ms.is_none()).collect();
-    let standing = in_force(&lasting, |t| (t.starts_at_ms, None), now_ms).copied();
+    let standing = in_force(&lasting, |t| (t.starts_at_ms, None), now_ms).copied()?;
     let present = in_force(&deal.terms, |t| (t.starts_at_ms, t.ends_at_ms), now_ms);
     let mut made = Vec::new();
     let mut add = |terms: &Terms, ends_at_ms| {
@@ -223,15 +226,17 @@ fn better(
         let cited = CitedTerms { id: new_id(), rate: terms.cited.rate.max(rate), rules };
         made.push(Terms { deal: deal.id, starts_at_ms: now_ms, ends_at_ms, cited });
     };
-    let Some(standing) = standing.filter(|terms| terms.cited.rate < rate) else {
-        return Vec::new();
-    };
-    add(standing, ends_at_ms);
-    if let Some(season) = present.filter(|terms| terms.ends_at_ms.is_some()) {
-        // It started later than what stands, and still holds: later versions go first.
-        add(season, season.ends_at_ms);
+    if standing.cited.rate < rate {
+        add(standing, ends_at_ms);
+        if let Some(season) = present.filter(|terms| terms.ends_at_ms.is_some()) {
+            // It started later than what stands, and still holds: later versions go first. After a
+            // raised copy's end the season itself holds again.
+            let raised = season.cited.rate < rate;
+            let end = season.ends_at_ms.into_iter().chain(ends_at_ms.filter(|_| raised)).min();
+            add(season, end);
+        }
     }
-    made
+    Some(made)
 }
 
 #[cfg(test)]
@@ -358,6 +363,17 @@ mod tests {
         assert_eq!(rates(&low_season), [(1_500, None), (1_500, Some(NOW + 9))]);
         let over = reach(vec![terms(0, None, 1_000), terms(5, Some(NOW), 3_000)]);
         assert_eq!(rates(&over), [(1_500, None)]);
+        // What falls back raises a season no longer than it holds itself.
+        let falls = tiers(Metric::Orders, Period::Month, true);
+        let december = Zone::utc().start_of(day("2026-12-01"));
+        let long = december + 40 * 86_400_000;
+        let in_long = |rate| {
+            let versions = vec![terms(0, None, 1_000), terms(5, Some(long), rate)];
+            rates(&run(&falls, &[deal(1, versions)], &[sums(1, "USD", 20)], &[]))
+        };
+        assert_eq!(in_long(1_200), [(1_500, Some(december)), (1_500, Some(december))]);
+        assert_eq!(in_long(2_000), [(1_500, Some(december)), (2_000, Some(long))]);
+        assert!(reach(vec![terms(NOW + 1, None, 1_000)]).is_empty(), "reached once they hold");
         let mut closed = deal(1, vec![terms(0, None, 1_000)]);
         closed.open = false;
         assert!(run(&gold, &[closed], &[sums(1, "USD", 20)], &[]).is_empty());

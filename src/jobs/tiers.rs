@@ -6,17 +6,17 @@ use crate::domain::auth::Actor;
 use crate::domain::ids::{BrandId, CreatorId};
 use crate::domain::json::json;
 use crate::domain::tiers::{self, Period, Step};
-use crate::domain::time::{Day, Zone};
+use crate::domain::time::{Day, Millis, Zone};
 use crate::error::Result;
 use crate::storage::deals::{self, Start};
 use crate::storage::tiers as rows;
-use crate::storage::{DbError, Page, brands, creators};
+use crate::storage::{DbError, brands};
 use crate::web::extract::{By, note};
 
-/// So many creators are looked at between two pages.
-const PAGE: i64 = 200;
+/// Whose orders posted something within two hours is looked at again.
+const LATELY_MS: Millis = 2 * 3_600_000;
 
-/// Looks at everybody of the brands that have tiers; tells how many levels were reached.
+/// Looks again at who sold lately, of the brands that have tiers; tells how many levels were reached.
 ///
 /// # Errors
 /// [`crate::error::Error`] if D1 was away: what was reached stays.
@@ -25,25 +25,17 @@ pub async fn climb_all(app: &App) -> Result<i64> {
 }
 
 async fn climb_brand(app: &App, brand: BrandId) -> Result<i64> {
-    let one = Page { limit: 1, after: String::new() };
-    if rows::list(app.db(), brand, &one).await?.is_empty() {
+    let now_ms = app.now_ms();
+    let sold = rows::lately(app.db(), brand, now_ms - LATELY_MS).await?;
+    if sold.is_empty() {
         return Ok(0);
     }
-    let Some(stored) = brands::find(app.db(), brand, app.now_ms()).await? else { return Ok(0) };
-    let mut page = Page { limit: PAGE, after: String::new() };
+    let Some(stored) = brands::find(app.db(), brand, now_ms).await? else { return Ok(0) };
     let mut handled = 0;
-    loop {
-        let found = creators::list(app.db(), brand, &page).await?;
-        for creator in &found {
-            handled += climb(app, brand, creator.id, &stored.brand.timezone).await?;
-        }
-        match found.last() {
-            Some(last) if i64::try_from(found.len()).is_ok_and(|n| n >= PAGE) => {
-                page.after = last.id.to_string();
-            }
-            _ => return Ok(handled),
-        }
+    for creator in sold {
+        handled += climb(app, brand, creator, &stored.brand.timezone).await?;
     }
+    Ok(handled)
 }
 
 /// Starts the terms of the levels that a creator has reached; tells how many.

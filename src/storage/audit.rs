@@ -32,6 +32,11 @@ INSERT INTO audit (brand_id, id, at_ms, actor_kind, actor_id, action, subject_id
   before, after) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 FROM stores
 WHERE brand_id = ?1 AND id = ?7 AND closed_at_ms IS NULL";
 
+    INSERT_OF_TIERS = "
+INSERT INTO audit (brand_id, id, at_ms, actor_kind, actor_id, action, subject_id, request_id,
+  before, after) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 FROM tiers
+WHERE brand_id = ?1 AND id = ?7 AND ended_at_ms IS NULL";
+
     /// As [`INSERT`], of a request about shoppers' data that is less far than ?11, or that isn't done
     /// and will be (?12).
     INSERT_OF_REQUEST = "
@@ -109,6 +114,8 @@ pub enum If {
     KeyHolds,
     /// The subject is a store that isn't closed.
     StoreIsOpen,
+    /// The subject are tiers that haven't ended.
+    TiersHold,
     /// The subject is a request of a shop of which fewer orders were worked off, or that isn't done
     /// and will be.
     RequestGoesOn {
@@ -148,6 +155,7 @@ pub fn note_if(condition: If, brand: BrandId, done: &Done<'_>, now_ms: Millis) -
         }
         If::KeyHolds => INSERT_OF_KEY,
         If::StoreIsOpen => INSERT_OF_STORE,
+        If::TiersHold => INSERT_OF_TIERS,
         If::RequestGoesOn { redacted, done } => {
             statement.params.extend([redacted.into(), done.into()]);
             INSERT_OF_REQUEST

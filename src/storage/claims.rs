@@ -32,6 +32,12 @@ SELECT id, creator_id, order_name, order_id, deal_id, state, answer, note, creat
   decided_at_ms, decision_note FROM claims INDEXED BY claims_by_creator
 WHERE brand_id = +?1 AND creator_id = +?4 AND id < ?2 ORDER BY id DESC LIMIT ?3";
 
+    /// Aborts (an id is never NULL) unless the claim is there and open.
+    REQUIRE_OPEN = "
+INSERT INTO claims (brand_id, id, creator_id, order_name, state, answer, created_at_ms)
+SELECT ?1, NULL, '', '', 'open', '{}', 0 WHERE NOT EXISTS (SELECT 1 FROM claims
+  WHERE brand_id = ?1 AND id = ?2 AND state = 'open')";
+
     /// A claim that isn't open any more makes the count NULL, which aborts.
     DECIDE = "
 UPDATE claims SET decisions = iif(state = 'open', decisions + 1, NULL), state = ?3, deal_id = ?4,
@@ -130,6 +136,12 @@ pub fn list<'a>(
         Which::In(state) => bind!(LIST_IN_STATE, brand, before, page.limit, state),
         Which::Of(creator) => bind!(LIST_OF_CREATOR, brand, before, page.limit, creator),
     })
+}
+
+/// Aborts its batch unless the claim is there and open.
+#[must_use]
+pub fn require_open(brand: BrandId, id: ClaimId) -> Statement {
+    bind!(REQUIRE_OPEN, brand, id)
 }
 
 /// What the brand decides about an open claim; refused if it isn't open.

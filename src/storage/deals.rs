@@ -69,11 +69,11 @@ ORDER BY d.id LIMIT ?7";
     /// As [`INSERT_TERMS`], for each deal `d` of ?2 a version with the id `i`. One that has not `n`
     /// versions makes its own NULL, which aborts all.
     INSERT_TERMS_OF_MANY = "
-INSERT INTO terms (brand_id, deal_id, starts_at_ms, version, id, rate_bp, created_at_ms, ends_at_ms, rules)
-SELECT ?1, j.value ->> 'd', iif(?6 = 1, max(?3, coalesce((SELECT max(placed_at_ms) + 1 FROM orders
+INSERT INTO terms (brand_id, deal_id, starts_at_ms, version, id, rate_bp, created_at_ms, ends_at_ms, rules,
+  reason) SELECT ?1, j.value ->> 'd', iif(?6 = 1, max(?3, coalesce((SELECT max(placed_at_ms) + 1 FROM orders
     WHERE brand_id = ?1 AND deal_id = j.value ->> 'd'), 0)), ?3),
   iif((SELECT count(*) FROM terms WHERE brand_id = ?1 AND deal_id = j.value ->> 'd') = j.value ->> 'n',
-    1 + (j.value ->> 'n'), NULL), j.value ->> 'i', ?4, ?5, ?7, ?8
+    1 + (j.value ->> 'n'), NULL), j.value ->> 'i', ?4, ?5, ?7, ?8, ?9
 FROM json_each(?2) j";
 
     /// All versions of one deal's terms, latest start first.
@@ -295,14 +295,15 @@ pub fn matching<'a>(
     ))
 }
 
-/// Stores a version of the same terms for many deals, each with an id of its own; aborts as a whole
+/// Stores a version of the same terms for many deals, each with an id of its own; `reason` as for
+/// [`insert_terms`]; aborts as a whole
 /// when one of them has other terms by now.
 #[must_use]
 pub fn insert_terms_of_many(
     brand: BrandId,
     deals: &[(&Matching, TermsId)],
     terms: &Terms,
-    start: Start,
+    (start, reason): (Start, &str),
     now_ms: Millis,
 ) -> Vec<Statement> {
     let one = |(deal, id): &(&Matching, TermsId)| json!({ "d": deal.deal_id, "n": deal.versions, "i": *id });
@@ -317,6 +318,7 @@ pub fn insert_terms_of_many(
         start == Start::Soonest,
         terms.ends_at_ms,
         serde_json::to_string(&terms.cited.rules).unwrap_or_default(),
+        reason,
     )];
     if terms.cited.rules.look_at_customers() {
         batch.extend([bind!(COUNT_CUSTOMERS, brand), brands::count_customers(brand)]);

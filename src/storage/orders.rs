@@ -48,6 +48,10 @@ WHERE brand_id = ?1 AND id = ?2";
 SELECT id, store_id, external_id, name, placed_at_ms, state, currency, base_minor,
   commission_minor, deal_id, decision FROM orders WHERE brand_id = ?1 AND id = ?2";
 
+    /// Aborts when the order has changed since it had the revision ?3, and changes nothing itself.
+    REQUIRE = "
+UPDATE orders SET revision = iif(revision = ?3, revision, NULL) WHERE brand_id = ?1 AND id = ?2";
+
     FACTS = "SELECT facts, decision FROM orders WHERE brand_id = ?1 AND id = ?2";
 
     /// ?1 brand, ?2 from, ?3 to (exclusive), ?4 store or NULL, ?5 before time, ?6 before id, ?7 limit.
@@ -248,6 +252,12 @@ pub fn named<'a>(
     (from_ms, to_ms): (Millis, Millis),
 ) -> Reading<'a, Vec<OrderRow>> {
     db.all(bind!(NAMED, brand, from_ms, to_ms, json_list(names)))
+}
+
+/// Aborts its batch when the order has changed since it had this revision.
+#[must_use]
+pub fn require(brand: BrandId, id: OrderId, revision: i64) -> Statement {
+    bind!(REQUIRE, brand, id, revision)
 }
 
 /// What is known of an order and what was decided about it.

@@ -1,6 +1,6 @@
 //! Commission tiers and the levels that deals reached.
 
-use super::{Database, Page, Reading, Statement, bind, row, statements};
+use super::{Database, Freshness, Page, Reading, Statement, bind, row, statements};
 use crate::domain::ids::{BrandId, CampaignId, CreatorId, DealId, TermsId, TiersId};
 use crate::domain::money::BasisPoints;
 use crate::domain::terms::{CitedTerms, Rules, Terms};
@@ -48,6 +48,13 @@ SELECT s.tiers_id AS tiers, s.deal_id AS deal, s.since, s.level
 FROM deals d INDEXED BY deals_by_creator
 CROSS JOIN tier_steps s ON s.brand_id = ?1 AND s.deal_id = d.id
 WHERE d.brand_id = ?1 AND d.creator_id = ?2";
+
+    /// Whose orders posted something since ?2, among the brand's last entries, if it has tiers.
+    LATELY = "
+SELECT DISTINCT creator_id FROM entries WHERE brand_id = ?1 AND sequence >
+    (SELECT coalesce(max(sequence), 0) - 5000 FROM entries WHERE brand_id = ?1)
+  AND cause = 'order' AND creator_id IS NOT NULL AND posted_at_ms >= ?2
+  AND EXISTS (SELECT 1 FROM tiers WHERE brand_id = ?1 AND ended_at_ms IS NULL) LIMIT 150";
 
     /// A trigger refuses it when the deal has other terms by now, the key when it is there already.
     INSERT_STEP = "
@@ -212,6 +219,14 @@ pub fn find(db: &dyn Database, brand: BrandId, id: TiersId) -> Reading<'_, Optio
 /// [`super::DbError`].
 pub fn steps(db: &dyn Database, brand: BrandId, deal: DealId) -> Reading<'_, Vec<StepRow>> {
     db.all(bind!(STEPS, brand, deal))
+}
+
+/// The creators whose orders posted something since, of a brand with tiers; none of another.
+///
+/// # Errors
+/// [`super::DbError`].
+pub fn lately(db: &dyn Database, brand: BrandId, since_ms: Millis) -> Reading<'_, Vec<CreatorId>> {
+    db.ask(Freshness::Primary, bind!(LATELY, brand, since_ms), |rows| rows.column("creator_id"))
 }
 
 /// Everything that decides what a creator reaches.

@@ -1,13 +1,13 @@
 //! Composing mails: written out, checked, sealed and put into the batch of what causes them.
 
 use crate::app::App;
-use crate::domain::ids::{BrandId, MailId};
+use crate::domain::ids::{BrandId, CreatorId, MailId};
 use crate::domain::json::json;
 use crate::domain::letter::{Letter, Written, is_one_address};
 use crate::error::{Error, Result};
-use crate::storage::Statement;
 use crate::storage::mails::{self, NewMail};
 use crate::storage::rows::from_json;
+use crate::storage::{Statement, creators};
 
 /// Writes a letter to one person, for the batch of the command that causes it. Whoever answers the
 /// request sends it afterwards; a job does it otherwise.
@@ -63,6 +63,22 @@ fn put(
     let mail = NewMail { name, cause, kind, to, content, if_known };
     app.note_mail(name);
     Ok(mails::put(&mail, app.now_ms()))
+}
+
+/// A creator's address, if she has one that a mail can be sent to, and the name of the brand that writes.
+///
+/// # Errors
+/// 503 if D1 is away.
+pub async fn creators_address(
+    app: &App,
+    brand: BrandId,
+    creator: CreatorId,
+) -> Result<Option<(String, String)>> {
+    let creator = creators::find(app.db(), brand, creator).await?;
+    let Some(to) = creator.and_then(|c| c.email).filter(|to| is_one_address(to)) else {
+        return Ok(None);
+    };
+    Ok(Some((to, super::api::brand::find(app, brand).await?.brand.name)))
 }
 
 /// What [`compose`] sealed; `None` if it belongs to another mail or was altered.

@@ -43,7 +43,7 @@ async fn an_offer_holds_once_it_is_accepted_word_for_word() {
     assert_eq!(made["hash"], json!(hex(&Sha256::digest(document.as_bytes()))));
     let parsed: Value = serde_json::from_str(document).unwrap();
     assert_eq!((&parsed["contract"], &parsed["deal_id"]), (&json!(contract), &json!(p.deal)));
-    assert_eq!(parsed["terms"]["rate_bp"], 2000);
+    assert_eq!(parsed["commission_percent"], "20");
     assert_eq!(present(&product, &p).await["commission_percent"], "10", "nothing holds yet");
     // One at a time.
     let second = json!({ "terms": { "commission_percent": "30" } });
@@ -169,6 +169,37 @@ async fn a_creator_asks_and_the_brand_grants_or_declines() {
         answer(&other["id"], "accepted").await.expect(409)["type"],
         "/problems/not-a-request"
     );
+}
+
+/// What was agreed since she asked isn't undone by granting.
+#[tokio::test]
+async fn a_grant_changes_the_rate_and_nothing_else() {
+    let product = Product::new();
+    let p = Programme::with(&product, "USD", "10").await;
+    let hers = token(&product, &p).await;
+    let path = format!("/v1/me/deals/{}/requests", p.deal);
+    let asked = Some(json!({ "commission_percent": "15" }));
+    let asked = product.call("POST", &path, asked, &hers).await.expect(201);
+    let cap = json!({ "commission_percent": "10", "cap_per_month": { "amount": "9.00", "currency": "USD" } });
+    let terms = format!("/v1/deals/{}/terms", p.deal);
+    p.post(&product, &terms, cap).await.expect(201);
+    product.pass(1000);
+    let decision = format!("/v1/offers/{}/decision", asked["id"].as_str().unwrap());
+    // Terms that change while it is granted: all or nothing.
+    product.db.before("UPDATE offers", "INSERT INTO terms (brand_id, deal_id, starts_at_ms, version, id,
+        rate_bp, created_at_ms) SELECT brand_id, deal_id, starts_at_ms + 7, 77, id, 1, 1 FROM terms LIMIT 1");
+    let yes = json!({ "outcome": "accepted" });
+    assert_eq!(
+        p.post(&product, &decision, yes.clone()).await.expect(409)["type"],
+        "/problems/terms-changed"
+    );
+    p.post(&product, &decision, yes).await.expect(200);
+    let now = present(&product, &p).await;
+    assert_eq!(
+        (&now["commission_percent"], &now["cap_per_month"]["amount"]),
+        (&json!("15"), &json!("9.00"))
+    );
+    assert_eq!(now["reason"], asked["id"]);
 }
 
 /// Two answers at the same moment: one holds.

@@ -535,7 +535,7 @@ async fn a_granted_claim_moves_the_order_and_a_declined_one_does_not() {
     let told = p.get(&product, &why).await;
     assert_eq!(
         (&told["moved"]["claim_id"], &told["moved"]["reason"]),
-        (&json!(ids[1]), &json!("we looked"))
+        (&json!(ids[1]), &json!("her claim was granted"))
     );
     let mail = product.mailer.last();
     assert_eq!(mail["to"], "anna@creator.example");
@@ -583,7 +583,69 @@ async fn a_granted_claim_moves_the_order_and_a_declined_one_does_not() {
     let path = format!("/v1/creators/{}/erasure", p.creator);
     p.post(&product, &path, json!({ "confirm": "@anna.home" })).await.expect(200);
     assert_eq!(product.db.rows("SELECT * FROM claims"), Vec::<Value>::new());
+    for said in ["she saw my video", "we looked", "agreed with both"] {
+        let left: Vec<_> =
+            product.db.rows("SELECT after FROM audit").into_iter().map(|r| r.to_string()).collect();
+        assert!(!left.join("").contains(said), "{said} stays in the trail");
+    }
     assert!(!product.db.checksum().contains("she saw my video"));
+    assert!(!product.db.checksum().contains("we looked"));
+}
+
+/// A claim that is granted because the order is hers already is granted only if it still is.
+#[tokio::test]
+async fn what_a_grant_relies_on_must_still_be_true() {
+    let product = Product::new();
+    let (p, berta_deal, berta) = programme(&product).await;
+    let anna = token(&product, &p, &p.deal).await;
+    p.deliver(&product, &coded(order(1), "BERTA")).await;
+    let claim = Some(json!({ "order_number": "1" }));
+    let claim = product.call("POST", "/v1/me/claims", claim, &anna).await.expect(201);
+    let path = format!("/v1/claims/{}/decision", claim["id"].as_str().unwrap());
+    move_to(&product, &p, "hers", 1, json!(p.deal)).await.expect(200);
+    // Somebody changes the order while the claim is decided: it is looked at again.
+    let sql = format!(
+        "UPDATE orders SET revision = revision + 1, deal_id = '{berta_deal}', creator_id = '{berta}',
+           decision = json_set(decision, '$.winner.deal', '{berta_deal}', '$.winner.creator', '{berta}')"
+    );
+    product.db.before("UPDATE claims", &sql);
+    let granted = pay(&product, &p.key, "g", &path, json!({ "outcome": "granted" })).await;
+    assert_eq!(granted.expect(200)["state"], "granted");
+    assert_eq!(p.order(&product, 1).await["deal_id"], p.deal.as_str(), "moved, not only told");
+
+    // A claim that went away meanwhile moves nothing.
+    p.deliver(&product, &coded(order(2), "BERTA")).await;
+    product.pass(1);
+    let claim = Some(json!({ "order_number": "2" }));
+    let claim = product.call("POST", "/v1/me/claims", claim, &anna).await.expect(201);
+    let path = format!("/v1/claims/{}/decision", claim["id"].as_str().unwrap());
+    product.db.before("UPDATE claims", "DELETE FROM claims");
+    pay(&product, &p.key, "h", &path, json!({ "outcome": "granted" })).await.expect(404);
+    assert_eq!(p.order(&product, 2).await["deal_id"], berta_deal.as_str());
+}
+
+/// Which of its customer's orders it was is told when it is counted, whoever gets it later.
+#[tokio::test]
+async fn a_first_order_stays_the_first_when_it_is_moved() {
+    let product = Product::new();
+    let (p, ..) = programme(&product).await;
+    let terms = json!({ "commission_percent": "10", "first_order_only": true,
+        "starts_at": "2026-02-01T00:00:00Z" });
+    p.post(&product, &format!("/v1/deals/{}/terms", p.deal), terms).await.expect(201);
+    let of = |id| {
+        with(
+            order(id),
+            json!({ "email": "c@example.com", "customer": { "email": "c@example.com" } }),
+        )
+    };
+    for id in [1, 2] {
+        p.deliver(&product, &of(id)).await;
+    }
+    let second = move_to(&product, &p, "2", 2, json!(p.deal)).await.expect(200);
+    assert_eq!(second["commission"]["amount"], "0.00");
+    let first = move_to(&product, &p, "1", 1, json!(p.deal)).await.expect(200);
+    assert_eq!(first["commission"]["amount"], "13.50");
+    p.verify(&product).await;
 }
 
 #[tokio::test]

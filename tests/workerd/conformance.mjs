@@ -169,7 +169,7 @@ async function trial(tool, who, args, change) {
  * with 422 what fits it, and what isn't good for signing in with 400. Nobody signs out in between.
  */
 function settings(auth, ids) {
-  const fine = ['2xx', '401', '403', '404', '409', '422', '429'];
+  const fine = ['2xx', '401', '403', '404', '409', '412', '422', '429'];
   const accepted = (more) => `expected-statuses = ${JSON.stringify([...fine, ...more])}\n`;
   const schemes = Object.entries(auth).map(([scheme, shown]) => {
     const [[name, value]] = Object.entries(shown);

@@ -106,7 +106,8 @@ pub async fn change(
         terms.starts_at_ms = starts_at_ms.unwrap_or(now_ms);
         let each: Vec<(&Matching, TermsId)> =
             deals.iter().map(|deal| (deal, app.new_id())).collect();
-        let mut batch = rows::insert_terms_of_many(caller.brand, &each, &terms, start, now_ms);
+        let mut batch =
+            rows::insert_terms_of_many(caller.brand, &each, &terms, (start, ""), now_ms);
         let subjects: Vec<String> = deals.iter().map(|deal| deal.deal_id.to_string()).collect();
         let told = json::text(&Noted(&terms));
         batch.push(caller.note_many(&app, "terms.create", &subjects, told));

@@ -8,7 +8,7 @@ use http::StatusCode;
 use crate::app::App;
 use crate::domain::attribution::DealFacts;
 use crate::domain::dispute::{self, Dispute, DisputeState};
-use crate::domain::ids::{BrandId, ClaimId, DealId, Order, OrderId};
+use crate::domain::ids::{BrandId, ClaimId, CreatorId, DealId, Order, OrderId};
 use crate::domain::ingest::{self, Change, Loaded, Outcome};
 use crate::domain::json::json;
 use crate::domain::money::Currency;
@@ -39,6 +39,36 @@ pub struct Held {
 }
 
 impl Held {
+    /// What aborts a batch if the order changes meanwhile.
+    pub fn unchanged(&self, brand: BrandId) -> Option<Statement> {
+        let order = self.loaded.order.as_ref()?;
+        Some(rows::require(brand, self.row.id, order.revision))
+    }
+
+    /// Whose word about the order it is: of who gets it, or who has it.
+    fn creator(&self) -> Option<CreatorId> {
+        let has = self.loaded.order.as_ref().and_then(|order| order.standing);
+        self.to.as_ref().map(|deal| deal.creator).or(has.map(|standing| standing.creator))
+    }
+
+    /// Notes what is done; the words that people choose go with the creator whom they are about.
+    fn note<S>(
+        &self,
+        app: &App,
+        caller: &Caller<S>,
+        action: &'static str,
+        before: Option<String>,
+        after: String,
+    ) -> Vec<Statement> {
+        let (subject, after) = (self.row.id.to_string(), Some(after));
+        match self.creator() {
+            Some(creator) => {
+                caller.note_of_creator(app, creator, (action, &subject), before, after).into()
+            }
+            None => vec![caller.note(app, action, subject, before, after)],
+        }
+    }
+
     /// Everything known of the order.
     fn facts(&self) -> Facts {
         self.loaded.order.as_ref().map(|order| order.facts.clone()).unwrap_or_default()
@@ -124,8 +154,9 @@ pub async fn moving<S>(
     let shown = changed(&held, &change);
     let before = json!({ "deal_id": held.row.deal_id });
     let after = json!({ "deal_id": shown.deal_id, "reason": reason, "claim_id": claim });
-    let note = caller.note(app, "order.move", held.row.id, Some(before), Some(after));
-    Ok(Some((vec![commit, note], shown)))
+    let mut batch = vec![commit];
+    batch.extend(held.note(app, caller, "order.move", Some(before), after));
+    Ok(Some((batch, shown)))
 }
 
 fn refusal(error: NotMoved) -> Box<Error> {
@@ -264,8 +295,9 @@ pub async fn dispute(
             None => (Vec::new(), super::orders::view(row.clone(), held.currency)),
             Some(change) => {
                 let commit = rows::commit(caller.brand, &change, loaded.order.as_ref(), now_ms)?;
-                let note = caller.note(&app, "order.dispute", id.0, None, Some(after));
-                (vec![commit, note], changed(&held, &change))
+                let mut batch = vec![commit];
+                batch.extend(held.note(&app, &caller, "order.dispute", None, after));
+                (batch, changed(&held, &change))
             }
         };
         let answer = (StatusCode::OK, text(&shown));

@@ -8,25 +8,27 @@ use crate::domain::auth::Actor;
 use crate::domain::claim::{Answer, ClaimState, names_of};
 use crate::domain::ids::{Claim, ClaimId, CreatorId, DealId, OrderId, StoreId};
 use crate::domain::json::json;
-use crate::domain::letter::{Letter, is_one_address};
+use crate::domain::letter::Letter;
 use crate::domain::time::{DAY_MS, Millis};
 use crate::error::{Error, Result};
 use crate::storage::claims::{self as rows, ClaimRow, Which};
 use crate::storage::orders::{self, OrderRow};
-use crate::storage::{Statement, audit, creators, deals};
+use crate::storage::{Statement, audit, deals};
 use crate::web::body::{body, words};
 use crate::web::extract::{Body, Caller, Checks, Me, Params, PathId, RequestId, checked, may};
 use crate::web::handler::{Json, State};
 use crate::web::json::{by_serde, text, view};
-use crate::web::mail;
 use crate::web::message::Response;
 use crate::web::once::{ATTEMPTS, Paying, contended};
+use crate::web::{limits, mail};
 
 use super::audit::Stored;
 use super::by_hand::{by, hold, moving};
 use super::view::{List, Time};
 
 /// Orders are found that were placed within so long.
+/// So often a creator may look for an order within a day.
+const SEARCHES_A_DAY: u32 = 60;
 const SPAN_MS: Millis = 400 * DAY_MS;
 /// Whoever claimed twenty within a day waits for at most so many seconds.
 const WAIT_S: u32 = 86_400;
@@ -202,6 +204,9 @@ pub async fn create(
     }
     checks.done()?;
     let (number, now_ms) = (checked(number)?, app.now_ms());
+    // The search is bounded before it begins; the table's trigger counts what is kept.
+    limits::take(&app, &format!("claim/{}/{}", me.brand, me.creator), SEARCHES_A_DAY, DAY_MS)
+        .await?;
     let span = (now_ms - SPAN_MS, now_ms + DAY_MS);
     let mut found = orders::named(app.db(), me.brand, &names_of(&number), span).await?;
     if let Some(store) = new.store_id.flatten() {
@@ -412,10 +417,12 @@ pub async fn decide(
         if body.outcome == Decided::Granted {
             let deal = deal_for(&app, &caller, &claim, body.deal_id.flatten()).await?;
             let held = hold(&app, caller.brand, order, Some(deal)).await?;
-            let reason = note.clone().unwrap_or_else(|| "her claim was granted".to_owned());
-            let hand = by(&app, &caller, reason, Some(claim.id));
-            // It may be hers by now.
-            batch.extend(moving(&app, &caller, held, hand).await?.map(|(batch, _)| batch));
+            // What is said to her stands with the claim, which goes with her; this doesn't.
+            let hand = by(&app, &caller, "her claim was granted".to_owned(), Some(claim.id));
+            let there = held.unchanged(caller.brand);
+            // It may be hers by now: then it must still be so when the claim is decided.
+            let moved = moving(&app, &caller, held, hand).await?;
+            batch.push(moved.map_or_else(|| there.into_iter().collect(), |(batch, _)| batch));
             (claim.state, claim.deal_id) = (ClaimState::Granted, Some(deal));
         }
         if letter.is_none() {
@@ -432,6 +439,7 @@ pub async fn decide(
             decided_at: Time(now_ms),
         };
         let note = note.as_deref();
+        batch.push(rows::require_open(caller.brand, claim.id));
         batch.push(rows::decide(caller.brand, claim.id, claim.state, claim.deal_id, note, now_ms));
         let after = json!({ "state": claim.state, "deal_id": told.deal_id });
         batch.push(caller.note(&app, "claim.decide", claim.id, None, Some(after)));
@@ -462,14 +470,10 @@ async fn deal_for<S>(
 
 /// The mail that tells a creator what became of her claim, if she has an address.
 async fn tell<S>(app: &App, caller: &Caller<S>, claim: &ClaimRow) -> Result<Option<Statement>> {
-    let creator = creators::find(app.db(), caller.brand, claim.creator_id).await?;
-    let Some(to) = creator.and_then(|c| c.email).filter(|to| is_one_address(to)) else {
-        return Ok(None);
-    };
-    let brand = super::brand::find(app, caller.brand).await?.brand;
-    let (brand, order) = (brand.name.as_str(), claim.order_name.as_str());
+    let found = mail::creators_address(app, caller.brand, claim.creator_id).await?;
+    let Some((to, brand)) = found else { return Ok(None) };
     let granted = claim.state == ClaimState::Granted;
-    let letter = Letter::ClaimDecided { brand, order, granted };
+    let letter = Letter::ClaimDecided { brand: &brand, order: &claim.order_name, granted };
     let cause = format!("claim/{}", claim.id);
     mail::compose(app, Some(caller.brand), &cause, &to, &letter).map(Some)
 }

@@ -6,24 +6,26 @@ use sha2::{Digest, Sha256};
 
 use crate::app::App;
 use crate::domain::auth::Actor;
-use crate::domain::ids::{CreatorId, Deal, DealId, Offer, OfferId, TermsId};
+use crate::domain::ids::{BrandId, CreatorId, Deal, DealId, Offer, OfferId, TermsId};
 use crate::domain::json::json;
+use crate::domain::letter::Letter;
 use crate::domain::merkle::hex;
-use crate::domain::terms::{CitedTerms, Terms, in_force};
-use crate::domain::time::Millis;
+use crate::domain::terms::{CitedTerms, Rules, Terms, in_force};
+use crate::domain::time::{Millis, to_rfc3339};
 use crate::error::{Error, Result};
 use crate::storage::audit;
-use crate::storage::deals::{self, Start};
+use crate::storage::deals::{self, Selection, Start};
 use crate::storage::offers::{self as rows, OfferRow};
 use crate::storage::{DbError, Statement};
 use crate::web::body::{body, words};
 use crate::web::extract::{Body, Caller, Checks, Me, Params, PathId, RequestId, may};
 use crate::web::handler::{Json, State};
 use crate::web::json::view;
+use crate::web::mail;
 use crate::web::message::Response;
 
-use super::deals::{find, missing_parent};
-use super::terms::{NewTerms, Noted, refused};
+use super::deals::{find, missing_parent, not_erased};
+use super::terms::{NewTerms, RulesText, refused};
 use super::view::{List, Percent, Time};
 
 view! {
@@ -97,17 +99,20 @@ fn long_text(checks: &mut Checks, field: &str, text: Option<String>) -> Option<S
 
 /// What is agreed to, word for word, and its hash.
 fn document(
-    who: (OfferId, &str, CreatorId),
+    (offer, brand, creator): (OfferId, &str, CreatorId),
     terms: &Terms,
+    starts_at_ms: Option<Millis>,
     contract: Option<&str>,
 ) -> (String, String) {
-    let (offer, brand, creator) = who;
     let text = json!({
         "offer": offer,
         "brand": brand,
         "creator_id": creator,
         "deal_id": terms.deal,
-        "terms": Noted(terms),
+        "commission_percent": Percent(terms.cited.rate),
+        "starts_at": starts_at_ms.map(to_rfc3339),
+        "ends_at": terms.ends_at_ms.map(to_rfc3339),
+        "rules": RulesText(&terms.cited.rules),
         "contract": contract,
     });
     let hash = hex(&Sha256::digest(text.as_bytes()));
@@ -125,6 +130,7 @@ pub async fn create(
     Body(new): Body<NewOffer>,
 ) -> Result<(StatusCode, Json<OfferView>)> {
     let deal = find(&app, caller.brand, id.0).await?;
+    not_erased(&app, caller.brand, deal.creator_id).await?;
     let brand = super::brand::find(&app, caller.brand).await?.brand.name;
     let mut checks = Checks::default();
     let (offer, now_ms) = (app.new_id(), app.now_ms());
@@ -134,7 +140,7 @@ pub async fn create(
     let note = new.note.and_then(|note| checks.text("note", &note, 500));
     checks.done()?;
     let who = (offer, brand.as_str(), deal.creator_id);
-    let (document, hash) = document(who, &terms, contract.as_deref());
+    let (document, hash) = document(who, &terms, starts_at_ms, contract.as_deref());
     let row = OfferRow {
         id: offer,
         deal_id: id.0,
@@ -157,8 +163,22 @@ pub async fn create(
     let told = Some(json!({ "offer": row.id, "hash": row.hash }));
     let what = ("offer.create", &*id.0.to_string());
     batch.extend(caller.note_of_creator(&app, deal.creator_id, what, None, told));
+    batch.extend(tell(&app, caller.brand, &row, None).await?);
     app.db().run(batch).await.map_err(one_waits)?;
     Ok((StatusCode::CREATED, Json(row.into())))
+}
+
+/// The mail that tells a creator of an offer, or what became of her request, if she has an address.
+async fn tell(
+    app: &App,
+    brand: BrandId,
+    row: &OfferRow,
+    granted: Option<bool>,
+) -> Result<Option<Statement>> {
+    let found = mail::creators_address(app, brand, row.creator_id).await?;
+    let Some((to, name)) = found else { return Ok(None) };
+    let letter = Letter::TermsNews { brand: &name, granted };
+    mail::compose(app, Some(brand), &format!("{}", row.id), &to, &letter).map(Some)
 }
 
 fn one_waits(error: DbError) -> Box<Error> {
@@ -175,6 +195,9 @@ fn one_waits(error: DbError) -> Box<Error> {
 fn answered(error: DbError) -> Box<Error> {
     if error.is_constraint("revision") {
         return Error::refused("offer-answered", "it doesn't wait for an answer any more");
+    }
+    if error.is_constraint("terms.version") {
+        return Error::refused("terms-changed", "the deal's terms changed at the same moment");
     }
     refused(error)
 }
@@ -260,7 +283,7 @@ fn terms_of(row: &OfferRow, id: TermsId, now_ms: Millis) -> Result<(Terms, Start
 /// The batch that answers, without its note.
 fn answering(
     app: &App,
-    brand: crate::domain::ids::BrandId,
+    brand: BrandId,
     row: &OfferRow,
     outcome: Outcome,
     note: Option<&str>,
@@ -276,7 +299,36 @@ fn answering(
     Ok(batch)
 }
 
-/// Grants or declines what a creator asked for.
+/// The batch that grants a request: the rate that was asked for, and beside it what the terms say now,
+/// not what they said when she asked. Aborts if they change meanwhile.
+async fn granting(
+    app: &App,
+    brand: BrandId,
+    row: &OfferRow,
+    note: Option<&str>,
+) -> Result<Vec<Statement>> {
+    let now_ms = app.now_ms();
+    let only = Selection { deals: Some(vec![row.deal_id]), ..Selection::default() };
+    let deal = deals::matching(app.db(), brand, &only, 1, now_ms).await?.pop();
+    let deal = deal.ok_or(Error::refused("deal-closed", "the deal is closed"))?;
+    let rules = present_rules(app, brand, row.deal_id).await?;
+    let cited = CitedTerms { id: app.new_id(), rate: row.rate_bp, rules };
+    let id = cited.id;
+    let terms = Terms { deal: row.deal_id, starts_at_ms: now_ms, ends_at_ms: None, cited };
+    let mut batch = vec![rows::answer(brand, row.id, "accepted", (note, Some(id)), now_ms)];
+    let reason = row.id.to_string();
+    let each = [(&deal, id)];
+    batch.extend(deals::insert_terms_of_many(
+        brand,
+        &each,
+        &terms,
+        (Start::Soonest, &reason),
+        now_ms,
+    ));
+    Ok(batch)
+}
+
+/// Grants or declines what a creator asked for. What the terms say beside the rate stays as it is.
 #[utoipa::path(post, path = "/v1/offers/{id}/decision", tag = "deals", request_body = Decision,
     security(("api_key" = ["deals"])), params(("id" = OfferId, Path)),
     responses((status = 200, body = OfferView), (status = 409, description = "Answered before")))]
@@ -294,9 +346,14 @@ pub async fn decide(
     let note = decision.note.and_then(|note| checks.text("note", &note, 500));
     checks.done()?;
     let outcome = decision.outcome;
-    let mut batch = answering(&app, caller.brand, &row, outcome, note.as_deref())?;
+    let mut batch = match outcome {
+        Outcome::Declined => answering(&app, caller.brand, &row, outcome, note.as_deref())?,
+        Outcome::Accepted => granting(&app, caller.brand, &row, note.as_deref()).await?,
+    };
     let told = Some(json!({ "offer": row.id, "accepted": outcome == Outcome::Accepted }));
     batch.push(caller.note(&app, "request.decide", row.deal_id, None, told));
+    let granted = Some(outcome == Outcome::Accepted);
+    batch.extend(tell(&app, caller.brand, &row, granted).await?);
     app.db().run(batch).await.map_err(answered)?;
     let row = rows::find(app.db(), caller.brand, id.0).await?.ok_or(Error::NotFound)?;
     Ok(Json(row.into()))
@@ -381,6 +438,15 @@ fn hers(
     audit::note_of_creator(me.brand, done, me.creator, app.now_ms())
 }
 
+/// What the lasting terms of a deal say beside the rate just now.
+async fn present_rules(app: &App, brand: BrandId, deal: DealId) -> Result<Rules> {
+    let mut lasting = deals::terms(app.db(), brand, deal).await?;
+    lasting.retain(|terms| terms.ends_at_ms.is_none());
+    lasting.reverse();
+    let present = in_force(&lasting, |terms| (terms.starts_at_ms, None), app.now_ms());
+    Ok(present.map(|terms| terms.rules.clone()).unwrap_or_default())
+}
+
 body! {
     /// What a creator asks for.
     pub struct NewRequest {
@@ -409,15 +475,11 @@ pub async fn ask(
     checks.done()?;
     let brand = super::brand::find(&app, me.brand).await?.brand.name;
     let now_ms = app.now_ms();
-    let mut lasting = deals::terms(app.db(), me.brand, id.0).await?;
-    lasting.retain(|terms| terms.ends_at_ms.is_none());
-    lasting.reverse();
-    let present = in_force(&lasting, |terms| (terms.starts_at_ms, None), now_ms);
-    let rules = present.map(|terms| terms.rules.clone()).unwrap_or_default();
+    let rules = present_rules(&app, me.brand, id.0).await?;
     let offer = app.new_id();
     let cited = CitedTerms { id: app.new_id(), rate: new.commission_percent.0, rules };
     let terms = Terms { deal: id.0, starts_at_ms: now_ms, ends_at_ms: None, cited };
-    let (document, hash) = document((offer, &brand, me.creator), &terms, None);
+    let (document, hash) = document((offer, &brand, me.creator), &terms, None, None);
     let row = OfferRow {
         id: offer,
         deal_id: id.0,

@@ -15,7 +15,7 @@ use crate::web::extract::{Body, Caller, Checks, PathId, may};
 use crate::web::handler::{Json, State};
 use crate::web::json::{self, ToJson, by_serde, view};
 
-use super::deals::{find, missing_parent};
+use super::deals::{find, missing_parent, not_erased};
 use super::view::{List, Percent, Time};
 
 /// No terms start before this: 2000-01-01.
@@ -227,16 +227,24 @@ pub(super) struct Noted<'a>(pub &'a Terms);
 impl ToJson for Noted<'_> {
     fn write(&self, out: &mut Vec<u8>) {
         let Terms { starts_at_ms, ends_at_ms, cited, .. } = self.0;
-        // Nothing in rules can fail to be written.
-        let rules = serde_json::to_string(&cited.rules).unwrap_or_default();
         json::Fields(&[
             ("id", &cited.id),
             ("rate_bp", &cited.rate.points()),
             ("starts_at", &to_rfc3339(*starts_at_ms)),
             ("ends_at", &ends_at_ms.map(to_rfc3339)),
-            ("rules", &rules),
+            ("rules", &RulesText(&cited.rules)),
         ])
         .write(out);
+    }
+}
+
+/// Rules as they are stored, in JSON.
+pub(super) struct RulesText<'a>(pub &'a Rules);
+
+impl ToJson for RulesText<'_> {
+    fn write(&self, out: &mut Vec<u8>) {
+        // Nothing in rules can fail to be written.
+        let _ = serde_json::to_writer(out, self.0);
     }
 }
 
@@ -265,7 +273,8 @@ pub async fn add(
     id: PathId<Deal>,
     Body(new): Body<NewTerms>,
 ) -> Result<(StatusCode, Json<TermsView>)> {
-    find(&app, caller.brand, id.0).await?;
+    let deal = find(&app, caller.brand, id.0).await?;
+    not_erased(&app, caller.brand, deal.creator_id).await?;
     let mut checks = Checks::default();
     let now_ms = app.now_ms();
     let start = if new.starts_at.is_some() { Start::Exactly } else { Start::Soonest };
@@ -275,7 +284,16 @@ pub async fn add(
     batch.push(caller.note(&app, "terms.create", id.0, None, Some(json::text(&Noted(&terms)))));
     app.db().run(batch).await.map_err(refused)?;
     let stored = rows::terms(app.db(), caller.brand, id.0).await?;
-    let stored = stored.into_iter().find(|row| row.id == terms.cited.id).ok_or(Error::NotFound)?;
+    let stored = stored.into_iter().find(|row| row.id == terms.cited.id);
+    // Where many start later, the list ends before it.
+    let stored = stored.unwrap_or_else(|| TermsRow {
+        id: terms.cited.id,
+        rate_bp: terms.cited.rate,
+        starts_at_ms: terms.starts_at_ms,
+        ends_at_ms: terms.ends_at_ms,
+        rules: terms.cited.rules,
+        reason: String::new(),
+    });
     Ok((StatusCode::CREATED, Json(TermsView::from(stored))))
 }
 

@@ -7,6 +7,7 @@ use crate::domain::ids::{CampaignId, Deal, DealId, Tiers as TiersKind, TiersId};
 use crate::domain::money::{Currency, Money};
 use crate::domain::tiers::{Level, Metric, Period, Tiers};
 use crate::error::{Error, Result};
+use crate::storage::audit::If;
 use crate::storage::tiers::{self as rows, StepRow, TiersRow};
 use crate::web::body::{body, words};
 use crate::web::extract::{Body, Caller, Checks, Params, PathId, checked, may};
@@ -202,11 +203,10 @@ pub async fn end(
     caller: Caller<may::Deals>,
     id: PathId<TiersKind>,
 ) -> Result<Response> {
-    let row = rows::find(app.db(), caller.brand, id.0).await?.ok_or(Error::NotFound)?;
-    if row.ended_at_ms.is_none() {
-        let note = caller.note(&app, "tiers.end", id.0, None, None);
-        app.db().run(vec![rows::end(caller.brand, id.0, app.now_ms()), note]).await?;
-    }
+    rows::find(app.db(), caller.brand, id.0).await?.ok_or(Error::NotFound)?;
+    let what = ("tiers.end", &*id.0.to_string());
+    let note = caller.note_if(&app, If::TiersHold, what, None, None);
+    app.db().run(vec![note, rows::end(caller.brand, id.0, app.now_ms())]).await?;
     Ok(Response::empty(StatusCode::NO_CONTENT))
 }
 
