@@ -395,8 +395,9 @@ impl Books {
         if let Outcome::Asks(asked) = &outcome {
             // What this order earned is part of what its deal did.
             let own = self.order.as_ref().and_then(|order| order.standing);
-            let own =
-                own.filter(|own| Some(own.deal) == asked.deal).map_or(0, |own| own.commission_minor);
+            let own = own
+                .filter(|own| Some(own.deal) == asked.deal)
+                .map_or(0, |own| own.commission_minor);
             let month_minor = self.others.month_minor + own;
             loaded.others = Some(Others { month_minor, ..self.others });
             outcome = decide(&loaded)?;

@@ -6,13 +6,14 @@
 
 use super::attribution::Decision;
 use super::brand::AttributionChange;
-use super::commission;
+use super::commission::{self, OrderState};
 use super::ids::{CreatorId, DealId};
 use super::ingest::{self, Loaded, Others};
-use super::money::Currency;
+use super::money::{BasisPoints, Currency};
 use super::order::Facts;
 use super::sorted::Sorted;
 use super::terms::{CitedTerms, month_of};
+use super::tiers::{self, Metric, Tiers};
 use super::time::{Day, Zone};
 
 /// What is to be different.
@@ -22,6 +23,8 @@ pub struct Changes {
     pub terms: Option<CitedTerms>,
     /// The attribution rules that would have held.
     pub attribution: Option<AttributionChange>,
+    /// The tiers that the creators of the filter's deals would have climbed.
+    pub tiers: Option<Tiers>,
 }
 
 /// Which orders and deals it is about; what is `None` leaves none out.
@@ -65,6 +68,10 @@ pub struct Simulation {
     pub totals: Sorted<(CreatorId, DealId, Currency), Totals>,
     customers: Sorted<String, i64>,
     months: Sorted<(DealId, Day, Currency), i64>,
+    /// What creators came to by the measure of the tiers, by the first day of each period.
+    measured: Sorted<(CreatorId, Day), i64>,
+    /// How many levels creators reached that don't fall back.
+    kept: Sorted<CreatorId, usize>,
 }
 
 impl Simulation {
@@ -79,6 +86,8 @@ impl Simulation {
             totals: Sorted::new(),
             customers: Sorted::new(),
             months: Sorted::new(),
+            measured: Sorted::new(),
+            kept: Sorted::new(),
         }
     }
 
@@ -116,6 +125,7 @@ impl Simulation {
                 totals.changed += if was == is { 0 } else { changed };
             });
             self.months.change((deal, month, currency), |earned| *earned += after);
+            self.measure(creator, past, &decision, after);
         }
         if let Some(customer) = past.facts.evidence().email_hash.filter(|_| !snapshot.test) {
             self.customers.change(customer, |orders| *orders += 1);
@@ -137,18 +147,58 @@ impl Simulation {
                 decision = made;
             }
         }
-        let changed = self.changes.terms.as_ref().filter(|_| self.has_deal(&decision));
-        let Some(terms) = changed else {
-            return self.with_others(decision, past);
-        };
-        if let Some(winner) = &mut decision.winner {
-            winner.terms = terms.clone();
+        let level = self.level(&decision, past);
+        if self.has_deal(&decision)
+            && (self.changes.terms.is_some() || level.is_some())
+            && let Some(winner) = &mut decision.winner
+        {
+            if let Some(terms) = &self.changes.terms {
+                winner.terms = terms.clone();
+            }
+            winner.terms.rate = winner.terms.rate.max(level.unwrap_or(winner.terms.rate));
             // What was left of a month is another question by other terms.
             if let Some(seen) = &mut decision.seen {
                 seen.month_left_minor = None;
             }
         }
         self.with_others(decision, past)
+    }
+
+    /// The rate of the level that the winner had reached before this order.
+    fn level(&self, decision: &Decision, past: &Past) -> Option<BasisPoints> {
+        let (tiers, winner) = (self.changes.tiers.as_ref()?, decision.winner.as_ref()?);
+        let key = (winner.creator, self.since(tiers, past));
+        let now = reached(tiers, self.measured.get(&key).copied().unwrap_or(0));
+        let kept = self.kept.get(&winner.creator).copied().unwrap_or(0);
+        let number = if tiers.falls_back { now } else { now.max(kept) };
+        Some(tiers.levels.get(number.checked_sub(1)?)?.rate)
+    }
+
+    /// The first day of the tiers' period that an order is in.
+    fn since(&self, tiers: &Tiers, past: &Past) -> Day {
+        let placed = past.facts.snapshot.as_ref().map_or(0, |snapshot| snapshot.placed_at_ms);
+        tiers::span(tiers.period, self.zone.day(placed)).map_or(Day(0), |(first, _)| first)
+    }
+
+    /// Counts an order for its creator's tiers, as performance counts it.
+    fn measure(&mut self, creator: CreatorId, past: &Past, decision: &Decision, after: i64) {
+        let Some(tiers) = self.changes.tiers.clone().filter(|_| self.has_deal(decision)) else {
+            return;
+        };
+        let Some(snapshot) = &past.facts.snapshot else { return };
+        let here = snapshot.currency == tiers.currency;
+        let value = match tiers.metric {
+            Metric::Orders => i64::from(commission::state(&past.facts) != OrderState::Cancelled),
+            Metric::Revenue if here => {
+                commission::amounts(&past.facts, &decision.earning).base_minor
+            }
+            Metric::Commission if here => after,
+            Metric::Revenue | Metric::Commission => 0,
+        };
+        let key = (creator, self.since(&tiers, past));
+        self.measured.change(key, |sum| *sum += value);
+        let now = reached(&tiers, self.measured.get(&key).copied().unwrap_or(0));
+        self.kept.change(creator, |kept| *kept = now.max(*kept));
     }
 
     fn has_deal(&self, decision: &Decision) -> bool {
@@ -171,4 +221,9 @@ impl Simulation {
         ingest::look_at(&mut decision, &past.facts, &self.zone, others);
         decision
     }
+}
+
+/// How many levels are reached by what was measured.
+fn reached(tiers: &Tiers, measured: i64) -> usize {
+    tiers.levels.iter().take_while(|level| measured >= level.threshold).count()
 }

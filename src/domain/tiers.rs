@@ -389,4 +389,54 @@ mod tests {
             run(&tiers(Metric::Orders, Period::Month, false), &deals, &[sums(1, "USD", 10)], &[]);
         assert!(steps[0].terms[0].cited.rules.first_order_only);
     }
+
+    proptest::proptest! {
+        /// Whatever is sold when, looked at after each sale: the rate in force is the best of what was
+        /// agreed and of the levels reached, in this month where they fall back; each level starts terms
+        /// once, and none of them begins before it was reached.
+        #[test]
+        fn any_sales_climb_as_the_model_says(
+            falls_back in proptest::bool::ANY,
+            base in 0u16..2_000,
+            season in proptest::option::of((0u16..3_000, 0i64..90)),
+            sales in proptest::collection::vec((0i64..4, 0i64..12), 1..40),
+        ) {
+            const DAY: Millis = 86_400_000;
+            let tiers = tiers(Metric::Orders, Period::Month, falls_back);
+            let start = Zone::utc().start_of(day("2026-01-01"));
+            let mut versions = vec![terms(0, None, base)];
+            let season = season.map(|(rate, days)| (rate, start + (days + 1) * DAY));
+            versions.extend(season.map(|(rate, end)| terms(1, Some(end), rate)));
+            let mut one = deal(1, versions);
+            let (mut reached, mut now) = (Vec::new(), start);
+            let mut sold: std::collections::BTreeMap<Day, i64> = std::collections::BTreeMap::new();
+            let (mut best_ever, mut next) = (0, 0);
+            for (orders, days) in sales {
+                now += days * DAY + 1_000;
+                let month = month_of(Zone::utc().day(now)).0;
+                *sold.entry(month).or_default() += orders;
+                let sum = |n| Sums { month: (n, 0, 0), ..sums(1, "USD", 0) };
+                let mut new_id = || {
+                    next += 1;
+                    TermsId::from_bytes([next; 16])
+                };
+                let at = (&Zone::utc(), now);
+                let made = steps(&tiers, &[one.clone()], &[sum(sold[&month])], &reached, at, &mut new_id);
+                for step in made {
+                    proptest::prop_assert!(!reached.contains(&step.reached), "reached twice");
+                    reached.push(step.reached);
+                    proptest::prop_assert!(step.terms.iter().all(|t| t.starts_at_ms == now));
+                    one.terms.extend(step.terms);
+                }
+                let level = |n: i64| tiers.levels.iter().rfind(|l| n >= l.threshold).map_or(0, |l| l.rate.points());
+                best_ever = best_ever.max(level(sold[&month]));
+                let climbed = if falls_back { level(sold[&month]) } else { best_ever };
+                let agreed = season.filter(|(_, end)| now < *end).map_or(base, |(rate, _)| rate);
+                // A level that is no better than the lasting terms starts nothing, also in a season.
+                let expected = if climbed > base { agreed.max(climbed) } else { agreed };
+                let held = in_force(&one.terms, |t| (t.starts_at_ms, t.ends_at_ms), now).unwrap();
+                proptest::prop_assert_eq!(held.cited.rate.points(), expected);
+            }
+        }
+    }
 }

@@ -177,3 +177,46 @@ async fn what_changes_nothing_costs_nothing() {
         assert_eq!(answer.status, 422, "{bad}: {}", answer.text);
     }
 }
+
+/// Tiers that a brand thinks of cost what they would have cost.
+#[tokio::test]
+async fn tiers_cost_what_they_would_have_cost() {
+    let levels = json!([
+        { "name": "A", "threshold": "2", "commission_percent": "12" },
+        { "name": "B", "threshold": "4", "commission_percent": "15" },
+    ]);
+    for falls_back in [true, false] {
+        let tiers = json!({ "metric": "orders", "period": "month", "falls_back": falls_back,
+            "levels": levels });
+        let run = async |really: bool| {
+            let product = Product::new();
+            let (p, rival) = shop(&product, "10").await;
+            if really {
+                p.post(&product, "/v1/tiers", tiers.clone()).await.expect(201);
+            }
+            // Five orders in November, three in December.
+            for n in 1..=8 {
+                product.pass(if n == 6 { 12 * 86_400_000 } else { 60_000 });
+                let at = tributary::domain::time::to_rfc3339(product.app.now_ms());
+                let at = json!({ "created_at": at, "updated_at": at });
+                assert_eq!(p.deliver(&product, &with(coded(order(n), "ANNA"), at)).await, 200);
+                product.pass(1);
+            }
+            let earned = earned(&product, &p, &rival).await[0].clone();
+            (product, p, earned)
+        };
+        let (_, _, really) = run(true).await;
+        let (product, p, before) = run(false).await;
+        assert_ne!(really, before);
+        let before_all = product.db.checksum();
+        let body = json!({ "changes": { "tiers": tiers } });
+        let told = p.post(&product, "/v1/simulations", body).await.expect(200);
+        assert_eq!(told["cost"][0]["before"], before);
+        assert_eq!(told["cost"][0]["after"], really, "falls back: {falls_back}");
+        assert_eq!(product.db.checksum(), before_all, "nothing is written");
+        let mut elsewhere = tiers.clone();
+        elsewhere["campaign_id"] = json!(p.campaign);
+        let body = json!({ "changes": { "tiers": elsewhere } });
+        p.post(&product, "/v1/simulations", body).await.expect(422);
+    }
+}

@@ -19,6 +19,7 @@ use crate::web::limits;
 
 use super::brand::AttributionChanges;
 use super::terms::NewTerms;
+use super::tiers::NewTiers;
 
 /// So many orders are simulated in one request: its time is limited.
 const MOST: i64 = 100_000;
@@ -45,6 +46,9 @@ body! {
         terms: Option<NewTerms>,
         /// Attribution rules that would have held for every order.
         attribution: Option<AttributionChanges>,
+        /// Tiers that the creators of the filter's deals would have climbed, from nothing on at the
+        /// beginning of the period, on top of the rates that they had.
+        tiers: Option<NewTiers>,
     }
 }
 
@@ -112,7 +116,7 @@ view! {
     }
 }
 
-/// Recomputes past orders under other terms or attribution rules, with the code that decides real
+/// Recomputes past orders under other terms, tiers or attribution rules, with the code that decides real
 /// ones. Rules that look at other orders (first orders, caps of a month) see those of the period, in the
 /// order in which they were placed.
 #[utoipa::path(post, path = "/v1/simulations", tag = "money", request_body = NewSimulation,
@@ -125,7 +129,7 @@ pub async fn simulate(
 ) -> Result<Json<SimulationView>> {
     let brand = super::brand::find(&app, caller.brand).await?.brand;
     let NewSimulation { changes, filter, from, to } = asked;
-    let changes = checked(&app, changes)?;
+    let changes = checked(&app, changes, brand.currency)?;
     let range = period(&brand.timezone, from.as_deref(), to.as_deref())?;
     limits::take(&app, &format!("simulation/{}", brand.id), PER_HOUR, HOUR_MS).await?;
     let attributes = changes.attribution.is_some();
@@ -165,10 +169,10 @@ fn placed_at_ms(facts: &Facts) -> i64 {
     facts.snapshot.as_ref().map_or(0, |snapshot| snapshot.placed_at_ms)
 }
 
-fn checked(app: &App, asked: SimulatedChanges) -> Result<Changes> {
+fn checked(app: &App, asked: SimulatedChanges, currency: Currency) -> Result<Changes> {
     let mut checks = Checks::default();
-    if asked.terms.is_none() && asked.attribution.is_none() {
-        checks.refuse("changes", "must name other terms or attribution rules");
+    if asked.terms.is_none() && asked.attribution.is_none() && asked.tiers.is_none() {
+        checks.refuse("changes", "must name other terms, tiers or attribution rules");
     }
     let mut changes = Changes::default();
     if let Some(terms) = asked.terms {
@@ -187,6 +191,12 @@ fn checked(app: &App, asked: SimulatedChanges) -> Result<Changes> {
             precedence: rules.precedence,
             clicks: rules.clicks,
         });
+    }
+    if let Some(tiers) = asked.tiers {
+        if tiers.campaign_id.is_some() {
+            checks.refuse("changes.tiers.campaign_id", "is what the filter says");
+        }
+        changes.tiers = Some(tiers.tiers(&mut checks, app.new_id(), currency));
     }
     checks.done()?;
     Ok(changes)

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::storage::audit::If;
 use crate::storage::tiers::{self as rows, StepRow, TiersRow};
 use crate::web::body::{body, words};
-use crate::web::extract::{Body, Caller, Checks, Params, PathId, checked, may};
+use crate::web::extract::{Body, Caller, Checks, Params, PathId, may};
 use crate::web::handler::{Json, State};
 use crate::web::json::{self, by_serde, view};
 use crate::web::message::Response;
@@ -145,6 +145,23 @@ fn levels(
     levels
 }
 
+impl NewTiers {
+    /// The tiers that this body asks for, with everything that is wrong noted in `checks`.
+    pub(super) fn tiers(self, checks: &mut Checks, id: TiersId, currency: Currency) -> Tiers {
+        let currency = self.currency.unwrap_or(currency);
+        let campaign = self.campaign_id.map(|id| checks.field("campaign_id", id.parse()));
+        Tiers {
+            id,
+            campaign: campaign.flatten(),
+            metric: self.metric,
+            period: self.period,
+            currency,
+            falls_back: self.falls_back.unwrap_or(false),
+            levels: levels(checks, self.levels, self.metric, currency),
+        }
+    }
+}
+
 /// A whole number within what the books take.
 fn whole(text: &str) -> Option<i64> {
     let plain = !text.is_empty() && text.len() <= 15 && text.bytes().all(|b| b.is_ascii_digit());
@@ -163,15 +180,9 @@ pub async fn create(
 ) -> Result<(StatusCode, Json<TiersView>)> {
     let brand = super::brand::find(&app, caller.brand).await?.brand;
     let mut checks = Checks::default();
-    let campaign = new.campaign_id.map(|id| checks.field("campaign_id", id.parse::<CampaignId>()));
-    let currency = new.currency.unwrap_or(brand.currency);
-    let levels = levels(&mut checks, new.levels, new.metric, currency);
+    let tiers = new.tiers(&mut checks, app.new_id(), brand.currency);
     checks.done()?;
-    let campaign = campaign.map(checked).transpose()?;
-    let (metric, period) = (new.metric, new.period);
-    let falls_back = new.falls_back.unwrap_or(false);
-    let id = app.new_id();
-    let tiers = Tiers { id, campaign, metric, period, currency, falls_back, levels };
+    let id = tiers.id;
     let now_ms = app.now_ms();
     let insert = rows::insert(caller.brand, &tiers, now_ms);
     let view = TiersView::from(TiersRow { tiers, created_at_ms: now_ms, ended_at_ms: None });
