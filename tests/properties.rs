@@ -35,6 +35,8 @@ use tributary::domain::time::{Day, Zone};
 #[derive(Debug, Clone)]
 struct Story {
     lines: Vec<(i64, i64, i64)>,
+    /// From which minute on so many units of the first line are gone, and a line of this price is there.
+    edit: Option<(i64, i64, Option<i64>)>,
     snapshots: Vec<Moment>,
     refunds: Vec<Back>,
     /// What was told of disputes: which, where it stood, at which minute.
@@ -148,14 +150,25 @@ fn story() -> impl Strategy<Value = Story> {
         prop::collection::vec((0usize..2, state, 0i64..4), 0..4),
         (prop::bool::weighted(0.1), any::<bool>(), prop::bool::weighted(0.3), 0u16..=10_000),
         prop_oneof![1 => Just(Agreed::default()), 2 => agreed()],
+        prop::option::weighted(0.4, (0i64..6, 0i64..5, prop::option::of(1i64..9_000))),
     )
-        .prop_map(
-            |(lines, snapshots, refunds, disputes, (deleted, redacted, own, rate), mut agreed)| {
-                // Whether a customer is forgotten before or after her order is a fact too.
-                agreed.customer_orders *= i64::from(!redacted);
-                Story { lines, snapshots, refunds, disputes, deleted, redacted, own, rate, agreed }
-            },
-        )
+        .prop_map(|(lines, snapshots, refunds, disputes, told, mut agreed, edit)| {
+            let (deleted, redacted, own, rate) = told;
+            // Whether a customer is forgotten before or after her order is a fact too.
+            agreed.customer_orders *= i64::from(!redacted);
+            Story {
+                lines,
+                edit,
+                snapshots,
+                refunds,
+                disputes,
+                deleted,
+                redacted,
+                own,
+                rate,
+                agreed,
+            }
+        })
 }
 
 const ID: &str = "7000000000";
@@ -183,14 +196,27 @@ impl Story {
         Refund { id: index.to_string(), currency: None, lines, amount: Decimal::new(amount, 2) }
     }
 
+    /// The lines at a minute: units, price, discount, and the units that are left where it says so.
+    fn lines_at(&self, minute: i64) -> Vec<(i64, i64, i64, Option<i64>)> {
+        let edit = self.edit.filter(|(from, ..)| minute >= *from);
+        let mut lines: Vec<_> =
+            self.lines.iter().map(|(q, p, d)| (*q, *p, (*d).min(p * q), None)).collect();
+        if let Some((_, gone, added)) = edit {
+            lines[0].3 = Some((lines[0].0 - gone).max(0));
+            lines.extend(added.map(|price| (1, price, 0, None)));
+        }
+        lines
+    }
+
     fn snapshot(&self, moment: &Moment) -> Snapshot {
-        let lines = self.lines.iter().enumerate().map(|(id, (quantity, price, discount))| Line {
+        let lines = self.lines_at(moment.minute);
+        let lines = lines.iter().enumerate().map(|(id, (quantity, price, discount, left))| Line {
             id: id as u64,
             product_id: Some(id as u64 + 1),
             quantity: *quantity,
-            current_quantity: None,
+            current_quantity: *left,
             price_minor: *price,
-            discount_minor: (*discount).min(price * quantity),
+            discount_minor: *discount,
             tax_minor: 0,
             earns: true,
         });
@@ -265,7 +291,23 @@ impl Story {
         if void || !paid || !self.undisputed() {
             return 0;
         }
-        let sold: i64 = self.lines.iter().map(|(q, p, d)| q * p - (*d).min(p * q)).sum();
+        // Units that are gone and weren't given back: their share of the line.
+        let lines: Vec<i64> = self
+            .lines_at(last.0)
+            .iter()
+            .enumerate()
+            .map(|(index, (q, p, d, left))| {
+                let whole = q * p - d;
+                let back = self.refunds.iter().flat_map(|r| match r {
+                    Back::Lines(lines) => lines.clone(),
+                    _ => vec![],
+                });
+                let back = back.filter(|(line, _)| line % self.lines.len() == index).count() as i64;
+                let gone = left.map_or(0, |left| (q - left - back).clamp(0, *q));
+                (whole * (q - gone) * 2 + q) / (q * 2)
+            })
+            .collect();
+        let sold: i64 = lines.iter().sum();
         let back: i64 = self
             .refunds
             .iter()
@@ -285,13 +327,13 @@ impl Story {
             return 0;
         }
         let (mut left, mut weighted) = (0, 0);
-        for (index, (q, p, d)) in self.lines.iter().enumerate() {
+        for (index, sold) in lines.iter().enumerate() {
             let own = self.refunds.iter().flat_map(|r| match r {
                 Back::Lines(lines) => lines.clone(),
                 _ => vec![],
             });
             let own = own.filter(|(line, _)| line % self.lines.len() == index);
-            let net = (q * p - (*d).min(p * q) - own.map(|(_, minor)| minor).sum::<i64>()).max(0);
+            let net = (sold - own.map(|(_, minor)| minor).sum::<i64>()).max(0);
             let product = index as u64 + 1;
             let fits = |rule: &&(u64, Option<bool>, u16)| {
                 (rule.0 == 0 || product <= rule.0) && rule.1.is_none_or(|r| r == returning)
@@ -591,6 +633,7 @@ proptest! {
     ) {
         let whole = Story {
             lines: vec![(1, sold, 0)],
+            edit: None,
             snapshots: vec![Moment { minute: 0, payment: Payment::Paid, cancelled: false, refunds_known: 0 }],
             refunds: vec![Back::Amount(parts.iter().sum())],
             disputes: vec![],
@@ -682,14 +725,17 @@ fn bodies(n: usize, story: &Story) -> Vec<serde_json::Value> {
     use support::shop::{coded, goodwill, later, line, order, refund, shipping_refund, with};
     let id = 5000 + n as u64;
     let decimal = |minor: i64| format!("{}.{:02}", minor / 100, minor % 100);
-    let lines: Vec<_> = story
-        .lines
-        .iter()
-        .enumerate()
-        .map(|(i, (q, price, discount))| {
-            line(i as u64 + 1, *q, &decimal(*price), &decimal((*discount).min(price * q)), "USD")
-        })
-        .collect();
+    let lines_at = |minute: i64| -> Vec<_> {
+        let lines = story.lines_at(minute);
+        let one = |(i, (q, price, discount, left)): (usize, &(i64, i64, i64, Option<i64>))| {
+            let line = line(i as u64 + 1, *q, &decimal(*price), &decimal(*discount), "USD");
+            match left {
+                Some(left) => with(line, json!({ "current_quantity": left })),
+                None => line,
+            }
+        };
+        lines.iter().enumerate().map(one).collect()
+    };
     let backs: Vec<_> = story
         .refunds
         .iter()
@@ -731,7 +777,13 @@ fn bodies(n: usize, story: &Story) -> Vec<serde_json::Value> {
                 if moment.cancelled { json!("2026-11-22T07:30:00Z") } else { json!(null) };
             let known: Vec<_> = backs.iter().take(moment.refunds_known).cloned().collect();
             later(
-                coded(with(order(id), json!({ "line_items": lines, "email": email })), code),
+                coded(
+                    with(
+                        order(id),
+                        json!({ "line_items": lines_at(moment.minute), "email": email }),
+                    ),
+                    code,
+                ),
                 moment.minute,
                 json!({ "financial_status": status, "cancelled_at": cancelled, "refunds": known }),
             )
