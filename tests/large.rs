@@ -82,7 +82,8 @@ async fn a_large_ledger_is_sealed_verified_proven_and_exported() {
     timed(&format!("verified in {calls} calls"), started);
     assert_eq!((&found["entries"], &found["transactions"]), (&json!(entries), &json!(entries / 2)));
     assert_eq!((&found["balances_match"], &found["chain_intact"]), (&json!(true), &json!(true)));
-    assert!(calls >= entries / 220_000, "{calls}");
+    // A part ends at the first sealed head after 200,000 entries; a run of the job seals as many at most.
+    assert!(calls >= entries / 420_000, "{calls}");
 
     let started = Instant::now();
     let path = format!("/v1/creators/{}/statement?month=2026-11&proofs=true&limit=200", p.creator);

@@ -29,7 +29,7 @@ SELECT d.id, d.campaign_id, d.closed_at_ms IS NULL AS open,
   (SELECT json_group_array(json_object('id', t.id, 'starts_at_ms', t.starts_at_ms,
        'ends_at_ms', t.ends_at_ms, 'rate', t.rate_bp, 'rules', json(t.rules)) ORDER BY t.starts_at_ms, t.version)
      FROM terms t WHERE t.brand_id = ?1 AND t.deal_id = d.id) AS terms
-FROM deals d WHERE d.brand_id = ?1 AND d.creator_id = ?2";
+FROM deals d INDEXED BY deals_by_creator WHERE d.brand_id = ?1 AND d.creator_id = ?2";
 
     /// ?3 first day of the month, ?4 of the quarter.
     SUMS = "
