@@ -335,6 +335,10 @@ async fn amounts_that_are_none_change_nothing() {
 async fn payment_details_are_checked_sealed_and_never_shown() {
     let product = Product::new();
     let (p, token) = earned(&product).await;
+    // The first entry is told her too: a stranger may have had her invitation.
+    let mail = product.mailer.last();
+    assert_eq!(mail["to"], "anna@creator.example");
+    assert!(mail["text"].as_str().unwrap().contains("Payment details were entered"), "{mail}");
     let shown = product.call("GET", "/v1/me/payment-details", None, &token).await;
     assert!(!shown.text.contains(IBAN) && !shown.text.contains("Muster"), "{}", shown.text);
     let shown = shown.expect(200);
