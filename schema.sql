@@ -558,7 +558,7 @@ CREATE TABLE payment_details (
 -- Payments made together. Money leaves what is available when one is approved, and in no other
 -- way; `revision` guards that against being done twice. `needs_two`: it needed two people by the rule
 -- when it was drafted (a later rule may ask so too). `skipped`: JSON rows of who has something and
--- wasn't drafted: creator, reason, minor units.
+-- wasn't drafted: creator, reason, minor units; of many some, of `skipped_total`.
 CREATE TABLE payouts (
   brand_id TEXT NOT NULL,
   id TEXT NOT NULL,
@@ -569,11 +569,12 @@ CREATE TABLE payouts (
   approved_at_ms INTEGER,
   needs_two INTEGER NOT NULL DEFAULT 0 CHECK (needs_two IN (0, 1)),
   skipped TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(skipped)),
+  skipped_total INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (brand_id, id)
 ) STRICT, WITHOUT ROWID;
 
 -- What each creator gets of a payout. `revision` guards the settlement. A line that failed may be tried
--- again: `attempt` counts. `way`: whether this try stands in a file or went to the provider, never both.
+-- again: `attempt` counts; not if the provider told later of any try that it arrived. `way`: whether this try stands in a file or went to the provider, never both.
 CREATE TABLE payout_lines (
   brand_id TEXT NOT NULL,
   payout_id TEXT NOT NULL,
@@ -648,6 +649,8 @@ CREATE UNIQUE INDEX payout_sendings_by_reference ON payout_sendings (reference);
 CREATE INDEX payout_sendings_due ON payout_sendings (due_at_ms) WHERE due_at_ms IS NOT NULL;
 CREATE TRIGGER payout_sendings_of_what_is_in_payout BEFORE INSERT ON payout_sendings WHEN NOT EXISTS (SELECT 1 FROM payout_lines WHERE brand_id = NEW.brand_id AND payout_id = NEW.payout_id AND id = NEW.line_id AND state = 'in_payout' AND attempt = NEW.attempt AND way = 'paypal') BEGIN SELECT RAISE(ABORT, 'not_in_payout: constraint failed'); END;
 CREATE TRIGGER payout_lines_in_flight BEFORE UPDATE OF state ON payout_lines WHEN OLD.state = 'in_payout' AND NEW.state <> OLD.state AND EXISTS (SELECT 1 FROM payout_sendings WHERE brand_id = OLD.brand_id AND line_id = OLD.id AND attempt = OLD.attempt AND state IN ('waiting', 'sending', 'sent')) BEGIN SELECT RAISE(ABORT, 'payment_in_flight: constraint failed'); END;
+CREATE TRIGGER payout_lines_contradicted BEFORE UPDATE OF state ON payout_lines WHEN NEW.state = 'in_payout' AND OLD.state = 'failed' AND EXISTS (SELECT 1 FROM payout_sendings WHERE brand_id = NEW.brand_id AND line_id = NEW.id AND state = 'contradicted') BEGIN SELECT RAISE(ABORT, 'contradicted: constraint failed'); END;
+CREATE TRIGGER payout_sendings_contradicted BEFORE INSERT ON payout_sendings WHEN EXISTS (SELECT 1 FROM payout_sendings WHERE brand_id = NEW.brand_id AND line_id = NEW.line_id AND state = 'contradicted') BEGIN SELECT RAISE(ABORT, 'contradicted: constraint failed'); END;
 CREATE TRIGGER payout_lines_one_way BEFORE UPDATE OF way ON payout_lines WHEN NEW.way <> OLD.way BEGIN SELECT RAISE(ABORT, 'one_way: constraint failed'); END;
 CREATE TRIGGER payout_providers_stay BEFORE UPDATE OF client_id ON payout_providers WHEN NEW.client_id <> OLD.client_id AND EXISTS (SELECT 1 FROM payout_sendings WHERE brand_id = OLD.brand_id AND state IN ('waiting', 'sending', 'sent')) BEGIN SELECT RAISE(ABORT, 'payments_in_flight: constraint failed'); END;
 CREATE TRIGGER payout_providers_stay_on_delete BEFORE DELETE ON payout_providers WHEN EXISTS (SELECT 1 FROM payout_sendings WHERE brand_id = OLD.brand_id AND state IN ('waiting', 'sending', 'sent')) BEGIN SELECT RAISE(ABORT, 'payments_in_flight: constraint failed'); END;

@@ -19,8 +19,11 @@ CREATE TRIGGER fees_decided_once BEFORE UPDATE OF state ON fees WHEN OLD.state <
 CREATE TRIGGER deals_stage_reaches_fees AFTER UPDATE OF stage ON deals WHEN NEW.stage <> OLD.stage AND EXISTS (SELECT 1 FROM fees WHERE brand_id = NEW.brand_id AND deal_id = NEW.id AND state = 'planned' AND stage = NEW.stage AND reached_at_ms IS NULL) BEGIN SELECT RAISE(ABORT, 'fee_waits_for_stage: constraint failed'); END;
 ALTER TABLE payouts ADD COLUMN needs_two INTEGER NOT NULL DEFAULT 0 CHECK (needs_two IN (0, 1));
 ALTER TABLE payouts ADD COLUMN skipped TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(skipped));
+ALTER TABLE payouts ADD COLUMN skipped_total INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE payout_lines ADD COLUMN attempt INTEGER NOT NULL DEFAULT 1 CHECK (attempt >= 1);
 ALTER TABLE payout_lines ADD COLUMN way TEXT CHECK (way IN ('file', 'paypal'));
+-- Whoever approved before this may have paid by a file that was downloaded then.
+UPDATE payout_lines SET way = 'file' WHERE state = 'in_payout';
 CREATE TABLE payout_approvals (
   brand_id TEXT NOT NULL,
   subject TEXT NOT NULL,
@@ -66,6 +69,8 @@ CREATE UNIQUE INDEX payout_sendings_by_reference ON payout_sendings (reference);
 CREATE INDEX payout_sendings_due ON payout_sendings (due_at_ms) WHERE due_at_ms IS NOT NULL;
 CREATE TRIGGER payout_sendings_of_what_is_in_payout BEFORE INSERT ON payout_sendings WHEN NOT EXISTS (SELECT 1 FROM payout_lines WHERE brand_id = NEW.brand_id AND payout_id = NEW.payout_id AND id = NEW.line_id AND state = 'in_payout' AND attempt = NEW.attempt AND way = 'paypal') BEGIN SELECT RAISE(ABORT, 'not_in_payout: constraint failed'); END;
 CREATE TRIGGER payout_lines_in_flight BEFORE UPDATE OF state ON payout_lines WHEN OLD.state = 'in_payout' AND NEW.state <> OLD.state AND EXISTS (SELECT 1 FROM payout_sendings WHERE brand_id = OLD.brand_id AND line_id = OLD.id AND attempt = OLD.attempt AND state IN ('waiting', 'sending', 'sent')) BEGIN SELECT RAISE(ABORT, 'payment_in_flight: constraint failed'); END;
+CREATE TRIGGER payout_lines_contradicted BEFORE UPDATE OF state ON payout_lines WHEN NEW.state = 'in_payout' AND OLD.state = 'failed' AND EXISTS (SELECT 1 FROM payout_sendings WHERE brand_id = NEW.brand_id AND line_id = NEW.id AND state = 'contradicted') BEGIN SELECT RAISE(ABORT, 'contradicted: constraint failed'); END;
+CREATE TRIGGER payout_sendings_contradicted BEFORE INSERT ON payout_sendings WHEN EXISTS (SELECT 1 FROM payout_sendings WHERE brand_id = NEW.brand_id AND line_id = NEW.line_id AND state = 'contradicted') BEGIN SELECT RAISE(ABORT, 'contradicted: constraint failed'); END;
 CREATE TRIGGER payout_lines_one_way BEFORE UPDATE OF way ON payout_lines WHEN NEW.way <> OLD.way BEGIN SELECT RAISE(ABORT, 'one_way: constraint failed'); END;
 CREATE TRIGGER payout_providers_stay BEFORE UPDATE OF client_id ON payout_providers WHEN NEW.client_id <> OLD.client_id AND EXISTS (SELECT 1 FROM payout_sendings WHERE brand_id = OLD.brand_id AND state IN ('waiting', 'sending', 'sent')) BEGIN SELECT RAISE(ABORT, 'payments_in_flight: constraint failed'); END;
 CREATE TRIGGER payout_providers_stay_on_delete BEFORE DELETE ON payout_providers WHEN EXISTS (SELECT 1 FROM payout_sendings WHERE brand_id = OLD.brand_id AND state IN ('waiting', 'sending', 'sent')) BEGIN SELECT RAISE(ABORT, 'payments_in_flight: constraint failed'); END;

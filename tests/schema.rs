@@ -167,6 +167,32 @@ INSERT INTO audit VALUES ('b', '1', 0, 'key', 'x', 'creator.create', 'c', 'r', N
     assert_eq!(connection.execute("DELETE FROM audit_personal", []).unwrap(), 2);
 }
 
+/// What was on its way before lines had ways may stand in a file already: it is never sent by a provider.
+#[test]
+fn a_migration_takes_what_is_in_payout_for_paid_by_file() {
+    let connection = Connection::open_in_memory().unwrap();
+    let mut files: Vec<_> =
+        std::fs::read_dir("migrations").unwrap().map(|f| f.unwrap().path()).collect();
+    files.sort();
+    let at = files.iter().position(|f| f.to_str().unwrap().ends_with("0013_payments.sql"));
+    let (before, after) = files.split_at(at.unwrap());
+    let run = |file: &std::path::PathBuf| {
+        connection.execute_batch(&std::fs::read_to_string(file).unwrap()).unwrap();
+    };
+    before.iter().for_each(run);
+    for state in ["draft", "in_payout", "settled", "failed", "cancelled"] {
+        let values = format!("('b', 'p', '{state}', 'c', 5, '{state}', 0)");
+        let columns = "brand_id, payout_id, id, creator_id, amount_minor, state, revision";
+        connection
+            .execute(&format!("INSERT INTO payout_lines ({columns}) VALUES {values}"), [])
+            .unwrap();
+    }
+    after.iter().for_each(run);
+    let sql = "SELECT group_concat(id || ' ' || coalesce(way, '-')) FROM payout_lines";
+    let ways: String = connection.query_row(sql, [], |row| row.get(0)).unwrap();
+    assert_eq!(ways, "cancelled -,draft -,failed -,in_payout file,settled -");
+}
+
 /// docs/data.md says of every table what personal data it holds, why, how long, and how it goes.
 #[test]
 fn every_table_is_in_the_inventory() {

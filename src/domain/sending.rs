@@ -76,7 +76,7 @@ pub struct Next {
     pub doubtful: bool,
     /// The provider's own name of it, if it was told just now.
     pub batch: Option<String>,
-    /// What was told, for people.
+    /// What was told, for people; empty if what was told before still is it.
     pub told: String,
     /// When to ask (or send) again.
     pub due_at_ms: Option<Millis>,
@@ -104,8 +104,15 @@ impl Standing {
             // Ends are ends: what differs from them is told to people and moves nothing.
             (Settled, Told::Back(why)) => next(Contradicted, &why, None),
             (Failed, Told::Arrived) => next(Contradicted, "SUCCESS", None),
-            (Settled, _) => next(Settled, "SUCCESS", None),
+            (Settled, Told::Arrived) => next(Settled, "SUCCESS", None),
             (Failed, Told::Back(why)) => next(Failed, &why, None),
+            // It was asked again and didn't tell: the later ask isn't done.
+            (Settled | Failed, Told::Nothing(_) | Told::Later(_) | Told::UnderWay(_))
+                if now_ms - self.first_sent_at_ms < ASKED_MS =>
+            {
+                next(self.state, "", again)
+            }
+            (Settled, _) => next(Settled, "", None),
             (Failed, _) => next(Failed, "", None),
             (Unknown | Contradicted, _) => next(self.state, "", None),
             (_, Told::Arrived) => next(Settled, "SUCCESS", Some(now_ms + AGAIN_MS)),
@@ -198,10 +205,11 @@ mod tests {
                 let next = at(state, doubtful, 1).next(told(what), 1000);
                 assert_eq!(next.state, expected, "{state:?} {doubtful} {what}");
                 assert_eq!(next.batch.is_some(), expected == Sent && what == "taken");
+                let unanswered = matches!(what, "nothing" | "later" | "under way");
                 let asks = matches!(expected, Waiting | Sending | Sent)
-                    || (state != expected
-                        && matches!(expected, Settled | Failed)
-                        && what != "refused");
+                    || (matches!(expected, Settled | Failed)
+                        && what != "refused"
+                        && (state != expected || unanswered));
                 assert_eq!(next.due_at_ms.is_some(), asks, "{state:?} {what}");
                 if matches!(next.state, Sending) {
                     assert!(next.doubtful, "{state:?} {what}");
@@ -219,6 +227,12 @@ mod tests {
         );
         assert_eq!((late(Sent, "under way", 59), late(Sent, "under way", 60)), (Sent, Unknown));
         assert_eq!(late(Sent, "arrived", 100), Settled, "late is late, and counts");
+        for end in [Settled, Failed] {
+            let asked = |days: i64| at(end, false, 3).next(told("nothing"), days * DAY_MS);
+            assert_eq!((asked(59).state, &*asked(59).told), (end, ""), "what was told stays");
+            assert_eq!(asked(59).due_at_ms, Some(59 * DAY_MS + 240_000));
+            assert_eq!((asked(60).state, asked(60).due_at_ms), (end, None));
+        }
         assert_eq!(at(Sending, false, 11).next(told("later"), 0).state, Waiting);
         assert_eq!(at(Sending, false, 12).next(told("later"), 0).state, Failed);
         assert!(at(Sending, true, 1).repeatable(20 * DAY_MS - 1));

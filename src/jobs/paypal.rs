@@ -13,6 +13,20 @@ use crate::storage::rows::parse;
 
 /// Where PayPal's API is.
 pub const ORIGIN: &str = "https://api-m.paypal.com";
+/// Nothing is there (RFC 2606).
+const NOWHERE: &str = "https://paypal.invalid";
+
+/// Where payments go. A local run, of tests and demos, pays nobody: it reaches what it is told, or nothing.
+///
+/// # Errors
+/// What is wrong: a deployment must not be talked into paying at another place.
+pub fn origin(local: bool, told: Option<String>) -> Result<String, String> {
+    match told {
+        None => Ok(if local { NOWHERE } else { ORIGIN }.to_owned()),
+        Some(origin) if local => Ok(origin),
+        Some(_) => Err("PAYPAL_ORIGIN is for local runs only".to_owned()),
+    }
+}
 
 /// PayPal's Payouts API.
 pub struct Paypal {
@@ -87,5 +101,19 @@ impl PayoutProvider for Paypal {
                 Err(_) => Told::Nothing("no answer".to_owned()),
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_deployment_reaches_paypal() {
+        let double = || Some("http://127.0.0.1:1".to_owned());
+        assert_eq!(origin(false, None).unwrap(), ORIGIN);
+        assert_eq!(origin(true, None).unwrap(), NOWHERE);
+        assert_eq!(origin(true, double()), Ok("http://127.0.0.1:1".to_owned()));
+        assert!(origin(false, double()).is_err());
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! One batch per payment. PayPal tells repetitions by a batch's `sender_batch_id` alone, for 30 days,
 //! and refuses a batch whole if one of its items is unfit; so that a batch of one can't be half done.
-//! Nothing of an answer is kept but names in capitals and ids: the rest repeats who is paid.
+//! Nothing of an answer is kept but names in capitals (`[A-Z0-9_]`) and ids: the rest repeats who is paid.
 
 use serde_json::Value;
 
@@ -51,9 +51,11 @@ pub fn token(body: &Value) -> Option<&str> {
 /// What may be shown and kept of an answer: a name in capitals.
 #[must_use]
 pub fn name(body: &Value) -> String {
-    let told = ["name", "error"].into_iter().find_map(|key| body.get(key)?.as_str());
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    told.unwrap_or_default().chars().filter(|c| plain(*c)).take(60).collect()
+    let told = body.get("name").and_then(Value::as_str).unwrap_or_default();
+    let plain = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
+    // What has anything else in it is no name: not even a part of it is kept.
+    let named = told.len() <= 60 && told.bytes().all(plain);
+    if named { told.to_owned() } else { String::new() }
 }
 
 /// What an answer to a request for a payment means.
@@ -93,14 +95,16 @@ fn is_repetition(body: &Value) -> bool {
     name(body).contains("DUPLICATE") || details.is_some_and(|all| all.iter().any(of_batch))
 }
 
-/// The batch that a refusal links to.
+/// The batch that a refusal links to: of a detail, under `link`, with an empty `links` beside the details;
+/// its documentation has `links` in both places.
 fn linked(body: &Value) -> Option<String> {
-    let links = |of: &Value| of.get("links").and_then(Value::as_array).cloned().unwrap_or_default();
-    let mut all = links(body);
-    for detail in body.get("details").and_then(Value::as_array).into_iter().flatten() {
-        all.extend(links(detail));
-    }
-    all.iter().find_map(|link| {
+    let list =
+        |of: &'static str| move |in_it: &'_ Value| in_it.get(of).and_then(Value::as_array).cloned();
+    let details = list("details")(body).unwrap_or_default();
+    let places = std::iter::once(body).chain(&details);
+    let mut all =
+        places.flat_map(|place| ["link", "links"].map(|key| list(key)(place))).flatten().flatten();
+    all.find_map(|link| {
         let (_, id) = link.get("href")?.as_str()?.split_once("/v1/payments/payouts/")?;
         let id = id.split(['?', '/']).next()?;
         is_id(id).then(|| id.to_owned())
@@ -171,10 +175,24 @@ mod tests {
         let created =
             r#"{"batch_header":{"payout_batch_id":"5UXD2E8A7EBQJ","batch_status":"PENDING"}}"#;
         assert_eq!(told(201, created), Told::Taken("5UXD2E8A7EBQJ".into()));
-        let again = r#"{"name":"USER_BUSINESS_ERROR","message":"x","details":[{"field":"SENDER_BATCH_ID",
-            "issue":"Batch with given sender_batch_id already exists","link":[]}],
-            "links":[{"href":"https://api.paypal.com/v1/payments/payouts/5UXD2E8A7EBQJ?x=1","rel":"self"}]}"#;
-        assert_eq!(told(400, again), Told::Taken("5UXD2E8A7EBQJ".into()));
+        // As PayPal's sandbox answers.
+        let again = r#"{"name":"USER_BUSINESS_ERROR","message":"User business error.","debug_id":"1",
+            "details":[{"field":"SENDER_BATCH_ID","location":"body",
+            "issue":"Batch with given sender_batch_id already exists",
+            "link":[{"href":"https://api.sandbox.paypal.com/v1/payments/payouts/Q6K2CE4GQ36MQ",
+            "rel":"self","method":"GET"}]}],"links":[]}"#;
+        assert_eq!(told(400, again), Told::Taken("Q6K2CE4GQ36MQ".into()));
+        // As it is documented, in the detail and beside it.
+        let list = r#"[{"href":"https://api.paypal.com/v1/payments/payouts/5UXD2E8A7EBQJ?x=1"}]"#;
+        for (within, beside) in [(list, "[]"), ("[]", list)] {
+            let again = format!(
+                r#"{{"name":"USER_BUSINESS_ERROR","details":[{{"field":"SENDER_BATCH_ID",
+                "issue":"Duplicate","links":{within}}}],"links":{beside}}}"#
+            );
+            assert_eq!(told(400, &again), Told::Taken("5UXD2E8A7EBQJ".into()));
+        }
+        let elsewhere = again.replace("/payments/payouts/Q6K2CE4GQ36MQ", "/payments/payouts/../x");
+        assert_eq!(told(400, &elsewhere), Told::Nothing("400 USER_BUSINESS_ERROR".into()));
         let unnamed = r#"{"name":"USER_BUSINESS_ERROR","details":[{"field":"SENDER_BATCH_ID","issue":"Duplicate batch request"}]}"#;
         assert_eq!(told(400, unnamed), Told::Nothing("400 USER_BUSINESS_ERROR".into()));
         for (status, body, expected) in [
@@ -183,7 +201,7 @@ mod tests {
                 r#"{"name":"VALIDATION_ERROR","details":[{"field":"items[0].receiver","issue":"Receiver is invalid"}]}"#,
                 Told::Refused("400 VALIDATION_ERROR".into()),
             ),
-            (401, r#"{"error":"invalid_token"}"#, Told::Later("401 invalid_token".into())),
+            (401, r#"{"error":"invalid_token"}"#, Told::Later("401".into())),
             (
                 403,
                 r#"{"name":"AUTHORIZATION_ERROR"}"#,
@@ -196,7 +214,8 @@ mod tests {
             (302, "null", Told::Nothing("302".into())),
             (201, "null", Told::Nothing("201".into())),
             (201, r#"{"batch_header":{"payout_batch_id":"../x"}}"#, Told::Nothing("201".into())),
-            (400, r#"{"name":"anna@pay.example {}"}"#, Told::Later("400 annapayexample".into())),
+            (400, r#"{"name":"anna@pay.example {}"}"#, Told::Later("400".into())),
+            (400, r#"{"name":"NO_SUCH_RECEIVER anna@pay.example"}"#, Told::Later("400".into())),
         ] {
             assert_eq!(told(status, body), expected, "{status} {body}");
         }

@@ -14,21 +14,21 @@ use crate::domain::sending::State;
 use crate::domain::time::{Day, Millis};
 
 statements! {
-    /// What everybody has of what can be paid, and when her details can be used. ?3: a JSON list of
-    /// creators, or NULL for all.
+    /// What everybody has of what can be paid until day ?4, and when her details can be used. ?3: a JSON
+    /// list of creators, or NULL for all.
     PAYABLE = "
 SELECT b.creator_id, b.account, b.day, b.amount_minor,
   (SELECT d.usable_at_ms FROM payment_details d WHERE d.brand_id = b.brand_id
     AND d.creator_id = b.creator_id) AS usable_at_ms
 FROM balances b WHERE b.brand_id = ?1 AND b.currency = ?2
-  AND b.account IN ('pending', 'available', 'clawback')
+  AND b.account IN ('pending', 'available', 'clawback') AND (b.account <> 'pending' OR b.day <= ?4)
   AND (?3 IS NULL OR b.creator_id IN (SELECT value FROM json_each(?3)))
 ORDER BY b.creator_id, b.account, b.day";
 
     INSERT_PAYOUT = "
-INSERT INTO payouts (brand_id, id, currency, state, revision, created_at_ms, skipped, needs_two)
-SELECT ?1, ?2, ?3, 'draft', 0, ?4, ?5, b.second_above_minor IS NOT NULL
-  AND (b.currency <> ?3 OR b.second_above_minor < ?6) FROM brands b WHERE b.id = ?1";
+INSERT INTO payouts (brand_id, id, currency, state, revision, created_at_ms, skipped, needs_two,
+  skipped_total) SELECT ?1, ?2, ?3, 'draft', 0, ?4, ?5, b.second_above_minor IS NOT NULL
+  AND (b.currency <> ?3 OR b.second_above_minor < ?6), ?7 FROM brands b WHERE b.id = ?1";
 
     /// ?3 a JSON list of lines: id, creator, minor units.
     INSERT_LINES = "
@@ -36,18 +36,30 @@ INSERT INTO payout_lines (brand_id, payout_id, id, creator_id, amount_minor, sta
 SELECT ?1, ?2, j.value ->> 0, j.value ->> 1, j.value ->> 2, 'draft' FROM json_each(?3) j";
 
     FIND = "
-SELECT id, currency, state, revision, created_at_ms, approved_at_ms, needs_two, skipped FROM payouts
+SELECT id, currency, state, revision, created_at_ms, approved_at_ms, needs_two, skipped, skipped_total
+FROM payouts
 WHERE brand_id = ?1 AND id = ?2";
 
     LIST = "
-SELECT id, currency, state, revision, created_at_ms, approved_at_ms, needs_two, '[]' AS skipped
-FROM payouts WHERE brand_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
+SELECT id, currency, state, revision, created_at_ms, approved_at_ms, needs_two, '[]' AS skipped,
+  0 AS skipped_total FROM payouts WHERE brand_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
 
+    /// With the sending of its present try; but a try of which the provider told later that it arrived
+    /// after all is what people must see.
     LINES = "
 SELECT l.id, l.creator_id, l.amount_minor, l.state, l.revision, l.reference, l.reason,
-  l.settled_at_ms, l.attempt, l.way, s.state AS sending, s.batch, s.told, s.due_at_ms
+  l.settled_at_ms, l.attempt, l.way, s.state AS sending, s.batch, s.told, s.due_at_ms,
+  s.attempt AS sending_attempt
 FROM payout_lines l LEFT JOIN payout_sendings s ON s.brand_id = l.brand_id AND s.line_id = l.id
-  AND s.attempt = l.attempt WHERE l.brand_id = ?1 AND l.payout_id = ?2 ORDER BY l.id";
+  AND s.attempt = coalesce((SELECT max(w.attempt) FROM payout_sendings w WHERE w.brand_id = ?1
+    AND w.line_id = l.id AND w.state = 'contradicted'), l.attempt)
+WHERE l.brand_id = ?1 AND l.payout_id = ?2 ORDER BY l.id";
+
+    /// How the creators of what isn't over would be paid now, as far as anyone sees that.
+    DESTINATIONS = "
+SELECT l.id, d.method, d.last4, d.updated_at_ms FROM payout_lines l JOIN payment_details d
+  ON d.brand_id = l.brand_id AND d.creator_id = l.creator_id
+WHERE l.brand_id = ?1 AND l.payout_id = ?2 AND l.state IN ('draft', 'in_payout', 'failed')";
 
     /// Of the payout and of the tries of its lines.
     APPROVALS = "
@@ -57,11 +69,12 @@ FROM payout_approvals a WHERE a.brand_id = ?1 AND a.subject IN (SELECT ?2 UNION 
     SELECT id || '/' || (attempt + 1) FROM payout_lines WHERE brand_id = ?1 AND payout_id = ?2)
 ORDER BY a.approved_at_ms, a.person_id";
 
-    /// By whoever the member is now; nobody approves twice, whatever she is called.
+    /// By whoever the member is now; nobody approves twice, whatever she is called. Of a member that is
+    /// gone, or may not any more, there is no person: that aborts.
     APPROVE = "
 INSERT INTO payout_approvals (brand_id, subject, person_id, member_id, approved_at_ms)
-SELECT ?1, ?2, person_id, id, ?4 FROM members
-WHERE brand_id = ?1 AND id = ?3 AND person_id IS NOT NULL AND role <> 'viewer'";
+VALUES (?1, ?2, (SELECT person_id FROM members WHERE brand_id = ?1 AND id = ?3
+  AND role <> 'viewer'), ?3, ?4)";
 
     PERSON_OF = "
 SELECT person_id FROM members WHERE brand_id = ?1 AND id = ?2";
@@ -81,10 +94,10 @@ WHERE brand_id = ?1 AND payout_id = ?2 AND id = ?3";
 UPDATE payout_lines SET revision = iif(revision = ?4, revision + 1, NULL)
 WHERE brand_id = ?1 AND payout_id = ?2 AND id = ?3";
 
-    /// ?3 lines, as they stood; one that has another way already, or moved on, aborts.
+    /// ?3 lines with their tries, as they stood; one that has another way already, or moved on, aborts.
     TAKE_WAY = "
-UPDATE payout_lines SET way = iif(state = 'in_payout', ?4, 'none') WHERE brand_id = ?1
-  AND payout_id = ?2 AND id IN (SELECT value FROM json_each(?3))";
+UPDATE payout_lines SET way = iif(state = 'in_payout' AND attempt = j.value ->> 1, ?4, 'none')
+FROM json_each(?3) j WHERE brand_id = ?1 AND payout_id = ?2 AND payout_lines.id = j.value ->> 0";
 
     /// Two runs of one day: the second aborts.
     RUN = "INSERT INTO payout_runs (brand_id, due_day, drafted_at_ms) VALUES (?1, ?2, ?3)";
@@ -142,17 +155,17 @@ row! {
     }
 }
 
-/// What these creators (or all) have of what can be paid in a currency, by creator.
+/// What these creators (or all) have of what can be paid in a currency until a day, by creator.
 ///
 /// # Errors
 /// [`DbError`].
 pub fn payable<'a>(
     db: &'a dyn Database,
     brand: BrandId,
-    currency: Currency,
+    (currency, today): (Currency, Day),
     creators: Option<&[CreatorId]>,
 ) -> Reading<'a, Vec<PayableRow>> {
-    db.all(bind!(PAYABLE, brand, currency.code(), creators.map(super::json_list)))
+    db.all(bind!(PAYABLE, brand, currency.code(), creators.map(super::json_list), today.0))
 }
 
 /// Where a payout stands.
@@ -231,7 +244,7 @@ pub fn insert(
     brand: BrandId,
     (id, currency): (PayoutId, Currency),
     lines: &[NewLine],
-    skipped: &[Skipped],
+    (skipped, skipped_total): (&[Skipped], i64),
     now_ms: Millis,
 ) -> Vec<Statement> {
     let total: i64 = lines.iter().map(|line| line.amount_minor).sum();
@@ -240,7 +253,7 @@ pub fn insert(
     let lines = lines.iter().map(|line| json!([line.id, line.creator, line.amount_minor]));
     let lines = json::list_of(&lines.collect::<Vec<_>>());
     vec![
-        bind!(INSERT_PAYOUT, brand, id, currency.code(), now_ms, skipped, total),
+        bind!(INSERT_PAYOUT, brand, id, currency.code(), now_ms, skipped, total, skipped_total),
         bind!(INSERT_LINES, brand, id, lines),
     ]
 }
@@ -262,8 +275,10 @@ row! {
         pub approved_at_ms: Option<Millis>,
         /// Whether it needed two people when it was drafted.
         pub needs_two: bool,
-        /// Who has something and wasn't drafted.
+        /// Who has something and wasn't drafted: of many some.
         pub skipped: Vec<Skipped>,
+        /// How many that were.
+        pub skipped_total: i64,
     }
     /// That somebody approved.
     pub struct ApprovalRow {
@@ -300,7 +315,8 @@ row! {
         pub attempt: i64,
         /// `file` or `paypal`, once it went one of these ways.
         pub way: Option<String>,
-        /// Where this try stands with the provider, if it went there.
+        /// Where this try stands with the provider, if it went there; or an earlier one that was
+        /// contradicted.
         pub sending: Option<State>,
         /// The provider's name of it.
         pub batch: Option<String>,
@@ -308,6 +324,19 @@ row! {
         pub told: Option<String>,
         /// When it is asked next.
         pub due_at_ms: Option<Millis>,
+        /// Which try that is.
+        pub sending_attempt: Option<i64>,
+    }
+    /// How a line's creator would be paid now.
+    pub struct DestinationRow {
+        /// The line.
+        pub id: PayoutLineId,
+        /// `paypal`, `iban` or `ach`.
+        pub method: String,
+        /// Of the account.
+        pub last4: Option<String>,
+        /// Since when.
+        pub updated_at_ms: Millis,
     }
     /// A payment as its creator sees it.
     pub struct MyLineRow {
@@ -383,8 +412,8 @@ pub struct Found {
     pub approvals: Vec<ApprovalRow>,
 }
 
-/// Notes that a member approves a payout, or another try of a line; a second time aborts. Somebody who
-/// isn't a member any more leaves no note.
+/// Notes that a member approves a payout, or another try of a line; a second time aborts, and so does
+/// somebody who isn't a member any more.
 #[must_use]
 pub fn approve(brand: BrandId, subject: &str, member: MemberId, now_ms: Millis) -> Statement {
     bind!(APPROVE, brand, subject, member, now_ms)
@@ -422,15 +451,29 @@ pub fn count_line_up(brand: BrandId, payout: PayoutId, line: &LineRow) -> Statem
     bind!(COUNT_LINE_UP, brand, payout, line.id, line.revision)
 }
 
-/// Marks lines as paid this way: `file` or `paypal`. One that went the other way aborts.
+/// Marks tries of lines as paid this way: `file` or `paypal`. One that went the other way, or another try
+/// of it, aborts.
 #[must_use]
 pub fn take_way(
     brand: BrandId,
     payout: PayoutId,
-    lines: &[PayoutLineId],
+    lines: &[(PayoutLineId, i64)],
     way: &'static str,
 ) -> Statement {
-    bind!(TAKE_WAY, brand, payout, super::json_list(lines), way)
+    let lines = lines.iter().map(|(line, attempt)| json!([line, *attempt]));
+    bind!(TAKE_WAY, brand, payout, json::list_of(&lines.collect::<Vec<_>>()), way)
+}
+
+/// How the creators of a payout would be paid now.
+///
+/// # Errors
+/// [`DbError`].
+pub fn destinations(
+    db: &dyn Database,
+    brand: BrandId,
+    id: PayoutId,
+) -> Reading<'_, Vec<DestinationRow>> {
+    db.all(bind!(DESTINATIONS, brand, id))
 }
 
 /// Notes that the drafts of a day were made; a second time aborts.

@@ -48,10 +48,10 @@ FROM payout_lines l JOIN payouts p ON p.brand_id = l.brand_id AND p.id = l.payou
 LEFT JOIN payment_details d ON d.brand_id = l.brand_id AND d.creator_id = l.creator_id
 WHERE l.brand_id = ?1 AND l.payout_id = ?2 AND l.id = ?3";
 
-    /// ?4 the revision of the claim: somebody else's since aborts.
+    /// ?4 the revision of the claim: somebody else's since aborts. ?8 '' leaves what was told.
     RECORD = "
 UPDATE payout_sendings SET revision = iif(revision = ?4, revision + 1, NULL), state = ?5,
-  doubtful = ?6, batch = coalesce(?7, batch), told = ?8, due_at_ms = ?9, tries = tries + ?10,
+  doubtful = ?6, batch = coalesce(?7, batch), told = iif(?8 = '', told, ?8), due_at_ms = ?9, tries = tries + ?10,
   details_version = iif(?5 = 'waiting', NULL, details_version),
   first_sent_at_ms = iif(?5 = 'waiting', NULL, first_sent_at_ms)
 WHERE brand_id = ?1 AND line_id = ?2 AND attempt = ?3";

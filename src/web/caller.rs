@@ -40,6 +40,19 @@ pub enum Identity {
     Person(Arc<SessionRow>),
 }
 
+impl Identity {
+    /// Whose calls are told apart by: a key, a person, a creator's token.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Nobody => String::new(),
+            Self::Operator => "operator".to_owned(),
+            Self::Key(_, key, _) => key.to_string(),
+            Self::Creator(_, creator) => creator.to_string(),
+            Self::Person(session) => session.person_id.to_string(),
+        }
+    }
+}
+
 /// Finds out who calls.
 ///
 /// # Errors

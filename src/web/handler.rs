@@ -225,7 +225,10 @@ macro_rules! verb {
 }
 pub(crate) use verb;
 
-/// Answers a request by the first route whose path fits. GET answers HEAD too.
+/// Whoever gets this file pays by it: its lines are marked. Nobody gets anything by HEAD.
+const MARKS: &str = "/v1/payouts/{id}/export";
+
+/// Answers a request by the first route whose path fits. GET answers HEAD too, but where it [`MARKS`].
 ///
 /// # Errors
 /// Whatever the handler says; 404 and 405 are answers of its own.
@@ -235,15 +238,14 @@ pub fn dispatch<'a>(
     request: &'a Request<'a>,
 ) -> Pending<'a, Result<Response>> {
     Box::pin(async move {
-        let fitting = tables
-            .iter()
-            .copied()
-            .flatten()
-            .find_map(|(pattern, methods)| Some((methods, fit(pattern, request.path())?)));
-        let (methods, [id, second]) = fitting.ok_or(Error::NotFound)?;
-        let name = if request.method == "HEAD" { "GET" } else { request.method };
+        let fitting = tables.iter().copied().flatten().find_map(|(pattern, methods)| {
+            Some((*pattern, *methods, fit(pattern, request.path())?))
+        });
+        let (pattern, methods, [id, second]) = fitting.ok_or(Error::NotFound)?;
+        let head = pattern != MARKS;
+        let name = if request.method == "HEAD" && head { "GET" } else { request.method };
         let Some(method) = methods.iter().find(|method| method.name == name) else {
-            return Ok(not_allowed(methods));
+            return Ok(not_allowed(methods, head));
         };
         let mut call = Call { app, request, id, second, identity: Identity::Nobody };
         if method.identifies {
@@ -271,11 +273,11 @@ fn fit<'a>(pattern: &str, path: &'a str) -> Option<[&'a str; 2]> {
     segments.next().is_none().then_some(found)
 }
 
-fn not_allowed(methods: &[Method]) -> Response {
+fn not_allowed(methods: &[Method], head: bool) -> Response {
     let mut allow = Vec::new();
     for method in methods {
         allow.push(method.name);
-        if method.name == "GET" {
+        if method.name == "GET" && head {
             allow.push("HEAD");
         }
     }

@@ -21,7 +21,8 @@ const MAX_KEY: usize = 255;
 /// The name of a call.
 pub struct Once {
     key: String,
-    /// Of method, address and body: another call with this key is a mistake.
+    /// Of method, address, body and who calls: another call with this key is a mistake, and what one
+    /// person was answered is no answer to another.
     hash: String,
 }
 
@@ -33,7 +34,8 @@ impl Extract for Once {
             return Err(Error::Malformed(why.to_owned()).into());
         }
         let mut digest = Sha256::new();
-        for part in [call.request.method, "\n", call.request.uri, "\n"] {
+        let actor = call.identity.name();
+        for part in [&*actor, "\n", call.request.method, "\n", call.request.uri, "\n"] {
             digest.update(part);
         }
         digest.update(call.request.body);

@@ -59,12 +59,7 @@ pub fn app(env: &Env) -> Result<App, String> {
         #[cfg(not(feature = "canary"))]
         canary: None,
     };
-    let paypal = match text("PAYPAL_ORIGIN") {
-        None => paypal::ORIGIN.to_owned(),
-        // Tests and demos pay nobody. A deployment must not be talked into paying at another place.
-        Some(origin) if config.local => origin,
-        Some(_) => return Err("PAYPAL_ORIGIN is for local runs only".to_owned()),
-    };
+    let paypal = paypal::origin(config.local, text("PAYPAL_ORIGIN"))?;
     let binding = bound("DB").map_err(|_| "DB".to_owned())?;
     if binding.is_undefined() {
         return Err("DB".to_owned());

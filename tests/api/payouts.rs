@@ -335,6 +335,10 @@ async fn amounts_that_are_none_change_nothing() {
 async fn payment_details_are_checked_sealed_and_never_shown() {
     let product = Product::new();
     let (p, token) = earned(&product).await;
+    // The first entry is told her too: a stranger may have had her invitation.
+    let mail = product.mailer.last();
+    assert_eq!(mail["to"], "anna@creator.example");
+    assert!(mail["text"].as_str().unwrap().contains("Payment details were entered"), "{mail}");
     let shown = product.call("GET", "/v1/me/payment-details", None, &token).await;
     assert!(!shown.text.contains(IBAN) && !shown.text.contains("Muster"), "{}", shown.text);
     let shown = shown.expect(200);
@@ -593,6 +597,9 @@ async fn statements_add_up_from_month_to_month() {
     let rest = rest.expect(200)["data"].as_array().unwrap().len();
     assert_eq!(rest + 1, get("month=2026-11").await.expect(200)["data"].as_array().unwrap().len());
     let csv = get("month=2026-12&format=csv").await.text;
+    for bad in ["limit=5", "cursor=NQ"] {
+        assert_eq!(get(&format!("month=2026-12&format=csv&{bad}")).await.status, 422, "{bad}");
+    }
     assert!(csv.contains(",7.00,USD,fee,") && csv.contains("'=A post"), "{csv}");
     for bad in [
         "",
@@ -604,4 +611,40 @@ async fn statements_add_up_from_month_to_month() {
     ] {
         assert_eq!(get(bad).await.status, 422, "{bad}");
     }
+}
+
+/// A file is the whole month, not its first page; what is too large for one says so.
+#[tokio::test]
+async fn a_statement_as_a_file_is_whole() {
+    let product = Product::new();
+    let (p, _) = earned(&product).await;
+    let more = async |entries: i64| {
+        let sql = format!(
+            "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < {entries})
+             INSERT INTO entries SELECT e.brand_id, e.sequence + n.i, e.sequence + n.i, 'available',
+               '{}', 0, 'USD', 1, 'adjustment', 'x', e.posted_at_ms
+             FROM n, (SELECT * FROM entries ORDER BY sequence DESC LIMIT 1) e",
+            p.creator
+        );
+        product.db.execute(&sql).unwrap();
+        let path = format!("/v1/creators/{}/statement?month=2026-11&format=csv", p.creator);
+        product.call("GET", &path, None, &p.key).await
+    };
+    let hers =
+        || product.db.rows("SELECT sequence FROM entries WHERE creator_id IS NOT NULL ORDER BY 1");
+    for entries in [996, 4, 700] {
+        let file = more(entries).await;
+        let told: Vec<i64> = file
+            .text
+            .lines()
+            .skip(1)
+            .map(|l| l.split(',').next().unwrap().parse().unwrap())
+            .collect();
+        let posted: Vec<i64> = hers().iter().map(|row| row["sequence"].as_i64().unwrap()).collect();
+        assert!(told.len() > 900, "{}", told.len());
+        assert_eq!(told, posted, "each once, in order");
+    }
+    let most = 20_000 - i64::try_from(hers().len()).unwrap();
+    assert_eq!(more(most).await.text.lines().count(), 20_001);
+    assert_eq!(more(1).await.expect(409)["type"], "/problems/statement-too-large");
 }

@@ -132,10 +132,11 @@ impl State {
         let text = |path: &str| body.pointer(path).unwrap().as_str().unwrap().to_owned();
         let answer = if let Some(known) = self.batches.get(reference) {
             let href = format!("https://api-m.paypal.com/v1/payments/payouts/{}", known.id);
-            let details = json!([{ "field": "SENDER_BATCH_ID",
-                "issue": "Batch with given sender_batch_id already exists" }]);
-            let links = json!([{ "rel": "self", "href": href }]);
-            (400, json!({ "name": "USER_BUSINESS_ERROR", "details": details, "links": links }))
+            // Not as documented: the batch is named by the detail, under `link`.
+            let details = json!([{ "field": "SENDER_BATCH_ID", "location": "body",
+                "issue": "Batch with given sender_batch_id already exists",
+                "link": [{ "href": href, "rel": "self", "method": "GET" }] }]);
+            (400, json!({ "name": "USER_BUSINESS_ERROR", "details": details, "links": [] }))
         } else {
             let batch = Batch {
                 id: format!("BATCH{}", self.batches.len()),

@@ -6,6 +6,7 @@
 //! batch in which money leaves.
 
 use http::StatusCode;
+use std::collections::BTreeMap;
 
 use crate::app::App;
 use crate::domain::auth::Actor;
@@ -13,6 +14,7 @@ use crate::domain::ids::{CreatorId, Payout, PayoutId, PayoutLineId};
 use crate::domain::ledger::{self, Account, Earning, Transaction};
 use crate::domain::money::{Currency, Money};
 use crate::domain::payout::{Way, needs_two, pay};
+use crate::domain::sending::State as Sending;
 use crate::domain::time::{Day, Millis};
 use crate::error::{Error, Result};
 use crate::storage::Statement;
@@ -128,7 +130,8 @@ pub async fn approve(
     ("line_id" = PayoutLineId, Path), ("Idempotency-Key" = String, Header)),
     responses((status = 200, body = LineView),
     (status = 403, description = "It needs two people, each with her passkey"),
-    (status = 409, description = "It didn't fail, or less is available")))]
+    (status = 409, description = "It didn't fail, the provider told that it arrived after all, \
+        or less is available")))]
 pub async fn retry(
     State(app): State<App>,
     caller: Caller<may::Money>,
@@ -148,6 +151,10 @@ pub async fn retry(
             Some(line) if line.state != LineState::Failed => {
                 let why = format!("this payment is {}", state_name(line.state).replace('_', " "));
                 return Err(Error::refused("not-failed", why));
+            }
+            Some(line) if line.sending == Some(Sending::Contradicted) => {
+                let why = "the provider told that it arrived after all: look there";
+                return Err(Error::refused("contradicted", why));
             }
             Some(_) => leaving(&app, &stored, &lines, payout.currency).await?,
         };
@@ -191,7 +198,8 @@ async fn leaving(
     let brand = &stored.brand;
     let (now_ms, today) = (app.now_ms(), brand.timezone.day(app.now_ms()));
     let creators: Vec<CreatorId> = lines.iter().map(|line| line.creator_id).collect();
-    let found = rows::payable(app.db(), brand.id, currency, Some(&creators)).await?;
+    let until = (currency, today);
+    let found = rows::payable(app.db(), brand.id, until, Some(&creators)).await?;
     decided(lines, &found, currency, today, now_ms)
 }
 
@@ -204,6 +212,10 @@ fn decided(
     now_ms: Millis,
 ) -> Result<Vec<Transaction>> {
     let all = payable(found, today);
+    let rows_of: BTreeMap<CreatorId, &[PayableRow]> = found
+        .chunk_by(|a, b| a.creator_id == b.creator_id)
+        .filter_map(|hers| Some((hers.first()?.creator_id, hers)))
+        .collect();
     let mut posted = Vec::new();
     for line in lines {
         let has = all.get(&line.creator_id);
@@ -216,10 +228,10 @@ fn decided(
             Some(at) if at > now_ms => return Err(unpayable(line.creator_id, "details_changed")),
             Some(_) => (),
         }
-        let hers = || found.iter().filter(|row| row.creator_id == line.creator_id);
-        let owed = hers().find(|row| row.account == Account::Clawback);
+        let hers = rows_of.get(&line.creator_id).copied().unwrap_or_default();
+        let owed = hers.iter().find(|row| row.account == Account::Clawback);
         let mut clawback_minor = owed.map_or(0, |row| row.amount_minor);
-        for due in hers().filter(|row| row.account == Account::Pending && row.day <= today) {
+        for due in hers.iter().filter(|row| row.account == Account::Pending && row.day <= today) {
             let earned = Earning {
                 creator: line.creator_id,
                 day: due.day,

@@ -282,6 +282,7 @@ pub async fn update(
     // Changes of different settings don't undo each other: only who says what she saw is refused.
     let revision = changing.is_conditional().then_some(stored.revision);
     let brand = stored.brand.clone();
+    let schedule = stored.schedule.clone();
     let before = json::text(&BrandView::from(stored));
     changing.fits(&before)?;
     let changes = changing.body;
@@ -290,7 +291,7 @@ pub async fn update(
         .as_ref()
         .map(|domain| domain.as_deref().map(|host| normal_host(host.trim())).unwrap_or_default());
     let rules = attribution(brand.attribution, changes.attribution.as_ref());
-    let update = check(&app, &brand, &rules, changes)?;
+    let update = check(&app, (&brand, schedule.as_ref()), &rules, changes)?;
     let changed = changed(&update, &rules, host.as_deref());
     let mut batch = vec![
         brands::update(brand.id, &update, revision),
@@ -362,7 +363,7 @@ fn attribution(
 /// What to change, or everything that is wrong with it.
 fn check(
     app: &App,
-    brand: &Brand,
+    (brand, stored): (&Brand, Option<&Schedule>),
     rules: &AttributionRules,
     changes: BrandChanges,
 ) -> Result<BrandUpdate> {
@@ -404,8 +405,12 @@ fn check(
         money_keys: changes.money_keys,
         schedule: schedule.map(|schedule| {
             // Days before it was set are nobody's: they don't make drafts at once.
-            let since = brand.timezone.day(app.now_ms());
-            schedule.map(|schedule| Schedule { since, ..schedule })
+            let today = brand.timezone.day(app.now_ms());
+            schedule.map(|new| {
+                // Saved again as it was, it goes on: a day that is due isn't passed by.
+                let same = stored.filter(|s| s.day == new.day && s.currencies == new.currencies);
+                Schedule { since: same.map_or(today, |same| same.since), ..new }
+            })
         }),
         second_above: changes.second_approver_above,
     })

@@ -178,7 +178,7 @@ fn text_of(details: &Details) -> String {
 }
 
 /// Enters payment details. The first may be entered right after the invitation; a change needs a
-/// session with a fresh passkey, is used after two days, and is told to the creator by mail.
+/// session with a fresh passkey and is used after two days. Both are told to the creator by mail.
 #[utoipa::path(put, path = "/v1/me/payment-details", tag = "creator", request_body = NewDetails,
     security(("creator" = [])), responses((status = 200, body = DetailsView),
     (status = 403, description = "A change without a fresh passkey")))]
@@ -220,8 +220,12 @@ pub async fn put(
     let mut batch = vec![stored::put_details(me.brand, me.creator, &row)];
     batch.extend(audit::note_of_creator(me.brand, done, me.creator, now_ms));
     let creator = creators::find(app.db(), me.brand, me.creator).await?;
-    if let (Some(_), Some(email)) = (&before, creator.and_then(|creator| creator.email)) {
-        let what = "Your payment details were changed. They are used from two days on.";
+    // The first too: whoever has her invitation may not be her.
+    if let Some(email) = creator.and_then(|creator| creator.email) {
+        let what = match before {
+            Some(_) => "Your payment details were changed. They are used from two days on.",
+            None => "Payment details were entered for you. They are used from now on.",
+        };
         let cause = format!("payment/{}/{version}", me.creator);
         let letter = Letter::Notice { what };
         batch.push(mail::compose(&app, Some(me.brand), &cause, &email, &letter)?);
@@ -236,8 +240,9 @@ pub async fn put(
 }
 
 /// The file to pay an approved payout with: `csv` with everything, or `paypal` for its mass payments.
-/// A line whose details were changed or taken away since says so, and stays out of PayPal's; one that
-/// is sent by the provider stands in no file. Here and in sending, and nowhere else, payment details are
+/// A line whose details were changed or taken away since says so, and stays out of PayPal's; so does one
+/// to an address that a spreadsheet would take for a formula (`receiver_not_for_files`): it is sent by the
+/// provider, or by hand. What is sent by the provider stands in no file. Here and in sending, and nowhere else, payment details are
 /// read; the trail says who did it.
 #[utoipa::path(get, path = "/v1/payouts/{id}/export", tag = "payouts",
     security(("api_key" = ["money"])), params(("id" = PayoutId, Path),
@@ -272,7 +277,7 @@ pub async fn export(
         let amount = Money::new(target.amount_minor, payout.currency);
         let told = opened(&app, caller.brand, target)?;
         if row(&mut out, target, amount, &told, paypal) {
-            told_of.push(target.id);
+            told_of.push((target.id, target.attempt));
         }
     }
     let format = if paypal { "\"paypal\"" } else { "\"csv\"" };
@@ -340,20 +345,27 @@ fn row(out: &mut String, target: &TargetRow, amount: Money, told: &Value, paypal
     let of = |name: &str| told.get(name).and_then(Value::as_str).unwrap_or_default();
     let currency = amount.currency.code();
     let reference = reference(target.id, target.attempt);
+    // What keeps a cell from being a formula would alter whom the money goes to.
+    let unfit = of("email").starts_with(['+', '=', '-', '@']);
     if paypal {
-        let hers = method == "paypal" && !told.is_null();
+        let hers = method == "paypal" && !told.is_null() && !unfit;
         if hers {
             csv::line(out, &[of("email"), &value, currency, &reference]);
         }
         return hers;
     }
-    let state = if told.is_null() { "details_missing" } else { state_name(target.state) };
+    let state = match () {
+        () if told.is_null() => "details_missing",
+        () if unfit => "receiver_not_for_files",
+        () => state_name(target.state),
+    };
     let mut cells = vec![&*id, &creator, &target.name, state, &value, currency];
     cells.push(method);
-    cells.extend(HEADER.iter().skip(7).take(7).map(|name| of(name)));
+    let details = HEADER.iter().skip(7).take(7);
+    cells.extend(details.map(|name| if unfit { "" } else { of(name) }));
     cells.push(&reference);
     csv::line(out, &cells);
-    !told.is_null()
+    !told.is_null() && !unfit
 }
 
 view! {

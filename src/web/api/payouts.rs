@@ -4,7 +4,7 @@
 //! answer, and decided anew if the books changed in between: their CHECKs and revisions refuse it.
 
 use http::StatusCode;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::app::App;
 use crate::domain::ids::{CreatorId, MemberId, Payout, PayoutId, PayoutLine, PayoutLineId};
@@ -32,6 +32,8 @@ use super::view::{List, Time};
 
 /// So many creators are paid with one payout.
 const MOST_LINES: usize = 1000;
+/// So many who aren't paid are listed; the rest is counted.
+const MOST_SKIPPED: usize = 500;
 
 view! {
     /// Payments to creators, made together.
@@ -46,8 +48,10 @@ view! {
         created_at: Time,
         #[schema(required)]
         approved_at: Option<Time>,
-        /// Who had something when it was drafted but isn't paid with it.
+        /// Who had something when it was drafted but isn't paid with it: 500 of them.
         skipped: Vec<SkippedView>,
+        /// How many that are in all.
+        skipped_total: i64,
         /// Who approved it, where it needs two people: of a draft, the first of them.
         approvals: Vec<ApprovalView>,
         /// 2 where it needs two people.
@@ -81,7 +85,17 @@ view! {
         settled_at: Option<Time>,
         /// Which try it is, from 1.
         attempt: i64,
-        /// Where it stands with the provider, if it went there.
+        /// How the creator would be paid now: `paypal`, `iban` or `ach`. It and the next two are told where
+        /// a payout is read, until the line is over; null in answers to commands, which are kept.
+        #[schema(required)]
+        method: Option<String>,
+        /// Of the account; null for PayPal.
+        #[schema(required)]
+        last4: Option<String>,
+        /// When these payment details were entered: look twice at what is new.
+        #[schema(required)]
+        details_since: Option<Time>,
+        /// Where it stands with the provider, if it went there; a contradicted try before later ones.
         #[schema(required)]
         sending: Option<SendingView>,
     }
@@ -137,9 +151,12 @@ fn sending_name(state: Sending) -> &'static str {
 pub fn line_view(line: LineRow, currency: Currency) -> LineView {
     LineView {
         attempt: line.attempt,
+        method: None,
+        last4: None,
+        details_since: None,
         sending: line.sending.map(|state| SendingView {
             state: sending_name(state),
-            reference: reference(line.id, line.attempt),
+            reference: reference(line.id, line.sending_attempt.unwrap_or(line.attempt)),
             provider_id: line.batch,
             told: line.told.unwrap_or_default(),
             next_at: line.due_at_ms.map(Time),
@@ -194,6 +211,7 @@ pub fn view(found: Found, above: Option<Money>) -> PayoutView {
         created_at: Time(payout.created_at_ms),
         approved_at: payout.approved_at_ms.map(Time),
         skipped: skipped.collect(),
+        skipped_total: payout.skipped_total,
         approvals,
         approvals_needed: if two { 2 } else { 1 },
     }
@@ -273,15 +291,19 @@ pub async fn create(
     once.commit(&app, caller.brand, batch, answer).await?.ok_or_else(contended)
 }
 
-/// Whom a draft pays how much, and who has something but isn't paid.
-pub type Drafted = (Vec<NewLine>, Vec<Skipped>);
+/// Whom a draft pays how much, and who has something but isn't paid: of many some.
+pub struct Drafted {
+    lines: Vec<NewLine>,
+    skipped: Vec<Skipped>,
+    skipped_total: i64,
+}
 
 /// A draft's id, how the API shows it, and the statements that store it.
 pub fn insertion(
     app: &App,
     brand: &StoredBrand,
     currency: Currency,
-    (lines, skipped): &Drafted,
+    Drafted { lines, skipped, skipped_total }: &Drafted,
 ) -> (PayoutId, String, Vec<Statement>) {
     let (now_ms, id) = (app.now_ms(), app.new_id());
     let total = lines.iter().map(|line| line.amount_minor).sum();
@@ -294,6 +316,7 @@ pub fn insertion(
         approved_at_ms: None,
         needs_two: needs_two(brand.second_above, Money::new(total, currency)),
         skipped: skipped.clone(),
+        skipped_total: *skipped_total,
     };
     let shown = lines.iter().map(|line| LineRow {
         id: line.id,
@@ -310,10 +333,13 @@ pub fn insertion(
         batch: None,
         told: None,
         due_at_ms: None,
+        sending_attempt: None,
     });
     let found = Found { payout, lines: shown.collect(), approvals: Vec::new() };
+    let skipped = (skipped.as_slice(), *skipped_total);
+    let insert = rows::insert(brand.brand.id, (id, currency), lines, skipped, now_ms);
     let told = json::text(&view(found, brand.second_above));
-    (id, told, rows::insert(brand.brand.id, (id, currency), lines, skipped, now_ms))
+    (id, told, insert)
 }
 
 /// Who is paid how much, and who isn't.
@@ -329,7 +355,7 @@ pub async fn drafted(
     let brand = &stored.brand;
     let now_ms = app.now_ms();
     let today = brand.timezone.day(now_ms);
-    let found = rows::payable(app.db(), brand.id, currency, named).await?;
+    let found = rows::payable(app.db(), brand.id, (currency, today), named).await?;
     let all = payable(&found, today);
     let minimum = brand.payout_minimum.filter(|minimum| minimum.currency == currency);
     let minimum_minor = if named.is_some() { 0 } else { minimum.map_or(0, |m| m.minor) };
@@ -347,8 +373,9 @@ pub async fn drafted(
         }
     }
     if let Some(named) = named {
+        let paid: BTreeSet<CreatorId> = lines.iter().map(|line| line.creator).collect();
         for creator in named {
-            if !lines.iter().any(|line| line.creator == *creator) {
+            if !paid.contains(creator) {
                 let why = skipped.iter().find(|s| s.creator == *creator);
                 creators::find(app.db(), brand.id, *creator).await?.ok_or_else(|| {
                     Error::invalid("creator_ids", format!("{creator} is nobody of the brand"))
@@ -361,7 +388,9 @@ pub async fn drafted(
     if lines.is_empty() {
         return Err(Error::refused("nothing-to-pay", "nobody can be paid in this currency now"));
     }
-    Ok((lines, skipped))
+    let skipped_total = i64::try_from(skipped.len()).unwrap_or(i64::MAX);
+    skipped.truncate(MOST_SKIPPED);
+    Ok(Drafted { lines, skipped, skipped_total })
 }
 
 /// That somebody who is to be paid can't be.
@@ -395,7 +424,16 @@ pub async fn show(
 
 async fn shown<S>(app: &App, caller: &Caller<S>, id: PayoutId) -> Result<Json<PayoutView>> {
     let above = super::brand::find(app, caller.brand).await?.second_above;
-    Ok(Json(view(find(app, caller, id).await?, above)))
+    let mut shown = view(find(app, caller, id).await?, above);
+    let told = rows::destinations(app.db(), caller.brand, id).await?;
+    let mut told: BTreeMap<_, _> = told.into_iter().map(|row| (row.id, row)).collect();
+    for line in &mut shown.lines {
+        if let Some(row) = told.remove(&line.id) {
+            (line.method, line.last4) = (Some(row.method), row.last4);
+            line.details_since = Some(Time(row.updated_at_ms));
+        }
+    }
+    Ok(Json(shown))
 }
 
 view! {

@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use crate::app::App;
 use crate::domain::auth::Actor;
-use crate::domain::ids::{BrandId, Payout, PayoutId};
+use crate::domain::ids::{BrandId, Payout, PayoutId, PayoutLineId};
 use crate::domain::json::json;
 use crate::domain::money::Money;
 use crate::domain::payout::reference;
@@ -143,8 +143,8 @@ pub async fn put(
     security(("api_key" = ["admin"])), responses((status = 204, description = "Gone"),
     (status = 404, description = "None"), (status = 409, description = "Payments are in flight")))]
 pub async fn remove(State(app): State<App>, caller: Caller<may::Admin>) -> Result<Response> {
-    caller.stepped_up(&app)?;
     sendings::account(app.db(), caller.brand).await?.ok_or(Error::NotFound)?;
+    by_an_owner(&app, &caller)?;
     let batch = vec![
         sendings::drop_account(caller.brand),
         caller.note(&app, "payout_provider.remove", caller.brand, None, None),
@@ -183,9 +183,17 @@ pub async fn send(
         }
         let targets = rows::targets(app.db(), caller.brand, id.0).await?;
         let now_ms = app.now_ms();
+        // Of what PayPal told later that it arrived after all, nothing is sent again.
+        let contradicted: Vec<PayoutLineId> = found
+            .lines
+            .iter()
+            .filter(|line| line.sending == Some(Sending::Contradicted))
+            .map(|line| line.id)
+            .collect();
         let ours = |target: &&TargetRow| {
             target.state == LineState::InPayout
                 && target.way.is_none()
+                && !contradicted.contains(&target.id)
                 && target.method.as_deref() == Some("paypal")
                 && target.usable_at_ms.is_some_and(|at| at <= now_ms)
         };
@@ -195,16 +203,16 @@ pub async fn send(
                 let why = format!("PayPal can't pay {}: it doesn't pay such amounts", target.id);
                 return Err(Error::refused("amount-not-payable", why));
             }
-            lines.push((target.id, reference(target.id, target.attempt)));
+            lines.push((target.id, target.attempt));
         }
         if lines.is_empty() {
             let why = "no payment of it waits for PayPal: paid otherwise, or told in a file";
             return Err(Error::refused("nothing-to-send", why));
         }
         for line in &mut found.lines {
-            if lines.iter().any(|(id, _)| *id == line.id) {
+            if lines.contains(&(line.id, line.attempt)) {
                 (line.way, line.sending) = (Some("paypal".to_owned()), Some(Sending::Waiting));
-                line.due_at_ms = Some(now_ms);
+                (line.due_at_ms, line.sending_attempt) = (Some(now_ms), Some(line.attempt));
             }
         }
         let told = json::text(&view(found, stored.second_above));
@@ -225,13 +233,14 @@ fn batch(
     app: &App,
     caller: &Caller<may::Money>,
     payout: PayoutId,
-    lines: &[(crate::domain::ids::PayoutLineId, String)],
+    lines: &[(PayoutLineId, i64)],
     told: &str,
 ) -> Vec<Statement> {
-    let ids: Vec<_> = lines.iter().map(|(id, _)| *id).collect();
+    let named = lines.iter().map(|(id, attempt)| (*id, reference(*id, *attempt)));
+    let named: Vec<_> = named.collect();
     vec![
-        rows::take_way(caller.brand, payout, &ids, "paypal"),
-        sendings::queue(caller.brand, payout, lines, app.now_ms()),
+        rows::take_way(caller.brand, payout, lines, "paypal"),
+        sendings::queue(caller.brand, payout, &named, app.now_ms()),
         caller.note(app, "payout.queue", payout, None, Some(told.to_owned())),
     ]
 }

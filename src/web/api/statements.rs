@@ -108,10 +108,12 @@ view! {
 /// The creator's statement of a month.
 #[utoipa::path(get, path = "/v1/me/statement", tag = "creator", security(("creator" = [])),
     params(("month" = String, Query, description = "`2026-10`"), ("cursor" = Option<String>, Query),
-    ("limit" = Option<i64>, Query), ("format" = Option<String>, Query, description = "`csv`"),
+    ("limit" = Option<i64>, Query), ("format" = Option<String>, Query, 
+        description = "`csv`: the whole month, up to 20,000 entries"),
     ("proofs" = Option<bool>, Query, description = "`true`: with proofs"),
     ("since" = Option<i64>, Query, description = "The size of the head in an earlier statement")),
-    responses((status = 200, body = StatementView)))]
+    responses((status = 200, body = StatementView),
+    (status = 409, description = "Too many entries for a file")))]
 pub async fn mine(State(app): State<App>, me: Me, params: Params) -> Result<Response> {
     let brand = super::brand::find(&app, me.brand).await?.brand;
     statement(&app, &brand, me.creator, params).await
@@ -121,10 +123,12 @@ pub async fn mine(State(app): State<App>, me: Me, params: Params) -> Result<Resp
 #[utoipa::path(get, path = "/v1/creators/{id}/statement", tag = "payouts",
     security(("api_key" = ["read"])), params(("id" = CreatorId, Path),
     ("month" = String, Query, description = "`2026-10`"), ("cursor" = Option<String>, Query),
-    ("limit" = Option<i64>, Query), ("format" = Option<String>, Query, description = "`csv`"),
+    ("limit" = Option<i64>, Query), ("format" = Option<String>, Query, 
+        description = "`csv`: the whole month, up to 20,000 entries"),
     ("proofs" = Option<bool>, Query, description = "`true`: with proofs"),
     ("since" = Option<i64>, Query, description = "The size of the head in an earlier statement")),
-    responses((status = 200, body = StatementView)))]
+    responses((status = 200, body = StatementView),
+    (status = 409, description = "Too many entries for a file")))]
 pub async fn of_creator(
     State(app): State<App>,
     caller: Caller,
@@ -153,11 +157,16 @@ async fn statement(
         Some(_) => return Err(Error::invalid("format", "must be json or csv")),
     };
     let proving = Proving::asked(app, brand.id, &params, sealed).await?;
-    let found = rows::page(app.db(), (brand.id, creator), period, (after, page.limit)).await?;
     if as_csv {
-        let text = table(&found.entries);
+        // A file has no place for a cursor: it is the whole month.
+        if let Some(name) = ["limit", "cursor"].into_iter().find(|name| params.get(name).is_some())
+        {
+            return Err(Error::invalid(name, "goes with format=json: a file is the whole month"));
+        }
+        let text = file(app, (brand.id, creator), period).await?;
         return Ok(Response::new(StatusCode::OK, "text/csv; charset=utf-8", text));
     }
+    let found = rows::page(app.db(), (brand.id, creator), period, (after, page.limit)).await?;
     let full = i64::try_from(found.entries.len()).is_ok_and(|n| n >= page.limit);
     let last = found.entries.last().filter(|_| full).map(|row| row.sequence);
     let head = proving.as_ref().and_then(|proving| proving.head.clone());
@@ -301,13 +310,35 @@ fn entry(row: StatementRow, proof: Option<ProofView>) -> StatementEntry {
     }
 }
 
-fn table(found: &[StatementRow]) -> String {
+/// A statement as a file has so many entries at most, read so many at a time.
+const MOST_IN_FILE: usize = 20_000;
+const FILE_PAGE: i64 = 500;
+
+/// All entries of a period as a table.
+async fn file(app: &App, whose: (BrandId, CreatorId), period: (Millis, Millis)) -> Result<String> {
     let mut out =
         String::from("sequence,posted_at,account,amount,currency,cause,cause_id,text\r\n");
+    let (mut after, mut told) = (0, 0);
+    loop {
+        let found = rows::page(app.db(), whose, period, (after, FILE_PAGE)).await?.entries;
+        told += found.len();
+        if told > MOST_IN_FILE {
+            let why = "this month has more than 20000 entries: read it by pages, with format=json";
+            return Err(Error::refused("statement-too-large", why));
+        }
+        table(&mut out, &found);
+        after = match found.last() {
+            Some(last) if i64::try_from(found.len()).is_ok_and(|n| n >= FILE_PAGE) => last.sequence,
+            _ => return Ok(out),
+        };
+    }
+}
+
+fn table(out: &mut String, found: &[StatementRow]) {
     for row in found {
         let amount = Money::new(row.amount_minor, row.currency).to_decimal();
         csv::line(
-            &mut out,
+            out,
             &[
                 &row.sequence.to_string(),
                 &to_rfc3339(row.posted_at_ms),
@@ -320,5 +351,4 @@ fn table(found: &[StatementRow]) -> String {
             ],
         );
     }
-    out
 }

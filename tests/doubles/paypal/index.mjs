@@ -39,9 +39,10 @@ export async function startPaypal({ clientId = 'client', secret = 'hush' } = {})
     if (known) {
       const link = `${origin}/v1/payments/payouts/${known.id}`;
       const issue = 'Batch with given sender_batch_id already exists';
-      const details = [{ field: 'SENDER_BATCH_ID', location: 'body', issue }];
-      const links = [{ rel: 'self', method: 'GET', href: link }];
-      return [400, { name: 'USER_BUSINESS_ERROR', message: 'User business error.', details, links }];
+      // Not as documented: the batch is named by the detail, under `link`.
+      const named = [{ href: link, rel: 'self', method: 'GET' }];
+      const details = [{ field: 'SENDER_BATCH_ID', location: 'body', issue, link: named }];
+      return [400, { name: 'USER_BUSINESS_ERROR', message: 'User business error.', details, links: [] }];
     }
     const batch = { id: `B${batches.size + 1}X`, reference, item: items[0], status };
     batches.set(reference, batch);
