@@ -160,16 +160,8 @@ impl Letter<'_> {
                 (subject, before, "", "", "", Vec::new())
             }
             Self::TermsNews { brand, granted } => {
-                let brand = plain(brand);
-                let what = match granted {
-                    None => "offers you new terms. They hold once you accept them",
-                    Some(true) => "agreed to the terms that you asked for. They hold from now on",
-                    Some(false) => {
-                        "did not agree to the terms that you asked for. Yours stay as they are"
-                    }
-                };
-                let before = vec![format!("{brand} {what}.")];
-                (format!("{brand}: your terms"), before, "", "", "", Vec::new())
+                let (subject, before) = terms_news(&plain(brand), granted);
+                (subject, before, "", "", "", Vec::new())
             }
             Self::Notice { what } => (
                 "A change to your Tributary account".to_owned(),
@@ -204,6 +196,16 @@ fn unless_expected(days: u32) -> String {
         "The invitation holds for {days} days. If you did not expect it, do nothing: nobody is \
          told that you read this."
     )
+}
+
+/// Subject and text about terms.
+fn terms_news(brand: &str, granted: Option<bool>) -> (String, Vec<String>) {
+    let what = match granted {
+        None => "offers you new terms. They hold once you accept them",
+        Some(true) => "agreed to the terms that you asked for. They hold from now on",
+        Some(false) => "did not agree to the terms that you asked for. Yours stay as they are",
+    };
+    (format!("{brand}: your terms"), vec![format!("{brand} {what}.")])
 }
 
 /// Text as one line without characters that steer: no line breaks, no change of direction.

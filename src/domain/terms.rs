@@ -196,6 +196,7 @@ mod tests {
         assert_eq!(which(None, Customer::Returning), Some(2));
         assert_eq!(which(None, Customer::New), None);
         assert!(rules.look_at_customers());
+        assert!(Rules::default().is_plain() && !rules.is_plain(), "what is plain isn't written");
         assert!(
             !Rules { rates: vec![rule(&[2], None, 1)], ..Rules::default() }.look_at_customers()
         );
