@@ -170,9 +170,10 @@ async fn many_orders_are_simulated_at_once() {
     product
         .db
         .execute(
-            "INSERT INTO orders (brand_id, id, store_id, external_id, revision, name, placed_at_ms, state, base_minor,
-               commission_minor, facts) SELECT brand_id, 'order_~', store_id, 'x', 1, '', 1, 'paid', 0, 0, '{}'
-             FROM orders LIMIT 1",
+            "INSERT INTO orders (brand_id, id, store_id, external_id, revision, name, placed_at_ms, state, currency,
+               base_minor, commission_minor, deal_id, creator_id, available_day, facts, decision, placed_day)
+             SELECT brand_id, 'order_~', store_id, 'x', 1, name, placed_at_ms, state, currency, base_minor,
+               commission_minor, deal_id, creator_id, available_day, facts, decision, placed_day FROM orders LIMIT 1",
         )
         .unwrap();
     if orders == 100_000 {
