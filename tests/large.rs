@@ -172,7 +172,7 @@ async fn many_orders_are_simulated_at_once() {
         .execute(
             "INSERT INTO orders (brand_id, id, store_id, external_id, revision, name, placed_at_ms, state, currency,
                base_minor, commission_minor, deal_id, creator_id, available_day, facts, decision, placed_day)
-             SELECT brand_id, 'order_~', store_id, 'x', 1, name, placed_at_ms, state, currency, base_minor,
+             SELECT brand_id, printf('order_%026d', 77777777), store_id, 'x', 1, name, placed_at_ms, state, currency, base_minor,
                commission_minor, deal_id, creator_id, available_day, facts, decision, placed_day FROM orders LIMIT 1",
         )
         .unwrap();
