@@ -1,5 +1,5 @@
 // What a shop sells.
-import { minor, newId } from './values.mjs';
+import { minor, newSmallId } from './values.mjs';
 
 const USUAL = [
   { handle: 'linen-duvet', title: 'Stonewashed Linen Duvet Cover', price: '189.00', collections: ['bedding', 'linen'] },
@@ -20,9 +20,9 @@ export function catalogue(specs = USUAL, currency) {
 
 export function addProduct(products, collections, spec, currency) {
   const { handle, title = handle, price, giftCard = false } = spec;
-  const product = { id: spec.id ?? newId(), handle, title, giftCard, createdAt: Date.now(), collections: new Set() };
+  const product = { id: spec.id ?? newSmallId(), handle, title, giftCard, createdAt: Date.now(), collections: new Set() };
   const sku = spec.sku ?? handle.toUpperCase();
-  product.variant = { id: spec.variantId ?? newId(), product, title: 'Default Title', sku, price: amount(price, currency) };
+  product.variant = { id: spec.variantId ?? newSmallId(), product, title: 'Default Title', sku, price: amount(price, currency) };
   products.set(product.id, product);
   for (const name of spec.collections ?? []) {
     const known = [...collections.values()].find((one) => one.handle === name);
@@ -31,7 +31,7 @@ export function addProduct(products, collections, spec, currency) {
   return product;
 }
 
-export function addCollection(collections, { id = newId(), handle, title = handle }) {
+export function addCollection(collections, { id = newSmallId(), handle, title = handle }) {
   const collection = { id, handle, title, products: new Set(), updatedAt: Date.now() };
   collections.set(id, collection);
   return collection;

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { Bucket, BUCKETS } from './cost.mjs';
 import { catalogue } from './products.mjs';
-import { newId } from './values.mjs';
+import { newId, newSmallId } from './values.mjs';
 
 /** The double's time; tests may move it. */
 export class Clock {
@@ -28,7 +28,7 @@ export const USUAL_SCOPES = [
 export class Shop {
   constructor(clock, spec) {
     this.clock = clock;
-    this.id = newId();
+    this.id = newSmallId();
     this.domain = spec.domain;
     this.name = spec.name ?? title(spec.domain.split('.')[0]);
     this.currency = spec.currency ?? 'EUR';

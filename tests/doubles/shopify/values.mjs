@@ -6,6 +6,11 @@ let last = 820982911946154508n;
 /** A new id, in digits. Always a text here: a number would lose its end. */
 export const newId = () => String((last += 7n));
 
+let lastSmall = 8_123_456_000_000;
+
+/** One below 2^53, as shops, products and variants have them: pages use those as numbers. */
+export const newSmallId = () => String((lastSmall += 7));
+
 export const gid = (type, id) => `gid://shopify/${type}/${id}`;
 
 /** The digits of a gid of that type; undefined for anything else. */
