@@ -8,7 +8,10 @@ function writer(order) {
   const text = (value) => plain(value, currency);
   const set = (value) => ({
     shop_money: { amount: text(value), currency_code: currency },
-    presentment_money: { amount: plain(presented(order, value), presentment.currency), currency_code: presentment.currency },
+    presentment_money: {
+      amount: plain(presented(order, value), presentment.currency),
+      currency_code: presentment.currency,
+    },
   });
   return { text, set };
 }
@@ -124,7 +127,16 @@ function discountCodes(order, text) {
   });
 }
 
-function applicationBody({ type, code, title, value, valueType, targetType, targetSelection, allocationMethod }) {
+function applicationBody({
+  type,
+  code,
+  title,
+  value,
+  valueType,
+  targetType,
+  targetSelection,
+  allocationMethod,
+}) {
   return {
     target_type: targetType,
     type,
@@ -137,7 +149,11 @@ function applicationBody({ type, code, title, value, valueType, targetType, targ
 }
 
 const allocationBodies = (allocations, text, set) =>
-  allocations.map(({ index, amount }) => ({ amount: text(amount), amount_set: set(amount), discount_application_index: index }));
+  allocations.map(({ index, amount }) => ({
+    amount: text(amount),
+    amount_set: set(amount),
+    discount_application_index: index,
+  }));
 
 const rateOf = (order) => order.lines.find(({ taxRate }) => taxRate > 0)?.taxRate ?? 0;
 
@@ -274,7 +290,12 @@ export function refundBody(shop, order, one) {
 function refundShipping(order, one, text, set) {
   if (one.shipping === 0) return [];
   const { shipping } = order;
-  const line = { id: number(shipping.id), title: shipping.title, price: text(shipping.price), price_set: set(shipping.price) };
+  const line = {
+    id: number(shipping.id),
+    title: shipping.title,
+    price: text(shipping.price),
+    price_set: set(shipping.price),
+  };
   const amounts = { subtotal_amount_set: set(one.shipping), tax_amount_set: set(0) };
   return [{ id: number(shipping.id), ...amounts, shipping_line: { ...line, tax_lines: [] } }];
 }
