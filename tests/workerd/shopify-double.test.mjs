@@ -5,11 +5,13 @@ import { shopifyApi } from '@shopify/shopify-api';
 import { setAbstractFetchFunc } from '@shopify/shopify-api/runtime';
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
 import { startShopify } from '../doubles/shopify/index.mjs';
 import { VERSION } from '../doubles/shopify/schema.mjs';
 
+const samples = new URL('../fixtures/shopify/shopify-docs/', import.meta.url);
 const SHOP = 'casa.myshopify.com';
 const SECRET = 'hush';
 const credentials = { client_id: 'app', client_secret: SECRET };
@@ -265,6 +267,25 @@ test('the webhook and GraphQL say the same of an order', async () => {
   assert.equal(lines + 100 - adjusted, 15_000);
   assert.equal('kind' in other.order_adjustments[0], false);
   assert.deepEqual(cents(refund.totalRefundedSet), [15_000, 16_500, 'USD']);
+});
+
+test('bodies have the fields of Shopify’s own samples, and no others', async () => {
+  await make('fields', { taxRate: 0.2 });
+  await double.control('fields/discounts', { code: 'ANNA10' });
+  const { id } = await double.control('fields/orders', { code: 'ANNA10', email: 'a@b.example' });
+  await double.control(`fields/orders/${id}/refund`, { lines: [{ line: 0 }] });
+  const body = await double.control(`fields/orders/${id}/body`);
+  const [refund] = body.refunds;
+  const sample = (name) => JSON.parse(readFileSync(new URL(`2026-07__${name}.json`, samples)));
+  const [order, refunded] = [sample('orders_create'), sample('refunds_create')];
+  const alike = (mine, theirs) => assert.deepEqual(Object.keys(mine).sort(), Object.keys(theirs).sort());
+  alike(body, order);
+  alike(body.line_items[0], order.line_items[0]);
+  alike(body.shipping_lines[0], order.shipping_lines[0]);
+  alike({ ...body.customer, default_address: null }, order.customer);
+  alike(refund, refunded);
+  alike(refund.refund_line_items[0], refunded.refund_line_items[0]);
+  alike(refund.refund_line_items[0].line_item, refunded.refund_line_items[0].line_item);
 });
 
 test('codes: made, found in any case, taken, used in an order, ended', async () => {

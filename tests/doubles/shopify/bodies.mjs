@@ -199,6 +199,17 @@ function lineBody(line, text, set) {
   };
 }
 
+/** The order's line inside a refund's has less to say. */
+function refundedLine(line, text, set) {
+  const {
+    attributed_staffs: _,
+    current_quantity: __,
+    sales_line_item_group_id: ___,
+    ...rest
+  } = lineBody(line, text, set);
+  return rest;
+}
+
 function shippingBody({ shipping }, text, set) {
   const taken = shipping.allocations.reduce((sum, { amount }) => sum + amount, 0);
   return {
@@ -257,8 +268,6 @@ export function refundBody(shop, order, one) {
     return: null,
     refund_shipping_lines: refundShipping(order, one, text, set),
     restock: false,
-    additional_fees: [],
-    total_additional_fees_set: set(0),
     admin_graphql_api_id: gid('Refund', one.id),
     order_adjustments: one.adjustments.map(({ id, amount }) => ({
       id: number(id),
@@ -281,7 +290,7 @@ export function refundBody(shop, order, one) {
       subtotal_set: set(subtotal),
       total_tax: JSON.rawJSON(text(tax)),
       total_tax_set: set(tax),
-      line_item: lineBody(line, text, set),
+      line_item: refundedLine(line, text, set),
     })),
     transactions: one.amount === 0 ? [] : [transactionBody(shop, order, one)],
   };

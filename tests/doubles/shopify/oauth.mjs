@@ -102,7 +102,11 @@ export function authorize(shop, url, response) {
     );
   }
   const code = randomBytes(16).toString('hex');
-  shop.authorizations.set(code, { scopes, until: Date.now() + 60_000 });
+  // Without a scope those count that the app is set up with.
+  shop.authorizations.set(code, {
+    scopes: scopes.length > 0 ? scopes : shop.scopes,
+    until: Date.now() + 60_000,
+  });
   const host = Buffer.from(`admin.shopify.com/store/${shop.domain.split('.')[0]}`)
     .toString('base64')
     .replace(/=+$/, '');
