@@ -19,12 +19,16 @@ const documents = readdirSync(folder)
 
 const errorsOf = (text) => validate(schema, parse(text)).map(({ message }) => message);
 
-/** The most that a document can cost: page sizes that are variables count as the largest. */
-function costOf(document, operation) {
+/** The most that a document can cost. A page size that is a variable counts as the largest, unless the document says
+ * how large it gets: `# $first is at most 100`. */
+function costOf(document, operation, text = '') {
+  const most = Object.fromEntries(
+    [...text.matchAll(/^# \$(\w+) is at most (\d+)/gm)].map(([, name, size]) => [name, size]),
+  );
   const variables = {};
-  for (const { variable, type, defaultValue } of operation.variableDefinitions ?? []) {
+  for (const { variable, type } of operation.variableDefinitions ?? []) {
     const isInt = String(typeFromAST(schema, type)).replace('!', '') === 'Int';
-    if (isInt) variables[variable.name.value] = defaultValue ? Number(defaultValue.value) : MAX_PAGE;
+    if (isInt) variables[variable.name.value] = Number(most[variable.name.value] ?? MAX_PAGE);
   }
   return requestedCost(schema, document, operation, variables);
 }
@@ -43,7 +47,7 @@ for (const [name, text] of documents) {
     const document = parse(text);
     const [operation] = operationsOf(document);
     assert.ok(operation.name, 'an operation has a name: logs and faults tell it by that');
-    const cost = costOf(document, operation);
+    const cost = costOf(document, operation, text);
     assert.ok(cost <= MAX_COST, `${name} costs ${cost}`);
   });
 
@@ -91,6 +95,15 @@ test('what a query costs is what live shops said of the same', () => {
     25,
   );
   assert.equal(cost('{ shop { name plan { shopifyPlus } } }'), 2);
+});
+
+test('known bad: a page that is too large is found, one that is said to be smaller is not', () => {
+  const text = `query Q($first: Int!) { orders(first: $first) { nodes { id
+    a: lineItems(first: 250) { nodes { id product { id } variant { id } } }
+    b: lineItems(first: 250) { nodes { id product { id } variant { id } } } c: lineItems(first: 9) { nodes { id } } } } }`;
+  const cost = (said) => costOf(parse(text), parse(text).definitions[0], `${said}\n${text}`);
+  assert.equal(cost('# $first is at most 250'), cost('# nothing'));
+  assert.ok(cost('# nothing') > cost('# $first is at most 50') && cost('# $first is at most 50') > 0);
 });
 
 test('known bad: an unknown field, input and argument are found', () => {

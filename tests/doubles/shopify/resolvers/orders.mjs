@@ -68,7 +68,10 @@ class OrderView {
   customAttributes = () => this.#order.noteAttributes.map(({ name, value }) => ({ key: name, value }));
   customer = () => (this.#order.customer ? customerView(this.#order.customer) : null);
   customerJourneySummary = () => journeyView(this.#shop, this.#order);
-  landingPageUrl = () => this.#order.landingSite;
+  landingPageUrl = () => {
+    const { landingSite } = this.#order;
+    return landingSite ? new URL(landingSite, `https://${this.#shop.domain}`).href : null;
+  };
   referrerUrl = () => this.#order.referringSite;
   disputes = () =>
     this.#order.disputes.map((one) => ({
@@ -82,6 +85,10 @@ class OrderView {
   };
   refunds = ({ first }) =>
     this.#order.refunds.slice(0, first ?? undefined).map((one) => refundView(this.#shop, this.#order, one));
+  shippingLines = (args, context) => {
+    const list = this.#order.shipping.price > 0 ? [this.#order] : [];
+    return connection(list, args, { view: shippingView }, context);
+  };
   shippingLine = () => (this.#order.shipping.price > 0 ? shippingView(this.#order) : null);
   taxLines = () => taxLineViews(this.#order, this.#sums().tax, rateOf(this.#order));
   currentTaxLines = () => taxLineViews(this.#order, this.#sums().currentTax, rateOf(this.#order));
@@ -400,12 +407,22 @@ export function orderQueries(shop, finders) {
     return one && seen(scopes)(one) ? orderView(shop, one) : null;
   };
   finders.Order = order;
+  finders.Refund = ({ id }) => {
+    approved();
+    const wanted = idOf('Refund', id);
+    for (const one of shop.orders.values()) {
+      const refund = one.refunds.find((each) => each.id === wanted);
+      if (refund) return refundView(shop, one, refund);
+    }
+    return null;
+  };
   finders.ShopifyPaymentsDispute = ({ id }) => {
     const one = shop.disputes.get(idOf('ShopifyPaymentsDispute', id));
     return one ? disputeView(shop, one) : null;
   };
   return {
     order,
+    refund: finders.Refund,
     orders: (args, context) => {
       approved();
       const list = found(shop, args.sortKey, args.query);
