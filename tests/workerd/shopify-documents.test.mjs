@@ -19,8 +19,10 @@ const documents = readdirSync(folder)
 
 const errorsOf = (text) => validate(schema, parse(text)).map(({ message }) => message);
 
-/** The most that a document can cost. A page size that is a variable counts as the largest, unless the document says
- * how large it gets: `# $first is at most 100`. */
+/**
+ * The most that a document can cost. A page size that is a variable counts as the largest, unless the document
+ * says how large it gets: `# $first is at most 100`.
+ */
 function costOf(document, operation, text = '') {
   const most = Object.fromEntries(
     [...text.matchAll(/^# \$(\w+) is at most (\d+)/gm)].map(([, name, size]) => [name, size]),

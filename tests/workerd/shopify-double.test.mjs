@@ -371,6 +371,7 @@ test('every kind of discount takes off what it says', async () => {
 });
 
 test('codes are added in bulk, in their own time, taken ones told apart', async () => {
+  await double.control('casa', { settings: { bulkAddSlice: 5 } });
   const { codeDiscountNode } = await data(CREATE, basic('GROUP0'));
   const add = `mutation Add($id: ID!, $codes: [DiscountRedeemCodeInput!]!) { discountRedeemCodeBulkAdd(discountId: $id, codes: $codes) {
     bulkCreation { id done importedCount } userErrors { code } } }`;
