@@ -103,7 +103,7 @@ class Double {
     if (pathname.startsWith('/admin/')) return this.#graphql(shop, request, response, pathname, body);
     if (!shop) return json(response, 404, { error: 'There is no such shop.' });
     shop.log.storefront++;
-    return storefront(this, shop, request, response, url, body);
+    return storefront(shop, request, response, url, body);
   }
 
   /** The shop that a request is for; undefined if there is none. */

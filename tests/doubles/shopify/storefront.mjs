@@ -10,10 +10,9 @@ import { plain } from './values.mjs';
 const MAX_UNITS = 1000;
 
 /** Answers a request of a shopper. */
-export function storefront(double, shop, request, response, url, body) {
+export function storefront(shop, request, response, url, body) {
   const visit = visitOf(shop, request, url);
   const call = {
-    double,
     shop,
     request,
     response,
@@ -24,7 +23,7 @@ export function storefront(double, shop, request, response, url, body) {
   const { method } = request;
   for (const [verb, path, handler] of ROUTES) {
     const match = verb === method && path.exec(url.pathname);
-    if (match) return handler(call, ...match.slice(1).map(decodeURIComponent));
+    if (match) return handler(call, ...match.slice(1).map(decoded));
   }
   return page(call, 404, 'Not found', '<p>There is no such page.</p>');
 }
@@ -44,6 +43,15 @@ function bodyFields(request, body) {
   return given;
 }
 
+/** What was meant, also of what nobody encoded right. */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 /** A session: its first page (kept 30 minutes), its cart and its code, told by cookies. */
 function visitOf(shop, request, url) {
   const cookies = Object.fromEntries(
@@ -52,7 +60,7 @@ function visitOf(shop, request, url) {
       return [pair.slice(0, at), pair.slice(at + 1)];
     }),
   );
-  const token = decodeURIComponent(cookies.cart ?? '');
+  const token = decoded(cookies.cart ?? '');
   let cart = shop.carts.get(token);
   if (!cart) {
     cart = { token: randomBytes(16).toString('hex'), items: new Map(), attributes: {}, note: null };
@@ -60,11 +68,11 @@ function visitOf(shop, request, url) {
     if (shop.carts.size > 20_000) shop.carts.delete(shop.carts.keys().next().value);
     shop.carts.set(cart.token, cart);
   }
-  const isPage = request.method === 'GET' && !/\.js(on)?$|^\/discount\//.test(url.pathname);
-  const landing = cookies._landing_page ? decodeURIComponent(cookies._landing_page) : undefined;
+  const isPage = request.method === 'GET' && !/\.(js|json|ico)$|^\/discount\//.test(url.pathname);
+  const landing = cookies._landing_page ? decoded(cookies._landing_page) : undefined;
   const first = landing ?? (isPage ? url.pathname + url.search : undefined);
-  const referrer = cookies._orig_referrer ? decodeURIComponent(cookies._orig_referrer) : elsewhere(request);
-  const code = cookies.discount_code ? decodeURIComponent(cookies.discount_code) : undefined;
+  const referrer = cookies._orig_referrer ? decoded(cookies._orig_referrer) : elsewhere(request);
+  const code = cookies.discount_code ? decoded(cookies.discount_code) : undefined;
   return { cart, landing: first, isNew: landing === undefined && first !== undefined, referrer, code };
 }
 
@@ -376,6 +384,7 @@ function thanks(call, token) {
 }
 
 const ROUTES = [
+  ['GET', /^\/favicon\.ico$/, ({ response }) => void response.writeHead(204).end()],
   ['GET', /^\/$/, home],
   ['GET', /^\/products\/([^/]+)$/, product],
   ['GET', /^\/collections\/([^/]+)$/, collection],
