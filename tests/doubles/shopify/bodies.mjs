@@ -112,7 +112,7 @@ export function orderBody(shop, order) {
 
 /** `ref`, `source` or `r` of a landing page. */
 export function referral(landing) {
-  if (!landing) return null;
+  if (!landing || !URL.canParse(landing, 'https://shop')) return null;
   const query = new URL(landing, 'https://shop').searchParams;
   return query.get('ref') ?? query.get('source') ?? query.get('r');
 }
