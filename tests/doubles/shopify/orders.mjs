@@ -298,9 +298,8 @@ export function journeyOf(shop, order) {
   const { journeyMs } = shop.settings;
   const isReady = ready ?? (journeyMs !== null && shop.clock.now() >= order.createdAt + journeyMs);
   if (!isReady) return { ready: false };
-  const seen = order.landingSite
-    ? { landingPage: order.landingSite, referrerUrl: order.referringSite }
-    : null;
+  const isPage = order.landingSite && URL.canParse(order.landingSite, `https://${shop.domain}`);
+  const seen = isPage ? { landingPage: order.landingSite, referrerUrl: order.referringSite } : null;
   const visit = lastVisit === undefined ? seen : lastVisit;
   return { ready: true, firstVisit: firstVisit === undefined ? visit : firstVisit, lastVisit: visit };
 }

@@ -70,7 +70,8 @@ class OrderView {
   customerJourneySummary = () => journeyView(this.#shop, this.#order);
   landingPageUrl = () => {
     const { landingSite } = this.#order;
-    return landingSite ? new URL(landingSite, `https://${this.#shop.domain}`).href : null;
+    const shop = `https://${this.#shop.domain}`;
+    return landingSite && URL.canParse(landingSite, shop) ? new URL(landingSite, shop).href : null;
   };
   referrerUrl = () => this.#order.referringSite;
   disputes = () =>
