@@ -64,13 +64,8 @@ async function start() {
   );
   const vars = secrets(join(root, '.dev.vars'), given);
   // Without a real shop to talk to there is a double of one, next door.
-  if (!vars.SHOPIFY_ORIGIN) {
-    shopify = await startDouble(await freePort(port + 1).catch(() => freePort()));
-    vars.SHOPIFY_ORIGIN = shopify.origin;
-    shopify.exited.then(
-      () => stopping || say('the double of Shopify has ended: shops can no longer be reached'),
-    );
-  }
+  if (!vars.SHOPIFY_ORIGIN) shopify = await shopifyDouble(port + 1);
+  if (shopify) vars.SHOPIFY_ORIGIN = shopify.origin;
 
   server = await serve({ build: worker, state, port, vars });
   if (shopify) say(`a double of Shopify stands in for shops: ${storefront()}`);
@@ -83,6 +78,21 @@ async function start() {
   const fireCrons = () => server.control('/cron', { cron: 'all' });
   await loadDemo({ origin: server.origin, operatorToken: vars.OPERATOR_TOKEN, state, fireCrons });
   writeFileSync(marker, 'loaded');
+}
+
+/** On that port if it is free; the server does without it where there is no Node to run it. */
+async function shopifyDouble(port) {
+  try {
+    const double = await startDouble(await freePort(port).catch(() => freePort()));
+    double.exited.then(
+      () => stopping || say('the double of Shopify has ended: shops can no longer be reached'),
+    );
+    return double;
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    say(`shops can't be reached: ${error.message}`);
+    return undefined;
+  }
 }
 
 /** Where the demo's shop is to be seen. */
