@@ -45,7 +45,9 @@ pub async fn shopify(State(app): State<App>, back: Back) -> Result<Response> {
             Ok(_) => see("/connect/shopify/done"),
             Err(why) => told(StatusCode::BAD_REQUEST, "The shop isn't connected", why)?,
         };
-    response.push("set-cookie", set_cookie(COOKIE, "", Some(0)));
+    if back.browser.is_some() {
+        response.push("set-cookie", set_cookie(COOKIE, "", Some(0)));
+    }
     Ok(response)
 }
 
