@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::decimal::Decimal;
 use super::dispute::{self, Dispute, Disputes};
-use super::ids::{OrderId, StoreId};
+use super::ids::{DealId, OrderId, StoreId};
 use super::money::{Currency, MAX_MINOR};
 use super::time::Millis;
 
@@ -40,6 +40,8 @@ pub enum Report {
     Redacted,
     /// A payment dispute, by the platform's id.
     Dispute(String, Dispute),
+    /// Another affiliate programme says who brought it.
+    Affiliate(Affiliation),
 }
 
 /// An order as it was at one moment.
@@ -131,6 +133,26 @@ pub struct Evidence {
     /// Keyed hash of the buyer's e-mail address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email_hash: Option<String>,
+    /// Who brought it, by another affiliate programme. In [`Facts`] it stands apart from this: it
+    /// arrives late.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub affiliation: Option<Affiliation>,
+}
+
+/// Who brought an order, by the word of another affiliate programme that the brand uses. Whom the
+/// affiliate belonged to is a fact of the order like the rest: a later word is a later fact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Affiliation {
+    /// The connection, and the affiliate's id there: `store_…/7`.
+    pub affiliate: String,
+    /// The deal that the affiliate belonged to when the order was placed, if any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deal: Option<DealId>,
+    /// When this was said; the latest word counts.
+    pub as_of_ms: Millis,
+    /// The programme rejected the order, or has it no more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub rejected: bool,
 }
 
 impl Evidence {
@@ -222,6 +244,9 @@ pub struct Facts {
     /// Who placed it is forgotten, also if a delivery tells it again: see [`Self::forgetting`].
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub redacted: bool,
+    /// The latest word of another affiliate programme on who brought it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub affiliation: Option<Affiliation>,
 }
 
 /// What orders snapshots: time of change, rank in the order's life, hash of the facts.
@@ -265,6 +290,7 @@ impl Facts {
             Report::Deleted => merged.cancelled = true,
             Report::Redacted => merged.redacted = true,
             Report::Dispute(id, reported) => dispute::take(&mut merged.disputes, id, *reported),
+            Report::Affiliate(told) => merged.take_affiliation(told),
             Report::Edited(edit) => {
                 if merged.edits.get(&edit.id).is_none() {
                     merged.edits.insert(edit.id.clone(), edit.clone());
@@ -281,7 +307,10 @@ impl Facts {
     fn take_snapshot(&mut self, incoming: &Snapshot) {
         self.cancelled |= incoming.cancelled;
         let mut incoming = incoming.clone();
-        let evidence = std::mem::take(&mut incoming.evidence);
+        let mut evidence = std::mem::take(&mut incoming.evidence);
+        if let Some(told) = evidence.affiliation.take() {
+            self.take_affiliation(&told);
+        }
         // The evidence is judged on its own, so the key leaves it out.
         let key = incoming.key();
         if self.snapshot.as_ref().is_none_or(|known| known.key() < key) {
@@ -296,6 +325,14 @@ impl Facts {
         });
         if earlier {
             self.evidence = Some(candidate);
+        }
+    }
+
+    /// The latest word counts; of two at one moment the same one, whichever came first.
+    fn take_affiliation(&mut self, told: &Affiliation) {
+        let rank = |a: &Affiliation| (a.as_of_ms, serde_json::to_string(a).unwrap_or_default());
+        if self.affiliation.as_ref().is_none_or(|known| rank(known) < rank(told)) {
+            self.affiliation = Some(told.clone());
         }
     }
 
@@ -334,7 +371,9 @@ impl Facts {
     /// What may say whose order it is; nothing while no snapshot is known.
     #[must_use]
     pub fn evidence(&self) -> Evidence {
-        self.evidence.as_ref().map(|(_, e)| e.clone()).unwrap_or_default()
+        let affiliation = || self.affiliation.clone();
+        let found = self.evidence.as_ref().map(|(_, e)| e.clone());
+        found.map_or_else(Evidence::default, |e| Evidence { affiliation: affiliation(), ..e })
     }
 }
 

@@ -56,7 +56,8 @@ pub async fn ingest(
     delivery: &Delivery,
 ) -> Result<Ingested, DbError> {
     let order = order_id(store, &delivery.external_id);
-    let named = Named::by(delivery, &app.config.click_keys);
+    let keys = &app.config.click_keys;
+    let mut named = Named::by(delivery, keys);
     if let Some(loaded) = from_memory(app, brand, order, delivery, &named)
         && let Attempt::Done(done) = attempt(app, brand, store, delivery, loaded).await?
     {
@@ -68,6 +69,11 @@ pub async fn ingest(
         let Some((loaded, remembered)) = order_facts::loaded(&rows, &named)? else {
             return Ok(Ingested::Unusable("the brand does not exist any more".to_owned()));
         };
+        if let Some(all) = named.with_the_rest(loaded.order.as_ref(), delivery, keys) {
+            named = all;
+            "the order names more than was loaded".clone_into(&mut refused);
+            continue;
+        }
         app.memory.remember_facts(brand, remembered);
         match attempt(app, brand, store, delivery, loaded).await? {
             Attempt::Done(done) => return Ok(done),

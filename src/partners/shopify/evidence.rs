@@ -39,6 +39,7 @@ pub(super) fn evidence(
         clicks,
         bare_ref: bare_ref.map(|slug| clip(&slug, MAX_CHARS)),
         email_hash: email(body).map(|address| hash_email(&address)),
+        affiliation: None,
     })
 }
 
