@@ -74,6 +74,8 @@ pub enum Method {
     Hand,
     /// Another affiliate programme says whose customer it is.
     Affiliate,
+    /// The shop saw a visit by a link, which the order itself doesn't tell.
+    Journey,
 }
 
 /// Why a candidate won or lost, or why an order has no deal (CONTRACT.md lists them).
@@ -279,7 +281,20 @@ fn judge_all<'a>(evidence: &Evidence, known: &'a Known, at: &Circumstances<'_>) 
     let clicks = evidence.clicks.iter().map(|token| judge_click(token, known, at));
     let bare = evidence.bare_ref.iter().map(|slug| judge_bare_ref(slug, known, at));
     let affiliate = evidence.affiliation.iter().map(|told| judge_affiliate(told, known, at));
-    let mut all: Vec<_> = codes.chain(clicks).chain(bare).chain(affiliate).collect();
+    let mut all: Vec<_> = codes.chain(clicks).chain(bare).collect();
+    // What the shop saw of visits is asked for where nothing that the order carries names a deal, so
+    // it counts only there.
+    if all.iter().all(|judged| judged.rank.is_none())
+        && let Some(journey) = &evidence.journey
+    {
+        let clicks = journey.clicks.iter().map(|token| judge_click(token, known, at));
+        let bare = journey.bare_ref.iter().map(|slug| judge_bare_ref(slug, known, at));
+        all.extend(clicks.chain(bare).map(|mut judged| {
+            judged.candidate.method = Method::Journey;
+            judged
+        }));
+    }
+    all.extend(affiliate);
     for (position, judged) in all.iter_mut().enumerate() {
         if let Some(rank) = &mut judged.rank {
             rank.2 = position;

@@ -264,8 +264,10 @@ fn look_around(
     // Who is counted is told her place at once, whoever gets the order: it may be moved later.
     let looks = counts || winner.is_some_and(|(_, rules)| rules.look_at_customers());
     let wants_customer = looks && seen.customer_index.is_none();
+    // What the shop counted, where it has told by now: it may know orders from before this brand did.
+    let counted_by_shop = facts.journey.as_ref().and_then(|j| j.customer_order).unwrap_or(1);
     if wants_customer && customer.is_none() {
-        seen.customer_index = Some(1);
+        seen.customer_index = Some(counted_by_shop.max(1));
     }
     let month = month_of(loaded.zone.day(snapshot.placed_at_ms));
     let currency = snapshot.currency;
@@ -281,7 +283,8 @@ fn look_around(
         let others = loaded.others.ok_or_else(question)?;
         if wants_customer && customer.is_some() {
             // An order that is counted already is one of them.
-            seen.customer_index = Some((others.customer_orders + i64::from(!counted)).max(1));
+            let known = others.customer_orders + i64::from(!counted);
+            seen.customer_index = Some(known.max(counted_by_shop).max(1));
             taken.customer_orders = Some(others.customer_orders);
         }
         if let Some((deal, rules)) = wants_month(seen) {
@@ -299,7 +302,8 @@ fn look_around(
 /// An order is decided when its first snapshot arrives, and again only when an *earlier* snapshot
 /// with other evidence, or the first with any, arrives late. Forgetting who placed it is no evidence.
 /// What somebody moved by hand stays where it is. What another affiliate programme says arrives late:
-/// it may attribute an order that nobody got, or take back what nothing else attributed.
+/// it may attribute an order that nobody got, or take back what nothing else attributed. What the shop
+/// saw of visits arrives late too: it may attribute what nothing in the order did.
 fn needs_decision(facts: &Facts, known: &Facts, decision: Option<&Decision>) -> bool {
     let known = || Facts { redacted: facts.redacted, ..known.clone() }.forgetting();
     let Some(decision) = decision else { return facts.snapshot.is_some() };
@@ -308,12 +312,17 @@ fn needs_decision(facts: &Facts, known: &Facts, decision: Option<&Decision>) -> 
     }
     let (mut told, mut knew) = (facts.evidence(), known().evidence());
     let (now, before) = (told.affiliation.take(), knew.affiliation.take());
+    let (visits, visited) = (told.journey.take(), knew.journey.take());
+    // Where it was placed names no deal.
+    told.web = knew.web;
     let rejected = |word: &Option<Affiliation>| word.as_ref().is_some_and(|a| a.rejected);
     let open = match &decision.winner {
         None => now != before,
         Some(winner) => winner.method == Method::Affiliate && rejected(&now) != rejected(&before),
     };
-    told != knew || open
+    let by = decision.winner.as_ref().map(|winner| winner.method);
+    let late = matches!(by, None | Some(Method::Journey | Method::Affiliate)) && visits != visited;
+    told != knew || open || late
 }
 
 fn attribute(
@@ -436,3 +445,6 @@ pub fn standing(facts: &Facts, decision: Option<&Decision>, zone: &Zone) -> Opti
 #[cfg(test)]
 #[path = "affiliation_tests.rs"]
 mod affiliation_tests;
+#[cfg(test)]
+#[path = "journey_tests.rs"]
+mod journey_tests;

@@ -12,8 +12,8 @@ use crate::domain::merkle::Frontier;
 use crate::domain::money::{Currency, Money};
 use crate::domain::moved::{Automatic, Moved};
 use crate::domain::order::{
-    Affiliation, Delivery, Edit, Evidence, Facts, Line, Payment, Refund, RefundLine, Report,
-    Snapshot, SnapshotKey, UsedCode,
+    Affiliation, Delivery, Edit, Evidence, Facts, Journey, Line, Payment, Refund, RefundLine,
+    Report, Snapshot, SnapshotKey, UsedCode,
 };
 use crate::domain::sorted::Sorted;
 use crate::domain::terms::{CitedTerms, Customer, RateRule, Rules, Seen};
@@ -43,6 +43,7 @@ reads! {
     Facts {
         snapshot = default, evidence = default, refunds = default, cancelled = default,
         edits = default, disputes = default, redacted = default, affiliation = default,
+        journey = default,
     }
     Snapshot {
         updated_at_ms, placed_at_ms, name, currency, payment, cancelled, test, taxes_included,
@@ -54,8 +55,9 @@ reads! {
     }
     Evidence {
         codes = default, clicks = default, bare_ref = default, email_hash = default,
-        affiliation = default,
+        affiliation = default, journey = default, web = default,
     }
+    Journey { clicks = default, bare_ref = default, customer_order = default }
     Affiliation { affiliate, deal = default, as_of_ms, rejected = default }
     UsedCode { code, discount_minor, is_code }
     Refund { id, currency = default, lines = default, amount = default }
@@ -86,7 +88,7 @@ spelling!(Payment {
     Voided = "voided",
 });
 spelling!(Customer { New = "new", Returning = "returning" });
-spelling!(Method { Code = "code", Link = "link", Hand = "hand", Affiliate = "affiliate" });
+spelling!(Method { Code = "code", Link = "link", Hand = "hand", Affiliate = "affiliate", Journey = "journey" });
 spelling!(DisputeState { Open = "open", Won = "won", Lost = "lost" });
 spelling!(Outcome { Won = "won", Lost = "lost" });
 spelling!(Reason {
@@ -123,6 +125,7 @@ impl FromColumn for Report {
                 Some(Self::Snapshot(Box::new(snapshot), refunds))
             }
             "refund" => Refund::from_column(value).map(Self::Refund),
+            "journey" => Journey::from_column(value).map(Self::Journey),
             "affiliate" => Affiliation::from_column(value).map(Self::Affiliate),
             "edited" => Edit::from_column(value).map(Self::Edited),
             "dispute" => {
@@ -208,7 +211,7 @@ mod tests {
             Payment::Refunded,
             Payment::Voided,
         ]);
-        survive(&[Method::Code, Method::Link, Method::Hand, Method::Affiliate]);
+        survive(&[Method::Code, Method::Link, Method::Hand, Method::Affiliate, Method::Journey]);
         survive(&[DisputeState::Open, DisputeState::Won, DisputeState::Lost]);
         survive(&[Method::Code, Method::Link]);
         survive(&[Customer::New, Customer::Returning]);

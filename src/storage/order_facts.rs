@@ -85,18 +85,23 @@ impl Named {
     #[must_use]
     pub fn in_evidence(evidence: &Evidence, placed_at_ms: Millis, keys: &dyn ClickIds) -> Self {
         let codes = evidence.codes.iter().filter(|c| c.is_code).map(|c| code_key(&c.code));
-        let clicks = evidence.clicks.iter().filter_map(|token| keys.verify(token));
+        let journey = evidence.journey.as_ref();
+        let seen = journey.into_iter().flat_map(|journey| &journey.clicks);
+        let clicks = evidence.clicks.iter().chain(seen).filter_map(|token| keys.verify(token));
+        // The order's own goes before what the shop saw of visits.
+        let slug = evidence.bare_ref.as_ref().or(journey.and_then(|j| j.bare_ref.as_ref()));
         Self {
             placed_at_ms: latest_meant(placed_at_ms),
             codes: codes.collect(),
             links: clicks.map(|click| click.link).collect(),
-            slug: evidence.bare_ref.as_ref().map(|slug| slug.to_ascii_lowercase()),
+            slug: slug.map(|slug| slug.to_ascii_lowercase()),
             deal: evidence.affiliation.as_ref().and_then(|told| told.deal),
         }
     }
 
     /// What an order's evidence names once it has this delivery, where that is more than the delivery
-    /// itself names: the word of another affiliate programme arrives apart from the rest.
+    /// itself names: the word of another affiliate programme, and what the shop saw of visits, arrive
+    /// apart from the rest.
     #[must_use]
     pub fn with_the_rest(
         &self,
@@ -105,8 +110,8 @@ impl Named {
         keys: &dyn ClickIds,
     ) -> Option<Self> {
         let known = order.map(|order| &order.facts)?;
-        let apart = matches!(delivery.report, Report::Affiliate(_));
-        if !apart && known.affiliation.is_none() {
+        let apart = matches!(delivery.report, Report::Affiliate(_) | Report::Journey(_));
+        if !apart && known.affiliation.is_none() && known.journey.is_none() {
             return None;
         }
         let told = known.merge(&delivery.report).ok()?;

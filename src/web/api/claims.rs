@@ -301,7 +301,7 @@ fn words(hers: bool, reason: Reason, others: Option<Method>) -> &'static str {
         (true, ..) => "this order is yours",
         (_, Reason::Moved, None) => "the brand decided that this order is nobody's",
         (_, _, Some(Method::Code)) => "it went to another creator's code",
-        (_, _, Some(Method::Link)) => "it went to another creator's link",
+        (_, _, Some(Method::Link | Method::Journey)) => "it went to another creator's link",
         (_, _, Some(Method::Affiliate)) => "another affiliate programme gave it to another creator",
         (_, _, Some(Method::Hand)) => "the brand gave it to another creator",
         (_, Reason::OutsideWindow, _) => "the click on your link was too long before the order",
