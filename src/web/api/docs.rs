@@ -35,10 +35,10 @@ pub fn generate() -> String {
     };
 
     use super::{
-        approvals, audit, brand, bulk, by_hand, claims, commission, creators, deals, export, fees,
-        keys, links, mails, me, members, money, offers, operate, orders, passkeys, payment,
-        payouts, personal, privacy, provider, sign_in, simulations, statements, stores, terms,
-        tiers,
+        approvals, audit, brand, bulk, by_hand, claims, commission, completeness, creators, deals,
+        export, fees, keys, links, mails, me, members, money, offers, operate, orders, passkeys,
+        payment, payouts, personal, privacy, provider, sign_in, simulations, statements, stores,
+        terms, tiers,
     };
 
     #[derive(OpenApi)]
@@ -68,6 +68,10 @@ pub fn generate() -> String {
             stores::update,
             stores::quarantine,
             stores::replay,
+            completeness::begin,
+            completeness::show,
+            completeness::of_store,
+            completeness::mine,
             creators::create,
             creators::list,
             creators::show,

@@ -7,6 +7,7 @@ pub mod bulk;
 pub mod by_hand;
 pub mod claims;
 pub mod commission;
+pub mod completeness;
 pub mod creators;
 pub mod deals;
 pub mod docs;
@@ -57,6 +58,8 @@ routes! {
     "/v1/audit" => { get: audit::list }
     "/v1/stores" => { get: stores::list, post: stores::create }
     "/v1/stores/{id}" => { get: stores::show, patch: stores::update }
+    "/v1/stores/{id}/backfill" => { get: completeness::show, post: completeness::begin }
+    "/v1/stores/{id}/completeness" => { get: completeness::of_store }
     "/v1/quarantine" => { get: stores::quarantine }
     "/v1/quarantine/{id}/replay" => { post: stores::replay }
     "/v1/creators" => { get: creators::list, post: creators::create }
@@ -120,6 +123,7 @@ routes! {
     "/v1/recovery-codes" => { post: passkeys::new_codes }
     "/v1/me/earnings" => { get: me::earnings }
     "/v1/me/orders" => { get: me::orders }
+    "/v1/me/completeness" => { get: completeness::mine }
     "/v1/me/orders/{id}/commission" => { get: commission::mine }
     "/v1/me/offers" => { get: offers::mine }
     "/v1/me/offers/{id}/decision" => { post: offers::answer }
