@@ -8,7 +8,10 @@ function writer(order) {
   const text = (value) => plain(value, currency);
   const set = (value) => ({
     shop_money: { amount: text(value), currency_code: currency },
-    presentment_money: { amount: plain(presented(order, value), presentment.currency), currency_code: presentment.currency },
+    presentment_money: {
+      amount: plain(presented(order, value), presentment.currency),
+      currency_code: presentment.currency,
+    },
   });
   return { text, set };
 }
@@ -109,7 +112,7 @@ export function orderBody(shop, order) {
 
 /** `ref`, `source` or `r` of a landing page. */
 export function referral(landing) {
-  if (!landing) return null;
+  if (!landing || !URL.canParse(landing, 'https://shop')) return null;
   const query = new URL(landing, 'https://shop').searchParams;
   return query.get('ref') ?? query.get('source') ?? query.get('r');
 }
@@ -124,7 +127,16 @@ function discountCodes(order, text) {
   });
 }
 
-function applicationBody({ type, code, title, value, valueType, targetType, targetSelection, allocationMethod }) {
+function applicationBody({
+  type,
+  code,
+  title,
+  value,
+  valueType,
+  targetType,
+  targetSelection,
+  allocationMethod,
+}) {
   return {
     target_type: targetType,
     type,
@@ -137,7 +149,11 @@ function applicationBody({ type, code, title, value, valueType, targetType, targ
 }
 
 const allocationBodies = (allocations, text, set) =>
-  allocations.map(({ index, amount }) => ({ amount: text(amount), amount_set: set(amount), discount_application_index: index }));
+  allocations.map(({ index, amount }) => ({
+    amount: text(amount),
+    amount_set: set(amount),
+    discount_application_index: index,
+  }));
 
 const rateOf = (order) => order.lines.find(({ taxRate }) => taxRate > 0)?.taxRate ?? 0;
 
@@ -181,6 +197,17 @@ function lineBody(line, text, set) {
     duties: [],
     discount_allocations: allocationBodies(line.allocations, text, set),
   };
+}
+
+/** The order's line inside a refund's has less to say. */
+function refundedLine(line, text, set) {
+  const {
+    attributed_staffs: _,
+    current_quantity: __,
+    sales_line_item_group_id: ___,
+    ...rest
+  } = lineBody(line, text, set);
+  return rest;
 }
 
 function shippingBody({ shipping }, text, set) {
@@ -241,8 +268,6 @@ export function refundBody(shop, order, one) {
     return: null,
     refund_shipping_lines: refundShipping(order, one, text, set),
     restock: false,
-    additional_fees: [],
-    total_additional_fees_set: set(0),
     admin_graphql_api_id: gid('Refund', one.id),
     order_adjustments: one.adjustments.map(({ id, amount }) => ({
       id: number(id),
@@ -265,7 +290,7 @@ export function refundBody(shop, order, one) {
       subtotal_set: set(subtotal),
       total_tax: JSON.rawJSON(text(tax)),
       total_tax_set: set(tax),
-      line_item: lineBody(line, text, set),
+      line_item: refundedLine(line, text, set),
     })),
     transactions: one.amount === 0 ? [] : [transactionBody(shop, order, one)],
   };
@@ -274,7 +299,12 @@ export function refundBody(shop, order, one) {
 function refundShipping(order, one, text, set) {
   if (one.shipping === 0) return [];
   const { shipping } = order;
-  const line = { id: number(shipping.id), title: shipping.title, price: text(shipping.price), price_set: set(shipping.price) };
+  const line = {
+    id: number(shipping.id),
+    title: shipping.title,
+    price: text(shipping.price),
+    price_set: set(shipping.price),
+  };
   const amounts = { subtotal_amount_set: set(one.shipping), tax_amount_set: set(0) };
   return [{ id: number(shipping.id), ...amounts, shipping_line: { ...line, tax_lines: [] } }];
 }

@@ -1,11 +1,23 @@
 // A bulk query: everything that its connections lead to, as JSON lines. Children come in lines of their own behind
 // their parent, with `__parentId`.
-import { getNamedType, isObjectType, Kind, parse, validate, visit, visitWithTypeInfo, TypeInfo, getNullableType, isListType } from 'graphql';
+import {
+  getNamedType,
+  isObjectType,
+  Kind,
+  parse,
+  validate,
+  visit,
+  visitWithTypeInfo,
+  TypeInfo,
+  getNullableType,
+  isListType,
+} from 'graphql';
 import { run } from './graphql.mjs';
 import { gid, utc } from './values.mjs';
 import { isConnection, shopifySchema } from './schema.mjs';
 
 const PAGE = 100;
+const KEPT_FILES = 10;
 
 /** Why Shopify wouldn't run it: its own words. */
 export function refusals(query) {
@@ -38,14 +50,19 @@ function shapeErrors(schema, document) {
     return isList && !/Connection$/.test(types.getParentType().name) ? 'list' : 'other';
   };
   const enter = (node) => {
-    if (depth === 0 && ['node', 'nodes'].includes(node.name.value) && types.getParentType() === schema.getQueryType())
+    if (
+      depth === 0 &&
+      ['node', 'nodes'].includes(node.name.value) &&
+      types.getParentType() === schema.getQueryType()
+    )
       errors.add('Bulk queries cannot contain a top level `node` or `nodes` field.');
     const kind = kindOf();
     if (kind === 'list') lists++;
     if (kind !== 'connection') return;
     connections++;
     depth++;
-    if (lists > 0) errors.add('Queries that contain a connection field within a list field are not currently supported.');
+    if (lists > 0)
+      errors.add('Queries that contain a connection field within a list field are not currently supported.');
     if (depth > 2) errors.add('Bulk queries cannot contain connections with a nesting depth greater than 2.');
   };
   const leave = () => {
@@ -57,7 +74,8 @@ function shapeErrors(schema, document) {
   if (connections === 0) errors.add('Bulk queries must contain at least one connection.');
   if (connections > 5) errors.add('Bulk queries cannot contain more than 5 connections.');
   for (const name of withoutParentId(schema, document)) {
-    const rule = "The parent 'node' field for a nested connection must select the 'id' field without an alias";
+    const rule =
+      "The parent 'node' field for a nested connection must select the 'id' field without an alias";
     errors.add(`${rule} and must be of 'ID' return type. Connection fields without 'id': ${name}.`);
   }
   return [...errors];
@@ -74,10 +92,13 @@ function withoutParentId(schema, document) {
       Field: (node) => {
         if (!isNode(node)) return;
         const selected = node.selectionSet.selections;
-        const hasId = selected.some(({ kind, name, alias }) => kind === Kind.FIELD && name.value === 'id' && !alias);
+        const hasId = selected.some(
+          ({ kind, name, alias }) => kind === Kind.FIELD && name.value === 'id' && !alias,
+        );
         const fields = getNamedType(types.getType()).getFields?.() ?? {};
         const nested = selected.filter(
-          ({ kind, name }) => kind === Kind.FIELD && fields[name.value] && isConnection(getNamedType(fields[name.value].type)),
+          ({ kind, name }) =>
+            kind === Kind.FIELD && fields[name.value] && isConnection(getNamedType(fields[name.value].type)),
         );
         if (!hasId) for (const { name } of nested) names.add(name.value);
       },
@@ -115,7 +136,14 @@ async function collect(shop, one, token) {
     let root = { size: PAGE, after: 0 };
     while (root && one.status === 'RUNNING') {
       const context = { bulk: true, root };
-      const { data, errors } = await run(shop, token, { kind: Kind.DOCUMENT, definitions: [single, ...fragments] }, single, {}, context);
+      const { data, errors } = await run(
+        shop,
+        token,
+        { kind: Kind.DOCUMENT, definitions: [single, ...fragments] },
+        single,
+        {},
+        context,
+      );
       if (errors) throw Object.assign(new Error(errors[0].message), { code: errors[0].extensions?.code });
       flatten(data, one);
       root = root.more ? { size: PAGE, after: root.after + PAGE } : undefined;
@@ -162,6 +190,8 @@ function finish(shop, one, status, { origin }) {
   one.completedAt = shop.clock.now();
   one.file = Buffer.concat(one.lines);
   one.lines = [];
+  // The files of long ago are let go: they are large.
+  for (const old of [...shop.bulks.values()].slice(0, -KEPT_FILES)) [old.file, old.url] = [undefined, null];
   // An operation that found nothing has no file.
   if (status === 'COMPLETED' && one.objects > 0) one.url = `${origin}/bulk/${one.id}.jsonl`;
   shop.emit('bulk_operations/finish', () => ({
@@ -190,6 +220,10 @@ export function sendFile(one, request, response) {
     return response.end();
   }
   const part = one.file.subarray(from, to + 1);
-  response.writeHead(206, { ...headers, 'content-range': `bytes ${from}-${to}/${size}`, 'content-length': part.length });
+  response.writeHead(206, {
+    ...headers,
+    'content-range': `bytes ${from}-${to}/${size}`,
+    'content-length': part.length,
+  });
   response.end(part);
 }

@@ -19,7 +19,8 @@ export function connection(list, args, { view = (one) => one, keyOf } = {}, cont
   if (first !== undefined && last !== undefined)
     throw new GraphQLError("providing both 'first' and 'last' is not supported");
   for (const size of [first, last])
-    if (size > MAX_PAGE || size < 0) throw new GraphQLError(`first/last must be from 0 to ${MAX_PAGE}, not ${size}`);
+    if (size > MAX_PAGE || size < 0)
+      throw new GraphQLError(`first/last must be from 0 to ${MAX_PAGE}, not ${size}`);
   const ordered = args.reverse ? list.toReversed() : list;
   let from = after ? place(ordered, after, keyOf, args.reverse, true) : 0;
   let to = before ? place(ordered, before, keyOf, args.reverse, false) : ordered.length;

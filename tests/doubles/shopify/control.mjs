@@ -13,10 +13,12 @@ import { decimal, random } from './values.mjs';
 /** The answer to a control call; `path` is what stands behind /control. */
 export async function control(double, method, path, given) {
   const [first, ...rest] = path.split('/').filter(Boolean).map(decodeURIComponent);
-  if (method === 'GET' && first === undefined) return { shops: [...double.shops.keys()], now: double.clock.now() };
+  if (method === 'GET' && first === undefined)
+    return { shops: [...double.shops.keys()], now: double.clock.now() };
   if (first === 'shops' && method === 'POST') return shopSummary(double, double.makeShop(given));
   if (first === 'clock') {
-    if (given.now !== undefined) double.clock.set(typeof given.now === 'number' ? given.now : Date.parse(given.now));
+    if (given.now !== undefined)
+      double.clock.set(typeof given.now === 'number' ? given.now : Date.parse(given.now));
     return { now: double.clock.now() };
   }
   if (first === 'deliveries') {
@@ -43,12 +45,17 @@ const domainOf = (name) => (name?.includes('.') ? name : `${name}.myshopify.com`
 const AREAS = {
   '': { GET: (double, shop) => shopSummary(double, shop), POST: settings },
   orders: { GET: listOrders, POST: orderCall },
-  disputes: { POST: (_, shop, given, [id]) => disputeSummary(orders.dispute(shop, knownDispute(shop, id).order, given)) },
-  customers: { POST: compliance },
-  shop: { POST: compliance },
+  disputes: {
+    POST: (_, shop, given, [id]) => disputeSummary(orders.dispute(shop, knownDispute(shop, id).order, given)),
+  },
+  customers: { POST: (...call) => compliance('customers', ...call) },
+  shop: { POST: (...call) => compliance('shop', ...call) },
   discounts: { GET: (_, shop) => [...shop.discounts.values()].map(discountSummary), POST: discountCall },
   products: { GET: (_, shop) => [...shop.products.values()].map(productSummary), POST: productCall },
-  collections: { GET: (_, shop) => [...shop.collections.values()].map(collectionSummary), POST: collectionCall },
+  collections: {
+    GET: (_, shop) => [...shop.collections.values()].map(collectionSummary),
+    POST: collectionCall,
+  },
   uninstall: { POST: (_, shop) => void uninstall(shop) },
   install: { POST: (_, shop) => void (shop.installed = true) },
   scopes: { POST: scopes },
@@ -97,8 +104,17 @@ function orderSummary(order, refused = []) {
     createdAt: new Date(order.createdAt).toISOString(),
     updatedAt: new Date(order.updatedAt).toISOString(),
     ...{ currency: order.currency, subtotal: text(sums.subtotal), total: text(sums.total) },
-    ...{ currentSubtotal: text(sums.currentSubtotal), discounts: text(sums.discounts), refunded: text(sums.refunded) },
-    lines: order.lines.map(({ id, title, quantity, currentQuantity }) => ({ id, title, quantity, currentQuantity })),
+    ...{
+      currentSubtotal: text(sums.currentSubtotal),
+      discounts: text(sums.discounts),
+      refunded: text(sums.refunded),
+    },
+    lines: order.lines.map(({ id, title, quantity, currentQuantity }) => ({
+      id,
+      title,
+      quantity,
+      currentQuantity,
+    })),
     refunds: order.refunds.map(({ id, amount }) => ({ id, amount: text(amount) })),
     codes: order.applications.flatMap(({ code }) => code ?? []),
     refused,
@@ -113,7 +129,8 @@ function listOrders(_, shop, given, [id, what]) {
 
 /** By id, or by name: 1001 or #1001. */
 function known(shop, name) {
-  const byName = () => [...shop.orders.values()].find(({ number }) => String(number) === name.replace('#', ''));
+  const byName = () =>
+    [...shop.orders.values()].find(({ number }) => String(number) === name.replace('#', ''));
   const order = shop.orders.get(name) ?? byName();
   if (!order) throw new Refusal(404, `no order ${name}`);
   return order;
@@ -145,7 +162,8 @@ const ACTIONS = {
 
 async function orderCall(double, shop, given, [id, action]) {
   if (!id) {
-    const { order, refused } = orders.place(shop, given, { silent: given.silent });
+    const placed = () => orders.place(shop, given);
+    const { order, refused } = given.silent ? silently(shop, placed) : placed();
     return orderSummary(order, refused);
   }
   if (id === 'many') return many(shop, given);
@@ -172,45 +190,53 @@ async function many(shop, given) {
   const pick = (list) => list[Math.floor(draw() * list.length)];
   const products = [...shop.products.keys()];
   const made = { count: 0, refunded: 0, cancelled: 0, ids: [] };
-  const silent = !tell;
-  const emit = shop.emit;
-  try {
-    if (silent) shop.emit = () => {};
-    for (let at = 0; at < count; at++) {
-      const placed = Math.floor(from + ((to - from) * (at + 1)) / (count + 1));
-      const lines = Array.from({ length: 1 + Math.floor(draw() * 3) }, () => ({
-        product: pick(products),
-        quantity: 1 + Math.floor(draw() * 2),
-      }));
-      const [code, site] = [draw() < coded && pick(codes), draw() < landed && pick(sites)];
-      const { order } = orders.place(shop, {
-        ...{ lines, lenient: true, created_at: placed, test: draw() < test, paid: draw() >= unpaid },
-        ...(code && { code }),
-        ...(site && { landing_site: site }),
-        email: `shopper${Math.floor(draw() * 5000)}@example.com`,
-      });
-      order.journey.ready = given.journey ?? true;
-      made.count++;
-      if (given.ids) made.ids.push(order.id);
-      if (draw() < cancelled) {
-        orders.cancel(shop, order, { at: placed + 3600_000 });
-        made.cancelled++;
-      } else if (order.paid > 0 && draw() < refunded) {
-        orders.refund(shop, order, { lines: [{ line: 0, quantity: 1 }], at: placed + 7200_000 });
-        made.refunded++;
-      }
-      // Others get a turn, and deliveries theirs.
-      if (at % 200 === 199) await new Promise((resolve) => setImmediate(resolve));
+  const one = (at) => {
+    const placed = Math.floor(from + ((to - from) * (at + 1)) / (count + 1));
+    const lines = Array.from({ length: 1 + Math.floor(draw() * 3) }, () => ({
+      product: pick(products),
+      quantity: 1 + Math.floor(draw() * 2),
+    }));
+    const [code, site] = [draw() < coded && pick(codes), draw() < landed && pick(sites)];
+    const { order } = orders.place(shop, {
+      ...{ lines, lenient: true, created_at: placed, test: draw() < test, paid: draw() >= unpaid },
+      ...(code && { code }),
+      ...(site && { landing_site: site }),
+      email: `shopper${Math.floor(draw() * 5000)}@example.com`,
+    });
+    order.journey.ready = given.journey ?? true;
+    made.count++;
+    if (given.ids) made.ids.push(order.id);
+    if (draw() < cancelled) {
+      orders.cancel(shop, order, { at: placed + 3600_000 });
+      made.cancelled++;
+    } else if (order.paid > 0 && draw() < refunded) {
+      orders.refund(shop, order, { lines: [{ line: 0, quantity: 1 }], at: placed + 7200_000 });
+      made.refunded++;
     }
-  } finally {
-    shop.emit = emit;
+  };
+  for (let at = 0; at < count; at++) {
+    if (tell) one(at);
+    else silently(shop, () => one(at));
+    // Others get a turn, and deliveries theirs.
+    if (at % 200 === 199) await new Promise((resolve) => setImmediate(resolve));
   }
   return made;
 }
 
+/** Nothing is told of what happens meanwhile, which must not wait. */
+function silently(shop, work) {
+  const { emit } = shop;
+  shop.emit = () => {};
+  try {
+    return work();
+  } finally {
+    shop.emit = emit;
+  }
+}
+
 /** customers/data_request, customers/redact and shop/redact, for `email` or `customer` with its orders. */
-function compliance(double, shop, given, [what]) {
-  const topic = `${what === 'redact' && given.whole ? 'shop' : 'customers'}/${what}`;
+function compliance(area, double, shop, given, [what]) {
+  const topic = `${area}/${what}`;
   if (!COMPLIANCE.includes(topic)) throw new Refusal(404, `no topic ${topic}`);
   const customer = given.email ? shop.customers.get(given.email.toLowerCase()) : given.customer;
   if (given.email && !customer) throw new Refusal(404, `no customer ${given.email}`);
@@ -234,7 +260,13 @@ function discountCall(_, shop, given, [name, action]) {
     const usual = { startsAt: new Date(shop.clock.now() - 1000).toISOString(), context: { all: 'ALL' } };
     const gets = { items: { all: true }, value: { percentage: given.percentage ?? 0.1 } };
     const { kind = 'basic', percentage: _p, ...input } = given;
-    const made = save(shop, kind, { ...usual, title: given.code, ...(kind !== 'freeShipping' && { customerGets: gets }), ...(kind === 'freeShipping' && { destination: { all: true } }), ...input });
+    const made = save(shop, kind, {
+      ...usual,
+      title: given.code,
+      ...(kind !== 'freeShipping' && { customerGets: gets }),
+      ...(kind === 'freeShipping' && { destination: { all: true } }),
+      ...input,
+    });
     if (made.errors) throw new Refusal(422, made.errors.map(({ message }) => message).join('; '));
     return discountSummary(made.discount);
   }
@@ -264,7 +296,8 @@ function productCall(_, shop, given) {
 
 /** A new one, or what is in it: `add` and `remove` products. */
 function collectionCall(_, shop, given, [name]) {
-  const find = () => shop.collections.get(name) ?? [...shop.collections.values()].find(({ handle }) => handle === name);
+  const find = () =>
+    shop.collections.get(name) ?? [...shop.collections.values()].find(({ handle }) => handle === name);
   const collection = name ? find() : addCollection(shop.collections, given);
   if (!collection) throw new Refusal(404, `no collection ${name}`);
   const product = (one) => findProduct(shop, one) ?? refuse(`no product ${one}`);

@@ -1,4 +1,5 @@
 // Discounts with codes: what is kept, when they count, and what they take off a basket.
+import { GraphQLError } from 'graphql';
 import { divide, gid, minor, newId, utc } from './values.mjs';
 
 export const KINDS = {
@@ -43,7 +44,8 @@ const time = (given, before) => (given === undefined ? before : given === null ?
 
 function items(before, given) {
   const kept = before ?? { products: [], variants: [], collections: [] };
-  const changed = (list, add = [], remove = []) => [...new Set([...list, ...add])].filter((id) => !remove.includes(id));
+  const changed = (list, add = [], remove = []) =>
+    [...new Set([...list, ...add])].filter((id) => !remove.includes(id));
   if (given.all) return { all: true, products: [], variants: [], collections: [] };
   const { products: p = {}, collections: c = {} } = given;
   return {
@@ -66,6 +68,9 @@ function check(shop, kind, input, discount, refuse) {
     refuse(['context'], 'BLANK', "Context can't be blank");
   if (input.context && input.customerSelection)
     refuse(['context'], 'INVALID', 'Only one of context and customerSelection can be provided');
+  const { customers, customerSegments, markets } = { ...input.context, ...input.customerSelection };
+  if (customers || customerSegments || markets)
+    throw new GraphQLError('The double has only discounts for all customers');
   blank('startsAt', 'Starts at');
   const startsAt = input.startsAt ? Date.parse(input.startsAt) : discount?.startsAt;
   if (input.endsAt && startsAt !== undefined && Date.parse(input.endsAt) <= startsAt)
@@ -103,7 +108,9 @@ function checkGets(shop, kind, gets, refuse, creating) {
     return refuse(['customerGets', 'value'], 'TOO_MANY_ARGUMENTS', 'Exactly one value must be provided');
   const onQuantity = value.discountOnQuantity !== undefined;
   if ((kind === 'bxgy') !== onQuantity) {
-    const words = onQuantity ? 'discountOnQuantity is only for buy X get Y' : 'Only discountOnQuantity is allowed';
+    const words = onQuantity
+      ? 'discountOnQuantity is only for buy X get Y'
+      : 'Only discountOnQuantity is allowed';
     return refuse(['customerGets', 'value'], 'INVALID', words);
   }
   const percentage = onQuantity ? value.discountOnQuantity.effect?.percentage : value.percentage;
@@ -112,7 +119,11 @@ function checkGets(shop, kind, gets, refuse, creating) {
     refuse(['customerGets', ...path], 'VALUE_OUTSIDE_RANGE', 'Value must be between 0.0 and 1.0');
   const amount = value.discountAmount?.amount;
   if (amount !== undefined && !(Number(amount) > 0))
-    refuse(['customerGets', 'value', 'discountAmount', 'amount'], 'GREATER_THAN', 'Value must be greater than 0');
+    refuse(
+      ['customerGets', 'value', 'discountAmount', 'amount'],
+      'GREATER_THAN',
+      'Value must be greater than 0',
+    );
 }
 
 function checkSide(shop, side, given, refuse, creating) {
@@ -166,7 +177,10 @@ export function removeCodes(shop, discount, gone) {
 export function remove(shop, discount) {
   for (const { code } of discount.codes) shop.codes.delete(code.toLowerCase());
   shop.discounts.delete(discount.id);
-  const deleted = { admin_graphql_api_id: gid('DiscountCodeNode', discount.id), deleted_at: utc(shop.clock.now()) };
+  const deleted = {
+    admin_graphql_api_id: gid('DiscountCodeNode', discount.id),
+    deleted_at: utc(shop.clock.now()),
+  };
   shop.emit('discounts/delete', () => deleted);
 }
 
@@ -210,8 +224,12 @@ export function apply(shop, { lines, shipping, codes, customer, at }) {
   const refused = [];
   for (const typed of codes) {
     const found = shop.codes.get(typed.toLowerCase());
-    const reason = found ? whyNot(shop, found.discount, lines, customer, at, applications) : 'not a code of this shop';
-    const application = reason ? undefined : reckon(shop, found.discount, typed, lines, shipping, applications);
+    const reason = found
+      ? whyNot(shop, found.discount, lines, customer, at, applications)
+      : 'not a code of this shop';
+    const application = reason
+      ? undefined
+      : reckon(shop, found.discount, typed, lines, shipping, applications);
     if (application) applications.push({ ...application, found });
     else refused.push({ code: typed, reason: reason || 'nothing to take off' });
   }
@@ -238,7 +256,8 @@ function whyNot(shop, discount, lines, customer, at, applied) {
   const { subtotal, quantity } = input.minimumRequirement ?? {};
   const entitled = lines.filter((line) => isEntitled(discount.customerGets, line));
   const sum = entitled.reduce((total, line) => total + line.price * line.quantity, 0);
-  if (subtotal && sum < minor(subtotal.greaterThanOrEqualToSubtotal, shop.currency)) return 'the subtotal is too small';
+  if (subtotal && sum < minor(subtotal.greaterThanOrEqualToSubtotal, shop.currency))
+    return 'the subtotal is too small';
   const units = entitled.reduce((total, line) => total + line.quantity, 0);
   if (quantity && units < Number(quantity.greaterThanOrEqualToQuantity)) return 'the quantity is too small';
   const classes = { ORDER: 'orderDiscounts', PRODUCT: 'productDiscounts', SHIPPING: 'shippingDiscounts' };
@@ -271,7 +290,11 @@ function bought(shop, discount, lines) {
   const those = lines.filter((line) => isEntitled(discount.customerBuys, line));
   const units = those.reduce((total, { quantity }) => total + quantity, 0);
   const sum = those.reduce((total, { price, quantity }) => total + price * quantity, 0);
-  return value.quantity ? Math.floor(units / Number(value.quantity)) : sum >= minor(value.amount, shop.currency) ? 1 : 0;
+  return value.quantity
+    ? Math.floor(units / Number(value.quantity))
+    : sum >= minor(value.amount, shop.currency)
+      ? 1
+      : 0;
 }
 
 function reckon(shop, discount, typed, lines, shipping, before) {
@@ -280,9 +303,18 @@ function reckon(shop, discount, typed, lines, shipping, before) {
     const { maximumShippingPrice: most } = discount.input;
     if (shipping === 0 || (most && shipping > minor(most, shop.currency))) return undefined;
     const how = { targetType: 'shipping_line', targetSelection: 'all', allocationMethod: 'each' };
-    return { ...base, ...how, valueType: 'percentage', value: '100.0', codeType: 'percentage', lines: new Map(), shipping };
+    return {
+      ...base,
+      ...how,
+      valueType: 'percentage',
+      value: '100.0',
+      codeType: 'percentage',
+      lines: new Map(),
+      shipping,
+    };
   }
-  const left = (line) => line.price * line.quantity - before.reduce((sum, one) => sum + (one.lines.get(line) ?? 0), 0);
+  const left = (line) =>
+    line.price * line.quantity - before.reduce((sum, one) => sum + (one.lines.get(line) ?? 0), 0);
   const entitled = lines.filter((line) => isEntitled(discount.customerGets, line) && left(line) > 0);
   const targetSelection = discount.customerGets.all ? 'all' : 'entitled';
   const found = (amounts, details) => {
@@ -312,7 +344,12 @@ const fixed = (amount, allocationMethod) => ({
 });
 const percent = (part, allocationMethod) => {
   const value = String(Math.round(part * 10_000) / 100);
-  return { valueType: 'percentage', value: value.includes('.') ? value : `${value}.0`, codeType: 'percentage', allocationMethod };
+  return {
+    valueType: 'percentage',
+    value: value.includes('.') ? value : `${value}.0`,
+    codeType: 'percentage',
+    allocationMethod,
+  };
 };
 
 /** How often the deal is met: where the same things are bought and got, a unit counts on one side only. */
@@ -322,7 +359,9 @@ function times(shop, discount, lines, entitled) {
   const both = entitled.filter((line) => isEntitled(discount.customerBuys, line));
   if (!quantity || both.length < entitled.length) return often;
   const units = both.reduce((sum, line) => sum + line.quantity, 0);
-  return Math.floor(units / (Number(quantity) + Number(discount.input.customerGets.value.discountOnQuantity.quantity)));
+  return Math.floor(
+    units / (Number(quantity) + Number(discount.input.customerGets.value.discountOnQuantity.quantity)),
+  );
 }
 
 /** The cheapest units that can be got are. */
@@ -333,8 +372,13 @@ function buyAndGet(shop, discount, { quantity, effect }, lines, entitled, found)
   for (const line of entitled.toSorted((a, b) => a.price - b.price)) {
     const got = Math.min(units, line.quantity);
     units -= got;
-    const off = effect.percentage ? Math.round(line.price * effect.percentage) : minor(effect.amount, shop.currency);
+    const off = effect.percentage
+      ? Math.round(line.price * effect.percentage)
+      : minor(effect.amount, shop.currency);
     amounts[entitled.indexOf(line)] = Math.min(off, line.price) * got;
   }
-  return found(amounts, effect.percentage ? percent(effect.percentage, 'each') : fixed(effect.amount, 'each'));
+  return found(
+    amounts,
+    effect.percentage ? percent(effect.percentage, 'each') : fixed(effect.amount, 'each'),
+  );
 }

@@ -7,7 +7,8 @@
 //   'after-500' …   done, that status                    'internal'      not done, 200 with INTERNAL_SERVER_ERROR
 // Operations are named as in the document; 'token' and 'bulk-file' are the two others.
 
-const KNOWN = /^(lost-before|lost-after|hang-after|hang|throttled|unauthorized|truncated|html|internal|(after-)?[45]\d\d)$/;
+const KNOWN =
+  /^(lost-before|lost-after|hang-after|hang|throttled|unauthorized|truncated|html|internal|(after-)?[45]\d\d)$/;
 
 export function addFaults(shop, faults) {
   for (const one of faults) {
@@ -34,7 +35,8 @@ export function nextFault(shop, operation) {
 export async function answerWith({ fault, retryAfter = 2 }, response, work, open) {
   if (fault === 'lost-before') return response.destroy();
   if (fault === 'hang') return open.add(response);
-  if (fault === 'html') return send(response, 200, '<!doctype html><title>Oh no</title><p>Something went wrong.', 'text/html');
+  if (fault === 'html')
+    return send(response, 200, '<!doctype html><title>Oh no</title><p>Something went wrong.', 'text/html');
   if (fault === 'unauthorized') {
     const errors = '[API] Invalid API key or access token (unrecognized login or wrong password)';
     return send(response, 401, JSON.stringify({ errors }));
@@ -46,13 +48,24 @@ export async function answerWith({ fault, retryAfter = 2 }, response, work, open
   }
   if (/^\d/.test(fault)) {
     const headers = ['429', '503'].includes(fault) ? { 'retry-after': retryAfter.toFixed(1) } : {};
-    return send(response, Number(fault), JSON.stringify({ errors: WORDS[fault] ?? 'Error' }), undefined, headers);
+    return send(
+      response,
+      Number(fault),
+      JSON.stringify({ errors: WORDS[fault] ?? 'Error' }),
+      undefined,
+      headers,
+    );
   }
   const { text, status, headers } = await work();
   if (fault === 'lost-after') return response.destroy();
   if (fault === 'hang-after') return open.add(response);
-  if (fault === 'truncated') return send(response, status, text.slice(0, Math.floor(text.length / 2)), undefined, headers);
-  return send(response, Number(fault.replace('after-', '')), JSON.stringify({ errors: 'Internal Server Error' }));
+  if (fault === 'truncated')
+    return send(response, status, text.slice(0, Math.floor(text.length / 2)), undefined, headers);
+  return send(
+    response,
+    Number(fault.replace('after-', '')),
+    JSON.stringify({ errors: 'Internal Server Error' }),
+  );
 }
 
 const WORDS = {

@@ -68,7 +68,12 @@ function invalid({ message, locations }) {
  *
  * `takes`: whether the bucket is asked (a fault may say that it is empty).
  */
-export async function answer(shop, token, { query, variables = {}, operationName }, { throttled = false, context = {} } = {}) {
+export async function answer(
+  shop,
+  token,
+  { query, variables = {}, operationName },
+  { throttled = false, context = {} } = {},
+) {
   const { schema } = shopifySchema();
   if (typeof query !== 'string') return { errors: { query: 'Required parameter missing or invalid' } };
   const { errors, document, operation } = prepare(query, operationName);
@@ -122,7 +127,10 @@ function resolve(source, args, context, info) {
 }
 
 const wrongVariable = ({ message, locations }) => ({
-  message: message.replace(/^Variable "\$(\w+)" got invalid value/, 'Variable $$$1 was provided invalid value'),
+  message: message.replace(
+    /^Variable "\$(\w+)" got invalid value/,
+    'Variable $$$1 was provided invalid value',
+  ),
   locations,
   extensions: { code: 'INVALID_VARIABLE' },
 });

@@ -42,8 +42,7 @@ export function redirect(response, location, headers = {}) {
   response.end();
 }
 
-export const escape = (text) =>
-  String(text).replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
+export const escape = (text) => String(text).replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
 
 /** What is answered as an error, with its words. */
 export class Refusal extends Error {

@@ -21,8 +21,8 @@ const DOMAIN = /^[a-z0-9][a-z0-9-]*\.myshopify\.com$/;
 export async function startShopify({ port = 0, open = false, shops = [] } = {}) {
   const double = new Double(open);
   const server = createServer((request, response) => double.handle(request, response));
-  // Idle connections of clients that keep them would keep the process.
-  server.keepAliveTimeout = 5000;
+  // Longer than clients keep theirs: one that is closed while it is used again looks like a fault.
+  server.keepAliveTimeout = 75_000;
   await new Promise((resolve, reject) => server.once('error', reject).listen(port, '127.0.0.1', resolve));
   double.port = server.address().port;
   double.origin = `http://127.0.0.1:${double.port}`;
@@ -34,9 +34,18 @@ export async function startShopify({ port = 0, open = false, shops = [] } = {}) 
     return new Promise((resolve) => server.close(resolve));
   };
   /** The same as over HTTP. */
-  const steer = (path, body, method = body === undefined ? 'GET' : 'POST') => control(double, method, path, body ?? {});
+  const steer = (path, body, method = body === undefined ? 'GET' : 'POST') =>
+    control(double, method, path, body ?? {});
   const shop = (name) => double.shops.get(name.includes('.') ? name : `${name}.myshopify.com`);
-  return { origin: double.origin, port: double.port, control: steer, shop, deliveries: double.deliveries, clock: double.clock, stop };
+  return {
+    origin: double.origin,
+    port: double.port,
+    control: steer,
+    shop,
+    deliveries: double.deliveries,
+    clock: double.clock,
+    stop,
+  };
 }
 
 class Double {
@@ -52,7 +61,10 @@ class Double {
   makeShop(spec) {
     const domain = spec.domain?.toLowerCase();
     if (!DOMAIN.test(domain ?? '')) throw new Refusal(422, `no shop's domain: ${spec.domain}`);
-    if (this.shops.has(domain)) throw new Refusal(409, `${domain} is there already`);
+    const known = this.shops.get(domain);
+    // One that came to be by a visit has no app yet.
+    if (known && !known.clientId && spec.clientId) return known.install(spec.clientId, spec.clientSecret);
+    if (known) throw new Refusal(409, `${domain} is there already`);
     const shop = new Shop(this.clock, { ...spec, domain });
     shop.emit = (topic, body) => this.deliveries.emit(shop, topic, body);
     this.shops.set(domain, shop);
@@ -91,7 +103,7 @@ class Double {
     if (pathname.startsWith('/admin/')) return this.#graphql(shop, request, response, pathname, body);
     if (!shop) return json(response, 404, { error: 'There is no such shop.' });
     shop.log.storefront++;
-    return storefront(this, shop, request, response, url, body);
+    return storefront(shop, request, response, url, body);
   }
 
   /** The shop that a request is for; undefined if there is none. */
@@ -103,7 +115,9 @@ class Double {
     const accessToken = request.headers['x-shopify-access-token'];
     if (domain) {
       const known = this.shops.get(domain);
-      return known || !this.open || !DOMAIN.test(domain) ? this.#learnt(known, pathname, body) : this.#first(domain, accessToken, pathname, body);
+      return known || !this.open || !DOMAIN.test(domain)
+        ? this.#learnt(known, pathname, body)
+        : this.#first(domain, accessToken, pathname, body);
     }
     for (const shop of this.shops.values()) {
       if (accessToken && shop.tokens.has(accessToken)) return shop;
@@ -124,10 +138,7 @@ class Double {
     const form = new URLSearchParams(body);
     const given = body.startsWith('{') ? parsed(body) : Object.fromEntries(form);
     if (!given.client_id || !given.client_secret) return shop;
-    shop.clientId = given.client_id;
-    shop.secrets = [given.client_secret];
-    shop.signing = given.client_secret;
-    return shop;
+    return shop.install(given.client_id, given.client_secret);
   }
 
   #file(request, response, pathname) {
@@ -152,7 +163,8 @@ class Double {
     const version = /^\/admin\/api\/([^/]+)\/graphql\.json$/.exec(pathname)?.[1];
     if (version !== VERSION || request.method !== 'POST') return json(response, 404, { errors: 'Not Found' });
     const given = parsed(body);
-    const { name = 'unknown' } = typeof given.query === 'string' ? prepare(given.query, given.operationName) : {};
+    const { name = 'unknown' } =
+      typeof given.query === 'string' ? prepare(given.query, given.operationName) : {};
     const log = (shop.log.requests[name] ??= { count: 0, ms: 0 });
     log.count++;
     const work = async (options) => {

@@ -6,7 +6,10 @@ const option = (name) => {
   const at = process.argv.indexOf(`--${name}`);
   return at < 0 ? undefined : process.argv[at + 1];
 };
-const shopify = await startShopify({ port: Number(option('port') ?? 0), open: process.argv.includes('--open') });
+const shopify = await startShopify({
+  port: Number(option('port') ?? 0),
+  open: process.argv.includes('--open'),
+});
 process.stdout.write(`ready ${shopify.origin}\n`);
 
 const stop = async () => {

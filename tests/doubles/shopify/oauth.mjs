@@ -11,8 +11,12 @@ export function token(shop, request, response, body) {
   if (!shop) return json(response, 404, { errors: 'Not Found' });
   shop.log.tokens++;
   if (!shop.clientId || given.client_id !== shop.clientId)
-    return fail('application_cannot_be_found', `Could not find Shopify API application with api_key ${given.client_id}`);
-  if (!shop.secrets.includes(given.client_secret)) return fail('invalid_client', 'The client secret is wrong');
+    return fail(
+      'application_cannot_be_found',
+      `Could not find Shopify API application with api_key ${given.client_id}`,
+    );
+  if (!shop.secrets.includes(given.client_secret))
+    return fail('invalid_client', 'The client secret is wrong');
   if (given.grant_type === 'client_credentials') {
     if (!shop.installed) return fail('app_not_installed', 'The app is not installed on this shop');
     return json(response, 200, issue(shop, { seconds: DAY }));
@@ -25,7 +29,8 @@ export function token(shop, request, response, body) {
       return fail('invalid_request', 'The authorization code was not found or was already used');
     shop.installed = true;
     shop.scopes = authorized.scopes;
-    if (String(given.expiring) === '1') return json(response, 200, issue(shop, { seconds: 3600, refreshable: true }));
+    if (String(given.expiring) === '1')
+      return json(response, 200, issue(shop, { seconds: 3600, refreshable: true }));
     const access_token = shop.newToken('shpat_', { expiresAt: Infinity });
     return json(response, 200, { access_token, scope: shop.scopes.join(',') });
   }
@@ -62,15 +67,28 @@ function oauthError(request, response, code, words) {
   if ((request.headers.accept ?? '').includes('application/json'))
     return json(response, 400, { error: code, error_description: words });
   const text = `Oauth error ${code}: ${words}`;
-  html(response, 400, `<html><head><title>400 - Oauth error ${code}</title></head><body>${escape(text)}</body></html>`);
+  html(
+    response,
+    400,
+    `<html><head><title>400 - Oauth error ${code}</title></head><body>${escape(text)}</body></html>`,
+  );
 }
 
 /** The consent page; `approve=1` is what its button does. */
 export function authorize(shop, url, response) {
-  const { client_id: clientId, scope = '', redirect_uri: back, state, approve } = Object.fromEntries(url.searchParams);
+  const {
+    client_id: clientId,
+    scope = '',
+    redirect_uri: back,
+    state,
+    approve,
+  } = Object.fromEntries(url.searchParams);
   if (!shop || !shop.clientId || clientId !== shop.clientId || !back || !URL.canParse(back))
     return html(response, 400, 'Oauth error invalid_request: unknown app or no redirect_uri');
-  const scopes = scope.split(',').map((one) => one.trim()).filter(Boolean);
+  const scopes = scope
+    .split(',')
+    .map((one) => one.trim())
+    .filter(Boolean);
   if (approve !== '1') {
     const button = new URLSearchParams(url.searchParams);
     button.set('approve', '1');
@@ -84,8 +102,14 @@ export function authorize(shop, url, response) {
     );
   }
   const code = randomBytes(16).toString('hex');
-  shop.authorizations.set(code, { scopes, until: Date.now() + 60_000 });
-  const host = Buffer.from(`admin.shopify.com/store/${shop.domain.split('.')[0]}`).toString('base64').replace(/=+$/, '');
+  // Without a scope those count that the app is set up with.
+  shop.authorizations.set(code, {
+    scopes: scopes.length > 0 ? scopes : shop.scopes,
+    until: Date.now() + 60_000,
+  });
+  const host = Buffer.from(`admin.shopify.com/store/${shop.domain.split('.')[0]}`)
+    .toString('base64')
+    .replace(/=+$/, '');
   const query = { code, host, shop: shop.domain, ...(state !== undefined && { state }) };
   query.timestamp = String(Math.floor(shop.clock.now() / 1000));
   const target = new URL(back);

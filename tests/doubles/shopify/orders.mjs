@@ -12,26 +12,40 @@ import { exponent, minor, newId, number } from './values.mjs';
  * code or codes, email, paid, test, created_at, landing_site, referring_site, note_attributes, currency
  * (presentment) with rate, shipping, tip, tags, source_name, manual_discount { title, amount }, customer: null.
  */
-export function place(shop, spec, { silent = false } = {}) {
+export function place(shop, spec) {
   const at = timeOf(shop, spec.created_at);
   const money = (amount) => amountOf(amount, shop.currency);
   const customer = spec.customer === null ? null : shop.customer(spec.email);
-  const lines = (spec.lines ?? [{ product: [...shop.products.keys()][0], quantity: 1 }]).map((line) => newLine(shop, line));
+  const lines = (spec.lines ?? [{ product: [...shop.products.keys()][0], quantity: 1 }]).map((line) =>
+    newLine(shop, line),
+  );
   const shipping = money(spec.shipping ?? (spec.lines?.length === 0 ? '0' : shop.shippingPrice));
   const codes = [spec.codes ?? [], spec.code ?? []].flat();
-  const { applications, refused } = apply(shop, { lines, shipping, codes, customer, at });
+  const usedAt = spec.created_at ? at : shop.clock.now();
+  const { applications, refused } = apply(shop, { lines, shipping, codes, customer, at: usedAt });
   // Who orders by control names codes that are there; a checkout just doesn't apply others.
-  if (refused.length > 0 && !spec.lenient) throw new Refusal(422, refused.map((one) => `${one.code}: ${one.reason}`).join('; '));
+  if (refused.length > 0 && !spec.lenient)
+    throw new Refusal(422, refused.map((one) => `${one.code}: ${one.reason}`).join('; '));
   if (spec.manual_discount) applications.push(manual(spec.manual_discount, lines, money));
   use(applications, customer);
 
   const order = {
     id: newId(),
     number: shop.nextOrder++,
-    ...{ createdAt: at, updatedAt: at, processedAt: at, cancelledAt: null, cancelReason: null, deleted: false },
+    ...{
+      createdAt: at,
+      updatedAt: at,
+      processedAt: at,
+      cancelledAt: null,
+      cancelReason: null,
+      deleted: false,
+    },
     ...{ test: spec.test ?? false, taxesIncluded: shop.taxesIncluded, currency: shop.currency },
-    presentment: { currency: spec.currency ?? shop.currency, rate: spec.currency && spec.currency !== shop.currency ? (spec.rate ?? 1) : 1 },
-    ...{ email: spec.email ?? null, customer, customerIndex: customer ? ++customer.orders : null },
+    presentment: {
+      currency: spec.currency ?? shop.currency,
+      rate: spec.currency && spec.currency !== shop.currency ? (spec.rate ?? 1) : 1,
+    },
+    ...{ email: spec.email ?? null, customer, customerIndex: null },
     ...{ landingSite: spec.landing_site ?? null, referringSite: spec.referring_site ?? null },
     noteAttributes: attributes(spec.note_attributes),
     ...{ sourceName: spec.source_name ?? 'web', tags: spec.tags ?? [], note: spec.note ?? null },
@@ -48,14 +62,15 @@ export function place(shop, spec, { silent = false } = {}) {
     if (application.shipping > 0) order.shipping.allocations.push({ index, amount: application.shipping });
   });
   for (const line of lines) line.tax = taxOf(order, net(line), line.taxRate);
-  if (spec.paid ?? true) order.paid = totals(order).total;
+  order.originalTotal = totals(order).total;
+  if (spec.paid ?? true) order.paid = order.originalTotal;
+  // Test orders are none of a customer's.
+  if (customer && !order.test) order.customerIndex = ++customer.orders;
   shop.orders.set(order.id, order);
   shop.touch(order, at);
-  if (!silent) {
-    tell(shop, order, 'orders/create');
-    if (order.paid > 0) tell(shop, order, 'orders/paid');
-    tell(shop, order, 'orders/updated');
-  }
+  tell(shop, order, 'orders/create');
+  if (order.paid > 0) tell(shop, order, 'orders/paid');
+  tell(shop, order, 'orders/updated');
   return { order, refused };
 }
 
@@ -70,26 +85,40 @@ export function refund(shop, order, spec = {}) {
   const money = (amount) => amountOf(amount, shop.currency);
   const before = totals(order);
   const wanted = spec.all
-    ? order.lines.filter((line) => line.currentQuantity > 0).map((line) => ({ line: line.id, quantity: line.currentQuantity }))
+    ? order.lines
+        .filter((line) => line.currentQuantity > 0)
+        .map((line) => ({ line: line.id, quantity: line.currentQuantity }))
     : (spec.lines ?? []);
   const lines = wanted.map(({ line: name, quantity = 1 }) => {
     const line = lineOf(order, name);
-    if (!(quantity > 0 && quantity <= line.currentQuantity)) throw new Refusal(422, `${quantity} of ${name} can't be refunded`);
+    if (!(quantity > 0 && quantity <= line.currentQuantity))
+      throw new Refusal(422, `${quantity} of ${name} can't be refunded`);
     const left = line.currentQuantity - quantity;
-    const subtotal = part(net(line), line.currentQuantity, line.quantity) - part(net(line), left, line.quantity);
+    const subtotal =
+      part(net(line), line.currentQuantity, line.quantity) - part(net(line), left, line.quantity);
     const tax = part(line.tax, line.currentQuantity, line.quantity) - part(line.tax, left, line.quantity);
     line.currentQuantity = left;
     return { id: newId(), line, quantity, subtotal, tax };
   });
   const shipping = spec.shipping === true || spec.all ? before.shippingLeft : money(spec.shipping ?? '0');
   if (shipping > before.shippingLeft) throw new Refusal(422, 'more shipping than was paid');
-  const named = lines.reduce((sum, line) => sum + line.subtotal + (order.taxesIncluded ? 0 : line.tax), 0) + shipping;
+  const named =
+    lines.reduce((sum, line) => sum + line.subtotal + (order.taxesIncluded ? 0 : line.tax), 0) + shipping;
   const paid = spec.amount === undefined ? Math.min(named, order.paid - refunded(order)) : money(spec.amount);
   if (paid > order.paid - refunded(order)) throw new Refusal(422, 'more than was paid');
-  const one = { id: newId(), orderId: order.id, createdAt: at, note: spec.note ?? null, lines, shipping, amount: paid };
+  const one = {
+    id: newId(),
+    orderId: order.id,
+    createdAt: at,
+    note: spec.note ?? null,
+    lines,
+    shipping,
+    amount: paid,
+  };
   one.transactionId = newId();
   // Shopify's bodies balance: money that moved = lines + shipping − adjustments.
-  one.adjustments = named === paid ? [] : [{ id: newId(), amount: named - paid, reason: 'refund_discrepancy' }];
+  one.adjustments =
+    named === paid ? [] : [{ id: newId(), amount: named - paid, reason: 'refund_discrepancy' }];
   order.refunds.push(one);
   shop.touch(order, at);
   shop.emit('refunds/create', () => refundBody(shop, order, one), one.id);
@@ -117,7 +146,8 @@ export function edit(shop, order, { add = [], remove = [], at } = {}) {
   });
   const removals = remove.map(({ line: name, quantity = 1 }) => {
     const line = lineOf(order, name);
-    if (!(quantity > 0 && quantity <= line.currentQuantity)) throw new Refusal(422, `${quantity} of ${name} can't be removed`);
+    if (!(quantity > 0 && quantity <= line.currentQuantity))
+      throw new Refusal(422, `${quantity} of ${name} can't be removed`);
     line.currentQuantity -= quantity;
     return { line, delta: quantity };
   });
@@ -136,7 +166,11 @@ export function destroy(shop, order) {
 }
 
 /** Opens a dispute, or changes the one that is open: `status` as in Shopify, in lower case. */
-export function dispute(shop, order, { status = 'needs_response', amount, reason = 'fraudulent', type = 'chargeback', at } = {}) {
+export function dispute(
+  shop,
+  order,
+  { status = 'needs_response', amount, reason = 'fraudulent', type = 'chargeback', at } = {},
+) {
   const now = timeOf(shop, at);
   const known = order.disputes.at(-1);
   const value = amount === undefined ? order.paid : amountOf(amount, shop.currency);
@@ -164,17 +198,23 @@ function changed(shop, order, at, topic) {
 }
 
 function newLine(shop, spec) {
-  const product = spec.product === undefined || spec.product === null ? undefined : findProduct(shop, spec.product);
+  const product =
+    spec.product === undefined || spec.product === null ? undefined : findProduct(shop, spec.product);
   if (spec.product && !product) throw new Refusal(422, `no product ${spec.product}`);
   const quantity = spec.quantity ?? 1;
-  if (!Number.isInteger(quantity) || quantity < 1) throw new Refusal(422, 'a quantity is a whole number from 1');
+  if (!Number.isInteger(quantity) || quantity < 1)
+    throw new Refusal(422, 'a quantity is a whole number from 1');
   if (!product && spec.price === undefined) throw new Refusal(422, 'a line without a product needs a price');
   return {
     id: newId(),
     product,
     title: spec.title ?? product?.title ?? 'Custom item',
     sku: product?.variant.sku ?? null,
-    ...{ quantity, currentQuantity: quantity, price: spec.price === undefined ? product.variant.price : amountOf(spec.price, shop.currency) },
+    ...{
+      quantity,
+      currentQuantity: quantity,
+      price: spec.price === undefined ? product.variant.price : amountOf(spec.price, shop.currency),
+    },
     giftCard: spec.gift_card ?? product?.giftCard ?? false,
     tip: spec.tip ?? false,
     taxRate: spec.tax_rate ?? (product?.giftCard ? 0 : shop.taxRate),
@@ -206,7 +246,8 @@ export const net = (line) => line.price * line.quantity - off(line.allocations);
 /** The part of a line's amount that some of its units make. */
 export const part = (amount, units, of) => Number((BigInt(amount) * BigInt(units)) / BigInt(of));
 
-const taxOf = (order, amount, rate) => Math.round(order.taxesIncluded ? amount - amount / (1 + rate) : amount * rate);
+const taxOf = (order, amount, rate) =>
+  Math.round(order.taxesIncluded ? amount - amount / (1 + rate) : amount * rate);
 
 export const refunded = (order) => order.refunds.reduce((sum, { amount }) => sum + amount, 0);
 
@@ -257,7 +298,8 @@ export function journeyOf(shop, order) {
   const { journeyMs } = shop.settings;
   const isReady = ready ?? (journeyMs !== null && shop.clock.now() >= order.createdAt + journeyMs);
   if (!isReady) return { ready: false };
-  const seen = order.landingSite ? { landingPage: order.landingSite, referrerUrl: order.referringSite } : null;
+  const isPage = order.landingSite && URL.canParse(order.landingSite, `https://${shop.domain}`);
+  const seen = isPage ? { landingPage: order.landingSite, referrerUrl: order.referringSite } : null;
   const visit = lastVisit === undefined ? seen : lastVisit;
   return { ready: true, firstVisit: firstVisit === undefined ? visit : firstVisit, lastVisit: visit };
 }

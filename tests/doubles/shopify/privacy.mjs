@@ -26,7 +26,7 @@ function inPage({ required, autoload }) {
     analyticsProcessingAllowed: () => allowed('analytics'),
     marketingAllowed: () => allowed('marketing'),
     preferencesProcessingAllowed: () => allowed('preferences'),
-    saleOfDataAllowed: () => allowed('sale_of_data'),
+    saleOfDataAllowed: () => kept().sale_of_data !== false,
     getRegion: () => (required ? 'DE' : 'US'),
     setTrackingConsent: (consent, done) => {
       sessionStorage.setItem(KEY, JSON.stringify({ ...kept(), ...consent }));
@@ -34,7 +34,7 @@ function inPage({ required, autoload }) {
         marketingAllowed: allowed('marketing'),
         analyticsAllowed: allowed('analytics'),
         preferencesAllowed: allowed('preferences'),
-        saleOfDataAllowed: allowed('sale_of_data'),
+        saleOfDataAllowed: api.saleOfDataAllowed(),
       };
       setTimeout(() => {
         document.dispatchEvent(new CustomEvent('visitorConsentCollected', { detail }));

@@ -2,7 +2,12 @@
 import { minor, newSmallId } from './values.mjs';
 
 const USUAL = [
-  { handle: 'linen-duvet', title: 'Stonewashed Linen Duvet Cover', price: '189.00', collections: ['bedding', 'linen'] },
+  {
+    handle: 'linen-duvet',
+    title: 'Stonewashed Linen Duvet Cover',
+    price: '189.00',
+    collections: ['bedding', 'linen'],
+  },
   { handle: 'linen-pillow', title: 'Linen Pillowcase', price: '39.00', collections: ['bedding', 'linen'] },
   { handle: 'beeswax-candles', title: 'Beeswax Dinner Candles', price: '24.00', collections: ['home'] },
   { handle: 'wool-throw', title: 'Merino Throw', price: '129.00', collections: ['bedding', 'home'] },
@@ -20,9 +25,22 @@ export function catalogue(specs = USUAL, currency) {
 
 export function addProduct(products, collections, spec, currency) {
   const { handle, title = handle, price, giftCard = false } = spec;
-  const product = { id: spec.id ?? newSmallId(), handle, title, giftCard, createdAt: Date.now(), collections: new Set() };
+  const product = {
+    id: spec.id ?? newSmallId(),
+    handle,
+    title,
+    giftCard,
+    createdAt: Date.now(),
+    collections: new Set(),
+  };
   const sku = spec.sku ?? handle.toUpperCase();
-  product.variant = { id: spec.variantId ?? newSmallId(), product, title: 'Default Title', sku, price: amount(price, currency) };
+  product.variant = {
+    id: spec.variantId ?? newSmallId(),
+    product,
+    title: 'Default Title',
+    sku,
+    price: amount(price, currency),
+  };
   products.set(product.id, product);
   for (const name of spec.collections ?? []) {
     const known = [...collections.values()].find((one) => one.handle === name);

@@ -59,6 +59,8 @@ export class Shop {
       /** When customerJourneySummary is ready after the order; null: only when told. */
       journeyMs: 10_000,
       complianceUri: spec.complianceUri,
+      /** Whether the app may see shoppers: without it, orders can't be subscribed to or read. */
+      protectedCustomerData: true,
       ...spec.settings,
     };
     this.bucket = new Bucket({ ...BUCKETS[this.plan.key], ...spec.bucket });
@@ -83,6 +85,14 @@ export class Shop {
     this.log = { requests: {}, tokens: 0, throttled: 0, points: 0, storefront: 0, deliveries: counters() };
     /** Set by the server: (topic, body) → void. */
     this.emit = () => {};
+  }
+
+  /** The app with its secret, which signs deliveries from now on. */
+  install(clientId, clientSecret) {
+    this.clientId = clientId;
+    this.secrets = [clientSecret];
+    this.signing = clientSecret;
+    return this;
   }
 
   /** The scopes of a token, a write scope with what it reads. */
@@ -124,7 +134,15 @@ export class Shop {
   }
 }
 
-const counters = () => ({ sent: 0, acknowledged: 0, failed: 0, lost: 0, repeated: 0, given_up: 0, topics: {} });
+const counters = () => ({
+  sent: 0,
+  acknowledged: 0,
+  failed: 0,
+  lost: 0,
+  repeated: 0,
+  given_up: 0,
+  topics: {},
+});
 
 const title = (name) =>
   name

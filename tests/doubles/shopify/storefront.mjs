@@ -10,13 +10,20 @@ import { plain } from './values.mjs';
 const MAX_UNITS = 1000;
 
 /** Answers a request of a shopper. */
-export function storefront(double, shop, request, response, url, body) {
+export function storefront(shop, request, response, url, body) {
   const visit = visitOf(shop, request, url);
-  const call = { double, shop, request, response, url, visit, given: body === '' ? {} : bodyFields(request, body) };
+  const call = {
+    shop,
+    request,
+    response,
+    url,
+    visit,
+    given: body === '' ? {} : bodyFields(request, body),
+  };
   const { method } = request;
   for (const [verb, path, handler] of ROUTES) {
     const match = verb === method && path.exec(url.pathname);
-    if (match) return handler(call, ...match.slice(1).map(decodeURIComponent));
+    if (match) return handler(call, ...match.slice(1).map(decoded));
   }
   return page(call, 404, 'Not found', '<p>There is no such page.</p>');
 }
@@ -36,6 +43,15 @@ function bodyFields(request, body) {
   return given;
 }
 
+/** What was meant, also of what nobody encoded right. */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 /** A session: its first page (kept 30 minutes), its cart and its code, told by cookies. */
 function visitOf(shop, request, url) {
   const cookies = Object.fromEntries(
@@ -44,7 +60,7 @@ function visitOf(shop, request, url) {
       return [pair.slice(0, at), pair.slice(at + 1)];
     }),
   );
-  const token = decodeURIComponent(cookies.cart ?? '');
+  const token = decoded(cookies.cart ?? '');
   let cart = shop.carts.get(token);
   if (!cart) {
     cart = { token: randomBytes(16).toString('hex'), items: new Map(), attributes: {}, note: null };
@@ -52,11 +68,11 @@ function visitOf(shop, request, url) {
     if (shop.carts.size > 20_000) shop.carts.delete(shop.carts.keys().next().value);
     shop.carts.set(cart.token, cart);
   }
-  const isPage = request.method === 'GET' && !/\.js(on)?$|^\/discount\//.test(url.pathname);
-  const landing = cookies._landing_page ? decodeURIComponent(cookies._landing_page) : undefined;
+  const isPage = request.method === 'GET' && !/\.(js|json|ico)$|^\/discount\//.test(url.pathname);
+  const landing = cookies._landing_page ? decoded(cookies._landing_page) : undefined;
   const first = landing ?? (isPage ? url.pathname + url.search : undefined);
-  const referrer = cookies._orig_referrer ? decodeURIComponent(cookies._orig_referrer) : elsewhere(request);
-  const code = cookies.discount_code ? decodeURIComponent(cookies.discount_code) : undefined;
+  const referrer = cookies._orig_referrer ? decoded(cookies._orig_referrer) : elsewhere(request);
+  const code = cookies.discount_code ? decoded(cookies.discount_code) : undefined;
   return { cart, landing: first, isNew: landing === undefined && first !== undefined, referrer, code };
 }
 
@@ -67,7 +83,8 @@ function elsewhere({ headers }) {
 }
 
 function cookiesOf({ visit }, more = []) {
-  const set = (name, value, seconds) => `${name}=${encodeURIComponent(value)}; Path=/; Max-Age=${seconds}; SameSite=Lax`;
+  const set = (name, value, seconds) =>
+    `${name}=${encodeURIComponent(value)}; Path=/; Max-Age=${seconds}; SameSite=Lax`;
   const cookies = [set('cart', visit.cart.token, 14 * 86_400), ...more];
   if (visit.isNew) cookies.push(set('_landing_page', visit.landing, 1800));
   if (visit.isNew && visit.referrer) cookies.push(set('_orig_referrer', visit.referrer, 1800));
@@ -113,7 +130,10 @@ const shown = (shop, value) => `${plain(value, shop.currency)} ${shop.currency}`
 
 const productList = (shop, products) =>
   `<ul>${[...products]
-    .map((one) => `<li><a href="/products/${escape(one.handle)}">${escape(one.title)}</a> ${shown(shop, one.variant.price)}</li>`)
+    .map(
+      (one) =>
+        `<li><a href="/products/${escape(one.handle)}">${escape(one.title)}</a> ${shown(shop, one.variant.price)}</li>`,
+    )
     .join('\n')}</ul>`;
 
 function home(call) {
@@ -163,9 +183,18 @@ function linesOf(shop, { items }) {
 function cartView({ shop, visit }) {
   const { cart, code } = visit;
   const lines = linesOf(shop, cart);
-  const { applications } = apply(shop, { lines, shipping: 0, codes: code ? [code] : [], customer: null, at: shop.clock.now() });
+  const { applications } = apply(shop, {
+    lines,
+    shipping: 0,
+    codes: code ? [code] : [],
+    customer: null,
+    at: shop.clock.now(),
+  });
   const total = lines.reduce((sum, { price, quantity }) => sum + price * quantity, 0);
-  const off = applications.reduce((sum, one) => sum + [...one.lines.values()].reduce((all, value) => all + value, 0), 0);
+  const off = applications.reduce(
+    (sum, one) => sum + [...one.lines.values()].reduce((all, value) => all + value, 0),
+    0,
+  );
   return {
     token: cart.token,
     note: cart.note,
@@ -214,7 +243,8 @@ function variant(shop, id) {
 
 function quantityOf(given) {
   const quantity = Number(given ?? 1);
-  if (!Number.isInteger(quantity) || quantity < 0 || quantity > MAX_UNITS) throw new Refusal(422, 'Quantity is invalid');
+  if (!Number.isInteger(quantity) || quantity < 0 || quantity > MAX_UNITS)
+    throw new Refusal(422, 'Quantity is invalid');
   return quantity;
 }
 
@@ -242,13 +272,17 @@ function merge(cart, { attributes, note }) {
 function update({ shop, visit, given }) {
   const { cart } = visit;
   const { updates } = given;
-  const list = Array.isArray(updates) ? [...cart.items.keys()].map((id, at) => [id, updates[at]]) : Object.entries(updates ?? {});
+  const list = Array.isArray(updates)
+    ? [...cart.items.keys()].map((id, at) => [id, updates[at]])
+    : Object.entries(updates ?? {});
   for (const [id, quantity] of list) if (quantity !== undefined) setUnits(shop, cart, id, quantity);
   merge(cart, given);
 }
 
 function change({ shop, visit, given }) {
-  const id = given.line ? [...visit.cart.items.keys()][Number(given.line) - 1] : String(given.id ?? '').split(':')[0];
+  const id = given.line
+    ? [...visit.cart.items.keys()][Number(given.line) - 1]
+    : String(given.id ?? '').split(':')[0];
   setUnits(shop, visit.cart, id, given.quantity);
 }
 
@@ -262,7 +296,9 @@ function setUnits(shop, cart, id, given) {
 function cartPage(call) {
   const { shop, visit } = call;
   const lines = linesOf(shop, visit.cart);
-  const rows = lines.map(({ product: one, quantity }) => `<li>${quantity} × ${escape(one.title)}</li>`).join('\n');
+  const rows = lines
+    .map(({ product: one, quantity }) => `<li>${quantity} × ${escape(one.title)}</li>`)
+    .join('\n');
   const empty = '<p>Your cart is empty.</p>';
   const form = `<ul>${rows}</ul><form method="post" action="/cart"><button name="checkout">Check out</button></form>`;
   page(call, 200, 'Your cart', lines.length > 0 ? form : empty);
@@ -315,7 +351,9 @@ function buy(call) {
   const { shop, visit, given } = call;
   const now = given.buy_now ? variant(shop, given.buy_now) : undefined;
   const { cart, code, landing, referrer } = visit;
-  const lines = now ? [{ product: now.id, quantity: 1 }] : linesOf(shop, cart).map(({ product: one, quantity }) => ({ product: one.id, quantity }));
+  const lines = now
+    ? [{ product: now.id, quantity: 1 }]
+    : linesOf(shop, cart).map(({ product: one, quantity }) => ({ product: one.id, quantity }));
   if (lines.length === 0) return page(call, 422, 'Checkout', '<p>Your cart is empty.</p>');
   const typed = given.discount ?? code;
   const { order, refused } = place(shop, {
@@ -337,10 +375,16 @@ function thanks(call, token) {
   if (!order) return page(call, 404, 'Not found', '<p>There is no such order.</p>');
   const codes = order.applications.map(({ code }) => code).join(', ');
   const used = codes ? `<p>Discount: <span id="codes">${escape(codes)}</span></p>` : '';
-  page(call, 200, 'Thank you', `<p>Your order is <span id="order" data-id="${order.id}">#${order.number}</span>.</p>${used}`);
+  page(
+    call,
+    200,
+    'Thank you',
+    `<p>Your order is <span id="order" data-id="${order.id}">#${order.number}</span>.</p>${used}`,
+  );
 }
 
 const ROUTES = [
+  ['GET', /^\/favicon\.ico$/, ({ response }) => void response.writeHead(204).end()],
   ['GET', /^\/$/, home],
   ['GET', /^\/products\/([^/]+)$/, product],
   ['GET', /^\/collections\/([^/]+)$/, collection],

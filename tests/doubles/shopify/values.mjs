@@ -70,7 +70,8 @@ export function divide(whole, weights) {
 }
 
 /** A time as GraphQL writes it: whole seconds, in UTC. */
-export const utc = (ms) => (ms === null || ms === undefined ? null : new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z'));
+export const utc = (ms) =>
+  ms === null || ms === undefined ? null : new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 
 const zones = new Map();
 
@@ -84,7 +85,8 @@ export function local(ms, timezone) {
   }
   const name = format.formatToParts(ms).find(({ type }) => type === 'timeZoneName').value;
   const offset = name === 'GMT' ? '+00:00' : name.slice(3, 9);
-  const minutes = (offset[0] === '-' ? -1 : 1) * (Number(offset.slice(1, 3)) * 60 + Number(offset.slice(4, 6)));
+  const minutes =
+    (offset[0] === '-' ? -1 : 1) * (Number(offset.slice(1, 3)) * 60 + Number(offset.slice(4, 6)));
   return new Date(ms + minutes * 60_000).toISOString().slice(0, 19) + offset;
 }
 

@@ -12,7 +12,14 @@ export const enumOf = (topic) => topic.toUpperCase().replace('/', '_');
 export class Deliveries {
   /** What of another address is called instead: `{ 'https://shop.example': 'http://127.0.0.1:1234' }`. */
   mapped = {};
-  #settings = { timeoutMs: 5000, retryMs: [200, 1000, 3000], lost: 0, repeated: 0, atOnce: 16, paused: false };
+  #settings = {
+    timeoutMs: 5000,
+    retryMs: [200, 1000, 3000],
+    lost: 0,
+    repeated: 0,
+    atOnce: 16,
+    paused: false,
+  };
   #random = random(1);
   #waiting = [];
   #underWay = 0;
@@ -37,7 +44,10 @@ export class Deliveries {
       const text = JSON.stringify(only(value, includeFields));
       const delivery = { shop, topic, uri, text, name, ...event, id: randomUUID(), tries: 0 };
       // Lost ones draw once, so that the same seed loses the same.
-      const [isLost, isRepeated] = [this.#random() < this.#settings.lost, this.#random() < this.#settings.repeated];
+      const [isLost, isRepeated] = [
+        this.#random() < this.#settings.lost,
+        this.#random() < this.#settings.repeated,
+      ];
       if (isLost) {
         shop.log.deliveries.lost++;
         continue;
@@ -124,7 +134,8 @@ function only(body, names) {
     if (!(name in body)) continue;
     const inner = body[name];
     if (rest.length === 0 || inner === null || typeof inner !== 'object') kept[name] = inner;
-    else if (Array.isArray(inner)) kept[name] = inner.map((one, at) => ({ ...kept[name]?.[at], ...only(one, [rest.join('.')]) }));
+    else if (Array.isArray(inner))
+      kept[name] = inner.map((one, at) => ({ ...kept[name]?.[at], ...only(one, [rest.join('.')]) }));
     else kept[name] = { ...kept[name], ...only(inner, [rest.join('.')]) };
   }
   return kept;

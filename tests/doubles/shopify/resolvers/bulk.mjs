@@ -67,7 +67,10 @@ export function bulkMutations(shop) {
     },
     bulkOperationCancel: ({ id }) => {
       const one = shop.bulks.get(idOf('BulkOperation', id));
-      const fail = (message) => ({ bulkOperation: one ? view(one) : null, userErrors: [{ field: ['id'], message }] });
+      const fail = (message) => ({
+        bulkOperation: one ? view(one) : null,
+        userErrors: [{ field: ['id'], message }],
+      });
       if (!one) return fail('Bulk operation does not exist');
       if (!isOpen(one)) return fail('A bulk operation cannot be canceled when it is completed');
       one.status = 'CANCELING';

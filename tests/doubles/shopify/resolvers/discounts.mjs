@@ -1,7 +1,19 @@
 // Discounts: their view, and what is done with them.
 import { GraphQLError } from 'graphql';
 import { connection, count } from '../connection.mjs';
-import { addCode, classOf, discountBody, KINDS, redeemCodeBody, remove, removeCodes, save, setActive, statusOf, TAKEN } from '../discounts.mjs';
+import {
+  addCode,
+  classOf,
+  discountBody,
+  KINDS,
+  redeemCodeBody,
+  remove,
+  removeCodes,
+  save,
+  setActive,
+  statusOf,
+  TAKEN,
+} from '../discounts.mjs';
 import { matcher } from '../search.mjs';
 import { decimal, gid, idOf, minor, newId, utc } from '../values.mjs';
 import { collectionOf, productOf, variantOf } from './products.mjs';
@@ -24,9 +36,17 @@ const discountNode = (shop, discount) => ({
   discount: () => view(shop, discount),
 });
 
-const money = (shop, amount) => ({ amount: decimal(minor(amount, shop.currency), shop.currency), currencyCode: shop.currency });
+const money = (shop, amount) => ({
+  amount: decimal(minor(amount, shop.currency), shop.currency),
+  currencyCode: shop.currency,
+});
 
-const redeemCode = ({ id, code, usage }) => ({ id: gid('DiscountRedeemCode', id), code, asyncUsageCount: usage, createdBy: null });
+const redeemCode = ({ id, code, usage }) => ({
+  id: gid('DiscountRedeemCode', id),
+  code,
+  asyncUsageCount: usage,
+  createdBy: null,
+});
 
 function view(shop, discount) {
   const { input, kind } = discount;
@@ -108,7 +128,8 @@ function itemsView(shop, items) {
   const pick = (list, known) => list.map((id) => known.get(id.split('/').pop())).filter(Boolean);
   if (items.collections.length > 0) {
     const list = pick(items.collections, shop.collections);
-    const collections = (args, context) => connection(list, args, { view: (one) => collectionOf(shop, one) }, context);
+    const collections = (args, context) =>
+      connection(list, args, { view: (one) => collectionOf(shop, one) }, context);
     return { __typename: 'DiscountCollections', collections };
   }
   const variants = new Map([...shop.products.values()].map(({ variant }) => [variant.id, variant]));
@@ -124,7 +145,9 @@ function itemsView(shop, items) {
 function valueView(shop, { percentage, discountAmount, discountOnQuantity }) {
   if (discountOnQuantity) {
     const { quantity, effect } = discountOnQuantity;
-    const shown = effect.percentage ? { percentage: effect.percentage } : { discountAmount: { amount: effect.amount } };
+    const shown = effect.percentage
+      ? { percentage: effect.percentage }
+      : { discountAmount: { amount: effect.amount } };
     return {
       __typename: 'DiscountOnQuantity',
       quantity: { quantity: String(quantity) },
@@ -157,7 +180,9 @@ function summaryOf(shop, { kind, input, customerGets }) {
   if (kind === 'freeShipping') return 'Free shipping on all products';
   const { percentage, discountAmount } = input.customerGets.value;
   if (kind === 'bxgy') return 'Buy X, get Y';
-  const off = percentage ? `${Math.round(percentage * 10_000) / 100}%` : `${discountAmount.amount} ${shop.currency}`;
+  const off = percentage
+    ? `${Math.round(percentage * 10_000) / 100}%`
+    : `${discountAmount.amount} ${shop.currency}`;
   return `${off} off ${customerGets.all ? 'entire order' : 'selected products'}`;
 }
 
@@ -191,10 +216,12 @@ export function discountQueries(shop, finders) {
     found.sort((a, b) => compareKeys(keyOf(a), keyOf(b)));
     return connection(found, args, { view: (one) => shown(shop, one), keyOf }, context);
   };
-  const one = (shown) => ({ id }) => {
-    const found = find(shop, id);
-    return found ? shown(shop, found) : null;
-  };
+  const one =
+    (shown) =>
+    ({ id }) => {
+      const found = find(shop, id);
+      return found ? shown(shop, found) : null;
+    };
   const creation = ({ id }) => {
     const found = shop.creations.get(idOf('DiscountRedeemCodeBulkCreation', id));
     return found ? creationView(shop, found) : null;
@@ -224,7 +251,10 @@ export function discountQueries(shop, finders) {
 const compareKeys = ([a, idA], [b, idB]) => (a < b ? -1 : a > b ? 1 : Number(BigInt(idA) - BigInt(idB)));
 
 export function discountMutations(shop) {
-  const failed = (rest, field, code, message) => ({ ...rest, userErrors: [{ field, code, message, extraInfo: null }] });
+  const failed = (rest, field, code, message) => ({
+    ...rest,
+    userErrors: [{ field, code, message, extraInfo: null }],
+  });
   const missing = (rest, field = ['id']) => failed(rest, field, 'INVALID', 'Discount does not exist.');
   const saved = ({ discount, errors }) => ({
     codeDiscountNode: discount ? node(shop, discount) : null,
@@ -236,21 +266,32 @@ export function discountMutations(shop) {
     if (!discount || discount.kind !== kind) return missing({ codeDiscountNode: null });
     return saved(save(shop, kind, args[KINDS[kind].argument], discount));
   };
-  const activate = (active) => ({ id }) => {
-    const discount = find(shop, id);
-    if (!discount) return missing({ codeDiscountNode: null });
-    setActive(shop, discount, active);
-    return { codeDiscountNode: node(shop, discount), userErrors: [] };
-  };
+  const activate =
+    (active) =>
+    ({ id }) => {
+      const discount = find(shop, id);
+      if (!discount) return missing({ codeDiscountNode: null });
+      setActive(shop, discount, active);
+      return { codeDiscountNode: node(shop, discount), userErrors: [] };
+    };
   /** A job over discounts: done a moment later. */
-  const bulk = (work) => ({ ids, search, savedSearchId }) => {
-    if (savedSearchId) throw new GraphQLError('The double has no saved searches');
-    if ((ids === undefined) === (search === undefined))
-      return failed({ job: null }, ['ids'], 'MISSING_ARGUMENT', 'Exactly one of ids, search and savedSearchId is needed');
-    tooMany(ids);
-    const list = ids ? ids.map((id) => find(shop, id)).filter(Boolean) : [...shop.discounts.values()].filter(matcher(search, FIELDS(shop)));
-    return { job: later(shop, () => list.forEach(work)), userErrors: [] };
-  };
+  const bulk =
+    (work) =>
+    ({ ids, search, savedSearchId }) => {
+      if (savedSearchId) throw new GraphQLError('The double has no saved searches');
+      if ((ids === undefined) === (search === undefined))
+        return failed(
+          { job: null },
+          ['ids'],
+          'MISSING_ARGUMENT',
+          'Exactly one of ids, search and savedSearchId is needed',
+        );
+      tooMany(ids);
+      const list = ids
+        ? ids.map((id) => find(shop, id)).filter(Boolean)
+        : [...shop.discounts.values()].filter(matcher(search, FIELDS(shop)));
+      return { job: later(shop, () => list.forEach(work)), userErrors: [] };
+    };
   return {
     discountCodeBasicCreate: create('basic'),
     discountCodeBasicUpdate: update('basic'),
@@ -273,14 +314,20 @@ export function discountMutations(shop) {
       tooMany(codes);
       const discount = find(shop, discountId);
       if (!discount) return missing({ bulkCreation: null }, ['discountId']);
-      if (codes.length === 0) return failed({ bulkCreation: null }, ['codes'], 'BLANK', "Codes can't be blank");
+      if (codes.length === 0)
+        return failed({ bulkCreation: null }, ['codes'], 'BLANK', "Codes can't be blank");
       return { bulkCreation: creationView(shop, startCreation(shop, discount, codes)), userErrors: [] };
     },
     discountCodeRedeemCodeBulkDelete: ({ discountId, ids, search }) => {
       const discount = find(shop, discountId);
       if (!discount) return missing({ job: null }, ['discountId']);
       if ((ids === undefined) === (search === undefined))
-        return failed({ job: null }, ['ids'], 'MISSING_ARGUMENT', 'Exactly one of ids, search and savedSearchId is needed');
+        return failed(
+          { job: null },
+          ['ids'],
+          'MISSING_ARGUMENT',
+          'Exactly one of ids, search and savedSearchId is needed',
+        );
       tooMany(ids);
       const wanted = new Set(ids?.map((id) => idOf('DiscountRedeemCode', id)));
       const fits = ids ? ({ id }) => wanted.has(id) : matcher(search, { code: ({ code }) => code });
@@ -320,7 +367,11 @@ const creationView = (shop, one) => ({
       one.codes,
       args,
       {
-        view: ({ code, errors, made }) => ({ code, errors, discountRedeemCode: made ? redeemCode(made) : null }),
+        view: ({ code, errors, made }) => ({
+          code,
+          errors,
+          discountRedeemCode: made ? redeemCode(made) : null,
+        }),
       },
       context,
     ),

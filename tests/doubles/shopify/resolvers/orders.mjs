@@ -58,7 +58,8 @@ class OrderView {
   fullyPaid = () => ['paid', 'partially_refunded', 'refunded'].includes(financialStatus(this.#order));
   unpaid = () => this.#order.paid === 0;
   discountCode = () => this.discountCodes()[0] ?? null;
-  discountCodes = () => this.#order.applications.filter(({ type }) => type === 'discount_code').map(({ code }) => code);
+  discountCodes = () =>
+    this.#order.applications.filter(({ type }) => type === 'discount_code').map(({ code }) => code);
   discountApplications = (args, context) => {
     const list = this.#order.applications.map((one, index) => [one, index]);
     const view = ([one, index]) => applicationView(this.#order, one, index);
@@ -67,7 +68,11 @@ class OrderView {
   customAttributes = () => this.#order.noteAttributes.map(({ name, value }) => ({ key: name, value }));
   customer = () => (this.#order.customer ? customerView(this.#order.customer) : null);
   customerJourneySummary = () => journeyView(this.#shop, this.#order);
-  landingPageUrl = () => this.#order.landingSite;
+  landingPageUrl = () => {
+    const { landingSite } = this.#order;
+    const shop = `https://${this.#shop.domain}`;
+    return landingSite && URL.canParse(landingSite, shop) ? new URL(landingSite, shop).href : null;
+  };
   referrerUrl = () => this.#order.referringSite;
   disputes = () =>
     this.#order.disputes.map((one) => ({
@@ -81,11 +86,16 @@ class OrderView {
   };
   refunds = ({ first }) =>
     this.#order.refunds.slice(0, first ?? undefined).map((one) => refundView(this.#shop, this.#order, one));
+  shippingLines = (args, context) => {
+    const list = this.#order.shipping.price > 0 ? [this.#order] : [];
+    return connection(list, args, { view: shippingView }, context);
+  };
   shippingLine = () => (this.#order.shipping.price > 0 ? shippingView(this.#order) : null);
   taxLines = () => taxLineViews(this.#order, this.#sums().tax, rateOf(this.#order));
   currentTaxLines = () => taxLineViews(this.#order, this.#sums().currentTax, rateOf(this.#order));
   subtotalLineItemsQuantity = () => this.#order.lines.reduce((sum, { quantity }) => sum + quantity, 0);
-  currentSubtotalLineItemsQuantity = () => this.#order.lines.reduce((sum, line) => sum + line.currentQuantity, 0);
+  currentSubtotalLineItemsQuantity = () =>
+    this.#order.lines.reduce((sum, line) => sum + line.currentQuantity, 0);
 
   subtotalPriceSet = () => this.#bag(this.#sums().subtotal);
   currentSubtotalPriceSet = () => this.#bag(this.#sums().currentSubtotal);
@@ -97,7 +107,7 @@ class OrderView {
   currentShippingPriceSet = () => this.#bag(this.#sums().shippingLeft);
   totalTipReceivedSet = () => this.#bag(this.#order.tip);
   totalPriceSet = () => this.#bag(this.#sums().total);
-  originalTotalPriceSet = () => this.#bag(this.#sums().total);
+  originalTotalPriceSet = () => this.#bag(this.#order.originalTotal);
   currentTotalPriceSet = () => this.#bag(this.#sums().currentTotal);
   totalRefundedSet = () => this.#bag(this.#sums().refunded);
   totalReceivedSet = () => this.#bag(this.#order.paid);
@@ -147,16 +157,28 @@ const rateOf = (order) => order.lines.find(({ taxRate }) => taxRate > 0)?.taxRat
 
 function taxLineViews(order, tax, rate) {
   if (tax === 0 && rate === 0) return [];
-  return [{ title: 'VAT', rate, ratePercentage: rate * 100, channelLiable: false, source: null, priceSet: bagOf(order)(tax) }];
+  return [
+    {
+      title: 'VAT',
+      rate,
+      ratePercentage: rate * 100,
+      channelLiable: false,
+      source: null,
+      priceSet: bagOf(order)(tax),
+    },
+  ];
 }
 
 function lineView(shop, order, line) {
   const bag = bagOf(order);
   const taken = line.price * line.quantity - net(line);
-  // Without `withCodeDiscounts` only what isn't by code and across the order is taken off.
-  const beside = line.allocations
-    .filter(({ index }) => order.applications[index].type !== 'discount_code')
-    .reduce((sum, { amount }) => sum + amount, 0);
+  // Discounts of the whole order are never in it, those by code only if that is asked for.
+  const discounted = (withCodes) =>
+    line.allocations.reduce((left, { index, amount }) => {
+      const { type, targetSelection, allocationMethod } = order.applications[index];
+      const isOfOrder = targetSelection === 'all' && allocationMethod === 'across';
+      return isOfOrder || (type === 'discount_code' && !withCodes) ? left : left - amount;
+    }, line.price * line.quantity);
   return {
     __typename: 'LineItem',
     id: gid('LineItem', line.id),
@@ -177,7 +199,7 @@ function lineView(shop, order, line) {
     variant: () => (line.product ? variantOf(shop, line.product.variant) : null),
     originalUnitPriceSet: () => bag(line.price),
     originalTotalSet: () => bag(line.price * line.quantity),
-    discountedTotalSet: ({ withCodeDiscounts }) => bag(line.price * line.quantity - (withCodeDiscounts ? taken : beside)),
+    discountedTotalSet: ({ withCodeDiscounts }) => bag(discounted(withCodeDiscounts)),
     totalDiscountSet: () => bag(taken),
     discountedUnitPriceAfterAllDiscountsSet: () => bag(part(net(line), 1, line.quantity)),
     discountAllocations: () => allocationViews(order, line.allocations),
@@ -205,7 +227,8 @@ function shippingView(order) {
 
 function refundView(shop, order, one) {
   const bag = bagOf(order);
-  const lines = (args, context) => connection(one.lines, args, { view: (line) => refundLineView(shop, order, line) }, context);
+  const lines = (args, context) =>
+    connection(one.lines, args, { view: (line) => refundLineView(shop, order, line) }, context);
   return {
     __typename: 'Refund',
     id: gid('Refund', one.id),
@@ -273,7 +296,7 @@ function journeyView(shop, order) {
   const visits = [firstVisit, lastVisit].filter(Boolean);
   return {
     ready: true,
-    customerOrderIndex: order.customerIndex === null ? null : order.customerIndex - 1,
+    customerOrderIndex: order.customerIndex,
     daysToConversion: visits.length > 0 ? 0 : null,
     firstVisit: firstVisit ? visitView(shop, order, firstVisit, 'first') : null,
     lastVisit: lastVisit ? visitView(shop, order, lastVisit, 'last') : null,
@@ -358,7 +381,10 @@ function found(shop, sortKey, query) {
   const key = `${sortKey} ${query ?? ''}`;
   if (!memory.lists.has(key)) {
     const list = [...shop.orders.values()].filter(matcher(query, FIELDS));
-    memory.lists.set(key, list.sort((a, b) => compare(keyOf(a), keyOf(b))));
+    memory.lists.set(
+      key,
+      list.sort((a, b) => compare(keyOf(a), keyOf(b))),
+    );
   }
   return memory.lists.get(key);
 }
@@ -370,28 +396,57 @@ export function orderQueries(shop, finders) {
     const since = shop.clock.now() - SIXTY_DAYS;
     return ({ createdAt }) => createdAt >= since;
   };
+  const approved = () => {
+    if (shop.settings.protectedCustomerData) return;
+    const documentation = 'https://shopify.dev/docs/apps/launch/protected-customer-data';
+    const message = `This app is not approved to access the Order object. See ${documentation} for more details.`;
+    throw new GraphQLError(message, { extensions: { code: 'ACCESS_DENIED', documentation } });
+  };
   const order = ({ id }, { scopes }) => {
+    approved();
     const one = shop.orders.get(idOf('Order', id));
     return one && seen(scopes)(one) ? orderView(shop, one) : null;
   };
   finders.Order = order;
+  finders.Refund = ({ id }) => {
+    approved();
+    const wanted = idOf('Refund', id);
+    for (const one of shop.orders.values()) {
+      const refund = one.refunds.find((each) => each.id === wanted);
+      if (refund) return refundView(shop, one, refund);
+    }
+    return null;
+  };
   finders.ShopifyPaymentsDispute = ({ id }) => {
     const one = shop.disputes.get(idOf('ShopifyPaymentsDispute', id));
     return one ? disputeView(shop, one) : null;
   };
   return {
     order,
+    refund: finders.Refund,
     orders: (args, context) => {
+      approved();
       const list = found(shop, args.sortKey, args.query);
       const visible = context.scopes.has('read_all_orders') ? list : list.filter(seen(context.scopes));
-      return connection(visible, args, { view: (one) => orderView(shop, one), keyOf: KEYS[args.sortKey] }, context);
+      return connection(
+        visible,
+        args,
+        { view: (one) => orderView(shop, one), keyOf: KEYS[args.sortKey] },
+        context,
+      );
     },
-    ordersCount: ({ limit, query }, { scopes }) => count(found(shop, 'ID', query).filter(seen(scopes)), limit),
+    ordersCount: ({ limit, query }, { scopes }) =>
+      count(found(shop, 'ID', query).filter(seen(scopes)), limit),
     dispute: finders.ShopifyPaymentsDispute,
     disputes: (args, context) => {
       const fields = { status: ({ status }) => status, initiated_at: ({ initiatedAt }) => initiatedAt };
       const list = [...shop.disputes.values()].filter(matcher(args.query, fields));
-      return connection(list, args, { view: (one) => disputeView(shop, one), keyOf: ({ id }) => ['', id] }, context);
+      return connection(
+        list,
+        args,
+        { view: (one) => disputeView(shop, one), keyOf: ({ id }) => ['', id] },
+        context,
+      );
     },
   };
 }

@@ -27,10 +27,17 @@ export const productOf = (shop, one) => ({
     return { minVariantPrice: price, maxVariantPrice: price };
   },
   variantsCount: () => count([one.variant]),
-  variants: (args, context) => connection([one.variant], args, { view: (variant) => variantOf(shop, variant) }, context),
+  variants: (args, context) =>
+    connection([one.variant], args, { view: (variant) => variantOf(shop, variant) }, context),
   collections: (args, context) =>
-    connection([...one.collections], args, { view: (collection) => collectionOf(shop, collection), keyOf: byId }, context),
-  inCollection: ({ id }) => [...one.collections].some((collection) => gid('Collection', collection.id) === id),
+    connection(
+      [...one.collections],
+      args,
+      { view: (collection) => collectionOf(shop, collection), keyOf: byId },
+      context,
+    ),
+  inCollection: ({ id }) =>
+    [...one.collections].some((collection) => gid('Collection', collection.id) === id),
 });
 
 export const variantOf = (shop, one) => ({
@@ -57,7 +64,12 @@ export const collectionOf = (shop, one) => ({
   productsCount: () => count([...one.products]),
   hasProduct: ({ id }) => [...one.products].some((product) => gid('Product', product.id) === id),
   products: (args, context) =>
-    connection([...one.products], args, { view: (product) => productOf(shop, product), keyOf: byId }, context),
+    connection(
+      [...one.products],
+      args,
+      { view: (product) => productOf(shop, product), keyOf: byId },
+      context,
+    ),
 });
 
 const FIELDS = {
@@ -70,20 +82,28 @@ const FIELDS = {
 
 export function productQueries(shop, finders) {
   const variants = () => [...shop.products.values()].map(({ variant }) => variant);
-  const one = (known, type, view) => ({ id }) => {
-    const found = known().get(idOf(type, id));
-    return found ? view(shop, found) : null;
-  };
+  const one =
+    (known, type, view) =>
+    ({ id }) => {
+      const found = known().get(idOf(type, id));
+      return found ? view(shop, found) : null;
+    };
   finders.Product = one(() => shop.products, 'Product', productOf);
   finders.Collection = one(() => shop.collections, 'Collection', collectionOf);
-  finders.ProductVariant = one(() => new Map(variants().map((variant) => [variant.id, variant])), 'ProductVariant', variantOf);
+  finders.ProductVariant = one(
+    () => new Map(variants().map((variant) => [variant.id, variant])),
+    'ProductVariant',
+    variantOf,
+  );
   const list = (all, view) => (args, context) => {
     if (!['ID', 'TITLE', 'UPDATED_AT', 'CREATED_AT', 'RELEVANCE'].includes(args.sortKey))
       throw new GraphQLError(`The double can't sort by ${args.sortKey}`);
     const keyOf = args.sortKey === 'TITLE' ? ({ title, id }) => [title, id] : byId;
     // Words without a field are looked for in titles, as the pickers do.
     const words = args.query && !args.query.includes(':') ? args.query.toLowerCase() : undefined;
-    const fits = words ? ({ title }) => title.toLowerCase().includes(words.replace(/\*$/, '')) : matcher(args.query, FIELDS);
+    const fits = words
+      ? ({ title }) => title.toLowerCase().includes(words.replace(/\*$/, ''))
+      : matcher(args.query, FIELDS);
     const found = all().filter(fits);
     if (args.sortKey === 'TITLE') found.sort((a, b) => (a.title < b.title ? -1 : 1));
     return connection(found, args, { view: (item) => view(shop, item), keyOf }, context);

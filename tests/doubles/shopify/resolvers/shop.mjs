@@ -19,7 +19,12 @@ const shopView = (shop) => ({
   contactEmail: `hello@${shop.domain}`,
   myshopifyDomain: shop.domain,
   url: `https://${shop.domain}`,
-  primaryDomain: () => ({ id: gid('Domain', shop.id), url: `https://${shop.domain}`, host: shop.domain, sslEnabled: true }),
+  primaryDomain: () => ({
+    id: gid('Domain', shop.id),
+    url: `https://${shop.domain}`,
+    host: shop.domain,
+    sslEnabled: true,
+  }),
   plan: () => {
     const { display, plus } = shop.plan;
     return { publicDisplayName: display, displayName: display, shopifyPlus: plus, partnerDevelopment: false };

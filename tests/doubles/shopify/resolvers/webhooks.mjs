@@ -46,16 +46,36 @@ export function webhookQueries(shop, finders) {
   };
 }
 
+/** What a topic's first word needs. */
+const TOPIC_SCOPES = {
+  ...{ ORDERS: 'read_orders', REFUNDS: 'read_orders', ORDER: 'read_orders', CUSTOMERS: 'read_customers' },
+  ...{ DISPUTES: 'read_shopify_payments_disputes', DISCOUNTS: 'read_discounts' },
+  ...{ PRODUCTS: 'read_products', COLLECTIONS: 'read_products', FULFILLMENTS: 'read_fulfillments' },
+};
+const PERSONAL = ['ORDERS', 'REFUNDS', 'ORDER', 'CUSTOMERS', 'FULFILLMENTS'];
+
 export function webhookMutations(shop) {
   const fail = (field, message) => ({ webhookSubscription: null, userErrors: [{ field, message }] });
-  const trouble = (topic, { uri, format }, known) => {
+  const mayNot = (topic, { scopes }) => {
+    const [area] = topic.split('_');
+    const needed = TOPIC_SCOPES[area];
+    if (needed && !scopes.has(needed))
+      return fail(['topic'], 'You cannot create a webhook subscription with the specified topic');
+    if (!PERSONAL.includes(area) || shop.settings.protectedCustomerData) return undefined;
+    const words =
+      'This app is not approved to subscribe to webhook topics containing protected customer data.';
+    return fail(['topic'], words);
+  };
+  const trouble = (topic, { uri, format, filter }, known) => {
+    if (filter) throw new GraphQLError('The double has no filters of webhooks');
     const path = ['webhookSubscription', 'uri'];
     if (!uri) return fail(path, "Address can't be blank");
     if (!URL.canParse(uri)) return fail(path, 'Address is invalid');
     const { protocol, hostname } = new URL(uri);
     // Where there is only one machine there is no https.
     const isHere = protocol === 'http:' && ['localhost', '127.0.0.1'].includes(hostname);
-    if (protocol !== 'https:' && !isHere) return fail(path, `Address protocol ${protocol}// is not supported`);
+    if (protocol !== 'https:' && !isHere)
+      return fail(path, `Address protocol ${protocol}// is not supported`);
     const same = [...shop.subscriptions.values()].some(
       (one) => one !== known && one.topic === topic && one.uri === uri && one.format === (format ?? 'JSON'),
     );
@@ -63,9 +83,9 @@ export function webhookMutations(shop) {
   };
   const given = ({ callbackUrl, uri = callbackUrl, ...rest }) => ({ uri, ...rest });
   return {
-    webhookSubscriptionCreate: ({ topic, webhookSubscription }) => {
+    webhookSubscriptionCreate: ({ topic, webhookSubscription }, context) => {
       const input = given(webhookSubscription);
-      const failed = trouble(topic, input);
+      const failed = mayNot(topic, context) ?? trouble(topic, input);
       if (failed) return failed;
       const now = shop.clock.now();
       const defaults = { format: 'JSON', includeFields: [], filter: null, name: null };
