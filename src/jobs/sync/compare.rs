@@ -105,6 +105,11 @@ async fn ids(work: &mut Work<'_>, told: &Value, (day, last): (Day, Day)) -> Resu
     let since_ms = super::since(work, row.as_ref()).await?;
     let missed = Missed { zone: &zone, since_ms };
     let (progress, mut statements) = fetch::take(work, found, Some(missed)).await?;
+    if progress.missed > 0 {
+        let after = json!({ "store": store, "day": day.to_iso(), "missed": progress.missed });
+        let done = ("compare_days", "orders.compare");
+        statements.push(crate::jobs::noted(app, Some(brand), done, None, Some(after)));
+    }
     let count = |list: &[String]| i64::try_from(list.len()).unwrap_or(0);
     let platform = at(told, "/platform").as_i64().unwrap_or(0) + count(&listed);
     let arrived = progress.done - progress.quarantined;
