@@ -37,9 +37,8 @@ impl Kind {
     #[must_use]
     pub const fn never_ends(self) -> bool {
         match self {
-            // A shop that is away for days is asked again when it is back.
-            Self::Backfill => true,
             Self::RegisterWebhooks
+            | Self::Backfill
             | Self::Reconcile
             | Self::CompareDays
             | Self::RefetchOrder

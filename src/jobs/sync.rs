@@ -25,7 +25,7 @@ use crate::storage::syncs::{self, ConnectedRow};
 use crate::storage::{DbError, Statement};
 
 /// Shopify takes so long at most to deliver what it delivers at once: what is younger isn't missed yet.
-pub(super) const UNDER_WAY_MS: Millis = 5 * 60_000;
+const UNDER_WAY_MS: Millis = 5 * 60_000;
 /// Orders younger than this are shown to every app; older ones need `read_all_orders`.
 pub(super) const SHOWN_MS: Millis = 60 * 24 * 3_600_000;
 
@@ -90,7 +90,10 @@ async fn schedule_brand(app: &App, brand: BrandId, due: Due) -> Result<i64> {
     let now_ms = app.now_ms();
     let mut batch = Vec::new();
     for store in syncs::connected(app.db(), brand).await? {
-        batch.extend(due_at(app, brand, &store, due, now_ms));
+        let span = journeys::soon(now_ms);
+        // Rows are written only where there is something to do.
+        let asks = syncs::without_journey(app.db(), brand, store.store_id, span, 1).await?;
+        batch.extend(due_at(app, brand, &store, (due, !asks.is_empty()), now_ms));
     }
     let put = i64::try_from(batch.len()).unwrap_or(0);
     if !batch.is_empty() {
@@ -103,7 +106,7 @@ fn due_at(
     app: &App,
     brand: BrandId,
     store: &ConnectedRow,
-    due: Due,
+    (due, asks): (Due, bool),
     now_ms: Millis,
 ) -> Vec<Statement> {
     let put = |kind, subject: &str, payload: &str| {
@@ -111,7 +114,11 @@ fn due_at(
         let task = NewTask { id: app.new_id(), store, kind, subject, payload, due_at_ms: now_ms };
         rows::put(brand, &task, now_ms)
     };
-    let mut batch = vec![put(Kind::AskJourneys, "", &journeys::soon(now_ms))];
+    let mut batch = Vec::new();
+    if asks {
+        let span = journeys::payload(journeys::soon(now_ms));
+        batch.push(put(Kind::AskJourneys, "", &span));
+    }
     let zone = zone_of(store.timezone.as_deref());
     if due.hourly {
         batch.push(put(Kind::Reconcile, "", "{}"));
@@ -119,7 +126,8 @@ fn due_at(
         batch.push(put(Kind::CompareDays, "today", &compare::span(today.plus(-1), today)));
     }
     if due.later {
-        batch.push(put(Kind::AskJourneys, "later", &journeys::later(now_ms)));
+        let span = journeys::payload(journeys::later(now_ms));
+        batch.push(put(Kind::AskJourneys, "later", &span));
     }
     if due.nightly {
         batch.push(put(Kind::Reconcile, "night", &json!({ "night": true })));
@@ -127,6 +135,11 @@ fn due_at(
         batch.push(put(Kind::CompareDays, "night", &compare::span(today.plus(-14), today)));
     }
     batch
+}
+
+/// Until when what a shop tells should have arrived: a whole second, as shops tell times.
+pub(super) fn settled_ms(now_ms: Millis) -> Millis {
+    (now_ms - UNDER_WAY_MS).div_euclid(1000) * 1000
 }
 
 /// The calendar of a shop; UTC while it isn't known.

@@ -55,7 +55,10 @@ impl State {
 
     fn by_ids(&self, ids: &Value) -> Value {
         let one = |gid: &Value| {
-            let found = self.orders.iter().find(|o| gid.as_str().unwrap().ends_with(&format!("/{}", o["id"])));
+            let found = self
+                .orders
+                .iter()
+                .find(|o| gid.as_str().unwrap().ends_with(&format!("/{}", o["id"])));
             found.map_or(Value::Null, |order| self.shown(order))
         };
         json!({ "nodes": ids.as_array().unwrap().iter().map(one).collect::<Vec<_>>() })
@@ -64,7 +67,8 @@ impl State {
     fn page(&self, variables: &Value, size: usize) -> Value {
         let found = self.found(variables["query"].as_str().unwrap());
         let after: usize = variables["after"].as_str().map_or(0, |text| text.parse().unwrap());
-        let nodes: Vec<Value> = found.iter().skip(after).take(size).map(|order| self.shown(order)).collect();
+        let nodes: Vec<Value> =
+            found.iter().skip(after).take(size).map(|order| self.shown(order)).collect();
         let more = found.len() > after + nodes.len();
         let page = json!({ "hasNextPage": more, "endCursor": (after + nodes.len()).to_string() });
         json!({ "orders": { "nodes": nodes, "pageInfo": page } })
@@ -72,7 +76,10 @@ impl State {
 
     fn answer(&mut self, request: &WebRequest<'_>) -> Option<Result<WebAnswer, String>> {
         if request.url.contains("/oauth/") {
-            return Some(answer(200, &json!({ "access_token": "t", "expires_in": 86_399, "scope": "read_orders read_products" })));
+            return Some(answer(
+                200,
+                &json!({ "access_token": "t", "expires_in": 86_399, "scope": "read_orders read_products" }),
+            ));
         }
         if request.url.starts_with("https://storage.googleapis.com/") {
             let range = request.headers.iter().find(|(name, _)| *name == "range")?.1.clone();
@@ -93,9 +100,13 @@ impl State {
             return Some(Err("reset".to_owned()));
         }
         let data = match name.as_str() {
-            "Shop" => json!({ "currentAppInstallation": { "accessScopes": [{ "handle": "read_orders" }, { "handle": "read_products" }] },
-                "shop": { "currencyCode": "USD", "ianaTimezone": "America/New_York" } }),
-            "OrdersCount" => json!({ "ordersCount": { "count": self.found(variables["query"].as_str().unwrap()).len() } }),
+            "Shop" => {
+                json!({ "currentAppInstallation": { "accessScopes": [{ "handle": "read_orders" }, { "handle": "read_products" }] },
+                "shop": { "currencyCode": "USD", "ianaTimezone": "America/New_York" } })
+            }
+            "OrdersCount" => {
+                json!({ "ordersCount": { "count": self.found(variables["query"].as_str().unwrap()).len() } })
+            }
             "OrdersPage" => self.page(variables, 50),
             "OrderIds" => self.page(variables, 250),
             "OrdersById" | "OrderRefunds" | "Journeys" => self.by_ids(&variables["ids"]),
@@ -107,8 +118,10 @@ impl State {
                 self.bulks.push(query);
                 json!({ "bulkOperationRunQuery": { "bulkOperation": { "id": "gid://shopify/BulkOperation/1" }, "userErrors": [] } })
             }
-            "BulkStatus" => json!({ "bulkOperation": { "id": "gid://shopify/BulkOperation/1", "status": "COMPLETED",
-                "fileSize": self.file.len().to_string(), "url": "https://storage.googleapis.com/file" } }),
+            "BulkStatus" => {
+                json!({ "bulkOperation": { "id": "gid://shopify/BulkOperation/1", "status": "COMPLETED",
+                "fileSize": self.file.len().to_string(), "url": "https://storage.googleapis.com/file" } })
+            }
             other => panic!("asked {other}"),
         };
         Some(answer(200, &json!({ "data": data })))
@@ -188,7 +201,10 @@ async fn work(product: &Product) {
 /// An order of so many minutes ago, by Anna's code or by nobody.
 fn placed(id: u64, minutes_ago: i64, code: bool) -> Value {
     let at = to_rfc3339(NOW_MS - minutes_ago * 60_000);
-    let mut one = with(order(id), json!({ "created_at": at, "updated_at": at, "email": format!("{id}@example.com") }));
+    let mut one = with(
+        order(id),
+        json!({ "created_at": at, "updated_at": at, "email": format!("{id}@example.com") }),
+    );
     for line in one["line_items"].as_array_mut().unwrap() {
         line["current_quantity"] = line["quantity"].clone();
     }
@@ -205,7 +221,8 @@ fn books(product: &Product) -> Vec<Value> {
 #[tokio::test]
 async fn a_backfill_comes_to_the_books_that_webhooks_make() {
     let (product, p, shop) = connected().await;
-    let mut all: Vec<Value> = (1..=130).map(|n| placed(n, 100 + 7 * n as i64, n % 3 == 0)).collect();
+    let mut all: Vec<Value> =
+        (1..=130).map(|n| placed(n, 100 + 7 * n as i64, n % 3 == 0)).collect();
     all[2]["refunds"] = json!([refund(900, 3, &[(2, 1, "22.50")])]);
     all[2]["financial_status"] = json!("partially_refunded");
     all[6]["cancelled_at"] = all[6]["updated_at"].clone();
@@ -219,7 +236,8 @@ async fn a_backfill_comes_to_the_books_that_webhooks_make() {
     product.db.execute("UPDATE store_syncs SET state = 'done'").unwrap();
     work(&product).await;
     let done = p.get(&product, &backfill).await;
-    let counts = ["orders_total", "orders_done", "ingested", "unchanged", "quarantined"].map(|n| done[n].as_i64().unwrap());
+    let counts = ["orders_total", "orders_done", "ingested", "unchanged", "quarantined"]
+        .map(|n| done[n].as_i64().unwrap());
     assert_eq!((done["state"].as_str(), counts), (Some("done"), [130, 130, 130, 0, 0]), "{done}");
     assert!(done["problem"].as_str().unwrap().contains("60 days"), "{done}");
     p.verify(&product).await;
@@ -247,8 +265,16 @@ async fn a_backfill_comes_to_the_books_that_webhooks_make() {
     // Nothing was missed: all of it was there before webhooks should have told.
     let days = p.get(&product, &format!("/v1/stores/{}/completeness", p.store)).await;
     let days = days["data"].as_array().unwrap();
-    assert!(days.iter().all(|day| day["missed"] == 0 && day["platform"] == day["known"]), "{days:?}");
-    for bad in [json!({ "from": "tomorrow" }), json!({ "from": "2027-01-01" }), json!({ "from": 7 }), json!({ "x": 1 })] {
+    assert!(
+        days.iter().all(|day| day["missed"] == 0 && day["platform"] == day["known"]),
+        "{days:?}"
+    );
+    for bad in [
+        json!({ "from": "tomorrow" }),
+        json!({ "from": "2027-01-01" }),
+        json!({ "from": 7 }),
+        json!({ "x": 1 }),
+    ] {
         let answer = p.post(&product, &backfill, bad.clone()).await;
         assert!(matches!(answer.status, 400 | 422), "{bad}: {}", answer.text);
     }
@@ -264,8 +290,16 @@ async fn many_orders_come_by_a_bulk_operation_that_is_begun_once() {
     work(&product).await;
     eprintln!("5,100 orders natively in {:?}", begun.elapsed());
     let done = p.get(&product, &format!("/v1/stores/{}/backfill", p.store)).await;
-    assert_eq!((&done["state"], &done["orders_done"], &done["ingested"]), (&json!("done"), &json!(5_100), &json!(5_100)), "{done}");
-    assert_eq!((shop.asked("BulkRun"), shop.asked("OrdersPage")), (1, 1), "one page: what changed since");
+    assert_eq!(
+        (&done["state"], &done["orders_done"], &done["ingested"]),
+        (&json!("done"), &json!(5_100), &json!(5_100)),
+        "{done}"
+    );
+    assert_eq!(
+        (shop.asked("BulkRun"), shop.asked("OrdersPage")),
+        (1, 1),
+        "one page: what changed since"
+    );
     assert_eq!(product.db.rows("SELECT count(*) AS n FROM orders")[0]["n"], 5_100);
     p.verify(&product).await;
 }
@@ -292,12 +326,19 @@ async fn what_was_missed_is_found_and_told() {
     assert_eq!(known(), 6);
     let missed = || product.db.rows("SELECT sum(missed) AS n FROM store_days")[0]["n"].clone();
     assert_eq!(missed(), 2);
-    let noted = product.db.rows("SELECT after FROM audit WHERE action IN ('orders.reconcile', 'orders.compare')");
+    let noted = product
+        .db
+        .rows("SELECT after FROM audit WHERE action IN ('orders.reconcile', 'orders.compare')");
     assert_eq!(noted.len(), 1);
     assert!(noted[0]["after"].as_str().unwrap().contains("\"missed\":2"), "{noted:?}");
     let completeness = format!("/v1/stores/{}/completeness", p.store);
-    let today = p.get(&product, &completeness).await["data"].as_array().unwrap().last().unwrap().clone();
-    assert_eq!((&today["platform"], &today["known"], &today["percent"]), (&json!(6), &json!(6), &Value::Null), "{today}");
+    let today =
+        p.get(&product, &completeness).await["data"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(
+        (&today["platform"], &today["known"], &today["percent"]),
+        (&json!(6), &json!(6), &Value::Null),
+        "{today}"
+    );
     // The day is over: it is compared once more, and complete.
     product.pass(26 * 3_600_000);
     shop.0.lock().unwrap().broken = vec!["OrderIds".into()];
@@ -306,8 +347,13 @@ async fn what_was_missed_is_found_and_told() {
     sync::schedule(&product.app, sync::Due::ALL).await.unwrap();
     work(&product).await;
     let days = p.get(&product, &completeness).await;
-    let day = days["data"].as_array().unwrap().iter().find(|day| day["platform"] == 7).unwrap().clone();
-    assert_eq!((&day["known"], &day["missed"], &day["percent"]), (&json!(7), &json!(2), &json!("100")), "{day}");
+    let day =
+        days["data"].as_array().unwrap().iter().find(|day| day["platform"] == 7).unwrap().clone();
+    assert_eq!(
+        (&day["known"], &day["missed"], &day["percent"]),
+        (&json!(7), &json!(2), &json!("100")),
+        "{day}"
+    );
     p.verify(&product).await;
 }
 
@@ -346,7 +392,11 @@ async fn edits_and_strange_refunds_have_the_order_fetched_once() {
         assert_eq!(p.deliver(&product, &edit).await, 200);
     }
     assert_eq!(p.order(&product, 1).await["base"]["amount"], "135.00");
-    let waiting = || product.db.rows("SELECT subject FROM outbox WHERE kind = 'refetch_order' AND state = 'waiting'");
+    let waiting = || {
+        product
+            .db
+            .rows("SELECT subject FROM outbox WHERE kind = 'refetch_order' AND state = 'waiting'")
+    };
     assert_eq!(waiting().len(), 1);
     work(&product).await;
     assert_eq!(p.order(&product, 1).await["base"]["amount"], "112.50");
@@ -355,7 +405,11 @@ async fn edits_and_strange_refunds_have_the_order_fetched_once() {
     assert_eq!(p.deliver(&product, &refund(901, 2, &[(2, 1, "22.50")])).await, 200);
     work(&product).await;
     let other = p.order(&product, 2).await;
-    assert_eq!((&other["deal_id"], &other["base"]["amount"]), (&json!(p.deal), &json!("112.50")), "{other}");
+    assert_eq!(
+        (&other["deal_id"], &other["base"]["amount"]),
+        (&json!(p.deal), &json!("112.50")),
+        "{other}"
+    );
     assert_eq!(shop.asked("OrdersById"), 2);
     // One that the shop doesn't show stays as it is known.
     assert_eq!(p.deliver(&product, &refund(902, 3, &[])).await, 200);
@@ -371,12 +425,18 @@ async fn edits_and_strange_refunds_have_the_order_fetched_once() {
 #[tokio::test]
 async fn a_visit_that_is_told_later_attributes_what_is_nobodys() {
     let (product, p, shop) = connected().await;
-    let link = p.post(&product, &format!("/v1/deals/{}/links", p.deal), json!({ "slug": "spring" })).await.expect(201);
+    let link = p
+        .post(&product, &format!("/v1/deals/{}/links", p.deal), json!({ "slug": "spring" }))
+        .await
+        .expect(201);
     assert_eq!(link["slug"], "spring");
     product.pass(60_000);
     let ago = |id, source: &str| {
         let at = to_rfc3339(product.app.now_ms() - 5 * 60_000);
-        with(placed(id, 0, false), json!({ "created_at": at, "updated_at": at, "source_name": source }))
+        with(
+            placed(id, 0, false),
+            json!({ "created_at": at, "updated_at": at, "source_name": source }),
+        )
     };
     let all = [ago(1, "web"), ago(2, "pos"), ago(3, "web")];
     for body in &all {
@@ -387,7 +447,8 @@ async fn a_visit_that_is_told_later_attributes_what_is_nobodys() {
         json!({ "ready": ready, "customerOrderIndex": 6, "firstVisit": null,
             "lastVisit": { "landingPage": "https://casa.example/", "referralCode": code } })
     };
-    shop.0.lock().unwrap().journeys = vec![(1, told(false, "spring")), (2, told(true, "spring")), (3, told(true, "nobody"))];
+    shop.0.lock().unwrap().journeys =
+        vec![(1, told(false, "spring")), (2, told(true, "spring")), (3, told(true, "nobody"))];
     let ask = async || {
         sync::schedule(&product.app, sync::Due::at(9)).await.unwrap();
         outbox::run_due(&product.app).await.unwrap();
@@ -401,11 +462,18 @@ async fn a_visit_that_is_told_later_attributes_what_is_nobodys() {
     assert_eq!((deal(2).await, deal(3).await), (Value::Null, Value::Null));
     let id = p.order(&product, 1).await["id"].as_str().unwrap().to_owned();
     let why = p.get(&product, &format!("/v1/orders/{id}/attribution")).await;
-    assert_eq!((&why["method"], &why["candidates"][0]["reason"]), (&json!("journey"), &json!("won")), "{why}");
+    assert_eq!(
+        (&why["method"], &why["candidates"][0]["reason"]),
+        (&json!("journey"), &json!("won")),
+        "{why}"
+    );
     let commission = p.get(&product, &format!("/v1/orders/{id}/commission")).await;
     assert_eq!(commission["customer_order_index"], 7);
     // A later webhook changes nothing of that, and what was told isn't asked for again.
-    assert_eq!(p.deliver(&product, &later(all[0].clone(), 500, json!({ "name": "#1b" }))).await, 200);
+    assert_eq!(
+        p.deliver(&product, &later(all[0].clone(), 500, json!({ "name": "#1b" }))).await,
+        200
+    );
     assert_eq!(deal(1).await, json!(p.deal));
     let asked = shop.asked("Journeys");
     ask().await;

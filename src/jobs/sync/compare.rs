@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{UNDER_WAY_MS, Work, fetch, zone_of};
+use super::{Work, fetch, settled_ms, zone_of};
 use crate::domain::ids::OrderId;
 use crate::domain::json::json;
 use crate::domain::order::order_id;
@@ -58,7 +58,7 @@ pub async fn step(work: &mut Work<'_>, task: &TaskRow) -> Result<Step, Failed> {
         }
         let times = (zone.start_of(day), zone.start_of(day.plus(1)));
         let platform = fetch::count(work, &search(times, now_ms)).await?;
-        let span = (times.0, times.1.min(now_ms - UNDER_WAY_MS));
+        let span = (times.0, times.1.min(settled_ms(now_ms)));
         let known = syncs::known_count(app.db(), brand, store, span).await?;
         if known != platform {
             let payload = json!({ "day": day.0, "to": last.0, "ids": true });
@@ -72,12 +72,12 @@ pub async fn step(work: &mut Work<'_>, task: &TaskRow) -> Result<Step, Failed> {
 
 /// Orders that were placed in that span; what is under way isn't missed.
 fn search((from_ms, to_ms): (Millis, Millis), now_ms: Millis) -> String {
-    fetch::search("created_at", from_ms, to_ms.min(now_ms - UNDER_WAY_MS).max(from_ms))
+    fetch::search("created_at", from_ms, to_ms.min(settled_ms(now_ms)).max(from_ms))
 }
 
 fn tell(work: &Work<'_>, day: Day, (platform, known): (i64, i64), end_ms: Millis) -> Statement {
     let now_ms = work.app.now_ms();
-    let over = now_ms - UNDER_WAY_MS >= end_ms;
+    let over = settled_ms(now_ms) >= end_ms;
     let known = known.min(platform);
     syncs::tell_day(work.brand, work.store, day, (platform, known), (now_ms, over))
 }
@@ -88,7 +88,7 @@ async fn ids(work: &mut Work<'_>, told: &Value, (day, last): (Day, Day)) -> Resu
     let now_ms = app.now_ms();
     let zone = zone_of(work.admin().await?.access.timezone.as_deref());
     let times = (zone.start_of(day), zone.start_of(day.plus(1)));
-    let end_ms = at(told, "/end").as_i64().unwrap_or(times.1.min(now_ms - UNDER_WAY_MS));
+    let end_ms = at(told, "/end").as_i64().unwrap_or(times.1.min(settled_ms(now_ms)));
     let search = fetch::search("created_at", times.0, end_ms.max(times.0));
     let after = at(told, "/after").as_str();
     let variables = json!({ "query": search, "after": after });

@@ -25,7 +25,9 @@ const MOST_PAGES: u32 = 11;
 
 /// A search for orders by one of their times, from then to then.
 pub(super) fn search(field: &str, from_ms: Millis, to_ms: Millis) -> String {
-    let (from, to) = (to_rfc3339(from_ms), to_rfc3339(to_ms));
+    // Shops tell whole seconds.
+    let whole = |at_ms: Millis| to_rfc3339(at_ms.div_euclid(1000) * 1000);
+    let (from, to) = (whole(from_ms), whole(to_ms));
     format!("{field}:>='{from}' AND {field}:<'{to}'")
 }
 

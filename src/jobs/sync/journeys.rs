@@ -20,14 +20,19 @@ const SOON_MS: (Millis, Millis) = (2 * 60_000, 17 * 60_000);
 /// Then every six hours, until two days are over.
 const LATER_MS: Millis = 48 * 3_600_000;
 
-/// The payload that asks about orders of a moment ago.
-pub(super) fn soon(now_ms: Millis) -> String {
-    json!({ "after": now_ms - SOON_MS.1, "until": now_ms - SOON_MS.0 })
+/// When orders of a moment ago were placed.
+pub(super) const fn soon(now_ms: Millis) -> (Millis, Millis) {
+    (now_ms - SOON_MS.1, now_ms - SOON_MS.0)
 }
 
-/// The payload that asks about older ones.
-pub(super) fn later(now_ms: Millis) -> String {
-    json!({ "after": now_ms - LATER_MS, "until": now_ms - SOON_MS.1 })
+/// When older ones were.
+pub(super) const fn later(now_ms: Millis) -> (Millis, Millis) {
+    (now_ms - LATER_MS, now_ms - SOON_MS.1)
+}
+
+/// The payload that asks about orders that were placed after and until then.
+pub(super) fn payload((after_ms, until_ms): (Millis, Millis)) -> String {
+    json!({ "after": after_ms, "until": until_ms })
 }
 
 /// One step: some orders.
@@ -55,6 +60,6 @@ pub async fn step(work: &mut Work<'_>, task: &TaskRow) -> Result<Step, Failed> {
     if asked.len() < AT_ONCE as usize {
         return Ok(Step::Done(Vec::new()));
     }
-    let payload = json!({ "after": last.placed_at_ms, "until": span.1 });
+    let payload = payload((last.placed_at_ms, span.1));
     Ok(Step::On { payload, due_at_ms: app.now_ms(), statements: Vec::new() })
 }

@@ -1,6 +1,6 @@
 //! What changed since the last time, in case webhooks were lost: every hour, and more of it every night.
 
-use super::{UNDER_WAY_MS, Work, fetch, found, since, zone_of};
+use super::{Work, fetch, found, settled_ms, since, zone_of};
 use crate::domain::json::json;
 use crate::domain::time::Millis;
 use crate::jobs::orders_at_once::Missed;
@@ -34,7 +34,7 @@ pub async fn step(work: &mut Work<'_>, task: &TaskRow) -> Result<Step, Failed> {
             let done_ms = row.and_then(|row| row.reconciled_to_ms).unwrap_or(now_ms);
             let night = at(&told, "/night").as_bool() == Some(true);
             let back_ms = if night { NIGHT_MS } else { OVERLAP_MS };
-            (done_ms - back_ms, now_ms - UNDER_WAY_MS)
+            (done_ms - back_ms, settled_ms(now_ms))
         }
     };
     let search = fetch::search("updated_at", from_ms, to_ms.max(from_ms));

@@ -4,9 +4,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use graphql_order::{graphql, list};
 use crate::domain::order::{Facts, Journey, Payment};
 use crate::partners::shopify::admin::orders;
+use graphql_order::{graphql, list};
 
 #[path = "../../../../tests/support/graphql_order.rs"]
 mod graphql_order;
