@@ -179,6 +179,44 @@ CREATE INDEX outbox_due ON outbox (due_at_ms) WHERE state = 'waiting';
 CREATE INDEX outbox_over ON outbox (changed_at_ms) WHERE state <> 'waiting';
 CREATE INDEX outbox_by_store ON outbox (brand_id, store_id, due_at_ms) WHERE state = 'waiting';
 
+-- How far a store's orders were fetched: its back-fill (from when to when, in the times of placing), and up
+-- to which change of an order it was reconciled. Counts are for people; `problem` says in words what is in
+-- the way, or what the shop doesn't show.
+CREATE TABLE store_syncs (
+  brand_id TEXT NOT NULL,
+  store_id TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('none', 'waiting', 'running', 'done', 'failed')),
+  from_ms INTEGER,
+  to_ms INTEGER,
+  orders_total INTEGER,
+  orders_done INTEGER NOT NULL DEFAULT 0,
+  ingested INTEGER NOT NULL DEFAULT 0,
+  unchanged INTEGER NOT NULL DEFAULT 0,
+  quarantined INTEGER NOT NULL DEFAULT 0,
+  started_at_ms INTEGER,
+  finished_at_ms INTEGER,
+  problem TEXT NOT NULL DEFAULT '',
+  reconciled_to_ms INTEGER,
+  PRIMARY KEY (brand_id, store_id),
+  FOREIGN KEY (brand_id, store_id) REFERENCES stores (brand_id, id)
+) STRICT, WITHOUT ROWID;
+
+-- For each day of the shop's calendar, when it was last compared: how many orders the platform has, how many
+-- of these are known here, and how many were missed by webhooks and found by us. `over`: it was compared
+-- after its end.
+CREATE TABLE store_days (
+  brand_id TEXT NOT NULL,
+  store_id TEXT NOT NULL,
+  day INTEGER NOT NULL,
+  platform INTEGER CHECK (platform >= 0),
+  known INTEGER CHECK (known BETWEEN 0 AND platform),
+  missed INTEGER NOT NULL DEFAULT 0 CHECK (missed >= 0),
+  compared_at_ms INTEGER,
+  over INTEGER NOT NULL DEFAULT 0 CHECK (over IN (0, 1)),
+  PRIMARY KEY (brand_id, store_id, day),
+  FOREIGN KEY (brand_id, store_id) REFERENCES stores (brand_id, id)
+) STRICT, WITHOUT ROWID;
+
 -- People in the brand's CRM. `email_hash` is keyed per brand: orders carry only such hashes. One who
 -- was erased keeps her id, which the books name, and nothing else.
 CREATE TABLE creators (

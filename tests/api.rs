@@ -32,6 +32,7 @@ mod api {
     mod proofs;
     mod sign_in;
     mod simulations;
+    mod sync;
     mod terms;
     mod tiers;
     mod trail;

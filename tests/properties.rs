@@ -382,7 +382,7 @@ impl Books {
             }),
         };
         let known =
-            Known { codes: vec![KnownCode { code_key: "anna".into(), deal }], links: vec![] };
+            Known { codes: vec![KnownCode { code_key: "anna".into(), deal }], ..Known::default() };
         Self {
             order: None,
             accounts: BTreeMap::new(),

@@ -317,6 +317,14 @@ const UNSCOPED: &[(&str, &str)] = &[
     ("members", "FIND_INVITATION"),
     ("members", "FIND_CREATOR_INVITATION"),
     ("stores", "SECRETS"),
+    ("outbox", "PUT_IF_CONNECTED"),
+    ("orders", "INSERT_ALL"),
+    ("syncs", "FACTS_OF"),
+    ("syncs", "KNOWN_OF"),
+    ("syncs", "KNOWN_COUNT"),
+    ("syncs", "WITHOUT_JOURNEY"),
+    ("syncs", "ADD_MISSED"),
+    ("syncs", "TELL_DAY"),
 ];
 
 /// What this module's tables hold is people's and no brand's: each statement is about one person,

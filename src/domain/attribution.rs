@@ -9,7 +9,7 @@ use super::brand::{AttributionRules, ClickOrder, EarningRules, Precedence};
 use super::click::ClickIds;
 use super::ids::{CreatorId, DealId, LinkId};
 use super::moved::Moved;
-use super::order::{Evidence, UsedCode};
+use super::order::{Affiliation, Evidence, UsedCode};
 use super::terms::{CitedTerms, Seen};
 use super::time::{DAY_MS, Millis, latest_meant};
 
@@ -58,6 +58,8 @@ pub struct Known {
     pub codes: Vec<KnownCode>,
     /// Links found, by click id and by bare ref.
     pub links: Vec<KnownLink>,
+    /// Deals that are named themselves.
+    pub deals: Vec<DealFacts>,
 }
 
 /// How a candidate names its deal.
@@ -70,6 +72,10 @@ pub enum Method {
     Link,
     /// Somebody of the brand decided so.
     Hand,
+    /// Another affiliate programme says whose customer it is.
+    Affiliate,
+    /// The shop saw a visit by a link, which the order itself doesn't tell.
+    Journey,
 }
 
 /// Why a candidate won or lost, or why an order has no deal (CONTRACT.md lists them).
@@ -106,6 +112,10 @@ pub enum Reason {
     NoCandidate,
     /// Somebody of the brand moved the order, whatever it carries.
     Moved,
+    /// The affiliate belonged to no deal when the order was placed.
+    UnknownAffiliate,
+    /// The other affiliate programme rejected the order, or has it no more.
+    RejectedElsewhere,
 }
 
 /// What became of a candidate.
@@ -125,7 +135,7 @@ pub struct Candidate {
     pub deal_id: Option<DealId>,
     /// How.
     pub method: Method,
-    /// The code, click id or slug itself.
+    /// The code, click id, slug or affiliate itself.
     pub evidence: String,
     /// When the click was, for clicks.
     pub at_ms: Option<Millis>,
@@ -264,12 +274,27 @@ const KIND_CODE_FIRST: u8 = 0;
 const KIND_CLICK: u8 = 1;
 const KIND_BARE_REF: u8 = 2;
 const KIND_CODE_SECOND: u8 = 3;
+const KIND_AFFILIATE: u8 = 4;
 
 fn judge_all<'a>(evidence: &Evidence, known: &'a Known, at: &Circumstances<'_>) -> Vec<Judged<'a>> {
     let codes = evidence.codes.iter().map(|used| judge_code(used, known, at));
     let clicks = evidence.clicks.iter().map(|token| judge_click(token, known, at));
     let bare = evidence.bare_ref.iter().map(|slug| judge_bare_ref(slug, known, at));
+    let affiliate = evidence.affiliation.iter().map(|told| judge_affiliate(told, known, at));
     let mut all: Vec<_> = codes.chain(clicks).chain(bare).collect();
+    // What the shop saw of visits is asked for where nothing that the order carries names a deal, so
+    // it counts only there.
+    if all.iter().all(|judged| judged.rank.is_none())
+        && let Some(journey) = &evidence.journey
+    {
+        let clicks = journey.clicks.iter().map(|token| judge_click(token, known, at));
+        let bare = journey.bare_ref.iter().map(|slug| judge_bare_ref(slug, known, at));
+        all.extend(clicks.chain(bare).map(|mut judged| {
+            judged.candidate.method = Method::Journey;
+            judged
+        }));
+    }
+    all.extend(affiliate);
     for (position, judged) in all.iter_mut().enumerate() {
         if let Some(rank) = &mut judged.rank {
             rank.2 = position;
@@ -320,6 +345,19 @@ fn judge_bare_ref<'a>(slug: &str, known: &'a Known, at: &Circumstances<'_>) -> J
     let deal = known.links.iter().find(|k| k.slug_key == key).map(|k| &k.deal);
     let verdict = deal.ok_or(Reason::UnknownLink).and_then(|deal| admissible(deal, at));
     judged(Method::Link, slug, None, deal, verdict.map(|()| (KIND_BARE_REF, 0, 0)))
+}
+
+/// What another programme says ranks below every valid code and link: it counts what it saw, by rules
+/// that aren't the brand's here.
+fn judge_affiliate<'a>(told: &Affiliation, known: &'a Known, at: &Circumstances<'_>) -> Judged<'a> {
+    let deal = told.deal.and_then(|id| known.deals.iter().find(|known| known.deal == id));
+    let verdict = if told.rejected {
+        Err(Reason::RejectedElsewhere)
+    } else {
+        deal.ok_or(Reason::UnknownAffiliate).and_then(|deal| admissible(deal, at))
+    };
+    let rank = verdict.map(|()| (KIND_AFFILIATE, 0, 0));
+    judged(Method::Affiliate, &told.affiliate, None, deal, rank)
 }
 
 fn judged<'a>(

@@ -72,7 +72,7 @@ fn a_code_beats_a_link_unless_the_brand_says_otherwise() {
         clicks: vec![click(2, PLACED - HOUR)],
         ..Evidence::default()
     };
-    let known = Known { codes: vec![code("anna10", 1)], links: vec![link(2)] };
+    let known = Known { codes: vec![code("anna10", 1)], links: vec![link(2)], deals: vec![] };
     let decision = run(&evidence, &known, |_| ());
     assert_eq!(winner(&decision), Some(1));
     assert_eq!(reasons(&decision), [Reason::Won, Reason::LowerPrecedence]);
@@ -83,7 +83,7 @@ fn a_code_beats_a_link_unless_the_brand_says_otherwise() {
 
 #[test]
 fn the_larger_discount_wins_and_the_first_of_equals() {
-    let known = Known { codes: vec![code("a", 1), code("b", 2)], links: vec![] };
+    let known = Known { codes: vec![code("a", 1), code("b", 2)], links: vec![], deals: vec![] };
     let with = |a, b| Evidence { codes: vec![used("A", a), used("B", b)], ..Evidence::default() };
     let decision = run(&with(100, 101), &known, |_| ());
     assert_eq!(winner(&decision), Some(2));
@@ -103,7 +103,7 @@ fn the_last_click_wins_or_the_first() {
         ],
         ..Evidence::default()
     };
-    let known = Known { codes: vec![], links: vec![link(1), link(2), link(3)] };
+    let known = Known { codes: vec![], links: vec![link(1), link(2), link(3)], deals: vec![] };
     let decision = run(&evidence, &known, |_| ());
     assert_eq!(winner(&decision), Some(2));
     assert_eq!(reasons(&decision), [Reason::OlderClick, Reason::Won, Reason::OlderClick]);
@@ -113,7 +113,7 @@ fn the_last_click_wins_or_the_first() {
 
 #[test]
 fn the_window_is_measured_from_the_click_to_the_order() {
-    let known = Known { codes: vec![], links: vec![link(1)] };
+    let known = Known { codes: vec![], links: vec![link(1)], deals: vec![] };
     for (at, wins) in [
         (PLACED - 30 * DAY_MS, true),
         (PLACED - 30 * DAY_MS - 1, false),
@@ -133,7 +133,7 @@ fn the_window_is_measured_from_the_click_to_the_order() {
 
 #[test]
 fn a_bare_ref_ranks_below_every_valid_click_and_above_nothing() {
-    let known = Known { codes: vec![code("x", 3)], links: vec![link(1), link(2)] };
+    let known = Known { codes: vec![code("x", 3)], links: vec![link(1), link(2)], deals: vec![] };
     let mut evidence = Evidence { bare_ref: Some("SLUG1".into()), ..Evidence::default() };
     assert_eq!(winner(&run(&evidence, &known, |_| ())), Some(1));
     evidence.clicks = vec![click(2, PLACED - 29 * DAY_MS)];
@@ -156,7 +156,7 @@ fn a_foreign_code_never_blocks_a_link() {
         clicks: vec![click(1, PLACED - HOUR)],
         ..Evidence::default()
     };
-    let known = Known { codes: vec![], links: vec![link(1)] };
+    let known = Known { codes: vec![], links: vec![link(1)], deals: vec![] };
     let decision = run(&evidence, &known, |_| ());
     assert_eq!(reasons(&decision), [Reason::UnknownCode, Reason::Won]);
     assert_eq!(winner(&decision), Some(1));
@@ -167,7 +167,7 @@ fn a_title_is_no_code() {
     let mut title = used("anna10", 100);
     title.is_code = false;
     let evidence = Evidence { codes: vec![title], ..Evidence::default() };
-    let known = Known { codes: vec![code("anna10", 1)], links: vec![] };
+    let known = Known { codes: vec![code("anna10", 1)], links: vec![], deals: vec![] };
     let decision = run(&evidence, &known, |_| ());
     assert_eq!((winner(&decision), decision.reason), (None, Reason::NotACodeApplication));
     assert_eq!(decision.candidates[0].deal_id, None);
@@ -188,7 +188,7 @@ fn if_the_winner_is_a_self_purchase_nobody_wins() {
         email_hash: Some("hash1".into()),
         ..Evidence::default()
     };
-    let known = Known { codes: vec![code("a", 1), code("b", 2)], links: vec![] };
+    let known = Known { codes: vec![code("a", 1), code("b", 2)], links: vec![], deals: vec![] };
     let decision = run(&evidence, &known, |_| ());
     assert_eq!((winner(&decision), decision.reason), (None, Reason::SelfPurchase));
     assert_eq!(reasons(&decision), [Reason::SelfPurchase, Reason::SmallerDiscount]);
@@ -202,7 +202,7 @@ fn if_the_winner_is_a_self_purchase_nobody_wins() {
 #[test]
 fn closed_deals_and_deals_before_their_terms_give_way_to_the_next() {
     let evidence = Evidence { codes: vec![used("A", 2), used("B", 1)], ..Evidence::default() };
-    let mut known = Known { codes: vec![code("a", 1), code("b", 2)], links: vec![] };
+    let mut known = Known { codes: vec![code("a", 1), code("b", 2)], links: vec![], deals: vec![] };
     known.codes[0].deal.terms = None;
     let decision = run(&evidence, &known, |_| ());
     assert_eq!(reasons(&decision), [Reason::BeforeTerms, Reason::Won]);
@@ -218,7 +218,7 @@ fn closed_deals_and_deals_before_their_terms_give_way_to_the_next() {
 #[test]
 fn test_orders_belong_to_nobody_unless_they_count() {
     let evidence = Evidence { codes: vec![used("A", 2)], ..Evidence::default() };
-    let known = Known { codes: vec![code("a", 1)], links: vec![] };
+    let known = Known { codes: vec![code("a", 1)], links: vec![], deals: vec![] };
     let decision = run(&evidence, &known, |at| at.test = true);
     assert_eq!((winner(&decision), decision.reason), (None, Reason::TestOrder));
     let decision = run(&evidence, &known, |at| {
@@ -231,6 +231,41 @@ fn test_orders_belong_to_nobody_unless_they_count() {
 #[test]
 fn codes_are_compared_without_case() {
     let evidence = Evidence { codes: vec![used(" Änna10 ", 2)], ..Evidence::default() };
-    let known = Known { codes: vec![code("ÄNNA10", 1)], links: vec![] };
+    let known = Known { codes: vec![code("ÄNNA10", 1)], links: vec![], deals: vec![] };
     assert_eq!(winner(&run(&evidence, &known, |_| ())), Some(1));
+}
+
+fn brought(deal: Option<u8>, rejected: bool) -> Affiliation {
+    let deal = deal.map(|n| DealId::from_bytes([n; 16]));
+    Affiliation { affiliate: "store_1/7".into(), deal, as_of_ms: PLACED, rejected }
+}
+
+#[test]
+fn an_affiliate_of_another_programme_goes_last_and_by_the_same_rules() {
+    let evidence = |deal, rejected| Evidence {
+        codes: vec![used("ANNA10", 100)],
+        affiliation: Some(brought(deal, rejected)),
+        ..Evidence::default()
+    };
+    let known = |codes| Known { codes, deals: vec![deal(2)], ..Known::default() };
+    let by_code = run(&evidence(Some(2), false), &known(vec![code("anna10", 1)]), |_| ());
+    assert_eq!(winner(&by_code), Some(1));
+    assert_eq!(reasons(&by_code), [Reason::Won, Reason::LowerPrecedence]);
+    let alone = |told: &Evidence, known: &Known| {
+        let decision = run(told, known, |_| ());
+        (winner(&decision), decision.candidates[1].reason, decision.candidates[1].method)
+    };
+    let none = known(vec![]);
+    let by = Method::Affiliate;
+    assert_eq!(alone(&evidence(Some(2), false), &none), (Some(2), Reason::Won, by));
+    assert_eq!(alone(&evidence(None, false), &none), (None, Reason::UnknownAffiliate, by));
+    assert_eq!(alone(&evidence(Some(3), false), &none), (None, Reason::UnknownAffiliate, by));
+    assert_eq!(alone(&evidence(Some(2), true), &none), (None, Reason::RejectedElsewhere, by));
+    let (mut closed, mut early) = (none.clone(), none.clone());
+    closed.deals[0].closed_at_ms = Some(PLACED - 1);
+    early.deals[0].terms = None;
+    assert_eq!(alone(&evidence(Some(2), false), &closed), (None, Reason::DealClosed, by));
+    assert_eq!(alone(&evidence(Some(2), false), &early), (None, Reason::BeforeTerms, by));
+    let own = Evidence { email_hash: Some("hash2".into()), ..evidence(Some(2), false) };
+    assert_eq!(alone(&own, &none), (None, Reason::SelfPurchase, by));
 }

@@ -4,14 +4,14 @@
 //! A pure function of what was loaded and what was delivered; the commit is one batch guarded by
 //! the order's revision, so that a decision made from stale facts changes nothing.
 
-use super::attribution::{self, Candidate, Circumstances, Decision, Known};
+use super::attribution::{self, Candidate, Circumstances, Decision, Known, Method};
 use super::brand::{AttributionRules, EarningRules};
 use super::click::{Click, ClickIds, ClickKeys};
 use super::commission::{self, OrderState};
 use super::ids::{CreatorId, DealId, OrderId, StoreId};
 use super::ledger::{self, Earning, Holdings, Transaction};
 use super::money::Currency;
-use super::order::{Contradiction, Delivery, Evidence, Facts, order_id};
+use super::order::{Affiliation, Contradiction, Delivery, Evidence, Facts, order_id};
 use super::terms::{Seen, month_of};
 use super::time::{Day, Millis, Zone};
 
@@ -264,8 +264,10 @@ fn look_around(
     // Who is counted is told her place at once, whoever gets the order: it may be moved later.
     let looks = counts || winner.is_some_and(|(_, rules)| rules.look_at_customers());
     let wants_customer = looks && seen.customer_index.is_none();
+    // What the shop counted, where it has told by now: it may know orders from before this brand did.
+    let counted_by_shop = facts.journey.as_ref().and_then(|j| j.customer_order).unwrap_or(1);
     if wants_customer && customer.is_none() {
-        seen.customer_index = Some(1);
+        seen.customer_index = Some(counted_by_shop.max(1));
     }
     let month = month_of(loaded.zone.day(snapshot.placed_at_ms));
     let currency = snapshot.currency;
@@ -281,7 +283,8 @@ fn look_around(
         let others = loaded.others.ok_or_else(question)?;
         if wants_customer && customer.is_some() {
             // An order that is counted already is one of them.
-            seen.customer_index = Some((others.customer_orders + i64::from(!counted)).max(1));
+            let known = others.customer_orders + i64::from(!counted);
+            seen.customer_index = Some(known.max(counted_by_shop).max(1));
             taken.customer_orders = Some(others.customer_orders);
         }
         if let Some((deal, rules)) = wants_month(seen) {
@@ -298,11 +301,28 @@ fn look_around(
 
 /// An order is decided when its first snapshot arrives, and again only when an *earlier* snapshot
 /// with other evidence, or the first with any, arrives late. Forgetting who placed it is no evidence.
-/// What somebody moved by hand stays where it is.
+/// What somebody moved by hand stays where it is. What another affiliate programme says arrives late:
+/// it may attribute an order that nobody got, or take back what nothing else attributed. What the shop
+/// saw of visits arrives late too: it may attribute what nothing in the order did.
 fn needs_decision(facts: &Facts, known: &Facts, decision: Option<&Decision>) -> bool {
     let known = || Facts { redacted: facts.redacted, ..known.clone() }.forgetting();
     let Some(decision) = decision else { return facts.snapshot.is_some() };
-    decision.moved.is_none() && facts.evidence() != known().evidence()
+    if decision.moved.is_some() {
+        return false;
+    }
+    let (mut told, mut knew) = (facts.evidence(), known().evidence());
+    let (now, before) = (told.affiliation.take(), knew.affiliation.take());
+    let (visits, visited) = (told.journey.take(), knew.journey.take());
+    // Where it was placed names no deal.
+    told.web = knew.web;
+    let rejected = |word: &Option<Affiliation>| word.as_ref().is_some_and(|a| a.rejected);
+    let open = match &decision.winner {
+        None => now != before,
+        Some(winner) => winner.method == Method::Affiliate && rejected(&now) != rejected(&before),
+    };
+    let by = decision.winner.as_ref().map(|winner| winner.method);
+    let late = matches!(by, None | Some(Method::Journey | Method::Affiliate)) && visits != visited;
+    told != knew || open || late
 }
 
 fn attribute(
@@ -351,7 +371,31 @@ impl ClickIds for FoundGenuine<'_> {
 #[must_use]
 pub fn again(facts: &Facts, decision: &Decision, loaded: &Loaded) -> Option<Decision> {
     let clicks = FoundGenuine(decision);
-    attribute(facts, &facts.evidence(), loaded, Some(decision), &clicks, decision.decided_at_ms)
+    attribute(
+        facts,
+        &evidence_of(facts, decision),
+        loaded,
+        Some(decision),
+        &clicks,
+        decision.decided_at_ms,
+    )
+}
+
+/// The evidence that a decision was made from. What another affiliate programme said after an order was
+/// somebody's is known and decided nothing: what it had said until then the candidates tell.
+#[must_use]
+pub fn evidence_of(facts: &Facts, decision: &Decision) -> Evidence {
+    let mut evidence = facts.evidence();
+    if decision.winner.is_some() {
+        let considered = decision.candidates.iter().find(|c| c.method == Method::Affiliate);
+        evidence.affiliation = considered.map(|candidate| Affiliation {
+            affiliate: candidate.evidence.clone(),
+            deal: candidate.deal_id,
+            as_of_ms: 0,
+            rejected: candidate.reason == attribution::Reason::RejectedElsewhere,
+        });
+    }
+    evidence
 }
 
 /// Completes a decision by what its terms want to know of other orders, if they stand like this.
@@ -397,3 +441,10 @@ pub fn standing(facts: &Facts, decision: Option<&Decision>, zone: &Zone) -> Opti
         counts: commission::state(facts) != OrderState::Cancelled,
     })
 }
+
+#[cfg(test)]
+#[path = "affiliation_tests.rs"]
+mod affiliation_tests;
+#[cfg(test)]
+#[path = "journey_tests.rs"]
+mod journey_tests;

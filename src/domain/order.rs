@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::decimal::Decimal;
 use super::dispute::{self, Dispute, Disputes};
-use super::ids::{OrderId, StoreId};
+use super::ids::{DealId, OrderId, StoreId};
 use super::money::{Currency, MAX_MINOR};
 use super::time::Millis;
 
@@ -40,6 +40,10 @@ pub enum Report {
     Redacted,
     /// A payment dispute, by the platform's id.
     Dispute(String, Dispute),
+    /// Another affiliate programme says who brought it.
+    Affiliate(Affiliation),
+    /// What the shop saw of the visits before it.
+    Journey(Journey),
 }
 
 /// An order as it was at one moment.
@@ -131,6 +135,57 @@ pub struct Evidence {
     /// Keyed hash of the buyer's e-mail address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email_hash: Option<String>,
+    /// Who brought it, by another affiliate programme. In [`Facts`] it stands apart from this: it
+    /// arrives late.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub affiliation: Option<Affiliation>,
+    /// What the shop saw of the visits before it. In [`Facts`] it stands apart too: the shop knows it
+    /// some time after the order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub journey: Option<Journey>,
+    /// It was placed in the web shop, so that a visit led to it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub web: bool,
+}
+
+/// What a shop saw of the visits that led to an order, once it knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+pub struct Journey {
+    /// Click ids on the pages where visits began, those of the last visit first; not verified.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub clicks: Vec<String>,
+    /// `ref=` of such a page that carries no click id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bare_ref: Option<String>,
+    /// Which of its customer's orders it is, as the shop counts, from 1 on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub customer_order: Option<i64>,
+}
+
+impl Journey {
+    /// What of it may say whose an order is that carries this itself: its `ref` only where the order
+    /// has none of its own.
+    fn beside(&self, own: &Evidence) -> Option<Self> {
+        let bare_ref = self.bare_ref.clone().filter(|_| own.bare_ref.is_none());
+        let says = !self.clicks.is_empty() || bare_ref.is_some();
+        says.then(|| Self { clicks: self.clicks.clone(), bare_ref, customer_order: None })
+    }
+}
+
+/// Who brought an order, by the word of another affiliate programme that the brand uses. Whom the
+/// affiliate belonged to is a fact of the order like the rest: a later word is a later fact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Affiliation {
+    /// The connection, and the affiliate's id there: `store_…/7`.
+    pub affiliate: String,
+    /// The deal that the affiliate belonged to when the order was placed, if any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deal: Option<DealId>,
+    /// When this was said; the latest word counts.
+    pub as_of_ms: Millis,
+    /// The programme rejected the order, or has it no more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub rejected: bool,
 }
 
 impl Evidence {
@@ -138,6 +193,12 @@ impl Evidence {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         !self.codes.iter().any(|c| c.is_code) && self.clicks.is_empty() && self.bare_ref.is_none()
+    }
+
+    /// How many things it says: of two reports of one moment the one that says more counts.
+    fn says(&self) -> usize {
+        let ones = [self.bare_ref.is_some(), self.email_hash.is_some(), self.web];
+        self.codes.len() + self.clicks.len() + ones.iter().filter(|one| **one).count()
     }
 }
 
@@ -222,6 +283,12 @@ pub struct Facts {
     /// Who placed it is forgotten, also if a delivery tells it again: see [`Self::forgetting`].
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub redacted: bool,
+    /// The latest word of another affiliate programme on who brought it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub affiliation: Option<Affiliation>,
+    /// What the shop saw of the visits before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub journey: Option<Journey>,
 }
 
 /// What orders snapshots: time of change, rank in the order's life, hash of the facts.
@@ -237,13 +304,28 @@ pub enum Contradiction {
 }
 
 impl Snapshot {
-    /// The key by which the greatest snapshot wins.
+    /// The key by which the greatest snapshot wins. Which product a line is doesn't count: what a line
+    /// is never changes, but not everybody is told, and a product that is deleted is named no more. Nor
+    /// does the order in which lines are told.
     #[must_use]
     pub fn key(&self) -> SnapshotKey {
-        let canonical = serde_json::to_vec(self).unwrap_or_default();
+        let mut told = self.clone();
+        told.lines.iter_mut().for_each(|line| line.product_id = None);
+        told.lines.sort_unstable_by_key(|line| line.id);
+        let canonical = serde_json::to_vec(&told).unwrap_or_default();
         let hash = Sha256::digest(&canonical);
         let hex = hash.iter().take(8).map(|b| format!("{b:02x}")).collect();
         SnapshotKey(self.updated_at_ms, self.payment, hex)
+    }
+
+    /// Learns from another snapshot which products its lines are.
+    fn learn_products(&mut self, other: &Self) {
+        for (place, line) in self.lines.iter_mut().enumerate() {
+            let same = |known: &&Line| known.id == line.id;
+            let found = other.lines.get(place).filter(same);
+            let found = found.or_else(|| other.lines.iter().find(same));
+            line.product_id = line.product_id.max(found.and_then(|known| known.product_id));
+        }
     }
 }
 
@@ -265,6 +347,8 @@ impl Facts {
             Report::Deleted => merged.cancelled = true,
             Report::Redacted => merged.redacted = true,
             Report::Dispute(id, reported) => dispute::take(&mut merged.disputes, id, *reported),
+            Report::Affiliate(told) => merged.take_affiliation(told),
+            Report::Journey(told) => merged.take_journey(told),
             Report::Edited(edit) => {
                 if merged.edits.get(&edit.id).is_none() {
                     merged.edits.insert(edit.id.clone(), edit.clone());
@@ -281,21 +365,55 @@ impl Facts {
     fn take_snapshot(&mut self, incoming: &Snapshot) {
         self.cancelled |= incoming.cancelled;
         let mut incoming = incoming.clone();
-        let evidence = std::mem::take(&mut incoming.evidence);
+        let mut evidence = std::mem::take(&mut incoming.evidence);
+        if let Some(told) = evidence.affiliation.take() {
+            self.take_affiliation(&told);
+        }
+        if let Some(told) = evidence.journey.take() {
+            self.take_journey(&told);
+        }
         // The evidence is judged on its own, so the key leaves it out.
         let key = incoming.key();
-        if self.snapshot.as_ref().is_none_or(|known| known.key() < key) {
-            self.snapshot = Some(incoming);
-        }
+        self.snapshot = Some(match self.snapshot.take() {
+            Some(mut known) if known.key() >= key => {
+                known.learn_products(&incoming);
+                known
+            }
+            Some(known) => {
+                incoming.learn_products(&known);
+                incoming
+            }
+            None => incoming,
+        });
         let candidate = (key, evidence);
         let earlier = self.evidence.as_ref().is_none_or(|known| {
             let rank = |(key, e): &(SnapshotKey, Evidence)| {
-                (e.is_empty(), key.clone(), serde_json::to_string(e).unwrap_or_default())
+                let more = std::cmp::Reverse(e.says());
+                (e.is_empty(), key.clone(), more, serde_json::to_string(e).unwrap_or_default())
             };
             rank(&candidate) < rank(known)
         });
         if earlier {
             self.evidence = Some(candidate);
+        }
+    }
+
+    /// The latest word counts; of two at one moment the same one, whichever came first.
+    fn take_affiliation(&mut self, told: &Affiliation) {
+        let rank = |a: &Affiliation| (a.as_of_ms, serde_json::to_string(a).unwrap_or_default());
+        if self.affiliation.as_ref().is_none_or(|known| rank(known) < rank(told)) {
+            self.affiliation = Some(told.clone());
+        }
+    }
+
+    /// A shop tells it once and for all; should it tell two, the one that says more counts.
+    fn take_journey(&mut self, told: &Journey) {
+        let rank = |j: &Journey| {
+            let says = j.clicks.len() + usize::from(j.bare_ref.is_some());
+            (says, j.customer_order, serde_json::to_string(j).unwrap_or_default())
+        };
+        if self.journey.as_ref().is_none_or(|known| rank(known) < rank(told)) {
+            self.journey = Some(told.clone());
         }
     }
 
@@ -334,7 +452,12 @@ impl Facts {
     /// What may say whose order it is; nothing while no snapshot is known.
     #[must_use]
     pub fn evidence(&self) -> Evidence {
-        self.evidence.as_ref().map(|(_, e)| e.clone()).unwrap_or_default()
+        let Some((_, own)) = &self.evidence else { return Evidence::default() };
+        Evidence {
+            affiliation: self.affiliation.clone(),
+            journey: self.journey.as_ref().and_then(|journey| journey.beside(own)),
+            ..own.clone()
+        }
     }
 }
 

@@ -7,6 +7,16 @@ use super::time::Millis;
 pub enum Kind {
     /// Have the shop deliver its webhooks here.
     RegisterWebhooks,
+    /// Fetch the orders from before the store was connected.
+    Backfill,
+    /// Fetch what changed since the last time, in case a webhook was lost.
+    Reconcile,
+    /// Compare days: which orders the platform has, and which are known.
+    CompareDays,
+    /// Fetch one order whole.
+    RefetchOrder,
+    /// Ask what the shop saw of the visits before orders that are nobody's.
+    AskJourneys,
 }
 
 impl Kind {
@@ -15,6 +25,11 @@ impl Kind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::RegisterWebhooks => "register_webhooks",
+            Self::Backfill => "backfill",
+            Self::Reconcile => "reconcile",
+            Self::CompareDays => "compare_days",
+            Self::RefetchOrder => "refetch_order",
+            Self::AskJourneys => "ask_journeys",
         }
     }
 
@@ -22,7 +37,12 @@ impl Kind {
     #[must_use]
     pub const fn never_ends(self) -> bool {
         match self {
-            Self::RegisterWebhooks => false,
+            Self::RegisterWebhooks
+            | Self::Backfill
+            | Self::Reconcile
+            | Self::CompareDays
+            | Self::RefetchOrder
+            | Self::AskJourneys => false,
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod drafts;
 pub mod fees;
 pub mod mail;
 pub mod order;
+mod orders_at_once;
 pub mod outbox;
 pub mod payments;
 pub mod paypal;
@@ -18,6 +19,7 @@ pub mod retention;
 pub mod rewrap;
 pub mod seal;
 pub mod shopify;
+pub mod sync;
 pub mod tiers;
 pub mod verify;
 
@@ -36,7 +38,7 @@ const DAY_MINUTES: i64 = 24 * 60;
 const QUARANTINE_BODY_MS: Millis = 14 * 24 * 3_600_000;
 
 /// Runs what is due in the minute a trigger was meant for: sealing, and stores to be looked at, every five
-/// minutes; releases,
+/// minutes; what is due at stores; releases,
 /// expiry, re-wrapping, tiers, planned fees and drafts of payouts every hour, old mails and retention
 /// every night (minutes apart, for each run has its own share of queries); redactions, mails and payments
 /// that wait every minute; domain checks, which
@@ -45,6 +47,9 @@ pub async fn run_due(app: &App, scheduled_ms: Millis) {
     let minute = scheduled_ms.div_euclid(60_000);
     if minute % 5 == 0 {
         recorded(app, "seal_ledger", Box::pin(seal::seal_all(app))).await;
+    }
+    if minute % 5 == 4 {
+        recorded(app, "schedule_syncs", sync::schedule(app, sync::Due::at(minute))).await;
     }
     match minute % 60 {
         1 => recorded(app, "release_holds", Box::pin(release::release_all(app))).await,
@@ -87,6 +92,7 @@ pub async fn run_all(app: &App) {
     recorded(app, "send_mails", Box::pin(mail::send_waiting(app))).await;
     recorded(app, "send_payouts", Box::pin(payments::send_due(app))).await;
     recorded(app, "look_at_stores", Box::pin(connecting::look_at_due(app))).await;
+    recorded(app, "schedule_syncs", sync::schedule(app, sync::Due::ALL)).await;
     recorded(app, "outbox", Box::pin(outbox::run_due(app))).await;
     recorded(app, "verify_domains", Box::pin(domains::verify_pending(app))).await;
 }

@@ -5,12 +5,15 @@ use serde::Serialize;
 
 use super::tiers;
 use crate::app::App;
-use crate::domain::ids::{BrandId, OrderId, QuarantineId, StoreId};
+use crate::domain::ids::{BrandId, CreatorId, OrderId, QuarantineId, StoreId};
 use crate::domain::ingest::{self, Change, Loaded, Outcome, StoredOrder};
 use crate::domain::json::json;
 use crate::domain::merkle::hex;
-use crate::domain::order::{Delivery, order_id};
+use crate::domain::order::{Delivery, Report, order_id};
+use crate::domain::task::Kind;
+use crate::domain::time::Zone;
 use crate::storage::order_facts::{self, Named};
+use crate::storage::outbox::{self, NewTask};
 use crate::storage::rows::from_json;
 use crate::storage::{DbError, Param, Statement, orders, quarantine, row};
 
@@ -18,6 +21,9 @@ use crate::storage::{DbError, Param, Statement, orders, quarantine, row};
 const ATTEMPTS: u32 = 5;
 /// A snapshot that a store changed later than this after the order is taken as one of a known order.
 const FIRST_WITHIN_MS: i64 = 60_000;
+
+/// An order is fetched whole so long after what asks for it: edits come in bunches.
+const REFETCH_AFTER_MS: i64 = 5_000;
 
 /// What became of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,10 +61,22 @@ pub async fn ingest(
     store: StoreId,
     delivery: &Delivery,
 ) -> Result<Ingested, DbError> {
+    ingest_beside(app, brand, store, delivery, &[]).await
+}
+
+/// As [`ingest`], with statements that belong into its batch if the order wasn't known before.
+pub(super) async fn ingest_beside(
+    app: &App,
+    brand: BrandId,
+    store: StoreId,
+    delivery: &Delivery,
+    if_new: &[Statement],
+) -> Result<Ingested, DbError> {
     let order = order_id(store, &delivery.external_id);
-    let named = Named::by(delivery, &app.config.click_keys);
+    let keys = &app.config.click_keys;
+    let mut named = Named::by(delivery, keys);
     if let Some(loaded) = from_memory(app, brand, order, delivery, &named)
-        && let Attempt::Done(done) = attempt(app, brand, store, delivery, loaded).await?
+        && let Attempt::Done(done) = attempt(app, (brand, store), delivery, loaded, if_new).await?
     {
         return Ok(done);
     }
@@ -68,8 +86,13 @@ pub async fn ingest(
         let Some((loaded, remembered)) = order_facts::loaded(&rows, &named)? else {
             return Ok(Ingested::Unusable("the brand does not exist any more".to_owned()));
         };
+        if let Some(all) = named.with_the_rest(loaded.order.as_ref(), delivery, keys) {
+            named = all;
+            "the order names more than was loaded".clone_into(&mut refused);
+            continue;
+        }
         app.memory.remember_facts(brand, remembered);
-        match attempt(app, brand, store, delivery, loaded).await? {
+        match attempt(app, (brand, store), delivery, loaded, if_new).await? {
             Attempt::Done(done) => return Ok(done),
             Attempt::Refused(why) => refused = why,
         }
@@ -103,10 +126,10 @@ enum Attempt {
 /// Decides and commits, once.
 async fn attempt(
     app: &App,
-    brand: BrandId,
-    store: StoreId,
+    (brand, store): (BrandId, StoreId),
     delivery: &Delivery,
     mut loaded: Loaded,
+    if_new: &[Statement],
 ) -> Result<Attempt, DbError> {
     let now_ms = app.now_ms();
     let keys = &app.config.click_keys;
@@ -128,16 +151,14 @@ async fn attempt(
     }
     #[cfg(feature = "canary")]
     let commit = without_guard(app, commit);
-    match app.db().run(vec![commit]).await {
+    let mut batch = vec![commit];
+    let knew = loaded.order.as_ref().is_some_and(|order| order.facts.snapshot.is_some());
+    batch.extend(if_new.iter().filter(|_| !knew && change.facts.snapshot.is_some()).cloned());
+    batch.extend(refetch(app, (brand, store), delivery, &change));
+    match app.db().run(batch).await {
         Ok(_) => {
             if let (true, Some(standing)) = (loaded.tiers, change.standing) {
-                // What fails here is made up for by the job.
-                let climbed = tiers::climb(app, brand, standing.creator, &loaded.zone).await;
-                if let Err(error) = climbed {
-                    let why = error.to_string();
-                    app.log
-                        .write(&json!({ "event": "tiers_missed", "brand": brand, "detail": why }));
-                }
+                climb(app, brand, standing.creator, &loaded.zone).await;
             }
             Ok(Attempt::Done(committed(loaded.order.as_ref(), &change)))
         }
@@ -146,8 +167,41 @@ async fn attempt(
     }
 }
 
+/// Looks whether a creator reached a level of commission; what fails here is made up for by the job.
+pub(super) async fn climb(app: &App, brand: BrandId, creator: CreatorId, zone: &Zone) {
+    if let Err(error) = tiers::climb(app, brand, creator, zone).await {
+        let why = error.to_string();
+        app.log.write(&json!({ "event": "tiers_missed", "brand": brand, "detail": why }));
+    }
+}
+
+/// An edit tells no amounts, and a refund nothing of an order that isn't known: then the order is fetched
+/// whole, once for all that comes within a moment.
+fn refetch(
+    app: &App,
+    (brand, store): (BrandId, StoreId),
+    delivery: &Delivery,
+    change: &Change,
+) -> Option<Statement> {
+    let wanted = match &delivery.report {
+        Report::Edited(_) => true,
+        Report::Refund(_) | Report::Dispute(..) => change.facts.snapshot.is_none(),
+        _ => false,
+    };
+    let now_ms = app.now_ms();
+    let task = NewTask {
+        id: app.new_id(),
+        store,
+        kind: Kind::RefetchOrder,
+        subject: &delivery.external_id,
+        payload: "{}",
+        due_at_ms: now_ms + REFETCH_AFTER_MS,
+    };
+    wanted.then(|| outbox::put_if_connected(brand, &task, now_ms))
+}
+
 /// Tells the brand of a refund that could not count.
-fn committed(before: Option<&StoredOrder>, change: &Change) -> Ingested {
+pub(super) fn committed(before: Option<&StoredOrder>, change: &Change) -> Ingested {
     let known = before.map_or(0, |order| order.facts.foreign_refunds());
     if change.facts.foreign_refunds() > known {
         let words = "a refund is in another currency than its order: it is kept but counts nothing";
@@ -157,7 +211,7 @@ fn committed(before: Option<&StoredOrder>, change: &Change) -> Ingested {
 }
 
 /// A row of D1 holds 2 MB; what is larger would be refused for ever.
-fn is_too_large(commit: &Statement) -> bool {
+pub(super) fn is_too_large(commit: &Statement) -> bool {
     let length = |param: &Param| match param {
         Param::Text(text) => text.len(),
         _ => 0,

@@ -269,12 +269,24 @@ async fn commit(
 async fn handle(work: &mut Work<'_>, task: &TaskRow) -> Result<Step, Failed> {
     match task.kind {
         Kind::RegisterWebhooks => super::connecting::register(work, task).await,
+        Kind::Backfill
+        | Kind::Reconcile
+        | Kind::CompareDays
+        | Kind::RefetchOrder
+        | Kind::AskJourneys => super::sync::handle(work, task).await,
     }
 }
 
 /// What else changes when a task is given up: one line per kind that has something to show for it.
-fn given_up(_work: &Work<'_>, task: &TaskRow, _words: &str) -> Vec<Statement> {
+fn given_up(work: &Work<'_>, task: &TaskRow, words: &str) -> Vec<Statement> {
     match task.kind {
         Kind::RegisterWebhooks => Vec::new(),
+        kind @ (Kind::Backfill
+        | Kind::Reconcile
+        | Kind::CompareDays
+        | Kind::RefetchOrder
+        | Kind::AskJourneys) => {
+            super::sync::given_up(work.app, work.brand, work.store, kind, words)
+        }
     }
 }

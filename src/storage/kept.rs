@@ -12,8 +12,8 @@ use crate::domain::merkle::Frontier;
 use crate::domain::money::{Currency, Money};
 use crate::domain::moved::{Automatic, Moved};
 use crate::domain::order::{
-    Delivery, Edit, Evidence, Facts, Line, Payment, Refund, RefundLine, Report, Snapshot,
-    SnapshotKey, UsedCode,
+    Affiliation, Delivery, Edit, Evidence, Facts, Journey, Line, Payment, Refund, RefundLine,
+    Report, Snapshot, SnapshotKey, UsedCode,
 };
 use crate::domain::sorted::Sorted;
 use crate::domain::terms::{CitedTerms, Customer, RateRule, Rules, Seen};
@@ -42,7 +42,8 @@ macro_rules! reads {
 reads! {
     Facts {
         snapshot = default, evidence = default, refunds = default, cancelled = default,
-        edits = default, disputes = default, redacted = default,
+        edits = default, disputes = default, redacted = default, affiliation = default,
+        journey = default,
     }
     Snapshot {
         updated_at_ms, placed_at_ms, name, currency, payment, cancelled, test, taxes_included,
@@ -52,7 +53,12 @@ reads! {
         id, product_id = default, quantity, current_quantity = default, price_minor,
         discount_minor, tax_minor, earns,
     }
-    Evidence { codes = default, clicks = default, bare_ref = default, email_hash = default }
+    Evidence {
+        codes = default, clicks = default, bare_ref = default, email_hash = default,
+        affiliation = default, journey = default, web = default,
+    }
+    Journey { clicks = default, bare_ref = default, customer_order = default }
+    Affiliation { affiliate, deal = default, as_of_ms, rejected = default }
     UsedCode { code, discount_minor, is_code }
     Refund { id, currency = default, lines = default, amount = default }
     RefundLine { line_id, quantity, subtotal, tax }
@@ -82,7 +88,7 @@ spelling!(Payment {
     Voided = "voided",
 });
 spelling!(Customer { New = "new", Returning = "returning" });
-spelling!(Method { Code = "code", Link = "link", Hand = "hand" });
+spelling!(Method { Code = "code", Link = "link", Hand = "hand", Affiliate = "affiliate", Journey = "journey" });
 spelling!(DisputeState { Open = "open", Won = "won", Lost = "lost" });
 spelling!(Outcome { Won = "won", Lost = "lost" });
 spelling!(Reason {
@@ -101,6 +107,8 @@ spelling!(Reason {
     UnknownLink = "unknown_link",
     NoCandidate = "no_candidate",
     Moved = "moved",
+    UnknownAffiliate = "unknown_affiliate",
+    RejectedElsewhere = "rejected_elsewhere",
 });
 
 impl FromColumn for Report {
@@ -117,6 +125,8 @@ impl FromColumn for Report {
                 Some(Self::Snapshot(Box::new(snapshot), refunds))
             }
             "refund" => Refund::from_column(value).map(Self::Refund),
+            "journey" => Journey::from_column(value).map(Self::Journey),
+            "affiliate" => Affiliation::from_column(value).map(Self::Affiliate),
             "edited" => Edit::from_column(value).map(Self::Edited),
             "dispute" => {
                 let (id, dispute) = FromColumn::from_column(value)?;
@@ -201,7 +211,7 @@ mod tests {
             Payment::Refunded,
             Payment::Voided,
         ]);
-        survive(&[Method::Code, Method::Link, Method::Hand]);
+        survive(&[Method::Code, Method::Link, Method::Hand, Method::Affiliate, Method::Journey]);
         survive(&[DisputeState::Open, DisputeState::Won, DisputeState::Lost]);
         survive(&[Method::Code, Method::Link]);
         survive(&[Customer::New, Customer::Returning]);
@@ -210,5 +220,6 @@ mod tests {
         survive(&[R::OutsideWindow, R::BadSignature, R::NotACodeApplication, R::DealClosed]);
         survive(&[R::SelfPurchase, R::TestOrder, R::UnknownCode, R::BeforeTerms]);
         survive(&[R::UnknownLink, R::NoCandidate, R::Moved]);
+        survive(&[R::UnknownAffiliate, R::RejectedElsewhere]);
     }
 }

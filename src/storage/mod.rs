@@ -41,6 +41,7 @@ pub mod simulations;
 pub mod statement;
 pub mod store_access;
 pub mod stores;
+pub mod syncs;
 pub mod tiers;
 
 pub(crate) use rows::{Columns, FromColumn, FromRow, Reading, row, spelling};
@@ -231,6 +232,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("statement", statement::STATEMENTS),
         ("store_access", store_access::STATEMENTS),
         ("stores", stores::STATEMENTS),
+        ("syncs", syncs::STATEMENTS),
         ("tiers", tiers::STATEMENTS),
     ]
 }

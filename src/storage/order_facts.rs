@@ -22,7 +22,7 @@ use crate::domain::terms::{CitedTerms, Rules, in_force};
 use crate::domain::time::{Day, Millis, Zone, latest_meant};
 
 statements! {
-    /// ?1 brand, ?2 order, ?3 code keys, ?4 link ids, ?5 slug key: all in one row. What a subquery
+    /// ?1 brand, ?2 order, ?3 code keys, ?4 link ids, ?5 slug key, ?6 a deal: all in one row. What a subquery
     /// returns is text again: only `json()` makes it part of the list around it. CROSS JOIN keeps
     /// the order of the joins: by itself SQLite walks all codes of the brand first. Compared with
     /// a bare parameter, a statement with a join or an order is planned again with every new
@@ -33,10 +33,11 @@ SELECT b.facts AS brand, o.revision, o.facts, o.decision, o.books,
      CROSS JOIN code_facts c ON c.brand_id = +?1 AND c.code_key = j.value) AS codes,
   (SELECT json_group_array(json(l.facts)) FROM json_each(?4) j
      CROSS JOIN link_facts l ON l.brand_id = +?1 AND l.id = j.value) AS links,
-  (SELECT facts FROM link_facts WHERE brand_id = +?1 AND slug_key = +?5) AS named
+  (SELECT facts FROM link_facts WHERE brand_id = +?1 AND slug_key = +?5) AS named,
+  (SELECT json_array(json(facts)) FROM deal_facts WHERE brand_id = +?1 AND id = +?6) AS deals
 FROM brand_facts b LEFT JOIN order_books o ON o.brand_id = +?1 AND o.id = +?2 WHERE b.id = +?1";
 
-    /// As [`LOAD`], of many orders at once and of no order itself: ?2 code keys, ?3 links, ?4 a list of slug keys.
+    /// As [`LOAD`], of many orders at once and of no order itself: ?2 code keys, ?3 links, ?4 a list of slug keys, ?5 deals.
     LOAD_ALL = "
 SELECT b.facts AS brand, NULL AS revision, NULL AS facts, NULL AS decision, NULL AS books,
   (SELECT json_group_array(json(c.facts)) FROM json_each(?2) j
@@ -45,7 +46,9 @@ SELECT b.facts AS brand, NULL AS revision, NULL AS facts, NULL AS decision, NULL
      SELECT l.facts FROM json_each(?3) j CROSS JOIN link_facts l ON l.brand_id = +?1 AND l.id = j.value
      UNION SELECT l.facts FROM json_each(?4) j
        CROSS JOIN link_facts l ON l.brand_id = +?1 AND l.slug_key = j.value)) AS links,
-  NULL AS named
+  NULL AS named,
+  (SELECT json_group_array(json(d.facts)) FROM json_each(?5) j
+     CROSS JOIN deal_facts d ON d.brand_id = +?1 AND d.id = j.value) AS deals
 FROM brand_facts b WHERE b.id = +?1";
 
     DEAL = "SELECT facts FROM deal_facts WHERE brand_id = +?1 AND id = +?2";
@@ -65,6 +68,7 @@ pub struct Named {
     codes: Vec<String>,
     links: Vec<LinkId>,
     slug: Option<String>,
+    deal: Option<DealId>,
 }
 
 impl Named {
@@ -81,13 +85,39 @@ impl Named {
     #[must_use]
     pub fn in_evidence(evidence: &Evidence, placed_at_ms: Millis, keys: &dyn ClickIds) -> Self {
         let codes = evidence.codes.iter().filter(|c| c.is_code).map(|c| code_key(&c.code));
-        let clicks = evidence.clicks.iter().filter_map(|token| keys.verify(token));
+        let journey = evidence.journey.as_ref();
+        let seen = journey.into_iter().flat_map(|journey| &journey.clicks);
+        let clicks = evidence.clicks.iter().chain(seen).filter_map(|token| keys.verify(token));
+        // The order's own goes before what the shop saw of visits.
+        let slug = evidence.bare_ref.as_ref().or(journey.and_then(|j| j.bare_ref.as_ref()));
         Self {
             placed_at_ms: latest_meant(placed_at_ms),
             codes: codes.collect(),
             links: clicks.map(|click| click.link).collect(),
-            slug: evidence.bare_ref.as_ref().map(|slug| slug.to_ascii_lowercase()),
+            slug: slug.map(|slug| slug.to_ascii_lowercase()),
+            deal: evidence.affiliation.as_ref().and_then(|told| told.deal),
         }
+    }
+
+    /// What an order's evidence names once it has this delivery, where that is more than the delivery
+    /// itself names: the word of another affiliate programme, and what the shop saw of visits, arrive
+    /// apart from the rest.
+    #[must_use]
+    pub fn with_the_rest(
+        &self,
+        order: Option<&StoredOrder>,
+        delivery: &Delivery,
+        keys: &dyn ClickIds,
+    ) -> Option<Self> {
+        let known = order.map(|order| &order.facts)?;
+        let apart = matches!(delivery.report, Report::Affiliate(_) | Report::Journey(_));
+        if !apart && known.affiliation.is_none() && known.journey.is_none() {
+            return None;
+        }
+        let told = known.merge(&delivery.report).ok()?;
+        let placed_at_ms = told.snapshot.as_ref()?.placed_at_ms;
+        let all = Self::in_evidence(&told.evidence(), placed_at_ms, keys);
+        (all != *self).then_some(all)
     }
 }
 
@@ -108,6 +138,12 @@ impl Named {
     pub fn slug(&self) -> Option<&str> {
         self.slug.as_deref()
     }
+
+    /// A deal that is named itself.
+    #[must_use]
+    pub fn deal(&self) -> Option<DealId> {
+        self.deal
+    }
 }
 
 /// The snapshot in a delivery, if it is one.
@@ -123,7 +159,7 @@ pub fn snapshot(delivery: &Delivery) -> Option<&Snapshot> {
 #[must_use]
 pub fn load(brand: BrandId, order: OrderId, named: &Named) -> Statement {
     let (codes, links) = (json_list(&named.codes), json_list(&named.links));
-    bind!(LOAD, brand, order, codes, links, named.slug.as_deref())
+    bind!(LOAD, brand, order, codes, links, named.slug.as_deref(), named.deal)
 }
 
 /// The statement that loads what many orders name.
@@ -137,7 +173,8 @@ pub fn load_all(brand: BrandId, named: &[Named]) -> Statement {
     let codes = list(named.iter().flat_map(|n| &n.codes).collect());
     let links = list(named.iter().flat_map(|n| &n.links).copied().collect());
     let slugs = list(named.iter().filter_map(|n| n.slug.as_ref()).collect());
-    bind!(LOAD_ALL, brand, codes, links, slugs)
+    let deals = list(named.iter().filter_map(|n| n.deal).collect());
+    bind!(LOAD_ALL, brand, codes, links, slugs, deals)
 }
 
 /// What [`load_all`] found of what these name; `None` if the brand is gone.
@@ -158,6 +195,12 @@ pub fn remembered(rows: &Rows, named: &[Named]) -> Result<Option<Remembered>, Db
         if let Some(slug) = &one.slug {
             answers.insert(Asked::Slug(slug.clone()), Answer::Nothing);
         }
+        if let Some(deal) = one.deal {
+            answers.insert(Asked::Deal(deal), Answer::Nothing);
+        }
+    }
+    for deal in row.deals.into_iter().flatten() {
+        answers.insert(Asked::Deal(deal.deal), Answer::Deal(deal));
     }
     for code in row.codes {
         answers.insert(Asked::Code(code.code_key), Answer::Deal(code.deal));
@@ -203,6 +246,7 @@ row! {
         codes: Vec<StoredCode>,
         links: Vec<StoredLink>,
         named: Option<StoredLink>,
+        deals: Option<Vec<StoredDeal>>,
     }
     struct StoredBrand {
         version: i64,
@@ -277,6 +321,7 @@ enum Asked {
     Code(String),
     Link(LinkId),
     Slug(String),
+    Deal(DealId),
 }
 
 /// What was found under it.
@@ -357,6 +402,11 @@ impl Remembered {
         {
             links.push(*link);
         }
+        if let Some(deal) = named.deal
+            && let Answer::Deal(deal) = self.answers.get(&Asked::Deal(deal))?
+        {
+            known.deals.push(deal_facts(deal, at_ms));
+        }
         for id in links {
             if let Answer::Link(l) = self.answers.get(&Asked::Link(id))? {
                 let (slug_key, deal) = (l.slug_key.clone(), deal_facts(&l.deal, at_ms));
@@ -427,6 +477,12 @@ pub fn loaded(rows: &Rows, named: &Named) -> Result<Option<(Loaded, Remembered)>
     if let Some(slug) = &named.slug {
         let answer = row.named.as_ref().map_or(Answer::Nothing, |l| Answer::Named(l.link));
         answers.insert(Asked::Slug(slug.clone()), answer);
+    }
+    if let Some(deal) = named.deal {
+        answers.insert(Asked::Deal(deal), Answer::Nothing);
+    }
+    for deal in row.deals.into_iter().flatten() {
+        answers.insert(Asked::Deal(deal.deal), Answer::Deal(deal));
     }
     for code in row.codes {
         answers.insert(Asked::Code(code.code_key), Answer::Deal(code.deal));

@@ -9,7 +9,7 @@ use super::{
 use crate::domain::attribution::Decision;
 use crate::domain::ids::{BrandId, DealId, OrderId, StoreId};
 use crate::domain::ingest::{Change, StoredOrder, Taken};
-use crate::domain::json::json;
+use crate::domain::json::{json, list_of};
 use crate::domain::money::Currency;
 use crate::domain::order::Facts;
 use crate::domain::time::{Day, Millis};
@@ -25,6 +25,16 @@ INSERT INTO orders (brand_id, id, store_id, external_id, name, placed_at_ms, pla
   decided_from, decision_version, postings, changed_at_ms, seen, revision)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?17, ?18, ?19,
   ?20, 1)";
+
+    /// As [`INSERT`], of many orders, all or none: ?2 lists what [`INSERT`] is given for each.
+    INSERT_ALL = "
+INSERT INTO orders (brand_id, id, store_id, external_id, name, placed_at_ms, placed_day, state,
+  currency, base_minor, commission_minor, deal_id, creator_id, available_day, facts, decision,
+  decided_from, decision_version, postings, changed_at_ms, seen, revision)
+SELECT +?1, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+  value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13,
+  value ->> 14, value ->> 15, value ->> 16, value ->> 16, value ->> 17, value ->> 18, value ->> 19, 1
+FROM json_each(?2)";
 
     /// As [`INSERT`], guarded by the revision that was read: ?21. What was seen before stays
     /// (a patch takes out what is null, so the nulls go first).
@@ -199,6 +209,25 @@ pub fn commit(
         statement.params.push(Param::from(revision));
     }
     Ok(statement)
+}
+
+/// The statement that commits first deliveries of many orders, given those that commit each; `None` if
+/// one of them is no first delivery.
+#[must_use]
+pub fn commit_all(brand: BrandId, commits: &[Statement]) -> Option<Statement> {
+    let mut rows = Vec::with_capacity(commits.len());
+    for commit in commits {
+        if commit.sql != INSERT {
+            return None;
+        }
+        let params = commit.params.iter().map(|param| match param {
+            Param::Null => "null".to_owned(),
+            Param::Int(n) => n.to_string(),
+            Param::Text(text) => json!(text),
+        });
+        rows.push(list_of(&params.collect::<Vec<_>>()));
+    }
+    Some(bind!(INSERT_ALL, brand, list_of(&rows)))
 }
 
 /// Whether a change moves neither the order's deal nor its time nor its name.

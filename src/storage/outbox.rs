@@ -17,6 +17,15 @@ INSERT INTO outbox (brand_id, id, store_id, kind, subject, payload, state, due_a
 ON CONFLICT (brand_id, store_id, kind, subject) WHERE state = 'waiting' DO UPDATE SET
   due_at_ms = min(due_at_ms, excluded.due_at_ms), revision = revision + 1";
 
+    /// As [`PUT_TASK`], where the store is connected.
+    PUT_IF_CONNECTED = "
+INSERT INTO outbox (brand_id, id, store_id, kind, subject, payload, state, due_at_ms, created_at_ms,
+  changed_at_ms) SELECT ?1, ?2, ?3, ?4, ?5, ?6, 'waiting', CAST(?7 AS INTEGER), CAST(?8 AS INTEGER),
+  CAST(?8 AS INTEGER) FROM store_access
+WHERE brand_id = ?1 AND store_id = ?3 AND state = 'connected'
+ON CONFLICT (brand_id, store_id, kind, subject) WHERE state = 'waiting' DO UPDATE SET
+  due_at_ms = min(due_at_ms, excluded.due_at_ms), revision = revision + 1";
+
     /// Stores that have something to do, longest waiting first.
     DUE_STORES = "
 SELECT brand_id, store_id, min(due_at_ms) AS due_at_ms FROM outbox INDEXED BY outbox_due
@@ -67,6 +76,11 @@ UPDATE store_leases SET until_ms = 0 WHERE brand_id = ?1 AND store_id = ?2 AND h
 
 spelling!(Kind {
     RegisterWebhooks = "register_webhooks",
+    Backfill = "backfill",
+    Reconcile = "reconcile",
+    CompareDays = "compare_days",
+    RefetchOrder = "refetch_order",
+    AskJourneys = "ask_journeys",
 });
 
 row! {
@@ -161,6 +175,12 @@ pub struct NewTask<'a> {
 pub fn put(brand: BrandId, task: &NewTask<'_>, now_ms: Millis) -> Statement {
     let NewTask { id, store, kind, subject, payload, due_at_ms } = *task;
     bind!(PUT_TASK, brand, id, store, kind, subject, payload, due_at_ms, now_ms)
+}
+
+/// As [`put`], where the store is connected: elsewhere there is nobody to ask.
+#[must_use]
+pub fn put_if_connected(brand: BrandId, task: &NewTask<'_>, now_ms: Millis) -> Statement {
+    Statement { sql: PUT_IF_CONNECTED, ..put(brand, task, now_ms) }
 }
 
 /// Stores that have something to do.

@@ -200,6 +200,14 @@ async fn every_change_is_attributable() {
         ),
         (
             "post",
+            "/v1/stores/{id}/backfill",
+            at("/v1/stores", &json!(p.store)) + "/backfill",
+            json!({ "from": "2026-10-01" }),
+            "",
+            "store.backfill",
+        ),
+        (
+            "post",
             "/v1/keys",
             "/v1/keys".to_owned(),
             json!({ "name": "K", "scopes": ["read"] }),

@@ -191,6 +191,7 @@ impl Brand {
             (_, "/v1/deals/{id}/links") => Some(json!({ "slug": "stolen" })),
             (_, "/v1/links/{id}") => Some(json!({ "state": "closed" })),
             (_, "/v1/stores/{id}") => Some(json!({ "client_secret": "stolen" })),
+            (_, "/v1/stores/{id}/backfill") => Some(json!({})),
             (_, "/v1/members/{id}") => Some(json!({ "role": "owner" })),
             (_, "/v1/members") => Some(json!({ "email": "e@evil.example", "role": "owner" })),
             (_, "/v1/keys") => Some(json!({ "name": "k", "scopes": ["read"] })),

@@ -2,6 +2,7 @@
 //! the ports that can be told to fail.
 #![allow(dead_code, reason = "every test binary uses a part of this")]
 
+pub mod graphql_order;
 pub mod loopback;
 pub mod paypal;
 pub mod people;
@@ -112,12 +113,20 @@ pub struct TestWeb(
 type Script = (Vec<Result<WebAnswer, String>>, Vec<String>);
 
 #[derive(Clone, Default)]
-struct Scripts(Arc<Mutex<HashMap<String, Script>>>);
+struct Scripts(Arc<Mutex<HashMap<String, Script>>>, Arc<Mutex<Option<Answering>>>);
+
+/// Answers a request by its address and body; what it doesn't know is somebody else's.
+pub type Answering = Box<dyn FnMut(&WebRequest<'_>) -> Option<Result<WebAnswer, String>> + Send>;
 
 impl TestWeb {
     /// What this address answers next, one answer after the other; without one it breaks off.
     pub fn script(&self, url: &str, answers: Vec<Result<WebAnswer, String>>) {
         self.2.0.lock().unwrap().entry(url.to_owned()).or_default().0.extend(answers);
+    }
+
+    /// Who answers before anybody else is asked.
+    pub fn answer_by(&self, answering: Answering) {
+        *self.2.1.lock().unwrap() = Some(answering);
     }
 
     /// The bodies that this address was asked with.
@@ -135,6 +144,11 @@ impl HttpClient for TestWeb {
     fn send<'a>(&'a self, request: WebRequest<'a>) -> Pending<'a, Result<WebAnswer, String>> {
         if request.url.starts_with("http://") {
             return Box::pin(async move { loopback::send(&request) });
+        }
+        if let Some(answering) = self.2.1.lock().unwrap().as_mut()
+            && let Some(answer) = answering(&request)
+        {
+            return Box::pin(async move { answer });
         }
         let mut scripted = None;
         if let Some((answers, asked)) = self.2.0.lock().unwrap().get_mut(&request.url) {

@@ -843,6 +843,7 @@ describe('the books', () => {
       ['release_holds', true],
       ['retention', true],
       ['rewrap', true],
+      ['schedule_syncs', true],
       ['seal_ledger', true],
       ['send_mails', true],
       ['send_payouts', true],

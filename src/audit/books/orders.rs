@@ -36,7 +36,7 @@ impl Audit {
         }
         let brand = self.brand.map_or(String::new(), |brand| brand.to_string());
         let clicks = ingest::FoundGenuine(decision);
-        let named = (&order.facts.evidence(), snapshot.placed_at_ms);
+        let named = (&ingest::evidence_of(&order.facts, decision), snapshot.placed_at_ms);
         let Some(loaded) = self.rules.loaded(&brand, named, &clicks, version) else {
             return Difference::at(line, format!("{id}: nothing is known of version {version}"));
         };
@@ -130,7 +130,8 @@ fn rests_on_the_forgotten(
     loaded: &ingest::Loaded,
 ) -> bool {
     let deals = loaded.known.codes.iter().map(|c| &c.deal);
-    let mut deals = deals.chain(loaded.known.links.iter().map(|l| &l.deal));
+    let deals = deals.chain(loaded.known.links.iter().map(|l| &l.deal));
+    let mut deals = deals.chain(&loaded.known.deals);
     let unknown = facts.redacted || deals.any(|deal| deal.email_hash.is_none());
     let mut as_if = made.clone();
     for (told, made) in decision.candidates.iter().zip(&mut as_if.candidates) {

@@ -9,9 +9,9 @@ use super::{Unusable, amount};
 use crate::domain::money::Currency;
 use crate::domain::order::{Evidence, UsedCode, decimal_to_minor};
 
-const MAX_CHARS: usize = 255;
+pub(super) const MAX_CHARS: usize = 255;
 const MAX_CODES: usize = 20;
-const MAX_CLICKS: usize = 10;
+pub(super) const MAX_CLICKS: usize = 10;
 
 /// The cart attribute that the storefront snippet writes.
 const CLICK_ATTRIBUTE: &str = "_tributary_click";
@@ -22,6 +22,7 @@ pub(super) fn evidence(
     hash_email: &dyn Fn(&str) -> String,
 ) -> Result<Evidence, Unusable> {
     let landing = Landing::of(text(&body.landing_site).unwrap_or(""));
+    let web = text(&body.source_name) == Some("web");
     let attributes = first(&body.note_attributes).iter();
     let attributes = attributes
         .filter(|attribute| text(&attribute.name) == Some(CLICK_ATTRIBUTE))
@@ -39,6 +40,9 @@ pub(super) fn evidence(
         clicks,
         bare_ref: bare_ref.map(|slug| clip(&slug, MAX_CHARS)),
         email_hash: email(body).map(|address| hash_email(&address)),
+        affiliation: None,
+        journey: None,
+        web,
     })
 }
 
@@ -88,13 +92,13 @@ fn discount(entry: &DiscountCode<'_>, currency: Currency) -> Result<i64, Unusabl
 }
 
 /// What the first page of the shopper's visit says: a full URL, or a path with a query.
-struct Landing<'a> {
-    clicks: Vec<Cow<'a, str>>,
-    reference: Option<Cow<'a, str>>,
+pub(super) struct Landing<'a> {
+    pub(super) clicks: Vec<Cow<'a, str>>,
+    pub(super) reference: Option<Cow<'a, str>>,
 }
 
 impl<'a> Landing<'a> {
-    fn of(page: &'a str) -> Self {
+    pub(super) fn of(page: &'a str) -> Self {
         let mut landing = Self { clicks: Vec::new(), reference: None };
         let page = page.split_once('#').map_or(page, |(before, _)| before);
         let query = page.split_once('?').map_or("", |(_, query)| query);

@@ -83,6 +83,7 @@ object! {
         pub discount_codes: Option<List<DiscountCode<'a>, 250>>,
         pub note_attributes: Option<List<NoteAttribute<'a>, 250>>,
         pub landing_site: Option<Scalar<'a>>,
+        pub source_name: Option<Scalar<'a>>,
         pub email: Option<Scalar<'a>>,
         pub contact_email: Option<Scalar<'a>>,
         pub customer: Option<Customer<'a>>,

@@ -38,6 +38,12 @@ view! {
         /// Which of its customer's orders it was, where the terms look at that.
         #[schema(required)]
         customer_order: Option<i64>,
+        /// Which of its customer's orders it is as the shop counts, once it told.
+        #[schema(required)]
+        customer_order_index: Option<i64>,
+        /// Where that differs from what was counted here when the order was decided, in words.
+        #[schema(required)]
+        customer_order_note: Option<String>,
         /// What was left of the month's cap when it first earned.
         #[schema(required)]
         left_of_month: Option<Money>,
@@ -77,6 +83,15 @@ fn line(share: LineShare, terms: &CitedTerms, currency: Currency) -> LineView {
     }
 }
 
+/// What was counted when the order was decided stays; that the shop counts otherwise is said.
+fn note(counted: Option<i64>, by_shop: Option<i64>) -> Option<String> {
+    let (counted, by_shop) =
+        counted.zip(by_shop).filter(|(counted, by_shop)| counted != by_shop)?;
+    Some(format!(
+        "the shop counts this as order number {by_shop} of the customer, here it was number {counted} when it was decided"
+    ))
+}
+
 /// `currency` stands in while the order's own isn't known.
 fn explain(
     order_id: OrderId,
@@ -91,6 +106,7 @@ fn explain(
     let earning = decision.map(|decision| decision.earning).unwrap_or_default();
     let shares = terms.map(|terms| commission::line_shares(facts, terms, seen));
     let minor = decision.map_or(0, |decision| commission::commission(facts, decision));
+    let by_shop = facts.journey.as_ref().and_then(|journey| journey.customer_order);
     CommissionView {
         order_id,
         base: Money::new(commission::amounts(facts, &earning).base_minor, currency),
@@ -102,6 +118,8 @@ fn explain(
         cap_per_order: rules.and_then(|rules| rules.order_cap),
         cap_per_month: rules.and_then(|rules| rules.month_cap),
         customer_order: seen.customer_index,
+        customer_order_index: by_shop,
+        customer_order_note: note(seen.customer_index, by_shop),
         left_of_month: seen.month_left_minor.map(|minor| Money::new(minor, currency)),
         lines: terms.map_or_else(Vec::new, |terms| {
             shares.into_iter().flatten().map(|share| line(share, terms, currency)).collect()

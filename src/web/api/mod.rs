@@ -8,6 +8,7 @@ pub mod by_hand;
 pub mod claims;
 pub mod commission;
 pub mod connecting;
+pub mod completeness;
 pub mod creators;
 pub mod deals;
 pub mod docs;
@@ -63,6 +64,8 @@ routes! {
     "/v1/stores/{id}/authorization" => { post: connecting::authorize }
     "/v1/quarantine" => { get: quarantine::list }
     "/v1/quarantine/{id}/replay" => { post: quarantine::replay }
+    "/v1/stores/{id}/backfill" => { get: completeness::show, post: completeness::begin }
+    "/v1/stores/{id}/completeness" => { get: completeness::of_store }
     "/v1/creators" => { get: creators::list, post: creators::create }
     "/v1/creators/{id}" => { get: creators::show }
     "/v1/creators/{id}/export" => { get: personal::export }
@@ -124,6 +127,7 @@ routes! {
     "/v1/recovery-codes" => { post: passkeys::new_codes }
     "/v1/me/earnings" => { get: me::earnings }
     "/v1/me/orders" => { get: me::orders }
+    "/v1/me/completeness" => { get: completeness::mine }
     "/v1/me/orders/{id}/commission" => { get: commission::mine }
     "/v1/me/offers" => { get: offers::mine }
     "/v1/me/offers/{id}/decision" => { post: offers::answer }

@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::domain::brand::AttributionChange;
 use crate::domain::ids::{CampaignId, CreatorId, DealId, TermsId};
-use crate::domain::ingest::FoundGenuine;
+use crate::domain::ingest::{FoundGenuine, evidence_of};
 use crate::domain::money::{Currency, Money};
 use crate::domain::order::Facts;
 use crate::domain::simulation::{Changes, Filter, Simulation, Totals};
@@ -145,7 +145,8 @@ pub async fn simulate(
         }
         let named = |past: &crate::domain::simulation::Past| {
             let placed = placed_at_ms(&past.facts);
-            Named::in_evidence(&past.facts.evidence(), placed, &FoundGenuine(&past.decision))
+            let evidence = evidence_of(&past.facts, &past.decision);
+            Named::in_evidence(&evidence, placed, &FoundGenuine(&past.decision))
         };
         let named: Vec<Named> =
             if attributes { page.orders.iter().map(named).collect() } else { Vec::new() };

@@ -268,6 +268,8 @@ export const api = [
         `/v1/creators/${w.b.creator.id}/balances`,
         `/v1/campaigns/${w.b.campaign.id}`,
         `/v1/stores/${w.b.store.id}`,
+        `/v1/stores/${w.b.store.id}/backfill`,
+        `/v1/stores/${w.b.store.id}/completeness`,
         `/v1/links/${w.b.link.id}`,
         `/v1/orders/${w.orderOfB}`,
         `/v1/orders/${w.orderOfB}/attribution`,
@@ -281,6 +283,7 @@ export const api = [
       w.a.client.call('PATCH', `/v1/deals/${w.b.deal.id}`, { state: 'closed' }),
       w.a.client.call('PATCH', `/v1/links/${w.b.link.id}`, { state: 'closed' }),
       w.a.client.call('PATCH', `/v1/stores/${w.b.store.id}`, { client_secret: 'mine' }),
+      w.a.client.call('POST', `/v1/stores/${w.b.store.id}/backfill`, {}),
       w.a.client.call('POST', `/v1/deals/${w.b.deal.id}/terms`, { commission_percent: '90' }),
       w.a.client.call('POST', `/v1/deals/${w.b.deal.id}/links`, {}),
       w.a.client.call('POST', `/v1/deals/${w.b.deal.id}/codes`, { code: 'X', create_in_store: false }),
@@ -518,6 +521,21 @@ export const api = [
       ],
       (w, storefront_url) => w.a.client.call('POST', '/v1/stores', { ...w.newStore, storefront_url }),
     ),
+    refused(422),
+  ],
+  [
+    'A18',
+    'times and days of a back-fill and of the completeness meter',
+    (w) => [
+      ...['tomorrow', '2999-01-01', '1969-01-01', '', '2026-02-30', '2026-10-01T00:00:00', "2026-10-01' OR 1"].map((from) =>
+        w.a.client.call('POST', `/v1/stores/${w.a.store.id}/backfill`, { from }),
+      ),
+      w.a.client.call('POST', `/v1/stores/${w.a.store.id}/backfill`, { from: 1700000000000 }),
+      w.a.client.call('POST', `/v1/stores/${w.a.store.id}/backfill`, { to: '2026-01-01' }),
+      ...['from=yesterday', 'to=0', 'from=2026-11-02&to=2026-11-01', 'limit=5', 'from=2026-11-01&from=2026-11-01'].map((query) =>
+        w.a.client.call('GET', `/v1/stores/${w.a.store.id}/completeness?${query}`),
+      ),
+    ],
     refused(422),
   ],
   [

@@ -1,5 +1,6 @@
 //! What Shopify's bodies must come to. Signatures are tested beside `verify`.
 
+mod admin;
 mod arbitrary;
 mod fixtures;
 mod kinds;
