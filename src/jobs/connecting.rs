@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::outbox::{self, Step, Work};
 use super::shopify::{self, Failed};
+use super::sync;
 use crate::app::App;
 use crate::domain::ids::{BrandId, StoreId};
 use crate::domain::json::{self, ToJson, json};
@@ -160,6 +161,9 @@ async fn look(work: &mut Work<'_>) -> Result<Found, Failed> {
     let mut statements = vec![tell(brand, store, &look, now_ms)];
     if access.state != Some(State::Connected) {
         statements.push(tasks::wake(brand, store, now_ms));
+    }
+    if access.connected_at_ms.is_none() && grants(&scopes, "read_orders") {
+        statements.extend(sync::first_backfill(app, brand, store));
     }
     let hints = hints(app, &access, &data);
     let state = State::Connected;

@@ -43,6 +43,13 @@ pub fn backfill_task(
     vec![syncs::begin(brand, store, from_ms, now_ms), put]
 }
 
+/// The back-fill of a store that was just reached for the first time, for the batch that says so.
+#[must_use]
+pub fn first_backfill(app: &App, brand: BrandId, store: StoreId) -> [Statement; 2] {
+    let put = super::outbox::put(app, brand, store, (Kind::Backfill, ""), "{}");
+    [syncs::begin_first(brand, store, app.now_ms()), put]
+}
+
 /// Puts what is due at the brands' connected stores: every five minutes orders that are nobody's are asked
 /// about, every hour what changed lately is fetched and the present day compared, every night more of it.
 ///

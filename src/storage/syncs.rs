@@ -15,6 +15,11 @@ ON CONFLICT (brand_id, store_id) DO UPDATE SET
   to_ms = excluded.to_ms, orders_total = NULL, orders_done = 0, ingested = 0, unchanged = 0,
   quarantined = 0, started_at_ms = NULL, finished_at_ms = NULL, problem = ''";
 
+    /// Of a store that never had one.
+    BEGIN_FIRST_BACKFILL = "
+INSERT INTO store_syncs (brand_id, store_id, state, from_ms, to_ms) VALUES (?1, ?2, 'waiting', NULL, ?3)
+ON CONFLICT (brand_id, store_id) DO NOTHING";
+
     /// ?3 state, ?4 from when, ?5 orders in all, ?6 words; what is NULL stays.
     TELL_BACKFILL = "
 UPDATE store_syncs SET state = ?3, from_ms = coalesce(?4, from_ms),
@@ -210,6 +215,12 @@ impl FromRow for KnownFacts {
 #[must_use]
 pub fn begin(brand: BrandId, store: StoreId, from_ms: Option<Millis>, to_ms: Millis) -> Statement {
     bind!(BEGIN_BACKFILL, brand, store, from_ms, to_ms)
+}
+
+/// Begins the first back-fill of a store: all that the shop shows. One that had any is left alone.
+#[must_use]
+pub fn begin_first(brand: BrandId, store: StoreId, to_ms: Millis) -> Statement {
+    bind!(BEGIN_FIRST_BACKFILL, brand, store, to_ms)
 }
 
 /// What a step of a back-fill tells.
