@@ -37,8 +37,8 @@ pub fn generate() -> String {
     use super::{
         approvals, audit, brand, bulk, by_hand, claims, commission, creators, deals, export, fees,
         keys, links, mails, me, members, money, offers, operate, orders, passkeys, payment,
-        payouts, personal, privacy, provider, sign_in, simulations, statements, stores, terms,
-        tiers,
+        payouts, personal, privacy, provider, sign_in, simulations, snippet, statements, stores,
+        terms, tiers,
     };
 
     #[derive(OpenApi)]
@@ -66,6 +66,7 @@ pub fn generate() -> String {
             stores::list,
             stores::show,
             stores::update,
+            snippet::show,
             stores::quarantine,
             stores::replay,
             creators::create,

@@ -29,6 +29,7 @@ pub mod privacy;
 pub mod provider;
 pub mod sign_in;
 pub mod simulations;
+pub mod snippet;
 pub mod statements;
 pub mod stores;
 pub mod terms;
@@ -57,6 +58,7 @@ routes! {
     "/v1/audit" => { get: audit::list }
     "/v1/stores" => { get: stores::list, post: stores::create }
     "/v1/stores/{id}" => { get: stores::show, patch: stores::update }
+    "/v1/stores/{id}/snippet" => { get: snippet::show }
     "/v1/quarantine" => { get: stores::quarantine }
     "/v1/quarantine/{id}/replay" => { post: stores::replay }
     "/v1/creators" => { get: creators::list, post: creators::create }
