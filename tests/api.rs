@@ -14,6 +14,7 @@ mod api {
     mod access;
     mod at_once;
     mod bad_input;
+    mod conversions;
     mod failures;
     mod mail;
     mod main_job;

@@ -3,6 +3,7 @@
 pub mod email_events;
 pub mod paypal;
 pub mod shopify;
+pub mod signed;
 pub mod trouble;
 
 use serde_json::Value;

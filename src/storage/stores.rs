@@ -8,7 +8,7 @@ use crate::domain::time::Millis;
 statements! {
     INSERT = "
 INSERT INTO stores (brand_id, id, platform, shop_domain, storefront_url, client_id, secret_sealed,
-  created_at_ms) VALUES (?1, ?2, 'shopify', ?3, ?4, ?5, ?6, ?7)";
+  created_at_ms) VALUES (?1, ?2, ?8, ?3, ?4, ?5, ?6, ?7)";
 
     /// The secret so far joins those that are still accepted; ?4 until when, ?5 now. A closed store
     /// has none, and opens again.
@@ -30,7 +30,7 @@ WHERE brand_id = ?1 AND id = ?2";
 
     /// A webhook names its store; the store says whose it is.
     SECRETS = "
-SELECT brand_id, secret_sealed, previous_secrets, closed_at_ms FROM stores WHERE id = ?1";
+SELECT brand_id, platform, secret_sealed, previous_secrets, closed_at_ms FROM stores WHERE id = ?1";
 }
 
 row! {
@@ -55,7 +55,9 @@ row! {
 pub struct NewStore<'a> {
     /// Its id.
     pub id: StoreId,
-    /// `shop.myshopify.com`
+    /// `shopify`
+    pub platform: &'static str,
+    /// `shop.myshopify.com`; of a custom store its name, or the host of its storefront.
     pub shop_domain: &'a str,
     /// `https://shop.example`
     pub storefront_url: &'a str,
@@ -77,6 +79,7 @@ pub fn insert(brand: BrandId, store: &NewStore<'_>, now_ms: Millis) -> Statement
         store.client_id,
         store.secret_sealed,
         now_ms,
+        store.platform,
     )
 }
 
@@ -114,6 +117,8 @@ row! {
     pub struct SecretsRow {
         /// Whose store.
         pub brand_id: BrandId,
+        /// `shopify`
+        pub platform: String,
         /// The secret, sealed; empty if the store is closed.
         pub secret_sealed: String,
         /// When its shop asked to be forgotten, if it did.

@@ -62,6 +62,8 @@ pub struct StoreSecrets {
     pub previous: Vec<(Vec<u8>, Millis)>,
     /// Its shop asked to be forgotten.
     pub closed: bool,
+    /// Whether its own server signs (`partners::signed`) instead of Shopify.
+    pub custom: bool,
 }
 
 /// Something remembered, and whether it is still fresh.

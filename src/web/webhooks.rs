@@ -45,7 +45,10 @@ pub async fn deliver(
     if body.len() > MAX_BODY {
         return Err(Error::TooLarge.into());
     }
-    let Known { store, brand, closed } = authenticate(app, store, signature, body).await?;
+    let by_shopify = |secrets: &StoreSecrets, now_ms| {
+        !secrets.custom && verify(body, signature, &secrets.live(now_ms))
+    };
+    let Known { store, brand, closed } = authenticate(app, store, &by_shopify).await?;
     let hash_email = |address: &str| app.config.data_key.email_hash(brand, &normal_email(address));
     let parsed = parse(body, app.now_ms(), &hash_email);
     if closed && !matches!(parsed, Ok(Parsed::Privacy(_))) {
@@ -66,26 +69,30 @@ pub async fn deliver(
 
 /// A store that a delivery was signed for.
 #[derive(Clone, Copy)]
-struct Known {
-    store: StoreId,
-    brand: BrandId,
+pub struct Known {
+    /// Which.
+    pub store: StoreId,
+    /// Whose.
+    pub brand: BrandId,
     /// Its shop asked to be forgotten: it may repeat that, and nothing else.
-    closed: bool,
+    pub closed: bool,
 }
 
-/// The store and its brand, if the body is signed with one of the store's live secrets.
-async fn authenticate(
+/// The store and its brand, if `fits` says so of the store's secrets at this time.
+///
+/// # Errors
+/// 401 for any doubt, 503 if nobody can tell.
+pub async fn authenticate(
     app: &App,
     store: &str,
-    signature: Option<&str>,
-    body: &[u8],
+    fits: &(dyn Fn(&StoreSecrets, Millis) -> bool + Sync),
 ) -> Result<Known> {
     let store: StoreId = store.parse().map_err(|_| Error::Unauthenticated)?;
     let now_ms = app.now_ms();
     let signed = |secrets: &Option<Arc<StoreSecrets>>| {
         let secrets = secrets.as_ref()?;
         let known = Known { store, brand: secrets.brand, closed: secrets.closed };
-        verify(body, signature, &secrets.live(now_ms)).then_some(known)
+        fits(secrets, now_ms).then_some(known)
     };
     let (remembered, at_ms) = app.memory.secrets(store, now_ms);
     let secrets = match remembered {
@@ -132,6 +139,7 @@ async fn load_secrets(app: &App, store: StoreId) -> Result<Option<Arc<StoreSecre
             // Of a closed store nothing: an empty secret fits no signature.
             current: if closed { Vec::new() } else { open(&row.secret_sealed)? },
             closed,
+            custom: row.platform == "custom",
         }))
     });
     app.memory.remember_secrets(store, secrets.clone(), app.now_ms());

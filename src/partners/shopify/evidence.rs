@@ -88,13 +88,15 @@ fn discount(entry: &DiscountCode<'_>, currency: Currency) -> Result<i64, Unusabl
 }
 
 /// What the first page of the shopper's visit says: a full URL, or a path with a query.
-struct Landing<'a> {
+pub struct Landing<'a> {
     clicks: Vec<Cow<'a, str>>,
     reference: Option<Cow<'a, str>>,
 }
 
 impl<'a> Landing<'a> {
-    fn of(page: &'a str) -> Self {
+    /// Reads its query.
+    #[must_use]
+    pub fn of(page: &'a str) -> Self {
         let mut landing = Self { clicks: Vec::new(), reference: None };
         let page = page.split_once('#').map_or(page, |(before, _)| before);
         let query = page.split_once('?').map_or("", |(_, query)| query);
@@ -107,6 +109,17 @@ impl<'a> Landing<'a> {
             }
         }
         landing
+    }
+
+    /// Its click ids, as far as one can be that long.
+    pub fn clicks(&self) -> impl Iterator<Item = String> {
+        self.clicks.iter().map(|click| clip(click, MAX_CHARS))
+    }
+
+    /// Its `ref`.
+    #[must_use]
+    pub fn reference(&self) -> Option<String> {
+        self.reference.as_ref().map(|slug| clip(slug, MAX_CHARS))
     }
 }
 

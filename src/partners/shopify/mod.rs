@@ -18,4 +18,5 @@ mod refund;
 mod tests;
 mod webhook;
 
+pub use evidence::Landing;
 pub use webhook::{Parsed, Unusable, parse, verify};

@@ -35,10 +35,10 @@ pub fn generate() -> String {
     };
 
     use super::{
-        approvals, audit, brand, bulk, by_hand, claims, commission, creators, deals, export, fees,
-        keys, links, mails, me, members, money, offers, operate, orders, passkeys, payment,
-        payouts, personal, privacy, provider, sign_in, simulations, snippet, statements, stores,
-        terms, tiers,
+        approvals, audit, brand, bulk, by_hand, claims, commission, conversions, creators, custom,
+        deals, export, fees, keys, links, mails, me, members, money, offers, operate, orders,
+        passkeys, payment, payouts, personal, privacy, provider, sign_in, simulations, snippet,
+        statements, stores, terms, tiers,
     };
 
     #[derive(OpenApi)]
@@ -67,6 +67,11 @@ pub fn generate() -> String {
             stores::show,
             stores::update,
             snippet::show,
+            custom::rotate,
+            conversions::create,
+            conversions::refund,
+            conversions::create_signed,
+            conversions::refund_signed,
             stores::quarantine,
             stores::replay,
             creators::create,

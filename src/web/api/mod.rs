@@ -7,7 +7,10 @@ pub mod bulk;
 pub mod by_hand;
 pub mod claims;
 pub mod commission;
+pub mod conversion_facts;
+pub mod conversions;
 pub mod creators;
+pub mod custom;
 pub mod deals;
 pub mod docs;
 pub mod export;
@@ -58,6 +61,13 @@ routes! {
     "/v1/audit" => { get: audit::list }
     "/v1/stores" => { get: stores::list, post: stores::create }
     "/v1/stores/{id}" => { get: stores::show, patch: stores::update }
+    "/v1/stores/{id}/signing-secret" => { post: custom::rotate }
+    "/v1/conversions" => { post: conversions::create }
+    "/v1/conversions/{external_id}/refunds" => { post: conversions::refund }
+    "/webhooks/custom/{id}/conversions" => { post: conversions::create_signed }
+    "/webhooks/custom/{id}/conversions/{external_id}/refunds" => {
+        post: conversions::refund_signed
+    }
     "/v1/stores/{id}/snippet" => { get: snippet::show }
     "/v1/quarantine" => { get: stores::quarantine }
     "/v1/quarantine/{id}/replay" => { post: stores::replay }

@@ -14,10 +14,10 @@ use crate::error::{Error, Result};
 use crate::jobs::order::{self, Ingested, Overflow};
 use crate::jobs::privacy;
 use crate::partners::shopify::{Parsed, parse};
-use crate::storage::brands;
 use crate::storage::quarantine::{self, QuarantinedRow, StoredQuarantined};
 use crate::storage::rows::from_json;
 use crate::storage::stores::{self as rows, NewStore, StoreRow};
+use crate::storage::{DbError, brands};
 use crate::web::body::{body, words};
 use crate::web::extract::{Body, Caller, Checks, Params, PathId, checked, may};
 use crate::web::handler::{Json, State};
@@ -35,17 +35,24 @@ view! {
     pub struct StoreView {
         id: StoreId,
         platform: String,
+        /// Of a custom store its name.
         shop_domain: String,
         storefront_url: String,
-        /// Where the shop delivers its webhooks.
+        /// Where the shop delivers its webhooks; of a custom store where its server reports orders.
         webhook_url: String,
         status: String,
+        /// What a custom store signs with, told when it is made; null ever after.
+        #[schema(required)]
+        pub(super) signing_secret: Option<String>,
     }
 }
 
-fn view(app: &App, row: StoreRow) -> StoreView {
+pub(super) fn view(app: &App, row: StoreRow) -> StoreView {
+    let own = if row.platform == "custom" { "/conversions" } else { "" };
+    let platform = if own.is_empty() { "shopify" } else { "custom" };
     StoreView {
-        webhook_url: format!("{}/webhooks/shopify/{}", app.config.public_origin, row.id),
+        webhook_url: format!("{}/webhooks/{platform}/{}{own}", app.config.public_origin, row.id),
+        signing_secret: None,
         id: row.id,
         platform: row.platform,
         shop_domain: row.shop_domain,
@@ -59,10 +66,15 @@ body! {
     /// A shop to connect.
     pub struct NewStoreBody {
         platform: Platform,
-        shop_domain: String,
+        /// Shopify: the shop's name such as casa.myshopify.com.
+        shop_domain: Option<String>,
         storefront_url: String,
-        client_id: String,
-        client_secret: String,
+        /// Shopify: of the brand's app.
+        client_id: Option<String>,
+        /// Shopify: of the brand's app.
+        client_secret: Option<String>,
+        /// Custom: what the brand calls it; absent: its host.
+        name: Option<String>,
     }
 }
 
@@ -72,9 +84,11 @@ body! {
 pub enum Platform {
     /// Shopify.
     Shopify,
+    /// Any other shop, whose own server reports its orders.
+    Custom,
 }
 
-words!(Platform { "shopify" => Shopify });
+words!(Platform { "shopify" => Shopify, "custom" => Custom });
 
 /// Connects a shop.
 #[utoipa::path(post, path = "/v1/stores", tag = "stores", request_body = NewStoreBody,
@@ -86,22 +100,30 @@ pub async fn create(
     Body(new): Body<NewStoreBody>,
 ) -> Result<(StatusCode, Json<StoreView>)> {
     caller.stepped_up(&app)?;
-    let Platform::Shopify = new.platform;
+    if let Platform::Custom = new.platform {
+        only_of(&[
+            ("shop_domain", &new.shop_domain),
+            ("client_id", &new.client_id),
+            ("client_secret", &new.client_secret),
+        ])?;
+        return super::custom::create(&app, &caller, &new.storefront_url, new.name.as_deref())
+            .await;
+    }
+    only_of(&[("name", &new.name)])?;
+    let told = |name: &str, text: Option<String>| {
+        text.ok_or_else(|| Error::invalid(name, format!("missing field `{name}`")))
+    };
+    let shop = told("shop_domain", new.shop_domain)?;
+    let (id, secret) =
+        (told("client_id", new.client_id)?, told("client_secret", new.client_secret)?);
     let mut checks = Checks::default();
-    let shop_domain = checks.field("shop_domain", shop_domain(&new.shop_domain));
+    let shop_domain = checks.field("shop_domain", shop_domain(&shop));
     let storefront = parse_origin(&new.storefront_url, app.config.local);
     let storefront_url = checks.field("storefront_url", storefront);
-    let client_id = checks.text("client_id", &new.client_id, 200);
-    let client_secret = checks.text("client_secret", &new.client_secret, 200);
+    let client_id = checks.text("client_id", &id, 200);
+    let client_secret = checks.text("client_secret", &secret, 200);
     if let Some(url) = &storefront_url {
-        let host = normal_host(url.split("://").nth(1).unwrap_or_default());
-        let own = normal_host(app.config.public_origin.split("://").nth(1).unwrap_or_default());
-        let same_port = *url == app.config.public_origin;
-        let loops = if app.config.local { same_port } else { host == own };
-        let serving = brands::host(app.db(), &host).await?.is_some_and(|row| row.state == "active");
-        if loops || serving {
-            checks.refuse("storefront_url", "must not be a host that links are served on");
-        }
+        refuses_loops(&app, &mut checks, url).await?;
     }
     checks.done()?;
     let id: StoreId = app.new_id();
@@ -109,6 +131,7 @@ pub async fn create(
     let sealed = seal(&app, id, &checked(client_secret)?)?;
     let store = NewStore {
         id,
+        platform: "shopify",
         shop_domain: &shop_domain,
         storefront_url: &storefront_url,
         client_id: &checked(client_id)?,
@@ -124,14 +147,39 @@ pub async fn create(
     };
     let view = view(&app, row);
     let note = caller.note(&app, "store.create", id, None, Some(json::text(&view)));
-    app.db().run(vec![insert, note]).await.map_err(|error| match error {
+    app.db().run(vec![insert, note]).await.map_err(store_exists)?;
+    app.memory.forget_secrets(id);
+    Ok((StatusCode::CREATED, Json(view)))
+}
+
+/// The shop may be connected already.
+pub(super) fn store_exists(error: DbError) -> Box<Error> {
+    match error {
         error if error.is_constraint("stores.shop_domain") => {
             Error::refused("store-exists", "this shop is connected already")
         }
         error => error.into(),
-    })?;
-    app.memory.forget_secrets(id);
-    Ok((StatusCode::CREATED, Json(view)))
+    }
+}
+
+/// Refuses fields that another platform has.
+fn only_of(others: &[(&str, &Option<String>)]) -> Result<()> {
+    let other = others.iter().find(|(_, value)| value.is_some());
+    other
+        .map_or(Ok(()), |(name, _)| Err(Error::invalid(*name, "is nothing that this platform has")))
+}
+
+/// Refuses a storefront whose links would lead in a circle.
+pub(super) async fn refuses_loops(app: &App, checks: &mut Checks, url: &str) -> Result<()> {
+    let host = normal_host(url.split("://").nth(1).unwrap_or_default());
+    let own = normal_host(app.config.public_origin.split("://").nth(1).unwrap_or_default());
+    let same_port = url == app.config.public_origin;
+    let loops = if app.config.local { same_port } else { host == own };
+    let serving = brands::host(app.db(), &host).await?.is_some_and(|row| row.state == "active");
+    if loops || serving {
+        checks.refuse("storefront_url", "must not be a host that links are served on");
+    }
+    Ok(())
 }
 
 /// `shop.myshopify.com` in small letters (reference: shopify-goaffpro.md section 4).
@@ -146,7 +194,7 @@ fn shop_domain(text: &str) -> Result<String, &'static str> {
     Ok(domain)
 }
 
-fn seal(app: &App, id: StoreId, secret: &str) -> Result<String> {
+pub(super) fn seal(app: &App, id: StoreId, secret: &str) -> Result<String> {
     app.config
         .data_key
         .seal(&id.to_string(), secret.as_bytes(), app.random())
@@ -201,6 +249,10 @@ pub async fn update(
 ) -> Result<Json<StoreView>> {
     caller.stepped_up(&app)?;
     let row = find(&app, caller.brand, id.0).await?;
+    if row.platform == "custom" {
+        let how = "this store's secret is made here: POST /v1/stores/{id}/signing-secret";
+        return Err(Error::refused("custom-store", how));
+    }
     let mut checks = Checks::default();
     let secret = checks.text("client_secret", &changes.client_secret, 200);
     checks.done()?;
