@@ -396,6 +396,8 @@ const DERIVED: &[&str] = &["h", "f", "part", "(subquery-2)", "(subquery-3)", "(s
 const UNIQUE: &[&str] = &[
     "(secret_hash=?)",
     "hosts USING PRIMARY KEY (host=?)",
+    // The operator's, whose custom hostnames they are.
+    "host_removals",
     "(host=? AND slug_key=?)",
     "stores_by_id (id=?)",
     "mails_by_cause (cause=?)",

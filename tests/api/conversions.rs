@@ -253,6 +253,7 @@ async fn clicks_landing_pages_and_refs_lead_to_deals() {
         (5, json!({ "click_id": "forged", "ref": "anna" }), ""),
         (6, json!({ "click_id": click, "codes": [{ "code": "ANNA" }] }), "code"),
         (7, json!({}), ""),
+        (9, json!({ "landing_page": format!("https://x.example/?click_id={click}#top") }), "link"),
         (8, json!({ "click_id": click, "customer_email": " Anna@Creator.example" }), ""),
     ] {
         let mut body =
@@ -356,6 +357,12 @@ async fn only_what_the_store_signed_now_is_taken() {
     assert_eq!(theirs.sent(&product, "", &text, &told).await.status, 401);
     assert_eq!(product.deliver(&shop.store, &shop.secret, text.as_bytes()).await, 401);
     assert_eq!(shop.sent(&product, "", &text, &told).await.status, 201);
+    // A store of Shopify's with a secret of this form signs there, not here.
+    let new = json!({ "platform": "shopify", "shop_domain": "two.myshopify.com", "client_id": "c",
+        "storefront_url": "https://two.example", "client_secret": shop.secret });
+    let two = shop.p.post(&product, "/v1/stores", new).await.expect(201);
+    let two = Shop { store: two["id"].as_str().unwrap().to_owned(), ..theirs };
+    assert_eq!(two.sent(&product, "", &text, &told).await.status, 401);
     // Signed, and wrong: told as to anybody, but only then.
     let wrong = json!({ "external_id": "1", "store_id": shop.p.store });
     assert_eq!(shop.signed(&product, "", &wrong, &shop.secret).await, 422);

@@ -2,6 +2,7 @@
 //! the ports that can be told to fail.
 #![allow(dead_code, reason = "every test binary uses a part of this")]
 
+pub mod cloudflare;
 pub mod loopback;
 pub mod paypal;
 pub mod people;
@@ -360,6 +361,7 @@ impl Product {
                 )
                 .unwrap(),
                 local,
+                link_target: None,
                 platforms: Platforms::default(),
                 canary: None,
             }),
@@ -370,6 +372,7 @@ impl Product {
             queue: Arc::new(queue.clone()),
             http: Arc::new(web.clone()),
             provider: Arc::new(Paypal::new(Arc::new(web.clone()), ORIGIN.to_owned())),
+            hostnames: None,
             signatures: Arc::new(P256),
             clicks: Arc::new(counters.clone()),
             cache: Arc::new(cache.clone()),

@@ -36,9 +36,9 @@ pub fn generate() -> String {
 
     use super::{
         approvals, audit, brand, bulk, by_hand, claims, commission, conversions, creators, custom,
-        deals, export, fees, keys, links, mails, me, members, money, offers, operate, orders,
-        passkeys, payment, payouts, personal, privacy, provider, sign_in, simulations, snippet,
-        statements, stores, terms, tiers,
+        deals, domains, export, fees, keys, links, mails, me, members, money, offers, operate,
+        orders, passkeys, payment, payouts, personal, privacy, provider, sign_in, simulations,
+        snippet, statements, stores, terms, tiers,
     };
 
     #[derive(OpenApi)]
@@ -62,6 +62,8 @@ pub fn generate() -> String {
             audit::list,
             brand::show,
             brand::update,
+            domains::show,
+            domains::check,
             stores::create,
             stores::list,
             stores::show,

@@ -13,6 +13,7 @@ pub mod creators;
 pub mod custom;
 pub mod deals;
 pub mod docs;
+pub mod domains;
 pub mod export;
 pub mod fees;
 pub mod keys;
@@ -51,6 +52,8 @@ routes! {
     "/v1/people/reset" => { post: passkeys::reset }
     "/v1/people/erasure" => { post: members::erase }
     "/v1/brand" => { get: brand::show, patch: brand::update }
+    "/v1/brand/link-domain" => { get: domains::show }
+    "/v1/brand/link-domain/check" => { post: domains::check }
     "/v1/brand/payout-provider" => {
         get: provider::show, put: provider::put, delete: provider::remove
     }
