@@ -15,6 +15,7 @@ mod api {
     mod at_once;
     mod bad_input;
     mod conversions;
+    mod currencies;
     mod domains;
     mod failures;
     mod mail;
