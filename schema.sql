@@ -55,14 +55,33 @@ CREATE TRIGGER attribution_rules_update_version AFTER UPDATE ON attribution_rule
 CREATE TRIGGER attribution_rules_delete_version AFTER DELETE ON attribution_rules BEGIN UPDATE brands SET version = version + 1 WHERE id = OLD.brand_id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (OLD.brand_id, (SELECT version FROM brands WHERE id = OLD.brand_id), 'rules', OLD.starts_at_ms, NULL); END;
 
 -- Hosts that brands serve links on. A host belongs to one brand; old ones stay, so that links
--- that were handed out keep working.
+-- that were handed out keep working. While one waits: its custom hostname at Cloudflare, the DNS records
+-- to make, what is in the way in words, whether that is final until somebody asks for another try, and
+-- when it is looked at next. `since_ms`: since when it is served.
 CREATE TABLE hosts (
   host TEXT NOT NULL PRIMARY KEY,
   brand_id TEXT NOT NULL,
   state TEXT NOT NULL CHECK (state IN ('pending', 'active')),
-  created_at_ms INTEGER NOT NULL
+  created_at_ms INTEGER NOT NULL,
+  hostname_id TEXT,
+  records TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(records)),
+  problem TEXT NOT NULL DEFAULT '',
+  failed INTEGER NOT NULL DEFAULT 0 CHECK (failed IN (0, 1)),
+  checked_at_ms INTEGER,
+  due_at_ms INTEGER NOT NULL DEFAULT 0,
+  since_ms INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX hosts_by_brand ON hosts (brand_id);
+CREATE INDEX hosts_due ON hosts (due_at_ms) WHERE state = 'pending';
+
+-- Custom hostnames at Cloudflare whose hosts were given up before they were served: they are removed there.
+CREATE TABLE host_removals (
+  hostname_id TEXT NOT NULL PRIMARY KEY,
+  host TEXT NOT NULL,
+  due_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX host_removals_due ON host_removals (due_at_ms);
+CREATE TRIGGER hosts_given_up AFTER DELETE ON hosts WHEN OLD.hostname_id IS NOT NULL BEGIN INSERT INTO host_removals (hostname_id, host, due_at_ms) VALUES (OLD.hostname_id, OLD.host, 0) ON CONFLICT (hostname_id) DO NOTHING; END;
 
 -- API keys by the SHA-256 of their text. `scopes` are names between spaces. When a key was last
 -- used is noted at most once an hour. `revocations` refuses what would lock the brand out.

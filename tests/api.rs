@@ -16,7 +16,9 @@ mod api {
     mod bad_input;
     mod connecting;
     mod connecting_edges;
+    mod conversions;
     mod currencies;
+    mod domains;
     mod failures;
     mod mail;
     mod main_job;

@@ -16,6 +16,7 @@ pub mod creators;
 pub mod deals;
 pub mod export;
 pub mod fees;
+pub mod hosts;
 pub mod jobs;
 pub mod kept;
 pub mod ledger;
@@ -209,6 +210,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("deals", deals::STATEMENTS),
         ("export", export::STATEMENTS),
         ("fees", fees::STATEMENTS),
+        ("hosts", hosts::STATEMENTS),
         ("jobs", jobs::STATEMENTS),
         ("ledger", ledger::STATEMENTS),
         ("links", links::STATEMENTS),

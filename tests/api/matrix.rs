@@ -190,6 +190,10 @@ impl Brand {
             }
             (_, "/v1/deals/{id}/links") => Some(json!({ "slug": "stolen" })),
             (_, "/v1/links/{id}") => Some(json!({ "state": "closed" })),
+            (_, "/v1/conversions") => Some(json!({ "store_id": self.store, "external_id": CANARY,
+                "currency": "USD", "amount": "1" })),
+            (_, "/v1/conversions/{external_id}/refunds") => Some(json!({ "store_id": self.store,
+                "id": "r", "currency": "USD", "amount": "1" })),
             (_, "/v1/stores/{id}") => Some(json!({ "client_secret": "stolen" })),
             (_, "/v1/stores/{id}/backfill") => Some(json!({})),
             (_, "/v1/members/{id}") => Some(json!({ "role": "owner" })),
@@ -228,7 +232,7 @@ impl Brand {
             _ => Some(json!({})),
         };
         let path = route.replace("{id}", of).replace("{line_id}", &self.line);
-        (path.replace("{fee_id}", &self.fee), body)
+        (path.replace("{fee_id}", &self.fee).replace("{external_id}", CANARY), body)
     }
 }
 
@@ -367,7 +371,9 @@ async fn attack(
     let may = needs.iter().any(|need| caller.may.contains(&need.as_str()));
     let (path, body) = a.call(route, method);
     let reads = method == "get";
-    let names = route.contains("{id}") || (method, route) == ("post", "/v1/deals");
+    let names = route.contains("{id}")
+        || (method, route) == ("post", "/v1/deals")
+        || route.starts_with("/v1/conversions");
     // What one's own may change is tried elsewhere.
     if may && !reads && (caller.own || !names || caller.may.contains(&"operator")) {
         return;

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "every test binary uses a part of this")]
 
 pub mod graphql_order;
+pub mod cloudflare;
 pub mod loopback;
 pub mod paypal;
 pub mod people;
@@ -423,6 +424,7 @@ impl Product {
                 )
                 .unwrap(),
                 local,
+                link_target: None,
                 platforms: Platforms::default(),
                 canary: None,
             }),
@@ -433,6 +435,7 @@ impl Product {
             queue: Arc::new(queue.clone()),
             http: Arc::new(web.clone()),
             provider: Arc::new(Paypal::new(Arc::new(web.clone()), ORIGIN.to_owned())),
+            hostnames: None,
             signatures: Arc::new(P256),
             clicks: Arc::new(counters.clone()),
             cache: Arc::new(cache.clone()),

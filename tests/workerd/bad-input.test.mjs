@@ -14,6 +14,7 @@ const TABLES = [
     'brands',
     'attribution_rules',
     'hosts',
+    'host_removals',
     'api_keys',
     'stores',
     'creators',
@@ -65,6 +66,9 @@ async function world() {
   made.hijacked = await a.client.post(`/v1/deals/${a.deal.id}/links`, { store_id: shop.id });
   await server.sql(`UPDATE stores SET storefront_url = 'javascript:alert(1)//' WHERE id = '${shop.id}'`);
 
+  const ownShop = { platform: 'custom', storefront_url: 'https://own.casa.example' };
+  made.ownShop = await a.client.post('/v1/stores', ownShop);
+  made.ownShopOfB = await b.client.post('/v1/stores', ownShop);
   made.known = order({ codes: [['ANNA10', '1.00']] });
   await a.store.send(made.known);
   const theirs = order({ codes: [['ANNA10', '1.00']] });

@@ -22,4 +22,5 @@ mod webhook;
 
 pub use news::News;
 pub use oauth::{Callback, authorize_url, callback, shop_name};
+pub use evidence::Landing;
 pub use webhook::{Parsed, Unusable, parse, verify};

@@ -35,10 +35,7 @@ pub fn generate() -> String {
     };
 
     use super::{
-        approvals, audit, brand, bulk, by_hand, claims, commission, completeness, connecting,
-        creators, deals, export, fees, keys, links, mails, me, members, money, offers, operate,
-        orders, passkeys, payment, payouts, personal, privacy, provider, quarantine, sign_in,
-        simulations, statements, stores, terms, tiers,
+        approvals, audit, brand, bulk, by_hand, claims, commission, completeness, connecting, conversions, creators, custom, deals, domains, export, fees, keys, links, mails, me, members, money, offers, operate, orders, passkeys, payment, payouts, personal, privacy, provider, quarantine, sign_in, simulations, snippet, statements, stores, terms, tiers,
     };
 
     #[derive(OpenApi)]
@@ -62,6 +59,8 @@ pub fn generate() -> String {
             audit::list,
             brand::show,
             brand::update,
+            domains::show,
+            domains::check,
             stores::create,
             stores::list,
             stores::show,
@@ -74,6 +73,12 @@ pub fn generate() -> String {
             completeness::show,
             completeness::of_store,
             completeness::mine,
+            snippet::show,
+            custom::rotate,
+            conversions::create,
+            conversions::refund,
+            conversions::create_signed,
+            conversions::refund_signed,
             creators::create,
             creators::list,
             creators::show,

@@ -9,9 +9,13 @@ pub mod claims;
 pub mod commission;
 pub mod completeness;
 pub mod connecting;
+pub mod conversion_facts;
+pub mod conversions;
 pub mod creators;
+pub mod custom;
 pub mod deals;
 pub mod docs;
+pub mod domains;
 pub mod export;
 pub mod fees;
 pub mod keys;
@@ -32,6 +36,7 @@ pub mod provider;
 pub mod quarantine;
 pub mod sign_in;
 pub mod simulations;
+pub mod snippet;
 pub mod statements;
 pub mod stores;
 pub mod terms;
@@ -50,6 +55,8 @@ routes! {
     "/v1/people/reset" => { post: passkeys::reset }
     "/v1/people/erasure" => { post: members::erase }
     "/v1/brand" => { get: brand::show, patch: brand::update }
+    "/v1/brand/link-domain" => { get: domains::show }
+    "/v1/brand/link-domain/check" => { post: domains::check }
     "/v1/brand/payout-provider" => {
         get: provider::show, put: provider::put, delete: provider::remove
     }
@@ -66,6 +73,14 @@ routes! {
     "/v1/quarantine/{id}/replay" => { post: quarantine::replay }
     "/v1/stores/{id}/backfill" => { get: completeness::show, post: completeness::begin }
     "/v1/stores/{id}/completeness" => { get: completeness::of_store }
+    "/v1/stores/{id}/signing-secret" => { post: custom::rotate }
+    "/v1/conversions" => { post: conversions::create }
+    "/v1/conversions/{external_id}/refunds" => { post: conversions::refund }
+    "/webhooks/custom/{id}/conversions" => { post: conversions::create_signed }
+    "/webhooks/custom/{id}/conversions/{external_id}/refunds" => {
+        post: conversions::refund_signed
+    }
+    "/v1/stores/{id}/snippet" => { get: snippet::show }
     "/v1/creators" => { get: creators::list, post: creators::create }
     "/v1/creators/{id}" => { get: creators::show }
     "/v1/creators/{id}/export" => { get: personal::export }

@@ -12,6 +12,7 @@
 // The ids are those of our list of bad inputs: R redirect, W webhook, A API, D signing in and
 // pages. A file for each group; what belongs to parts which are not built yet is named here, with what it waits for.
 import { api } from './api.mjs';
+import { conversions } from './conversions.mjs';
 import { orderLife } from './order-life.mjs';
 import { redirects } from './redirect.mjs';
 import { signIn } from './sign-in.mjs';
@@ -36,4 +37,4 @@ export const waiting = {
   A24: 'automations',
 };
 
-export const cases = [...redirects, ...webhooks, ...orderLife, ...api, ...signIn];
+export const cases = [...redirects, ...webhooks, ...orderLife, ...api, ...signIn, ...conversions];
