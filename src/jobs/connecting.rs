@@ -290,7 +290,7 @@ fn complaint(data: &Value, field: &str) -> Result<(), Trouble> {
 /// What a person who asks is told.
 pub enum Checked<'a> {
     /// The shop was looked at. The batch of what was found holds the lease.
-    Looked(Box<Found>, Work<'a>),
+    Looked(Box<(Found, Work<'a>)>),
     /// It couldn't be: why, and what belongs into the batch.
     Hindered(Trouble, Vec<Statement>),
     /// Somebody else works there: it will be.
@@ -308,7 +308,7 @@ pub async fn check(app: &App, brand: BrandId, store: StoreId) -> Result<Checked<
         Err(failed) => Err(failed),
     };
     let trouble = match found {
-        Ok(found) => return Ok(Checked::Looked(Box::new(found), work)),
+        Ok(found) => return Ok(Checked::Looked(Box::new((found, work)))),
         Err(Failed::Platform(trouble)) => trouble,
         Err(Failed::Database(error)) => {
             work.give().await;

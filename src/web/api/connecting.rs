@@ -102,7 +102,8 @@ pub async fn check(
         return Ok((StatusCode::OK, Json(view)));
     }
     match connecting::check(&app, caller.brand, row.id).await? {
-        Checked::Looked(found, work) => {
+        Checked::Looked(looked) => {
+            let (found, work) = *looked;
             let mut statements = vec![work.hold()];
             statements.extend(found.statements);
             if found.hindered.is_some() {
@@ -265,14 +266,20 @@ pub async fn authorize(
     let (shop, client) = (&row.shop_domain, &access.client_id);
     let url = authorize_url(shop, client, &scopes.join(","), &redirect, &state);
     let url = match &app.config.platforms.shopify {
-        // One double stands for every shop.
-        Some(origin) => url.replacen(&format!("https://{shop}"), origin, 1) + "&shop=" + shop,
+        Some(origin) => url.replacen(&["https://", shop].concat(), &double_of(origin, shop), 1),
         None => url,
     };
     let view = Begun { url, expires_at: Time(expires_at_ms) };
     let mut response = Response::json(StatusCode::OK, json::text(&view));
     response.push("set-cookie", set_cookie(COOKIE, &browser, Some(APPROVAL_MS / 1000)));
     Ok(response)
+}
+
+/// Where a browser on a laptop finds this shop: one double stands for all, and tells them by the host.
+fn double_of(origin: &str, shop: &str) -> String {
+    let name = shop.split('.').next().unwrap_or_default();
+    let host = format!("//{name}.localhost");
+    origin.replacen("//127.0.0.1", &host, 1).replacen("//localhost", &host, 1)
 }
 
 /// Why an authorization came to nothing, in words for whoever stands before the browser.
