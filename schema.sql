@@ -86,7 +86,6 @@ CREATE INDEX api_keys_by_brand ON api_keys (brand_id, id);
 CREATE TABLE stores (
   brand_id TEXT NOT NULL,
   id TEXT NOT NULL,
-  platform TEXT NOT NULL CHECK (platform IN ('shopify')),
   shop_domain TEXT NOT NULL,
   storefront_url TEXT NOT NULL,
   client_id TEXT NOT NULL,
@@ -94,10 +93,70 @@ CREATE TABLE stores (
   previous_secrets TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(previous_secrets)),
   created_at_ms INTEGER NOT NULL,
   closed_at_ms INTEGER,
+  platform TEXT NOT NULL DEFAULT 'shopify' CHECK (platform IN ('shopify', 'goaffpro', 'custom')),
   PRIMARY KEY (brand_id, id)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX stores_by_id ON stores (id);
 CREATE UNIQUE INDEX stores_by_shop ON stores (brand_id, shop_domain);
+
+-- How a store's platform is reached; nothing stands here before that was tried. `way`: the token is got
+-- with the client credentials of the brand's own app, was pasted, or comes by an authorization code and
+-- is renewed with a refresh token. Tokens are sealed to `<store>/token` and `<store>/refresh`; who renews
+-- one says until when others wait for it. `scopes` are names between spaces; `problem` says in words what
+-- is in the way.
+CREATE TABLE store_access (
+  brand_id TEXT NOT NULL,
+  store_id TEXT NOT NULL,
+  way TEXT NOT NULL CHECK (way IN ('client', 'token', 'code')),
+  state TEXT NOT NULL CHECK (state IN ('created', 'connected', 'broken', 'uninstalled')),
+  problem TEXT NOT NULL DEFAULT '',
+  token_sealed TEXT,
+  token_until_ms INTEGER,
+  refresh_sealed TEXT,
+  refresh_until_ms INTEGER,
+  renewing_until_ms INTEGER,
+  scopes TEXT NOT NULL DEFAULT '',
+  currency TEXT,
+  timezone TEXT,
+  checked_at_ms INTEGER,
+  connected_at_ms INTEGER,
+  revision INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (brand_id, store_id),
+  FOREIGN KEY (brand_id, store_id) REFERENCES stores (brand_id, id)
+) STRICT, WITHOUT ROWID;
+
+-- Who works at a store's tasks now, and until when nobody else does: each batch of theirs says so again.
+CREATE TABLE store_leases (
+  brand_id TEXT NOT NULL,
+  store_id TEXT NOT NULL,
+  holder TEXT NOT NULL,
+  until_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, store_id)
+) STRICT, WITHOUT ROWID;
+
+-- Tasks at the platforms of stores, written in the batch of what causes them. One of a kind and subject
+-- waits at a time; `payload` is what it needs to go on from where it is, `told` what came of it in words.
+CREATE TABLE outbox (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  store_id TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  payload TEXT NOT NULL CHECK (json_valid(payload)),
+  state TEXT NOT NULL CHECK (state IN ('waiting', 'done', 'failed')),
+  told TEXT NOT NULL DEFAULT '',
+  tries INTEGER NOT NULL DEFAULT 0,
+  revision INTEGER NOT NULL DEFAULT 0,
+  due_at_ms INTEGER NOT NULL,
+  created_at_ms INTEGER NOT NULL,
+  changed_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, id),
+  FOREIGN KEY (brand_id, store_id) REFERENCES stores (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX outbox_once ON outbox (brand_id, store_id, kind, subject) WHERE state = 'waiting';
+CREATE INDEX outbox_due ON outbox (due_at_ms) WHERE state = 'waiting';
+CREATE INDEX outbox_over ON outbox (changed_at_ms) WHERE state <> 'waiting';
+CREATE INDEX outbox_by_store ON outbox (brand_id, store_id, due_at_ms) WHERE state = 'waiting';
 
 -- People in the brand's CRM. `email_hash` is keyed per brand: orders carry only such hashes. One who
 -- was erased keeps her id, which the books name, and nothing else.

@@ -5,10 +5,10 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::domain::click::ClickKeys;
-use crate::domain::ids::{BrandId, Id, Kind, LinkId, MailId};
+use crate::domain::ids::{BrandId, Id, Kind, LinkId, MailId, StoreId};
 use crate::domain::money::Currency;
 use crate::domain::secret::KeyRing;
 use crate::domain::sending::Told;
@@ -32,8 +32,38 @@ pub struct Config {
     pub data_key: KeyRing,
     /// A laptop: loopback shops are allowed, link domains are taken as verified at once.
     pub local: bool,
+    /// Where the platforms of stores are.
+    pub platforms: Platforms,
     /// A fault that a known-bad build shows; always `None` in builds without the feature.
     pub canary: Option<Canary>,
+}
+
+/// Where calls to the platforms of stores go.
+#[derive(Clone, Default)]
+pub struct Platforms {
+    /// One origin for all Shopify shops, of a local run; a deployment asks each shop itself.
+    pub shopify: Option<String>,
+    /// One origin instead of GoAffPro's, of a local run.
+    pub goaffpro: Option<String>,
+}
+
+impl Platforms {
+    /// What the operator told. A deployment must not be talked into asking another place.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn told(
+        local: bool,
+        shopify: Option<String>,
+        goaffpro: Option<String>,
+    ) -> Result<Self, String> {
+        for (name, told) in [("SHOPIFY_ORIGIN", &shopify), ("GOAFFPRO_ORIGIN", &goaffpro)] {
+            if !local && told.is_some() {
+                return Err(format!("{name} is for local runs only"));
+            }
+        }
+        Ok(Self { shopify, goaffpro })
+    }
 }
 
 /// Faults of known-bad builds: each is what a checker in `tests/` exists to catch.
@@ -55,6 +85,9 @@ pub enum Canary {
 pub trait Clock: Send + Sync {
     /// Milliseconds since 1970.
     fn now_ms(&self) -> Millis;
+
+    /// Lets so many milliseconds pass, for what asks us to be slower.
+    fn pause(&self, ms: u32) -> Pending<'_, ()>;
 }
 
 /// Randomness fit for secrets.
@@ -81,12 +114,12 @@ pub trait HttpClient: Send + Sync {
     /// What went wrong.
     fn get<'a>(&'a self, url: &'a str) -> Pending<'a, Result<String, String>>;
 
-    /// Sends a request and tells the status and the body of the answer, at most 1 MiB, whatever they
-    /// are. 20 seconds; redirects are not followed.
+    /// Sends a request and tells the answer, whatever it is. 20 seconds; redirects are not followed.
     ///
     /// # Errors
-    /// There was no answer, or none whole: the request may have been done nevertheless.
-    fn send<'a>(&'a self, request: WebRequest<'a>) -> Pending<'a, Result<(u16, String), String>>;
+    /// There was no answer, none whole, or one beyond the limit: the request may have been done
+    /// nevertheless.
+    fn send<'a>(&'a self, request: WebRequest<'a>) -> Pending<'a, Result<WebAnswer, String>>;
 }
 
 /// A request to another host. It may hold secrets, so that it can't be printed: no `Debug`.
@@ -95,12 +128,22 @@ pub struct WebRequest<'a> {
     pub method: &'static str,
     /// `https://…`
     pub url: String,
-    /// `authorization`
-    pub authorization: String,
-    /// `content-type` of the body.
-    pub content_type: &'static str,
+    /// Names in small letters, and values.
+    pub headers: Vec<(&'static str, String)>,
     /// The body, if there is one.
     pub body: Option<&'a str>,
+    /// How many bytes the answer may have.
+    pub limit: usize,
+}
+
+/// What another host answered. It may hold secrets: no `Debug`.
+pub struct WebAnswer {
+    /// `200`
+    pub status: u16,
+    /// `Retry-After` as it came, '' without one.
+    pub retry_after: String,
+    /// The body as text.
+    pub body: String,
 }
 
 /// A payment as a provider is asked to make it. No `Debug`: it tells where somebody is paid.
@@ -306,8 +349,15 @@ pub struct Ports {
 #[derive(Clone)]
 pub struct App {
     ports: Arc<Ports>,
-    /// The mails that were composed through this handle: whoever answers sends them afterwards.
-    composed: Arc<Mutex<Vec<MailName>>>,
+    /// What commands through this handle left to do: whoever answers does it afterwards.
+    left: Arc<Mutex<Left>>,
+}
+
+/// What is done after an answer.
+#[derive(Default)]
+struct Left {
+    mails: Vec<MailName>,
+    stores: Vec<(BrandId, StoreId)>,
 }
 
 /// What names a mail: whose it is (nobody's but the recipient's, without a brand) and its id.
@@ -324,24 +374,42 @@ impl App {
     /// An application over these ports.
     #[must_use]
     pub fn new(ports: Ports) -> Self {
-        Self { ports: Arc::new(ports), composed: Arc::default() }
+        Self { ports: Arc::new(ports), left: Arc::default() }
     }
 
     /// The same application, for one request: it learns of its own mails only.
     #[must_use]
     pub fn for_request(&self) -> Self {
-        Self { ports: self.ports.clone(), composed: Arc::default() }
+        Self { ports: self.ports.clone(), left: Arc::default() }
     }
 
     /// Notes that a mail was composed, so that it is sent after the answer.
     pub fn note_mail(&self, name: MailName) {
-        self.composed.lock().unwrap_or_else(PoisonError::into_inner).push(name);
+        self.left().mails.push(name);
+    }
+
+    /// Notes that there is a task for a store, so that it is begun after the answer.
+    pub fn note_work(&self, brand: BrandId, store: StoreId) {
+        let mut left = self.left();
+        if !left.stores.contains(&(brand, store)) {
+            left.stores.push((brand, store));
+        }
     }
 
     /// The mails that were noted since it was last asked.
     #[must_use]
     pub fn noted_mails(&self) -> Vec<MailName> {
-        std::mem::take(&mut *self.composed.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.left().mails)
+    }
+
+    /// The stores that were noted since it was last asked.
+    #[must_use]
+    pub fn noted_work(&self) -> Vec<(BrandId, StoreId)> {
+        std::mem::take(&mut self.left().stores)
+    }
+
+    fn left(&self) -> MutexGuard<'_, Left> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The same application at another time: laptop builds load the past through it.
@@ -352,6 +420,9 @@ impl App {
         impl Clock for Fixed {
             fn now_ms(&self) -> Millis {
                 self.0
+            }
+            fn pause(&self, _: u32) -> Pending<'_, ()> {
+                Box::pin(async {})
             }
         }
         Self::new(Ports { clock: Arc::new(Fixed(now_ms)), ..(*self.ports).clone() })

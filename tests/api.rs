@@ -21,6 +21,7 @@ mod api {
     mod offers;
     mod order_life;
     mod orders;
+    mod outbox;
     mod pages;
     mod payments;
     mod payouts;

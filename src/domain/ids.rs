@@ -160,6 +160,8 @@ kinds! {
     Quarantined, QuarantineId, "quarantine";
     /// A request about shoppers' data.
     DataRequest, DataRequestId, "request";
+    /// A task at the platform of a store.
+    Task, TaskId, "task";
     /// A row of the audit trail.
     Audit, AuditId, "audit";
     /// Someone who signs in.

@@ -84,6 +84,15 @@ impl ToJson for Fields<'_> {
     }
 }
 
+/// Text that is JSON already.
+pub struct Raw<'a>(pub &'a str);
+
+impl ToJson for Raw<'_> {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.0.as_bytes());
+    }
+}
+
 /// A list of items that may differ in type.
 pub struct Items<'a>(pub &'a [&'a dyn ToJson]);
 

@@ -3,11 +3,13 @@
 //! Every job is safe to run twice and at the same time as another run of itself, and records its
 //! last run for `GET /v1/status`.
 
+pub mod connecting;
 pub mod domains;
 pub mod drafts;
 pub mod fees;
 pub mod mail;
 pub mod order;
+pub mod outbox;
 pub mod payments;
 pub mod paypal;
 pub mod privacy;
@@ -15,6 +17,7 @@ pub mod release;
 pub mod retention;
 pub mod rewrap;
 pub mod seal;
+pub mod shopify;
 pub mod tiers;
 pub mod verify;
 
@@ -61,6 +64,7 @@ pub async fn run_due(app: &App, scheduled_ms: Millis) {
     }
     recorded(app, "send_mails", Box::pin(mail::send_waiting(app))).await;
     recorded(app, "send_payouts", Box::pin(payments::send_due(app))).await;
+    recorded(app, "outbox", Box::pin(outbox::run_due(app))).await;
     recorded(app, "verify_domains", Box::pin(domains::verify_pending(app))).await;
 }
 
@@ -78,6 +82,7 @@ pub async fn run_all(app: &App) {
     recorded(app, "expire_mails", Box::pin(mail::expire(app))).await;
     recorded(app, "send_mails", Box::pin(mail::send_waiting(app))).await;
     recorded(app, "send_payouts", Box::pin(payments::send_due(app))).await;
+    recorded(app, "outbox", Box::pin(outbox::run_due(app))).await;
     recorded(app, "verify_domains", Box::pin(domains::verify_pending(app))).await;
 }
 

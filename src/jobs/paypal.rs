@@ -28,6 +28,9 @@ pub fn origin(local: bool, told: Option<String>) -> Result<String, String> {
     }
 }
 
+/// PayPal's answers are at most this large.
+const MAX_ANSWER: usize = 1024 * 1024;
+
 /// PayPal's Payouts API.
 pub struct Paypal {
     http: Arc<dyn HttpClient>,
@@ -49,15 +52,19 @@ impl Paypal {
         authorization: String,
         body: Option<(&'static str, &str)>,
     ) -> Result<(u16, Value), String> {
+        let mut headers = vec![("authorization", authorization), ("accept", JSON.to_owned())];
+        if let Some((content_type, _)) = body {
+            headers.push(("content-type", content_type.to_owned()));
+        }
         let request = WebRequest {
             method,
             url: [&self.origin, path].concat(),
-            authorization,
-            content_type: body.map_or("", |(content_type, _)| content_type),
+            headers,
             body: body.map(|(_, body)| body),
+            limit: MAX_ANSWER,
         };
-        let (status, text) = self.http.send(request).await?;
-        Ok((status, parse(&text).unwrap_or(Value::Null)))
+        let answer = self.http.send(request).await?;
+        Ok((answer.status, parse(&answer.body).unwrap_or(Value::Null)))
     }
 }
 

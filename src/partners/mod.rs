@@ -3,3 +3,12 @@
 pub mod email_events;
 pub mod paypal;
 pub mod shopify;
+pub mod trouble;
+
+use serde_json::Value;
+
+/// What stands at a path such as `/shop/name` of an answer; null if nothing does.
+#[must_use]
+pub fn at<'a>(answer: &'a Value, path: &str) -> &'a Value {
+    answer.pointer(path).unwrap_or(&Value::Null)
+}

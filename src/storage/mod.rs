@@ -25,6 +25,7 @@ pub mod members;
 pub mod offers;
 pub mod order_facts;
 pub mod orders;
+pub mod outbox;
 pub mod payment;
 pub mod payouts;
 pub mod personal;
@@ -38,6 +39,7 @@ pub mod sendings;
 pub mod sessions;
 pub mod simulations;
 pub mod statement;
+pub mod store_access;
 pub mod stores;
 pub mod tiers;
 
@@ -214,6 +216,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("offers", offers::STATEMENTS),
         ("order_facts", order_facts::STATEMENTS),
         ("orders", orders::STATEMENTS),
+        ("outbox", outbox::STATEMENTS),
         ("payment", payment::STATEMENTS),
         ("payouts", payouts::STATEMENTS),
         ("personal", personal::STATEMENTS),
@@ -226,6 +229,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("sessions", sessions::STATEMENTS),
         ("simulations", simulations::STATEMENTS),
         ("statement", statement::STATEMENTS),
+        ("store_access", store_access::STATEMENTS),
         ("stores", stores::STATEMENTS),
         ("tiers", tiers::STATEMENTS),
     ]

@@ -92,6 +92,8 @@ WHERE EXISTS (SELECT 1 FROM json_each(previous_secrets)
 
     ANSWERS = "DELETE FROM idempotency WHERE created_at_ms < ?1";
 
+    TASKS_OVER = "DELETE FROM outbox WHERE state <> 'waiting' AND changed_at_ms < ?1";
+
     REQUESTS = "DELETE FROM data_requests WHERE done_at_ms < ?1";
 }
 
@@ -117,6 +119,7 @@ pub fn sweep(note: AuditId, now_ms: Millis) -> Vec<Statement> {
         bind!(CODES_OF_NOBODY),
         bind!(SECRETS, now_ms),
         bind!(ANSWERS, before(30)),
+        bind!(TASKS_OVER, before(30)),
         bind!(REQUESTS, before(400)),
     ]
 }

@@ -35,6 +35,30 @@ WHERE s.id > ?2 AND substr(j.value ->> 'sealed', 1, length(?1)) <> ?1 ORDER BY s
 UPDATE stores SET previous_secrets = replace(previous_secrets, ?3, ?4)
 WHERE brand_id = ?1 AND id = ?2 AND instr(previous_secrets, ?3) > 0";
 
+    TOKEN_LEFT = "
+SELECT count(*) AS n FROM store_access
+WHERE token_sealed IS NOT NULL AND substr(token_sealed, 1, length(?1)) <> ?1";
+
+    TOKENS = "
+SELECT brand_id, store_id AS id, token_sealed AS sealed FROM store_access
+WHERE store_id > ?2 AND token_sealed IS NOT NULL AND substr(token_sealed, 1, length(?1)) <> ?1
+ORDER BY store_id LIMIT ?3";
+
+    TOKEN_REPLACE = "
+UPDATE store_access SET token_sealed = ?4 WHERE brand_id = ?1 AND store_id = ?2 AND token_sealed = ?3";
+
+    REFRESH_LEFT = "
+SELECT count(*) AS n FROM store_access
+WHERE refresh_sealed IS NOT NULL AND substr(refresh_sealed, 1, length(?1)) <> ?1";
+
+    REFRESHES = "
+SELECT brand_id, store_id AS id, refresh_sealed AS sealed FROM store_access
+WHERE store_id > ?2 AND refresh_sealed IS NOT NULL AND substr(refresh_sealed, 1, length(?1)) <> ?1
+ORDER BY store_id LIMIT ?3";
+
+    REFRESH_REPLACE = "
+UPDATE store_access SET refresh_sealed = ?4 WHERE brand_id = ?1 AND store_id = ?2 AND refresh_sealed = ?3";
+
     QUARANTINE_LEFT = "
 SELECT count(*) AS n FROM quarantine
 WHERE body IS NOT NULL AND substr(body, 1, length(?1)) <> ?1";
@@ -121,6 +145,22 @@ pub const SEALED: &[Sealed] = &[
         page: PREVIOUS,
         replace: PREVIOUS_REPLACE,
         contexts: &[""],
+        limit: 100,
+    },
+    Sealed {
+        of: "tokens of stores",
+        left: TOKEN_LEFT,
+        page: TOKENS,
+        replace: TOKEN_REPLACE,
+        contexts: &["/token"],
+        limit: 100,
+    },
+    Sealed {
+        of: "refresh tokens of stores",
+        left: REFRESH_LEFT,
+        page: REFRESHES,
+        replace: REFRESH_REPLACE,
+        contexts: &["/refresh"],
         limit: 100,
     },
     Sealed {

@@ -20,7 +20,7 @@ pub mod webhooks;
 
 use http::StatusCode;
 
-use crate::app::App;
+use crate::app::{App, Pending};
 use crate::domain::json::json;
 use crate::domain::merkle::hex;
 use crate::domain::session::{SESSION_COOKIE, set_cookie};
@@ -97,20 +97,16 @@ pub async fn serve_api(app: &App, request: Request<'_>) -> Response {
     if signed_out && request.header("cookie").is_some_and(|c| c.contains(SESSION_COOKIE)) {
         response.push("set-cookie", set_cookie(SESSION_COOKIE, "", Some(0)));
     }
-    let mails = app.noted_mails();
+    let (mails, stores) = (app.noted_mails(), app.noted_work());
     #[cfg(feature = "canary")]
     if app.config.canary == Some(crate::app::Canary::TellsKnown) {
         jobs::mail::send_noted(app.clone(), mails.clone()).await;
     }
     if !mails.is_empty() {
-        let mails = jobs::mail::send_noted(app.clone(), mails);
-        response.after = Some(match response.after.take() {
-            Some(first) => Box::pin(async move {
-                first.await;
-                mails.await;
-            }),
-            None => mails,
-        });
+        then(&mut response, jobs::mail::send_noted(app.clone(), mails));
+    }
+    if !stores.is_empty() {
+        then(&mut response, jobs::outbox::run_noted(app.clone(), stores));
     }
     let status = response.status;
     if response.internal.is_some() || status.is_server_error() || is_sampled(&request_id) {
@@ -130,6 +126,17 @@ pub async fn serve_api(app: &App, request: Request<'_>) -> Response {
     response.set("x-request-id", request_id);
     secure(&mut response, true);
     response
+}
+
+/// Adds to what is done after the answer.
+fn then(response: &mut Response, next: Pending<'static, ()>) {
+    response.after = Some(match response.after.take() {
+        Some(first) => Box::pin(async move {
+            first.await;
+            next.await;
+        }),
+        None => next,
+    });
 }
 
 /// A path without what may be a secret or somebody's address: no segment of ours is as long as a

@@ -11,6 +11,7 @@ use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::{Env, State};
 
 use crate::app::{Outgoing, WebRequest};
+use crate::domain::json::{self, ToJson};
 
 #[wasm_bindgen(inline_js = "
 async function told(work) {
@@ -49,13 +50,20 @@ export function look(url, most_ms) {
     return response.text();
   });
 }
-export function send(method, url, authorization, type, body, most_ms) {
+export function send(method, url, headers, body, most_ms, most) {
   return told(async () => {
-    const headers = { authorization, accept: 'application/json' };
-    if (body !== undefined) headers['content-type'] = type;
     const signal = AbortSignal.timeout(most_ms);
-    const response = await fetch(url, { method, headers, body, redirect: 'manual', signal });
-    return response.status + ' ' + (await response.text());
+    const request = { method, headers: JSON.parse(headers), body, redirect: 'manual', signal };
+    const response = await fetch(url, request);
+    const decoder = new TextDecoder();
+    let text = response.status + ' ' + (response.headers.get('retry-after') ?? '') + '\\n';
+    let size = 0;
+    for await (const chunk of response.body ?? []) {
+      size += chunk.length;
+      if (size > most) throw new Error('too large');
+      text += decoder.decode(chunk, { stream: true });
+    }
+    return text + decoder.decode();
   });
 }
 const ecdsa = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
@@ -128,10 +136,10 @@ extern "C" {
     fn js_send(
         method: &str,
         url: &str,
-        authorization: &str,
-        content_type: &str,
+        headers: &str,
         body: Option<&str>,
         most_ms: u32,
+        most: usize,
     ) -> Promise;
     #[wasm_bindgen(js_name = is_key)]
     fn js_is_key(key: Uint8Array) -> Promise;
@@ -215,13 +223,16 @@ pub async fn look(url: &str, most_ms: u32) -> Result<String, String> {
     outcome(js_look(url, most_ms)).await
 }
 
-/// Sends a request: status and body of the answer, a space between.
+/// Sends a request: status, a space, `Retry-After`, a line's end, and the body of the answer.
 ///
 /// # Errors
-/// Why there was no answer, or none in time.
+/// Why there was no answer, none in time, or one that is too large.
 pub async fn send(request: &WebRequest<'_>, most_ms: u32) -> Result<String, String> {
-    let WebRequest { method, url, authorization, content_type, body } = request;
-    outcome(js_send(method, url, authorization, content_type, *body, most_ms)).await
+    let WebRequest { method, url, headers, body, limit } = request;
+    let headers: Vec<(&str, &dyn ToJson)> =
+        headers.iter().map(|(name, value)| (*name, value as &dyn ToJson)).collect();
+    let headers = json::text(&json::Fields(&headers));
+    outcome(js_send(method, url, &headers, *body, most_ms, *limit)).await
 }
 
 /// A point (x and y) as SEC 1 writes it whole.

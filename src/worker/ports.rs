@@ -12,7 +12,7 @@ use super::d1::D1;
 use crate::app::Canary;
 use crate::app::{
     App, Assets, Clock, Config, EdgeCache, HttpClient, Limits, Log, Mailer, NotSent, Outgoing,
-    Pending, Ports, Queue, Random, Signatures, Throttle, WebRequest,
+    Pending, Platforms, Ports, Queue, Random, Signatures, Throttle, WebAnswer, WebRequest,
 };
 use crate::domain::click::ClickKeys;
 use crate::domain::secret::{KeyRing, RootKey, Roots};
@@ -25,10 +25,8 @@ use crate::web::normal_host;
 const FETCH_TIMEOUT_MS: u32 = 5000;
 /// And is at most this large.
 const MAX_FETCHED: usize = 64 * 1024;
-/// Whoever pays creators has so long to answer,
+/// Whoever else is asked has so long to answer.
 const SEND_TIMEOUT_MS: u32 = 20_000;
-/// and may answer so much.
-const MAX_ANSWER: usize = 1024 * 1024;
 
 /// The application, or the name of what isn't configured.
 pub fn app(env: &Env) -> Result<App, String> {
@@ -41,12 +39,14 @@ pub fn app(env: &Env) -> Result<App, String> {
         Some(text) => Some(RootKey::from_base64(&text).ok_or("HASH_KEY")?),
         None => None,
     };
+    let local = text("LOCAL").as_deref() == Some("1");
     let config = Config {
         public_origin: needed("PUBLIC_ORIGIN")?.trim_end_matches('/').to_owned(),
         operator_token: needed("OPERATOR_TOKEN")?,
         click_keys: ClickKeys::of(&roots("CLICK_KEY")?).ok_or("CLICK_KEY")?,
         data_key: KeyRing::new(roots("DATA_KEY")?, lasting).ok_or("HASH_KEY")?,
-        local: text("LOCAL").as_deref() == Some("1"),
+        local,
+        platforms: Platforms::told(local, text("SHOPIFY_ORIGIN"), text("GOAFFPRO_ORIGIN"))?,
         #[cfg(feature = "canary")]
         canary: match text("CANARY").as_deref() {
             Some("ack_first") => Some(Canary::AckFirst),
@@ -94,6 +94,10 @@ struct WorkerClock;
 impl Clock for WorkerClock {
     fn now_ms(&self) -> Millis {
         super::glue::now_ms()
+    }
+
+    fn pause(&self, ms: u32) -> Pending<'_, ()> {
+        Box::pin(SendFuture::new(bindings::sleep(ms)))
     }
 }
 
@@ -166,15 +170,16 @@ impl HttpClient for Web {
         }))
     }
 
-    fn send<'a>(&'a self, request: WebRequest<'a>) -> Pending<'a, Result<(u16, String), String>> {
+    fn send<'a>(&'a self, request: WebRequest<'a>) -> Pending<'a, Result<WebAnswer, String>> {
         Box::pin(SendFuture::new(async move {
-            let text = bindings::send(&request, SEND_TIMEOUT_MS).await?;
-            if text.len() > MAX_ANSWER {
-                return Err("too large".to_owned());
-            }
-            let (status, body) = text.split_once(' ').unwrap_or((&text, ""));
+            let mut text = bindings::send(&request, SEND_TIMEOUT_MS).await?;
+            let head = text.find('\n').ok_or("no status")?;
+            // The body may be large: it is not copied while its head is there too.
+            let body = text.split_off(head + 1);
+            let (status, retry_after) =
+                text.trim_end().split_once(' ').unwrap_or((text.trim_end(), ""));
             let status = status.parse().map_err(|_| "no status".to_owned())?;
-            Ok((status, body.to_owned()))
+            Ok(WebAnswer { status, retry_after: retry_after.to_owned(), body })
         }))
     }
 }

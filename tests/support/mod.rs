@@ -2,6 +2,7 @@
 //! the ports that can be told to fail.
 #![allow(dead_code, reason = "every test binary uses a part of this")]
 
+pub mod loopback;
 pub mod paypal;
 pub mod people;
 pub mod shop;
@@ -15,7 +16,8 @@ use http::Request;
 use serde_json::{Value, json};
 use tributary::app::{
     App, Assets, Clicks, Clock, Config, EdgeCache, HttpClient, Limits, Log, Mailer, NotSent,
-    Outgoing, Pending, Ports, Queue, Random, Signatures, Throttle, WebRequest,
+    Outgoing, Pending, Platforms, Ports, Queue, Random, Signatures, Throttle, WebAnswer,
+    WebRequest,
 };
 use tributary::domain::click::{
     ClickKeys, RawVisit, SHARDS, WaitingClick, batches, object_name, shard_of,
@@ -42,6 +44,12 @@ pub struct TestClock(Arc<AtomicI64>);
 impl Clock for TestClock {
     fn now_ms(&self) -> i64 {
         self.0.load(Ordering::SeqCst)
+    }
+
+    /// Time passes without anybody waiting.
+    fn pause(&self, ms: u32) -> Pending<'_, ()> {
+        self.0.fetch_add(i64::from(ms), Ordering::SeqCst);
+        Box::pin(async {})
     }
 }
 
@@ -77,9 +85,27 @@ impl Queue for TestQueue {
     }
 }
 
-/// Other hosts: what each address answers; and PayPal.
+/// Other hosts: what each address answers; PayPal; and what platforms are told to answer, in turn.
 #[derive(Clone, Default)]
-pub struct TestWeb(pub Arc<Mutex<HashMap<String, String>>>, pub paypal::Double);
+pub struct TestWeb(pub Arc<Mutex<HashMap<String, String>>>, pub paypal::Double, Scripts);
+
+/// What an address answers next, and the bodies that it was asked with.
+type Script = (Vec<Result<WebAnswer, String>>, Vec<String>);
+
+#[derive(Clone, Default)]
+struct Scripts(Arc<Mutex<HashMap<String, Script>>>);
+
+impl TestWeb {
+    /// What this address answers next, one answer after the other; without one it breaks off.
+    pub fn script(&self, url: &str, answers: Vec<Result<WebAnswer, String>>) {
+        self.2.0.lock().unwrap().entry(url.to_owned()).or_default().0.extend(answers);
+    }
+
+    /// The bodies that this address was asked with.
+    pub fn asked(&self, url: &str) -> Vec<String> {
+        self.2.0.lock().unwrap().get(url).map(|(_, asked)| asked.clone()).unwrap_or_default()
+    }
+}
 
 impl HttpClient for TestWeb {
     fn get<'a>(&'a self, url: &'a str) -> Pending<'a, Result<String, String>> {
@@ -87,9 +113,19 @@ impl HttpClient for TestWeb {
         Box::pin(async move { found })
     }
 
-    fn send<'a>(&'a self, request: WebRequest<'a>) -> Pending<'a, Result<(u16, String), String>> {
+    fn send<'a>(&'a self, request: WebRequest<'a>) -> Pending<'a, Result<WebAnswer, String>> {
+        if request.url.starts_with("http://") {
+            return Box::pin(async move { loopback::send(&request) });
+        }
+        if let Some((answers, asked)) = self.2.0.lock().unwrap().get_mut(&request.url) {
+            asked.push(request.body.unwrap_or_default().to_owned());
+            let answer =
+                if answers.is_empty() { Err("reset".to_owned()) } else { answers.remove(0) };
+            return Box::pin(async move { answer });
+        }
         let answer = self.1.answer(&request);
-        Box::pin(async move { answer })
+        let answered = |(status, body)| WebAnswer { status, retry_after: String::new(), body };
+        Box::pin(async move { answer.map(answered) })
     }
 }
 
@@ -324,6 +360,7 @@ impl Product {
                 )
                 .unwrap(),
                 local,
+                platforms: Platforms::default(),
                 canary: None,
             }),
             memory: Arc::new(Memory::default()),

@@ -91,14 +91,14 @@ impl Double {
         match (request.method, path) {
             ("POST", "/v1/oauth2/token") => {
                 let expected = format!("Basic {}", base64(&format!("client:{}", state.secret)));
-                assert_eq!(request.content_type, "application/x-www-form-urlencoded");
-                if request.authorization == expected {
+                assert_eq!(header(request, "content-type"), "application/x-www-form-urlencoded");
+                if header(request, "authorization") == expected {
                     Ok((200, json!({ "access_token": "A21", "expires_in": 32400 }).to_string()))
                 } else {
                     Ok((401, json!({ "error": "invalid_client" }).to_string()))
                 }
             }
-            _ if request.authorization != "Bearer A21" => Ok((401, "{}".to_owned())),
+            _ if header(request, "authorization") != "Bearer A21" => Ok((401, "{}".to_owned())),
             ("POST", "/v1/payments/payouts") => state.pay(request.body.unwrap()),
             ("GET", path) => {
                 state.asked += 1;
@@ -166,4 +166,10 @@ fn shown(reference: &str, batch: &Batch) -> Value {
 fn base64(text: &str) -> String {
     use base64::Engine;
     base64::engine::general_purpose::STANDARD.encode(text)
+}
+
+/// What a header says, '' without it.
+fn header<'a>(request: &'a WebRequest<'_>, name: &str) -> &'a str {
+    let found = request.headers.iter().find(|(told, _)| *told == name);
+    found.map_or("", |(_, value)| value)
 }

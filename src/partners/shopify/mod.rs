@@ -5,6 +5,7 @@
 //! panics, whatever the bytes are. What a body says about the shopper is dropped while it is read:
 //! only ids, amounts, codes, click ids and a keyed hash of the e-mail address leave this module.
 
+pub mod admin;
 mod amount;
 mod compliance;
 mod dispute;
