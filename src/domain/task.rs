@@ -7,6 +7,10 @@ use super::time::Millis;
 pub enum Kind {
     /// Have the shop deliver its webhooks here.
     RegisterWebhooks,
+    /// Keep in step with a store on GoAffPro: new orders, changes, affiliates, visits, its ledger.
+    GoaffproSync,
+    /// Have GoAffPro make an affiliate that a deal asked for.
+    GoaffproAffiliate,
 }
 
 impl Kind {
@@ -15,6 +19,8 @@ impl Kind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::RegisterWebhooks => "register_webhooks",
+            Self::GoaffproSync => "goaffpro_sync",
+            Self::GoaffproAffiliate => "goaffpro_affiliate",
         }
     }
 
@@ -22,7 +28,8 @@ impl Kind {
     #[must_use]
     pub const fn never_ends(self) -> bool {
         match self {
-            Self::RegisterWebhooks => false,
+            Self::RegisterWebhooks | Self::GoaffproAffiliate => false,
+            Self::GoaffproSync => true,
         }
     }
 }

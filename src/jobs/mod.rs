@@ -7,6 +7,7 @@ pub mod connecting;
 pub mod domains;
 pub mod drafts;
 pub mod fees;
+pub mod goaffpro;
 pub mod mail;
 pub mod order;
 pub mod outbox;

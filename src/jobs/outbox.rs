@@ -228,12 +228,17 @@ async fn commit(
 async fn handle(work: &mut Work<'_>, task: &TaskRow) -> Result<Step, Failed> {
     match task.kind {
         Kind::RegisterWebhooks => super::connecting::register(work).await,
+        Kind::GoaffproSync => super::goaffpro::step(work, &task.subject, &task.payload).await,
+        Kind::GoaffproAffiliate => super::goaffpro::create(work, &task.subject).await,
     }
 }
 
 /// What else changes when a task is given up: one line per kind that has something to show for it.
-fn given_up(_work: &Work<'_>, task: &TaskRow, _words: &str) -> Vec<Statement> {
+fn given_up(work: &Work<'_>, task: &TaskRow, words: &str) -> Vec<Statement> {
     match task.kind {
-        Kind::RegisterWebhooks => Vec::new(),
+        Kind::RegisterWebhooks | Kind::GoaffproSync => Vec::new(),
+        Kind::GoaffproAffiliate => {
+            super::goaffpro::given_up(work.brand, work.store, &task.subject, words)
+        }
     }
 }

@@ -51,6 +51,11 @@ SELECT id, name, ref_codes, coupons, status, commission, deal_id, sums, gone_at_
   NULL AS by_coupon, NULL AS by_ref_code, NULL AS by_email
 FROM affiliates WHERE brand_id = ?1 AND store_id = ?2 AND id = ?3";
 
+    OF_DEAL = "
+SELECT id, name, ref_codes, coupons, status, commission, deal_id, sums, gone_at_ms, erased_at_ms,
+  NULL AS by_coupon, NULL AS by_ref_code, NULL AS by_email
+FROM affiliates INDEXED BY affiliates_by_deal WHERE brand_id = ?1 AND deal_id = ?2 AND store_id = ?3";
+
     /// ?5 since when, ?4 to which deal (NULL: to none any more), ?6 now.
     BELONGS = "
 INSERT INTO affiliate_deals (brand_id, store_id, affiliate_id, starts_at_ms, deal_id, created_at_ms)
@@ -228,6 +233,19 @@ pub fn affiliate<'a>(
     id: &str,
 ) -> Reading<'a, Option<AffiliateRow>> {
     db.first(bind!(AFFILIATE, brand, store, id))
+}
+
+/// The affiliate that belongs to a deal at a store.
+///
+/// # Errors
+/// [`super::DbError`].
+pub fn of_deal(
+    db: &dyn Database,
+    brand: BrandId,
+    deal: DealId,
+    store: StoreId,
+) -> Reading<'_, Option<AffiliateRow>> {
+    db.first(bind!(OF_DEAL, brand, deal, store))
 }
 
 /// Has an affiliate belong to a deal (or to none) from a moment on, and its orders since then told anew.

@@ -101,7 +101,8 @@ WHERE brand_id = ?1 AND store_id = ?2 AND external_id = ?3 AND revision = ?7";
 
     /// All are looked at again.
     ALL_DUE = "
-UPDATE goaffpro_orders SET due_at_ms = ?3 WHERE brand_id = ?1 AND store_id = ?2";
+UPDATE goaffpro_orders SET due_at_ms = CAST(?3 AS INTEGER), as_of_ms = max(as_of_ms + 1, CAST(?3 AS INTEGER)),
+  revision = revision + 1 WHERE brand_id = ?1 AND store_id = ?2";
 
     /// Orders of other stores with these names (?5), placed between ?2 and ?3; ?4 this store.
     NAMESAKES = "

@@ -62,6 +62,8 @@ UPDATE store_leases SET until_ms = 0 WHERE brand_id = ?1 AND store_id = ?2 AND h
 
 spelling!(Kind {
     RegisterWebhooks = "register_webhooks",
+    GoaffproSync = "goaffpro_sync",
+    GoaffproAffiliate = "goaffpro_affiliate",
 });
 
 row! {
