@@ -17,12 +17,13 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 use support::shop::{coded, order};
+use support::sqlite::most_steps;
 use support::{Product, Programme};
 use tributary::audit::{Audit, check_statement};
 
 /// Entries, and orders.
 fn sizes() -> (i64, i64) {
-    if std::env::var("LARGE").is_ok() { (1_000_000, 100_000) } else { (20_000, 1_000) }
+    if std::env::var("LARGE").is_ok() { (1_000_000, 100_000) } else { (20_000, 6_000) }
 }
 
 fn timed(what: &str, since: Instant) {
@@ -163,10 +164,26 @@ async fn many_orders_are_simulated_at_once() {
     ] {
         let started = Instant::now();
         let body = json!({ "changes": changes });
+        most_steps();
         let found = p.post(&product, "/v1/simulations", body).await.expect(200);
         timed(&format!("{orders} orders by {changes}"), started);
         assert_eq!(found["orders"], orders);
+        // No page walks over those before it.
+        let most = most_steps();
+        assert!(most < 60_000, "{most} steps in one statement");
     }
+    // Neither do those of a list, however far in.
+    let mut page = p.get(&product, "/v1/orders?limit=1").await;
+    let first = most_steps();
+    for _ in 0..4 {
+        let cursor = page["next_cursor"].as_str().unwrap();
+        page = p.get(&product, &format!("/v1/orders?limit=200&cursor={cursor}")).await;
+    }
+    most_steps();
+    let cursor = page["next_cursor"].as_str().unwrap();
+    p.get(&product, &format!("/v1/orders?limit=1&cursor={cursor}")).await;
+    let later = most_steps();
+    assert!(later <= first + 100, "{first} steps for the first page, {later} for one far in");
     product
         .db
         .execute(

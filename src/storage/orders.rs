@@ -318,10 +318,12 @@ pub fn list<'a>(
         Some((ms, id)) => (ms.parse::<i64>().unwrap_or(0), id.to_owned()),
         None => (filter.to_ms, String::new()),
     };
+    // SQLite finds the page in the index by this, not by the pair of time and id.
+    let end_ms = filter.to_ms.min(before_ms.saturating_add(1));
     let common: Vec<Param> = vec![
         brand.into(),
         filter.from_ms.into(),
-        filter.to_ms.into(),
+        end_ms.into(),
         filter.store.into(),
         before_ms.into(),
         before_id.into(),

@@ -1,11 +1,12 @@
 //! SQLite behind the database port, as close to D1 as it gets: integers are bound as REAL, foreign
 //! keys hold, a batch is one transaction, and the n-th call can be made to fail.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use rusqlite::Connection;
 use rusqlite::types::{ToSqlOutput, Value as Sql, ValueRef};
+use rusqlite::{Connection, StatementStatus};
 use serde_json::{Map, Value, json};
 use tributary::app::Pending;
 use tributary::storage::click_counter::{SqlError, SyncSql};
@@ -161,7 +162,21 @@ fn run_one(connection: &Connection, sql: &str, params: &[Param]) -> rusqlite::Re
         }
         found.push(Value::Object(object));
     }
+    drop(rows);
+    let steps = statement.reset_status(StatementStatus::VmStep);
+    STEPS.with(|most| most.set(most.get().max(steps)));
     Ok(found)
+}
+
+thread_local! {
+    /// The most steps of SQLite's machine that one statement of this thread took.
+    static STEPS: Cell<i32> = const { Cell::new(0) };
+}
+
+/// The most steps that a statement took since this was last asked: what grows with what it walks over,
+/// and is the same on every machine.
+pub fn most_steps() -> i32 {
+    STEPS.with(|most| most.replace(0))
 }
 
 impl Database for Sqlite {
