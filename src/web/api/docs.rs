@@ -35,10 +35,10 @@ pub fn generate() -> String {
     };
 
     use super::{
-        approvals, audit, brand, bulk, by_hand, claims, commission, creators, deals, export, fees,
-        keys, links, mails, me, members, money, offers, operate, orders, passkeys, payment,
-        payouts, personal, privacy, provider, sign_in, simulations, statements, stores, terms,
-        tiers,
+        affiliates, approvals, audit, brand, bulk, by_hand, claims, commission, creators, deals,
+        export, fees, goaffpro, keys, links, mails, me, members, money, offers, operate, orders,
+        passkeys, payment, payouts, personal, privacy, provider, sign_in, simulations, statements,
+        stores, terms, tiers,
     };
 
     #[derive(OpenApi)]
@@ -66,6 +66,16 @@ pub fn generate() -> String {
             stores::list,
             stores::show,
             stores::update,
+            stores::connect,
+            goaffpro::show,
+            goaffpro::update,
+            goaffpro::compare,
+            goaffpro::hint,
+            affiliates::list,
+            affiliates::assign,
+            affiliates::unassign,
+            affiliates::requests,
+            affiliates::request,
             stores::quarantine,
             stores::replay,
             creators::create,

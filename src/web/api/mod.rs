@@ -1,5 +1,6 @@
 //! The JSON API of CONTRACT.md: the whole URL table, and a file per resource.
 
+pub mod affiliates;
 pub mod approvals;
 pub mod audit;
 pub mod brand;
@@ -12,6 +13,7 @@ pub mod deals;
 pub mod docs;
 pub mod export;
 pub mod fees;
+pub mod goaffpro;
 pub mod keys;
 pub mod links;
 pub mod mails;
@@ -57,6 +59,15 @@ routes! {
     "/v1/audit" => { get: audit::list }
     "/v1/stores" => { get: stores::list, post: stores::create }
     "/v1/stores/{id}" => { get: stores::show, patch: stores::update }
+    "/v1/stores/{id}/connection" => { post: stores::connect }
+    "/v1/stores/{id}/goaffpro" => { get: goaffpro::show, patch: goaffpro::update }
+    "/v1/stores/{id}/comparison" => { get: goaffpro::compare }
+    "/v1/stores/{id}/affiliates" => { get: affiliates::list }
+    "/v1/stores/{id}/affiliates/{affiliate_id}/assignment" => {
+        post: affiliates::assign, delete: affiliates::unassign
+    }
+    "/v1/deals/{id}/affiliate" => { get: affiliates::requests, post: affiliates::request }
+    "/webhooks/goaffpro/{id}" => { post: goaffpro::hint }
     "/v1/quarantine" => { get: stores::quarantine }
     "/v1/quarantine/{id}/replay" => { post: stores::replay }
     "/v1/creators" => { get: creators::list, post: creators::create }

@@ -14,7 +14,7 @@ use crate::storage::click_counter::DayTotals;
 use crate::storage::deals::DealRow;
 use crate::storage::ledger::{self, BalanceRow};
 use crate::storage::orders::DealTotals;
-use crate::storage::{Freshness, clicks, creators, orders};
+use crate::storage::{Freshness, affiliates, clicks, creators, orders};
 use crate::web::extract::{Caller, Params, PathId, encode_cursor};
 use crate::web::handler::{Json, State};
 use crate::web::json::{by_serde, view};
@@ -115,6 +115,8 @@ view! {
         unique: i64,
         /// Bots, prefetches and HEAD requests.
         filtered: i64,
+        /// Visits that GoAffPro counted for the deal's affiliates: apart from ours, never added to them.
+        goaffpro: i64,
     }
 }
 
@@ -155,7 +157,12 @@ pub async fn performance(
     let found = all.into_iter().next().map(|(_, found)| found).unwrap_or_default();
     Ok(Json(PerformanceView {
         conversion_percent: conversion(found.orders, found.uniques),
-        clicks: ClicksView { total: found.clicks, unique: found.uniques, filtered: found.filtered },
+        clicks: ClicksView {
+            total: found.clicks,
+            unique: found.uniques,
+            filtered: found.filtered,
+            goaffpro: affiliates::visits(app.db(), brand.id, id.0, period).await?,
+        },
         orders: found.orders,
         revenue: found.revenue,
         commission: found.commission,

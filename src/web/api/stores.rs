@@ -24,6 +24,7 @@ use crate::web::handler::{Json, State};
 use crate::web::json::{self, view};
 use crate::web::normal_host;
 
+use super::goaffpro::{self, AnyStore};
 use super::view::{List, Time};
 
 /// The old secret is accepted for so long after a change: Shopify may sign with it for an hour.
@@ -43,9 +44,12 @@ view! {
     }
 }
 
-fn view(app: &App, row: StoreRow) -> StoreView {
+pub(super) fn view(app: &App, row: StoreRow) -> StoreView {
     StoreView {
-        webhook_url: format!("{}/webhooks/shopify/{}", app.config.public_origin, row.id),
+        webhook_url: match row.platform.as_str() {
+            "goaffpro" => goaffpro::hook_url(app, row.id),
+            _ => format!("{}/webhooks/shopify/{}", app.config.public_origin, row.id),
+        },
         id: row.id,
         platform: row.platform,
         shop_domain: row.shop_domain,
@@ -77,15 +81,19 @@ pub enum Platform {
 words!(Platform { "shopify" => Shopify });
 
 /// Connects a shop.
-#[utoipa::path(post, path = "/v1/stores", tag = "stores", request_body = NewStoreBody,
+#[utoipa::path(post, path = "/v1/stores", tag = "stores", request_body = AnyStore,
     security(("api_key" = ["admin"])), responses((status = 201, body = StoreView),
     (status = 409, description = "The brand has this shop already")))]
 pub async fn create(
     State(app): State<App>,
     caller: Caller<may::Admin>,
-    Body(new): Body<NewStoreBody>,
+    Body(new): Body<AnyStore>,
 ) -> Result<(StatusCode, Json<StoreView>)> {
     caller.stepped_up(&app)?;
+    let new = match new {
+        AnyStore::Goaffpro(new) => return goaffpro::create(&app, &caller, new).await,
+        AnyStore::Other(new) => new,
+    };
     let Platform::Shopify = new.platform;
     let mut checks = Checks::default();
     let shop_domain = checks.field("shop_domain", shop_domain(&new.shop_domain));
@@ -94,14 +102,7 @@ pub async fn create(
     let client_id = checks.text("client_id", &new.client_id, 200);
     let client_secret = checks.text("client_secret", &new.client_secret, 200);
     if let Some(url) = &storefront_url {
-        let host = normal_host(url.split("://").nth(1).unwrap_or_default());
-        let own = normal_host(app.config.public_origin.split("://").nth(1).unwrap_or_default());
-        let same_port = *url == app.config.public_origin;
-        let loops = if app.config.local { same_port } else { host == own };
-        let serving = brands::host(app.db(), &host).await?.is_some_and(|row| row.state == "active");
-        if loops || serving {
-            checks.refuse("storefront_url", "must not be a host that links are served on");
-        }
+        refuses_loops(&app, &mut checks, url).await?;
     }
     checks.done()?;
     let id: StoreId = app.new_id();
@@ -134,6 +135,32 @@ pub async fn create(
     Ok((StatusCode::CREATED, Json(view)))
 }
 
+/// Refuses a storefront whose links would lead in a circle.
+pub(super) async fn refuses_loops(app: &App, checks: &mut Checks, url: &str) -> Result<()> {
+    let host = normal_host(url.split("://").nth(1).unwrap_or_default());
+    let own = normal_host(app.config.public_origin.split("://").nth(1).unwrap_or_default());
+    let same_port = url == app.config.public_origin;
+    let loops = if app.config.local { same_port } else { host == own };
+    let serving = brands::host(app.db(), &host).await?.is_some_and(|row| row.state == "active");
+    if loops || serving {
+        checks.refuse("storefront_url", "must not be a host that links are served on");
+    }
+    Ok(())
+}
+
+/// Tests how a store is reached.
+#[utoipa::path(post, path = "/v1/stores/{id}/connection", tag = "stores",
+    security(("api_key" = ["admin"])), params(("id" = StoreId, Path)),
+    responses((status = 200, body = goaffpro::GoaffproView)))]
+pub async fn connect(
+    State(app): State<App>,
+    caller: Caller<may::Admin>,
+    id: PathId<Store>,
+) -> Result<Json<goaffpro::GoaffproView>> {
+    caller.stepped_up(&app)?;
+    goaffpro::connect(&app, &caller, id.0).await
+}
+
 /// `shop.myshopify.com` in small letters (reference: shopify-goaffpro.md section 4).
 fn shop_domain(text: &str) -> Result<String, &'static str> {
     const WRONG: &str = "must be the shop's name such as casa.myshopify.com";
@@ -146,7 +173,7 @@ fn shop_domain(text: &str) -> Result<String, &'static str> {
     Ok(domain)
 }
 
-fn seal(app: &App, id: StoreId, secret: &str) -> Result<String> {
+pub(super) fn seal(app: &App, id: StoreId, secret: &str) -> Result<String> {
     app.config
         .data_key
         .seal(&id.to_string(), secret.as_bytes(), app.random())
