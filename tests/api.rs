@@ -15,6 +15,7 @@ mod api {
     mod at_once;
     mod bad_input;
     mod failures;
+    mod goaffpro;
     mod mail;
     mod main_job;
     mod matrix;

@@ -16,7 +16,7 @@ use crate::storage::goaffpro::{self as rows, Progress};
 /// New orders are looked for so often.
 const EVERY_MS: Millis = 5 * 60_000;
 /// A run reads so many pages, then what they told has its turn.
-const MOST_PAGES: u64 = 40;
+const MOST_PAGES: u64 = 12;
 /// A run tells so many orders to ours: each takes some statements, of which a run has a thousand.
 const MOST_APPLIED: u64 = 150;
 
