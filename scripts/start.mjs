@@ -3,15 +3,18 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { demoFile, loadDemo } from './demo/programme.mjs';
+import { STORE } from './demo/words.mjs';
 import { build } from './lib/build.mjs';
 import { secrets } from './lib/secrets.mjs';
 import { setup } from './lib/setup.mjs';
 import { Failure, killRunning, main, readIfThere, root, say } from './lib/shell.mjs';
+import { startDouble } from './lib/shopify.mjs';
 import { freePort, serve } from './lib/workerd.mjs';
 
 const PASSED_ON = ['OPERATOR_TOKEN', 'PUBLIC_ORIGIN', 'SHOPIFY_ORIGIN', 'GOAFFPRO_ORIGIN'];
 
 let server;
+let shopify;
 let stopping = false;
 
 async function stop() {
@@ -19,6 +22,7 @@ async function stop() {
   stopping = true;
   killRunning();
   await server?.stop();
+  await shopify?.stop();
   process.exit(0);
 }
 // npm that is killed outright tells its scripts nothing.
@@ -59,8 +63,12 @@ async function start() {
     Object.entries(process.env).filter(([name, value]) => PASSED_ON.includes(name) && value),
   );
   const vars = secrets(join(root, '.dev.vars'), given);
+  // Without a real shop to talk to there is a double of one, next door.
+  if (!vars.SHOPIFY_ORIGIN) shopify = await shopifyDouble(port + 1);
+  if (shopify) vars.SHOPIFY_ORIGIN = shopify.origin;
 
   server = await serve({ build: worker, state, port, vars });
+  if (shopify) say(`a double of Shopify stands in for shops: ${storefront()}`);
   if (server.applied.length > 0) say(`applied migrations: ${server.applied.join(', ')}`);
   if (!demo) {
     if (existsSync(demoFile(state))) say(`the demo programme is loaded; its keys are in ${demoFile(state)}`);
@@ -70,6 +78,27 @@ async function start() {
   const fireCrons = () => server.control('/cron', { cron: 'all' });
   await loadDemo({ origin: server.origin, operatorToken: vars.OPERATOR_TOKEN, state, fireCrons });
   writeFileSync(marker, 'loaded');
+}
+
+/** On that port if it is free; the server does without it where there is no Node to run it. */
+async function shopifyDouble(port) {
+  try {
+    const double = await startDouble(await freePort(port).catch(() => freePort()));
+    double.exited.then(
+      () => stopping || say('the double of Shopify has ended: shops can no longer be reached'),
+    );
+    return double;
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    say(`shops can't be reached: ${error.message}`);
+    return undefined;
+  }
+}
+
+/** Where the demo's shop is to be seen. */
+function storefront() {
+  const { port } = new URL(shopify.origin);
+  return `http://${STORE.shop_domain.split('.')[0]}.localhost:${port}/`;
 }
 
 /** Whether the demo programme is to be loaded: into a new state, unless DEMO=0. */

@@ -14,6 +14,7 @@ mod api {
     mod access;
     mod at_once;
     mod bad_input;
+    mod currencies;
     mod failures;
     mod goaffpro;
     mod mail;

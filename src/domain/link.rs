@@ -147,7 +147,10 @@ pub fn parse_origin(text: &str, allow_loopback_http: bool) -> Result<String, &'s
         _ => return Err("must begin with https://"),
     };
     let (name, port) = host.split_once(':').map_or((host, None), |(n, p)| (n, Some(p)));
-    let loopback = allow_loopback_http && matches!(name, "localhost" | "127.0.0.1");
+    // Browsers find all of .localhost on this machine (RFC 6761): one port serves many shops.
+    let local =
+        name.strip_suffix(".localhost").is_some_and(|label| is_host(&[label, ".x"].concat()));
+    let loopback = allow_loopback_http && (local || matches!(name, "localhost" | "127.0.0.1"));
     if !secure && !loopback {
         return Err("must begin with https://");
     }
@@ -325,6 +328,11 @@ mod tests {
             Ok("https://shop.example.com")
         );
         assert!(parse_origin("http://127.0.0.1:9000", true).is_ok());
+        assert!(parse_origin("http://casa.localhost:9000", true).is_ok());
+        assert!(parse_origin("http://casa.localhost:9000", false).is_err());
+        for bad in ["http://.localhost", "http://a b.localhost", "http://localhost.evil.example"] {
+            assert!(parse_origin(bad, true).is_err(), "{bad}");
+        }
         for bad in [
             "http://shop.example.com",
             "https://shop@evil.test",
