@@ -24,7 +24,7 @@ WHERE brand_id = ?1 AND store_id = ?2 AND read_at_ms < ?3 AND gone_at_ms IS NULL
 
     /// A list of pairs: an affiliate and its sums.
     TELL_SUMS = "
-UPDATE affiliates SET sums = (SELECT json(j.value -> 1) FROM json_each(?3) j WHERE j.value ->> 0 = id)
+UPDATE affiliates SET sums = (SELECT json(j.value -> 1) FROM json_each(?3) j WHERE j.value ->> 0 = affiliates.id)
 WHERE brand_id = ?1 AND store_id = ?2
   AND id IN (SELECT value ->> 0 FROM json_each(?3))";
 

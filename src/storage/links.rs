@@ -155,8 +155,8 @@ row! {
         pub storefront_url: String,
         /// The brand's calendar.
         pub timezone: String,
-        /// For a store on GoAffPro, the site's parameter and the ref code of the deal's affiliate.
-        pub affiliate: Option<(String, String)>,
+        /// For a store on GoAffPro a list of two: the site's parameter and the ref code of the deal's affiliate.
+        pub affiliate: Option<Vec<String>>,
     }
 }
 

@@ -66,7 +66,7 @@ impl Destination {
             storefront,
             target: target.as_str().to_owned(),
             // What isn't plain was put there by nobody's API.
-            affiliate: resolved.affiliate.filter(|(name, code)| is_slug(name) && is_ref_code(code)),
+            affiliate: resolved.affiliate.and_then(plain),
             closed: resolved.closed_at_ms.is_some(),
             today: (today, zone.start_of(today.plus(1))),
             zone,
@@ -83,6 +83,12 @@ impl Destination {
             self.zone.day(now_ms)
         }
     }
+}
+
+/// A parameter and a ref code, if both may stand in an address.
+fn plain(told: Vec<String>) -> Option<(String, String)> {
+    let [name, code] = <[String; 2]>::try_from(told).ok()?;
+    (is_slug(&name) && is_ref_code(&code)).then_some((name, code))
 }
 
 /// The answer to a visit of a link.

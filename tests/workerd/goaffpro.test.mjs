@@ -144,7 +144,7 @@ test('a connection tells the currency, a sale earns by our terms, and their figu
   assert.deepEqual([order.base.amount, order.commission.amount, order.state], ['100.01', '10.00', 'paid']);
   const { story, reason, deal_id } = await whose(p, first.id);
   assert.deepEqual([reason, deal_id], ['won', p.deal.id]);
-  assert.deepEqual(story, [`affiliate ${'…'} won`]);
+  assert.deepEqual(story, [`affiliate ${p.gap.id}/7 won`]);
   const { goaffpro } = await p.client.get(`/v1/orders/${order.id}/commission`);
   assert.deepEqual(goaffpro, {
     ...{ affiliate_id: '7', status: 'approved', subtotal: '100.005', commission: '12.50' },
@@ -240,8 +240,10 @@ test('G3, G7, G13: what is no answer changes nothing, moves no cursor, and is as
   const first = sale();
   const before_ = await server.sql('SELECT count(*) AS n FROM entries', 'SELECT count(*) AS n FROM quarantine');
   for (const fault of [500, 503, 'reset', 'truncated', 'broken', 'html', 'wrong', 'empty', 'huge']) {
-    double.failAt('orders', fault);
+    // workerd itself asks once more where a connection broke.
+    double.failAt('orders', fault, fault, fault);
     await turn(p, 'orders');
+    double.heal();
     assert.equal(await cursor(p), since, `${fault}`);
     assert.equal((await compared(p)).length, 0, `${fault}`);
     const { tries, told } = await task(p);
@@ -343,7 +345,7 @@ test('G6: an order that Shopify told too earns once, whoever told it first', asy
   sale({ number: '90001', at: at + 60_000 });
   await sync(p, 'orders');
   const { deal_id, story, order } = await whose(p, known.id);
-  assert.deepEqual([deal_id, story], [p.deal.id, ['affiliate … won']]);
+  assert.deepEqual([deal_id, story], [p.deal.id, [`affiliate ${p.gap.id}/7 won`]]);
   assert.equal(order.store_id, p.store.id);
   assert.equal(order.commission.amount, '10.00');
   assert.equal((await compared(p))[0].state, 'matched');
@@ -397,7 +399,7 @@ test('G6: an order that another store seems to tell is held back, also when it c
   assert.equal(told.proposed_orders_from, p.store.id);
   await p.client.patch(`${p.path}/goaffpro`, { orders_from: p.store.id });
   await quiet(p);
-  assert.deepEqual(Object.values(await states()), ['matched', 'waiting', 'matched']);
+  assert.deepEqual(Object.values(await states()), ['matched', 'matched', 'matched']);
   assert.equal(await available(p), '20.00');
   await verified(p);
 });

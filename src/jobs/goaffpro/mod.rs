@@ -247,8 +247,7 @@ pub struct Checked {
 pub async fn check(app: &App, brand: BrandId, store: StoreId) -> Result<Checked, Failed> {
     let api = Api::open(app, brand, store).await?;
     let told = api.get(app, api::CONFIG).await?;
-    let config =
-        api::config(&told).map_err(|words| Trouble::Later(None, format!("GoAffPro: {words}")))?;
+    let config = api::config(&told).map_err(|words| Trouble::Later(None, words))?;
     let Some(currency) = config.currency else {
         let words = "GoAffPro tells no currency: set the store's default currency there";
         return Err(Trouble::Disconnected(words.to_owned()).into());

@@ -84,7 +84,7 @@ pub fn ledger_path(of: &str, offset: usize) -> String {
 /// In words: it has another form.
 pub fn rows<'a>(page: &'a Value, name: &str) -> Result<&'a [Value], String> {
     let list = page.get(name).unwrap_or(page).as_array();
-    list.map(Vec::as_slice).ok_or_else(|| format!("the answer has no list of {name}"))
+    list.map(Vec::as_slice).ok_or_else(|| format!("GoAffPro's answer has no list of {name}"))
 }
 
 /// A field as text, whatever wrote it; `None` for null, an empty text and what is no scalar.
@@ -139,7 +139,7 @@ pub fn config(answer: &Value) -> Result<Config, String> {
     let inner = ["config", "data", "store"].iter().find_map(|name| answer.get(*name));
     let told = inner.filter(|value| value.is_object()).unwrap_or(answer);
     if !told.is_object() {
-        return Err("the answer has another form".to_owned());
+        return Err("GoAffPro's answer has another form".to_owned());
     }
     let host = |website: &str| {
         let rest = website.split("://").last().unwrap_or_default();

@@ -47,7 +47,7 @@ export async function startGoaffpro({ token = 'gap-token', currency = 'USD', web
     Object.fromEntries(fields.filter((name) => name in row).map((name) => [name, row[name]]));
   const rows = (list, query, { as = (row) => row, free = false } = {}) => {
     const fields = query.get('fields')?.split(',') ?? [];
-    return list.map((row) => (free ? as(row) : pick(as(row), fields)));
+    return list.map((row) => ({ ...(free ? as(row) : pick(as(row), fields)), ...row.raw }));
   };
 
   const lists = {
@@ -65,8 +65,8 @@ export async function startGoaffpro({ token = 'gap-token', currency = 'USD', web
       let found = state.orders.filter(
         (order) =>
           (!query.get('id') || String(order.id) === query.get('id')) &&
-          (at('created_at_min') === undefined || Date.parse(order.at) >= at('created_at_min')) &&
-          (at('created_at_max') === undefined || Date.parse(order.at) <= at('created_at_max')),
+          (at('created_at_min') === undefined || new Date(order.at).getTime() >= at('created_at_min')) &&
+          (at('created_at_max') === undefined || new Date(order.at).getTime() <= at('created_at_max')),
       );
       if (fault !== 'repeat') found = found.filter((order) => order.id > since);
       found.sort((a, b) => a.id - b.id);
@@ -78,7 +78,6 @@ export async function startGoaffpro({ token = 'gap-token', currency = 'USD', web
         created: order.id % 2 ? new Date(placed).toISOString() : String(new Date(placed)),
         subtotal: six(order.subtotal),
         commission: six(order.commission),
-        ...raw,
       });
       return { orders: rows(found, query, { as }) };
     },
