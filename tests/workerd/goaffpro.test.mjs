@@ -273,12 +273,13 @@ test('G4: pages that repeat, overlap, shift, go down or never end: each sale onc
   const p = await connected();
   const all = Array.from({ length: 560 }, (_, n) => sale({ subtotal: 1 + (n % 7), at: Date.now() - HOUR - n * 60_000 }));
   const model = all.reduce((sum, { subtotal }) => sum + Math.round(subtotal * 10), 0);
+  const since = await cursor(p);
   double.failAt('orders', 'down');
   await turn(p, 'orders');
+  assert.equal(await cursor(p), since, 'nothing is passed over that a page going down left out');
   double.failAt('orders', 'repeat', 'shifted');
   await sync(p);
   await sync(p);
-  assert.match((await settings(p)).note ?? '', /^$|ids/);
   const rows = [];
   for (let next = ''; next !== null; ) {
     const page = await p.client.get(`${p.path}/comparison?limit=200${next && `&cursor=${next}`}`);
