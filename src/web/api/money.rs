@@ -102,6 +102,8 @@ view! {
         /// Orders ÷ unique clicks; null without clicks.
         #[schema(required)]
         conversion_percent: Option<String>,
+        /// Visits that GoAffPro counted for the deal's affiliates: apart from clicks, never added to them.
+        goaffpro_clicks: i64,
     }
 }
 
@@ -115,8 +117,6 @@ view! {
         unique: i64,
         /// Bots, prefetches and HEAD requests.
         filtered: i64,
-        /// Visits that GoAffPro counted for the deal's affiliates: apart from ours, never added to them.
-        goaffpro: i64,
     }
 }
 
@@ -157,12 +157,8 @@ pub async fn performance(
     let found = all.into_iter().next().map(|(_, found)| found).unwrap_or_default();
     Ok(Json(PerformanceView {
         conversion_percent: conversion(found.orders, found.uniques),
-        clicks: ClicksView {
-            total: found.clicks,
-            unique: found.uniques,
-            filtered: found.filtered,
-            goaffpro: affiliates::visits(app.db(), brand.id, id.0, period).await?,
-        },
+        goaffpro_clicks: affiliates::visits(app.db(), brand.id, id.0, period).await?,
+        clicks: ClicksView { total: found.clicks, unique: found.uniques, filtered: found.filtered },
         orders: found.orders,
         revenue: found.revenue,
         commission: found.commission,
