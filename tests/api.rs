@@ -20,6 +20,7 @@ mod api {
     mod currencies;
     mod domains;
     mod failures;
+    mod goaffpro;
     mod mail;
     mod main_job;
     mod matrix;

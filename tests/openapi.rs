@@ -55,6 +55,7 @@ fn every_route_but_the_open_ones_says_who_may_call_it() {
         // Signed by the store.
         "/webhooks/custom/{id}/conversions",
         "/webhooks/custom/{id}/conversions/{external_id}/refunds",
+        "/webhooks/goaffpro/{id}",
     ];
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {

@@ -8,6 +8,7 @@ pub mod domains;
 pub mod drafts;
 pub mod fees;
 pub mod hostnames;
+pub mod goaffpro;
 pub mod mail;
 pub mod order;
 mod orders_at_once;

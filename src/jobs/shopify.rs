@@ -256,7 +256,8 @@ async fn post(
 }
 
 /// What a token is sealed to.
-fn token_context(store: StoreId) -> String {
+#[must_use]
+pub fn token_context(store: StoreId) -> String {
     format!("{store}/token")
 }
 

@@ -2,6 +2,7 @@
 
 pub mod cloudflare;
 pub mod email_events;
+pub mod goaffpro;
 pub mod paypal;
 pub mod shopify;
 pub mod signed;

@@ -21,6 +21,8 @@ struct Brand {
     id: String,
     key: String,
     store: String,
+    /// A store on GoAffPro, with an affiliate of the id 7.
+    goaffpro: String,
     creator: String,
     campaign: String,
     deal: String,
@@ -63,6 +65,13 @@ impl Brand {
             "client_secret": SECRET }),
         )
         .await);
+        let goaffpro = id(&post(
+            "/v1/stores",
+            json!({ "platform": "goaffpro", "storefront_url": format!("https://gap.{word}.example"),
+                "access_token": word }),
+        )
+        .await);
+        super::goaffpro::affiliate(product, &id(&made["brand"]), &goaffpro, 7, word);
         let creator = json!({ "name": format!("{word} Anna"), "handle": format!("{word}-anna"),
             "email": format!("{word}-anna@creator.example"), "niche": word, "tags": [word] });
         let creator = id(&post("/v1/creators", creator).await);
@@ -135,6 +144,7 @@ impl Brand {
             claim: id(&claim),
             fee: id(&planned),
             store,
+            goaffpro,
             creator,
             campaign,
             neighbour,
@@ -159,7 +169,8 @@ impl Brand {
             r if r.starts_with("/v1/payouts/") => &self.payout,
             r if r.starts_with("/v1/keys/") => &self.key_id,
             r if r.starts_with("/v1/members/") => &self.viewer.id,
-            r if r.starts_with("/v1/stores/") => &self.store,
+            "/v1/stores/{id}" => &self.store,
+            r if r.starts_with("/v1/stores/") => &self.goaffpro,
             r if r.starts_with("/v1/quarantine/") => &self.quarantined,
             r if r.starts_with("/v1/creators/") => &self.creator,
             r if r.starts_with("/v1/campaigns/") => &self.campaign,
@@ -196,6 +207,11 @@ impl Brand {
                 "id": "r", "currency": "USD", "amount": "1" })),
             (_, "/v1/stores/{id}") => Some(json!({ "client_secret": "stolen" })),
             (_, "/v1/stores/{id}/backfill") => Some(json!({})),
+            (_, "/v1/stores/{id}/goaffpro") => Some(json!({ "ref_parameter": "stolen" })),
+            (_, "/v1/stores/{id}/affiliates/{affiliate_id}/assignment") => {
+                Some(json!({ "deal_id": self.deal }))
+            }
+            (_, "/v1/deals/{id}/affiliate") => Some(json!({ "store_id": self.goaffpro })),
             (_, "/v1/members/{id}") => Some(json!({ "role": "owner" })),
             (_, "/v1/members") => Some(json!({ "email": "e@evil.example", "role": "owner" })),
             (_, "/v1/keys") => Some(json!({ "name": "k", "scopes": ["read"] })),
@@ -233,6 +249,7 @@ impl Brand {
         };
         let path = route.replace("{id}", of).replace("{line_id}", &self.line);
         (path.replace("{fee_id}", &self.fee).replace("{external_id}", CANARY), body)
+        (path.replace("{fee_id}", &self.fee).replace("{affiliate_id}", "7"), body)
     }
 }
 

@@ -30,6 +30,7 @@ const TABLES = [
   ...['audit_members', 'audit_personal', 'data_requests', 'rewraps'],
   ...['fees', 'adjustments', 'payment_details', 'payouts', 'payout_lines', 'idempotency', 'claims'],
   ...['payout_approvals', 'payout_runs', 'payout_providers', 'payout_sendings'],
+  ...['goaffpro_stores', 'goaffpro_orders', 'affiliates', 'affiliate_deals', 'affiliate_clicks', 'affiliate_requests'],
 ];
 
 let server;
@@ -196,7 +197,7 @@ for (const [id, what, ask, wanted] of cases) {
 for (const [id, what] of Object.entries(waiting)) test(id, { skip: `waits for ${what}` });
 
 test('every id of the list has a row, or says where it is shown', () => {
-  const all = { R: 19, W: 27, A: 24, D: 18 };
+  const all = { R: 19, W: 27, A: 24, D: 18, G: 13 };
   const ids = Object.entries(all).flatMap(([part, n]) =>
     Array.from({ length: n }, (_, at) => part + (at + 1)),
   );

@@ -35,7 +35,7 @@ pub fn generate() -> String {
     };
 
     use super::{
-        approvals, audit, brand, bulk, by_hand, claims, commission, completeness, connecting, conversions, creators, custom, deals, domains, export, fees, keys, links, mails, me, members, money, offers, operate, orders, passkeys, payment, payouts, personal, privacy, provider, quarantine, sign_in, simulations, snippet, statements, stores, terms, tiers,
+        affiliates, approvals, audit, brand, bulk, by_hand, claims, commission, completeness, connecting, conversions, creators, custom, deals, domains, export, fees, goaffpro, keys, links, mails, me, members, money, offers, operate, orders, passkeys, payment, payouts, personal, privacy, provider, quarantine, sign_in, simulations, snippet, statements, stores, terms, tiers,
     };
 
     #[derive(OpenApi)]
@@ -79,6 +79,15 @@ pub fn generate() -> String {
             conversions::refund,
             conversions::create_signed,
             conversions::refund_signed,
+            goaffpro::show,
+            goaffpro::update,
+            goaffpro::compare,
+            goaffpro::hint,
+            affiliates::list,
+            affiliates::assign,
+            affiliates::unassign,
+            affiliates::requests,
+            affiliates::request,
             creators::create,
             creators::list,
             creators::show,

@@ -1,5 +1,6 @@
 //! The JSON API of CONTRACT.md: the whole URL table, and a file per resource.
 
+pub mod affiliates;
 pub mod approvals;
 pub mod audit;
 pub mod brand;
@@ -18,6 +19,7 @@ pub mod docs;
 pub mod domains;
 pub mod export;
 pub mod fees;
+pub mod goaffpro;
 pub mod keys;
 pub mod links;
 pub mod mails;
@@ -81,6 +83,14 @@ routes! {
         post: conversions::refund_signed
     }
     "/v1/stores/{id}/snippet" => { get: snippet::show }
+    "/v1/stores/{id}/goaffpro" => { get: goaffpro::show, patch: goaffpro::update }
+    "/v1/stores/{id}/comparison" => { get: goaffpro::compare }
+    "/v1/stores/{id}/affiliates" => { get: affiliates::list }
+    "/v1/stores/{id}/affiliates/{affiliate_id}/assignment" => {
+        post: affiliates::assign, delete: affiliates::unassign
+    }
+    "/v1/deals/{id}/affiliate" => { get: affiliates::requests, post: affiliates::request }
+    "/webhooks/goaffpro/{id}" => { post: goaffpro::hint }
     "/v1/creators" => { get: creators::list, post: creators::create }
     "/v1/creators/{id}" => { get: creators::show }
     "/v1/creators/{id}/export" => { get: personal::export }

@@ -21,6 +21,7 @@ use crate::web::handler::{Json, State};
 use crate::web::json::{self, ToJson, view};
 use crate::web::normal_host;
 
+use super::goaffpro::{self, AnyStore};
 use super::view::{List, Time};
 
 /// The old secret is accepted for so long after a change: Shopify may sign with it for an hour.
@@ -114,6 +115,7 @@ fn hook_url(app: &App, row: &StoreRow) -> String {
         "custom" => {
             format!("{}/webhooks/custom/{}/conversions", app.config.public_origin, row.id)
         }
+        "goaffpro" => goaffpro::hook_url(app, row.id),
         _ => connecting::webhook_url(app, row.id).1,
     }
 }
@@ -176,15 +178,19 @@ words!(Platform { "shopify" => Shopify, "custom" => Custom });
 
 /// Connects a shop, or one anew that was closed or removed the app: it keeps its id and all that is
 /// known of it. Nothing is called on the network.
-#[utoipa::path(post, path = "/v1/stores", tag = "stores", request_body = NewStoreBody,
+#[utoipa::path(post, path = "/v1/stores", tag = "stores", request_body = AnyStore,
     security(("api_key" = ["admin"])), responses((status = 201, body = StoreView),
     (status = 409, description = "The brand has this shop already")))]
 pub async fn create(
     State(app): State<App>,
     caller: Caller<may::Admin>,
-    Body(new): Body<NewStoreBody>,
+    Body(new): Body<AnyStore>,
 ) -> Result<(StatusCode, Json<StoreView>)> {
     caller.stepped_up(&app)?;
+    let new = match new {
+        AnyStore::Goaffpro(new) => return goaffpro::create(&app, &caller, new).await,
+        AnyStore::Other(new) => new,
+    };
     if let Platform::Custom = new.platform {
         only_of(&[
             ("shop_domain", &new.shop_domain),
@@ -412,9 +418,16 @@ pub async fn update(
 ) -> Result<Json<StoreView>> {
     caller.stepped_up(&app)?;
     let row = find(&app, caller.brand, id.0).await?;
-    if row.platform == "custom" {
-        let how = "this store's secret is made here: POST /v1/stores/{id}/signing-secret";
-        return Err(Error::refused("custom-store", how));
+    match row.platform.as_str() {
+        "custom" => {
+            let how = "this store's secret is made here: POST /v1/stores/{id}/signing-secret";
+            return Err(Error::refused("custom-store", how));
+        }
+        "goaffpro" => {
+            let how = "this store is on GoAffPro: PATCH /v1/stores/{id}/goaffpro";
+            return Err(Error::refused("goaffpro-store", how));
+        }
+        _ => {}
     }
     let StoreChanges { storefront_url, client_id, client_secret, access_token } = changes;
     let mut checks = Checks::default();

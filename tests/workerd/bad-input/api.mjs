@@ -577,6 +577,54 @@ export const api = [
     refused(422),
   ],
   [
+    'A14',
+    'stores on GoAffPro that are none',
+    (w) =>
+      [
+        { storefront_url: 'javascript:alert(1)' },
+        { storefront_url: 'https://10.0.0.1' },
+        { access_token: '' },
+        { access_token: 'a\r\nb' },
+        { access_token: 7 },
+        { ref_parameter: 'a=b&c' },
+        { ref_parameter: 'click_id' },
+        { orders_from: 'store_1' },
+        { orders_from: w.b.store.id },
+        { client_secret: 's' },
+        { status: 'connected' },
+      ].map((bad) =>
+        w.a.client.call('POST', '/v1/stores', {
+          ...{ platform: 'goaffpro', storefront_url: 'https://gap.casa.example', access_token: 't' },
+          ...bad,
+        }),
+      ),
+    refused(422),
+  ],
+  [
+    'A4',
+    'affiliates and figures of another brand’s store, and of one that isn’t on GoAffPro',
+    (w) =>
+      [w.b.store.id, w.a.store.id].flatMap((id) => [
+        w.a.client.call('GET', `/v1/stores/${id}/goaffpro`),
+        w.a.client.call('PATCH', `/v1/stores/${id}/goaffpro`, { ref_parameter: 'x' }),
+        w.a.client.call('GET', `/v1/stores/${id}/affiliates`),
+        w.a.client.call('GET', `/v1/stores/${id}/comparison`),
+        w.a.client.call('POST', `/v1/stores/${id}/affiliates/7/assignment`, { deal_id: w.a.deal.id }),
+        w.a.client.call('DELETE', `/v1/stores/${id}/affiliates/7/assignment`),
+        w.a.client.call('POST', `/v1/deals/${w.a.deal.id}/affiliate`, { store_id: id }),
+      ]),
+    refused(404),
+  ],
+  [
+    'A4',
+    'hints of GoAffPro that are forged',
+    (w) =>
+      [w.a.store.id, `${w.a.store.id}.x`, 'x', `${'x'.repeat(3000)}`, '%00', '..%2f'].map((token) =>
+        w.anyone.call('POST', `/webhooks/goaffpro/${token}`, 'x'),
+      ),
+    refused(404),
+  ],
+  [
     'A15',
     'slugs that are reserved or taken',
     each(
