@@ -248,8 +248,8 @@ impl Brand {
             _ => Some(json!({})),
         };
         let path = route.replace("{id}", of).replace("{line_id}", &self.line);
-        (path.replace("{fee_id}", &self.fee).replace("{external_id}", CANARY), body)
-        (path.replace("{fee_id}", &self.fee).replace("{affiliate_id}", "7"), body)
+        let path = path.replace("{fee_id}", &self.fee).replace("{external_id}", CANARY);
+        (path.replace("{affiliate_id}", "7"), body)
     }
 }
 

@@ -2,8 +2,8 @@
 //! the ports that can be told to fail.
 #![allow(dead_code, reason = "every test binary uses a part of this")]
 
-pub mod graphql_order;
 pub mod cloudflare;
+pub mod graphql_order;
 pub mod loopback;
 pub mod paypal;
 pub mod people;

@@ -264,6 +264,8 @@ pub async fn check(app: &App, brand: BrandId, store: StoreId) -> Result<Checked,
         scopes: None,
         currency: Some(currency.code()),
         timezone: None,
+        webhooks: None,
+        look_at_ms: None,
     };
     let mut statements = vec![store_access::tell(brand, store, &look, app.now_ms())];
     statements.extend(config.website.as_deref().map(|host| rows::set_website(brand, store, host)));
@@ -273,8 +275,15 @@ pub async fn check(app: &App, brand: BrandId, store: StoreId) -> Result<Checked,
 
 /// That a store is reached again, where it wasn't.
 fn reached(sync: &Sync<'_>) -> Option<Statement> {
-    let look =
-        Look { state: State::Connected, problem: "", scopes: None, currency: None, timezone: None };
+    let look = Look {
+        state: State::Connected,
+        problem: "",
+        scopes: None,
+        currency: None,
+        timezone: None,
+        webhooks: None,
+        look_at_ms: None,
+    };
     let known = sync.api.access.state == Some(State::Connected);
     (!known).then(|| store_access::tell(sync.brand, sync.store, &look, sync.app.now_ms()))
 }

@@ -1,6 +1,7 @@
 //! Whether a shop lets us in, and how it comes to do so.
 
 use http::StatusCode;
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::domain::auth::Actor;
@@ -24,7 +25,7 @@ use crate::storage::{Statement, stores as rows};
 use crate::web::body::{body, parse_body};
 use crate::web::extract::{Body, By, Caller, PathId, may, note};
 use crate::web::handler::{Call, Extract, Json, State};
-use crate::web::json::{self, view};
+use crate::web::json::{self, ToJson, view};
 use crate::web::message::Response;
 
 use super::goaffpro::{self, GoaffproView};

@@ -372,6 +372,9 @@ fn evidence(
         clicks,
         bare_ref,
         email_hash: email.map(|address| hash_email(&address)),
+        affiliation: None,
+        journey: None,
+        web: false,
     }
 }
 

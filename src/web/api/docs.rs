@@ -35,7 +35,11 @@ pub fn generate() -> String {
     };
 
     use super::{
-        affiliates, approvals, audit, brand, bulk, by_hand, claims, commission, completeness, connecting, conversions, creators, custom, deals, domains, export, fees, goaffpro, keys, links, mails, me, members, money, offers, operate, orders, passkeys, payment, payouts, personal, privacy, provider, quarantine, sign_in, simulations, snippet, statements, stores, terms, tiers,
+        affiliates, approvals, audit, brand, bulk, by_hand, claims, commission, completeness,
+        connecting, conversions, creators, custom, deals, domains, export, fees, goaffpro, keys,
+        links, mails, me, members, money, offers, operate, orders, passkeys, payment, payouts,
+        personal, privacy, provider, quarantine, sign_in, simulations, snippet, statements, stores,
+        terms, tiers,
     };
 
     #[derive(OpenApi)]

@@ -6,7 +6,6 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::domain::ids::{BrandId, DealId, OrderId, Store, StoreId};
 use crate::domain::json::json;
-use crate::domain::link::parse_origin;
 use crate::domain::micros::Micros;
 use crate::domain::money::Money;
 use crate::domain::secret::same_secret;
@@ -26,7 +25,7 @@ use crate::web::handler::{Call, Extract, Json, State};
 use crate::web::json::{self, view};
 use crate::web::normal_host;
 
-use super::stores::{NewStoreBody, StoreView};
+use super::stores::{NewStoreBody, StoreView, storefront};
 use super::view::{List, Time};
 
 /// A hint is followed at most so often.
@@ -107,6 +106,16 @@ pub(super) async fn create(
         shop_domain: domain.clone(),
         storefront_url: storefront_url.clone(),
         closed_at_ms: None,
+        way: None,
+        state: Some(Reached::Created),
+        problem: None,
+        scopes: None,
+        currency: None,
+        timezone: None,
+        webhooks: None,
+        webhook_seen_at_ms: None,
+        connected_at_ms: None,
+        checked_at_ms: None,
     };
     let view = super::stores::view(app, row);
     batch.push(caller.note(app, "store.create", id, None, Some(json::text(&view))));

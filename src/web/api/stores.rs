@@ -122,10 +122,11 @@ fn hook_url(app: &App, row: &StoreRow) -> String {
 
 pub(super) fn view(app: &App, row: StoreRow) -> StoreView {
     let shopify = row.platform == "shopify";
+    let webhook_url = hook_url(app, &row);
     let scopes = row.scopes.unwrap_or_default();
     let missing = || connecting::missing(&scopes).into_iter().map(str::to_owned).collect();
     StoreView {
-        webhook_url: hook_url(app, &row),
+        webhook_url,
         signing_secret: None,
         id: row.id,
         platform: row.platform,
@@ -333,7 +334,11 @@ pub(super) fn store_exists(error: DbError) -> Box<Error> {
 const NO_SHOP: &str = "must be the shop's name such as casa.myshopify.com";
 
 /// Where links may lead: a shop's own origin, and nowhere that links are served on.
-pub(super) async fn storefront(app: &App, checks: &mut Checks, text: &str) -> Result<Option<String>> {
+pub(super) async fn storefront(
+    app: &App,
+    checks: &mut Checks,
+    text: &str,
+) -> Result<Option<String>> {
     let storefront_url = checks.field("storefront_url", parse_origin(text, app.config.local));
     let Some(url) = &storefront_url else { return Ok(None) };
     let host = normal_host(url.split("://").nth(1).unwrap_or_default());
