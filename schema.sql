@@ -103,7 +103,8 @@ CREATE UNIQUE INDEX stores_by_shop ON stores (brand_id, shop_domain);
 -- with the client credentials of the brand's own app, was pasted, or comes by an authorization code and
 -- is renewed with a refresh token. Tokens are sealed to `<store>/token` and `<store>/refresh`; who renews
 -- one says until when others wait for it. `scopes` are names between spaces; `problem` says in words what
--- is in the way.
+-- is in the way. `webhooks` is a JSON list of what was registered there, `webhook_seen_at_ms` when a
+-- delivery was verified (an hour late at most), `look_at_ms` when the store is looked at again.
 CREATE TABLE store_access (
   brand_id TEXT NOT NULL,
   store_id TEXT NOT NULL,
@@ -121,9 +122,29 @@ CREATE TABLE store_access (
   checked_at_ms INTEGER,
   connected_at_ms INTEGER,
   revision INTEGER NOT NULL DEFAULT 0,
+  webhooks TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(webhooks)),
+  webhook_seen_at_ms INTEGER,
+  look_at_ms INTEGER,
   PRIMARY KEY (brand_id, store_id),
   FOREIGN KEY (brand_id, store_id) REFERENCES stores (brand_id, id)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX store_access_to_look ON store_access (look_at_ms) WHERE look_at_ms IS NOT NULL;
+
+-- Authorizations by a shop that were begun: hashes of the state and of the secret in the browser's
+-- cookie, and who began it. The latest of a store counts, once.
+CREATE TABLE store_authorizations (
+  brand_id TEXT NOT NULL,
+  store_id TEXT NOT NULL,
+  state_hash TEXT NOT NULL,
+  browser_hash TEXT NOT NULL,
+  actor_kind TEXT NOT NULL,
+  actor_id TEXT NOT NULL,
+  expires_at_ms INTEGER NOT NULL,
+  uses INTEGER NOT NULL DEFAULT 0 CHECK (uses <= 1),
+  PRIMARY KEY (brand_id, store_id),
+  FOREIGN KEY (brand_id, store_id) REFERENCES stores (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX store_authorizations_by_state ON store_authorizations (state_hash);
 
 -- Who works at a store's tasks now, and until when nobody else does: each batch of theirs says so again.
 CREATE TABLE store_leases (

@@ -172,6 +172,16 @@ impl Actor {
         }
     }
 
+    /// A key or a member as storage keeps them.
+    #[must_use]
+    pub fn of(kind: &str, id: &str) -> Option<Self> {
+        match kind {
+            "key" => id.parse().ok().map(Self::Key),
+            "member" => id.parse().ok().map(Self::Member),
+            _ => None,
+        }
+    }
+
     /// Its id in storage, empty for the operator.
     #[must_use]
     pub fn id(self) -> String {

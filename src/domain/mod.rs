@@ -34,6 +34,7 @@ pub mod sending;
 pub mod session;
 pub mod simulation;
 pub mod sorted;
+pub mod store;
 pub mod task;
 pub mod terms;
 pub mod tiers;

@@ -37,7 +37,8 @@ const DAY_MINUTES: i64 = 24 * 60;
 /// How long an unusable body is kept.
 const QUARANTINE_BODY_MS: Millis = 14 * 24 * 3_600_000;
 
-/// Runs what is due in the minute a trigger was meant for: sealing, and what is due at stores, every five minutes; releases,
+/// Runs what is due in the minute a trigger was meant for: sealing, and stores to be looked at, every five
+/// minutes; what is due at stores; releases,
 /// expiry, re-wrapping, tiers, planned fees and drafts of payouts every hour, old mails and retention
 /// every night (minutes apart, for each run has its own share of queries); redactions, mails and payments
 /// that wait every minute; domain checks, which
@@ -61,6 +62,9 @@ pub async fn run_due(app: &App, scheduled_ms: Millis) {
         7 => recorded(app, "post_fees", Box::pin(fees::post_due(app))).await,
         8 => recorded(app, "draft_payouts", Box::pin(drafts::draft_due(app))).await,
         _ => (),
+    }
+    if minute % 5 == 1 {
+        recorded(app, "look_at_stores", Box::pin(connecting::look_at_due(app))).await;
     }
     let redact = Box::pin(privacy::redact_all(app, minute % 60 == 6));
     recorded(app, "redact", redact).await;
@@ -87,6 +91,7 @@ pub async fn run_all(app: &App) {
     recorded(app, "expire_mails", Box::pin(mail::expire(app))).await;
     recorded(app, "send_mails", Box::pin(mail::send_waiting(app))).await;
     recorded(app, "send_payouts", Box::pin(payments::send_due(app))).await;
+    recorded(app, "look_at_stores", Box::pin(connecting::look_at_due(app))).await;
     recorded(app, "schedule_syncs", sync::schedule(app, sync::Due::ALL)).await;
     recorded(app, "outbox", Box::pin(outbox::run_due(app))).await;
     recorded(app, "verify_domains", Box::pin(domains::verify_pending(app))).await;

@@ -25,6 +25,10 @@ const LONGEST_RUN_MS: Millis = 40_000;
 const MOST_STORES: u32 = 20;
 /// What gets nowhere is given up after so many tries, which is about three days.
 const MOST_TRIES: u32 = 80;
+/// A person waits for somebody else's work so often,
+const MOST_WAITS: u32 = 9;
+/// and so long each time.
+const WAIT_MS: u32 = 500;
 /// A store that doesn't let us in is tried again so much later.
 const LOCKED_OUT_MS: Millis = 3_600_000;
 
@@ -67,6 +71,43 @@ impl<'a> Work<'a> {
             Some(admin) => admin,
             None => Admin::open(self.app, self.brand, self.store).await?,
         };
+        Ok(self.admin.insert(admin))
+    }
+
+    /// Takes the lease for a person who waits, who waits for others a few seconds at most; nothing if
+    /// somebody else still works there then.
+    ///
+    /// # Errors
+    /// [`DbError`]
+    pub async fn take(
+        app: &'a App,
+        brand: BrandId,
+        store: StoreId,
+    ) -> Result<Option<Self>, DbError> {
+        for waited in 0..MOST_WAITS {
+            if waited > 0 {
+                app.clock.pause(WAIT_MS).await;
+            }
+            let lease = Lease { brand, store, holder: hex(&app.random::<12>()) };
+            let now_ms = app.now_ms();
+            if rows::take(app.db(), &lease, now_ms + LEASE_MS, now_ms).await? {
+                return Ok(Some(Self { app, brand, store, lease, admin: None }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Gives the lease back: what else is to be done there may begin.
+    pub async fn give(self) {
+        let _ = self.app.db().run(vec![rows::give(&self.lease)]).await;
+    }
+
+    /// The shop's Admin API for somebody who asks whether it opens, even if it removed the app.
+    ///
+    /// # Errors
+    /// [`Failed`]
+    pub async fn try_again(&mut self) -> Result<&mut Admin, Failed> {
+        let admin = Admin::try_again(self.app, self.brand, self.store).await?;
         Ok(self.admin.insert(admin))
     }
 
@@ -227,7 +268,7 @@ async fn commit(
 /// Does a step of a task: one line per kind.
 async fn handle(work: &mut Work<'_>, task: &TaskRow) -> Result<Step, Failed> {
     match task.kind {
-        Kind::RegisterWebhooks => super::connecting::register(work).await,
+        Kind::RegisterWebhooks => super::connecting::register(work, task).await,
         Kind::Backfill
         | Kind::Reconcile
         | Kind::CompareDays

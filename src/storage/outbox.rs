@@ -48,6 +48,11 @@ WHERE brand_id = ?1 AND id = ?2";
 SELECT id, kind, subject, payload, state, told, tries, due_at_ms, created_at_ms, changed_at_ms
 FROM outbox WHERE brand_id = ?1 AND store_id = ?2 AND kind = ?3 ORDER BY id DESC LIMIT ?4";
 
+    /// What the shop hindered goes on, now that it lets us in.
+    WAKE = "
+UPDATE outbox SET due_at_ms = min(due_at_ms, ?3)
+WHERE brand_id = ?1 AND store_id = ?2 AND state = 'waiting' AND told <> ''";
+
     /// What waits and what failed lately, of all brands: for the operator.
     OUTBOX_STANDING = "
 SELECT (SELECT count(*) FROM outbox INDEXED BY outbox_due WHERE state = 'waiting') AS waiting,
@@ -211,6 +216,12 @@ pub fn of_kind(
     limit: u32,
 ) -> Reading<'_, Vec<ShownTask>> {
     db.all(bind!(TASKS, brand, store, kind, limit))
+}
+
+/// Has what the shop hindered go on now, as it lets us in again.
+#[must_use]
+pub fn wake(brand: BrandId, store: StoreId, now_ms: Millis) -> Statement {
+    bind!(WAKE, brand, store, now_ms)
 }
 
 /// What waits.

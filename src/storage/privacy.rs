@@ -24,6 +24,24 @@ UPDATE stores SET closed_at_ms = ?3, client_id = '', secret_sealed = '',
   previous_secrets = json_array(json_object('sealed', secret_sealed, 'until_ms', CAST(?4 AS INTEGER)))
 WHERE brand_id = ?1 AND id = ?2 AND closed_at_ms IS NULL";
 
+    /// Before [`CLOSE`], and under its condition.
+    DROP_ACCESS = "
+UPDATE store_access SET state = 'uninstalled', problem = '', token_sealed = NULL, token_until_ms = NULL,
+  refresh_sealed = NULL, refresh_until_ms = NULL, renewing_until_ms = NULL, scopes = '', webhooks = '[]',
+  look_at_ms = NULL, revision = revision + 1
+WHERE brand_id = ?1 AND store_id = ?2
+  AND EXISTS (SELECT 1 FROM stores s WHERE s.brand_id = ?1 AND s.id = ?2 AND s.closed_at_ms IS NULL)";
+
+    /// Whoever works at one of them now commits nothing any more.
+    DROP_TASKS = "
+UPDATE outbox SET state = iif(state = 'waiting', 'failed', state), payload = '{}',
+  told = 'the shop asked to be forgotten', revision = revision + 1, changed_at_ms = ?3
+WHERE brand_id = ?1 AND store_id = ?2
+  AND EXISTS (SELECT 1 FROM stores s WHERE s.brand_id = ?1 AND s.id = ?2 AND s.closed_at_ms IS NULL)";
+
+    DROP_AUTHORIZATIONS = "
+DELETE FROM store_authorizations WHERE brand_id = ?1 AND store_id = ?2";
+
     DROP_BODIES = "
 UPDATE quarantine SET body = NULL WHERE brand_id = ?1 AND store_id = ?2 AND body IS NOT NULL";
 
@@ -109,13 +127,16 @@ pub fn insert(brand: BrandId, new: &NewRequest<'_>) -> Statement {
     )
 }
 
-/// Stores that a shop is to be forgotten, once, and closes its store: the secrets and what is in
-/// quarantine go. The last secret is accepted until `known_until_ms`, for repetitions only.
+/// Stores that a shop is to be forgotten, once, and closes its store: secrets, tokens, tasks and what is
+/// in quarantine go. The last secret is accepted until `known_until_ms`, for repetitions only.
 #[must_use]
 pub fn close(brand: BrandId, new: &NewRequest<'_>, known_until_ms: Millis) -> Vec<Statement> {
     let now_ms = new.received_at_ms;
     vec![
         bind!(INSERT_CLOSING, brand, new.store, new.id, new.kind, now_ms, new.due_at_ms),
+        bind!(DROP_ACCESS, brand, new.store),
+        bind!(DROP_TASKS, brand, new.store, now_ms),
+        bind!(DROP_AUTHORIZATIONS, brand, new.store),
         bind!(CLOSE, brand, new.store, now_ms, known_until_ms),
         bind!(DROP_BODIES, brand, new.store),
     ]

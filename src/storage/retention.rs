@@ -94,6 +94,8 @@ WHERE EXISTS (SELECT 1 FROM json_each(previous_secrets)
 
     TASKS_OVER = "DELETE FROM outbox WHERE state <> 'waiting' AND changed_at_ms < ?1";
 
+    AUTHORIZATIONS = "DELETE FROM store_authorizations WHERE expires_at_ms < ?1";
+
     REQUESTS = "DELETE FROM data_requests WHERE done_at_ms < ?1";
 }
 
@@ -120,6 +122,7 @@ pub fn sweep(note: AuditId, now_ms: Millis) -> Vec<Statement> {
         bind!(SECRETS, now_ms),
         bind!(ANSWERS, before(30)),
         bind!(TASKS_OVER, before(30)),
+        bind!(AUTHORIZATIONS, now_ms),
         bind!(REQUESTS, before(400)),
     ]
 }

@@ -1,6 +1,7 @@
 //! Connected shops and their sealed secrets.
 
 use super::rows::from_json;
+use super::store_access::{State, Way};
 use super::{Database, Page, Reading, Statement, bind, row, statements};
 use crate::domain::ids::{BrandId, StoreId};
 use crate::domain::time::Millis;
@@ -20,17 +21,41 @@ UPDATE stores SET secret_sealed = ?3, closed_at_ms = NULL, previous_secrets = js
     json_object('sealed', secret_sealed, 'until_ms', CAST(?4 AS INTEGER)))
 WHERE brand_id = ?1 AND id = ?2";
 
+    /// What is left out stays.
+    CHANGE = "
+UPDATE stores SET storefront_url = coalesce(?3, storefront_url), client_id = coalesce(?4, client_id)
+WHERE brand_id = ?1 AND id = ?2";
+
+    /// A shop that was forgotten, or removed the app, is connected anew: of any other it aborts. ?6 until
+    /// when the secret so far is accepted, ?7 now.
+    REOPEN = "
+UPDATE stores SET storefront_url = ?3, client_id = ?4, closed_at_ms = NULL, secret_sealed = iif(
+    closed_at_ms IS NOT NULL OR EXISTS (SELECT 1 FROM store_access a
+      WHERE a.brand_id = ?1 AND a.store_id = ?2 AND a.state = 'uninstalled'), ?5, NULL),
+  previous_secrets = json_insert(
+    (SELECT json_group_array(json(value)) FROM json_each(previous_secrets)
+       WHERE json_extract(value, '$.until_ms') > ?7),
+    iif(secret_sealed = '', '$[#-1]', '$[#]'),
+    json_object('sealed', secret_sealed, 'until_ms', CAST(?6 AS INTEGER)))
+WHERE brand_id = ?1 AND id = ?2";
+
     LIST = "
-SELECT id, platform, shop_domain, storefront_url, closed_at_ms FROM stores
-WHERE brand_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+SELECT s.id, s.platform, s.shop_domain, s.storefront_url, s.closed_at_ms, a.way, a.state, a.problem,
+  a.scopes, a.currency, a.timezone, a.webhooks, a.webhook_seen_at_ms, a.connected_at_ms, a.checked_at_ms
+FROM stores s LEFT JOIN store_access a ON a.brand_id = s.brand_id AND a.store_id = s.id
+WHERE s.brand_id = ?1 AND s.id > ?2 ORDER BY s.id LIMIT ?3";
 
     FIND = "
-SELECT id, platform, shop_domain, storefront_url, closed_at_ms FROM stores
-WHERE brand_id = ?1 AND id = ?2";
+SELECT s.id, s.platform, s.shop_domain, s.storefront_url, s.closed_at_ms, a.way, a.state, a.problem,
+  a.scopes, a.currency, a.timezone, a.webhooks, a.webhook_seen_at_ms, a.connected_at_ms, a.checked_at_ms
+FROM stores s LEFT JOIN store_access a ON a.brand_id = s.brand_id AND a.store_id = s.id
+WHERE s.brand_id = ?1 AND s.id = ?2";
 
     /// A webhook names its store; the store says whose it is.
     SECRETS = "
-SELECT brand_id, secret_sealed, previous_secrets, closed_at_ms FROM stores WHERE id = ?1";
+SELECT s.brand_id, s.secret_sealed, s.previous_secrets, s.closed_at_ms, a.state, a.webhook_seen_at_ms
+FROM stores s LEFT JOIN store_access a ON a.brand_id = s.brand_id AND a.store_id = s.id
+WHERE s.id = ?1";
 }
 
 row! {
@@ -47,6 +72,26 @@ row! {
         pub storefront_url: String,
         /// When its shop asked to be forgotten, if it did.
         pub closed_at_ms: Option<Millis>,
+        /// How its token comes; nothing of what follows is there before it was tried.
+        pub way: Option<Way>,
+        /// How it is reached.
+        pub state: Option<State>,
+        /// What is in the way, in words.
+        pub problem: Option<String>,
+        /// Scopes that the shop granted, between spaces.
+        pub scopes: Option<String>,
+        /// The shop's own currency.
+        pub currency: Option<String>,
+        /// The shop's time zone.
+        pub timezone: Option<String>,
+        /// A JSON list: which webhooks are registered there.
+        pub webhooks: Option<String>,
+        /// When a delivery was last verified, up to an hour late.
+        pub webhook_seen_at_ms: Option<Millis>,
+        /// When it was first reached.
+        pub connected_at_ms: Option<Millis>,
+        /// When it was last looked at.
+        pub checked_at_ms: Option<Millis>,
     }
 }
 
@@ -92,6 +137,30 @@ pub fn rotate(
     bind!(ROTATE, brand, id, sealed, old_until_ms, now_ms)
 }
 
+/// Changes where links lead, or which app it is; what is `None` stays.
+#[must_use]
+pub fn change(
+    brand: BrandId,
+    id: StoreId,
+    storefront_url: Option<&str>,
+    client_id: Option<&str>,
+) -> Statement {
+    bind!(CHANGE, brand, id, storefront_url, client_id)
+}
+
+/// Connects a shop anew that was forgotten or removed the app; aborts for any other. The secret so
+/// far is accepted until `old_until_ms`.
+#[must_use]
+pub fn reopen(
+    brand: BrandId,
+    store: &NewStore<'_>,
+    old_until_ms: Millis,
+    now_ms: Millis,
+) -> Statement {
+    let NewStore { id, storefront_url, client_id, secret_sealed, .. } = *store;
+    bind!(REOPEN, brand, id, storefront_url, client_id, secret_sealed, old_until_ms, now_ms)
+}
+
 /// A page of the brand's stores.
 ///
 /// # Errors
@@ -118,6 +187,10 @@ row! {
         pub secret_sealed: String,
         /// When its shop asked to be forgotten, if it did.
         pub closed_at_ms: Option<Millis>,
+        /// How its shop is reached, if that was ever tried.
+        pub state: Option<State>,
+        /// When a delivery was last verified, up to an hour late.
+        pub webhook_seen_at_ms: Option<Millis>,
         previous_secrets: String,
     }
 }

@@ -6,6 +6,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::domain::click::Waiting;
@@ -25,6 +26,8 @@ const REFRESH_MS: Millis = 5_000;
 pub const LINK_STALE_MS: Millis = 60_000;
 /// How long store secrets are used without asking again.
 pub const SECRETS_FRESH_MS: Millis = 60_000;
+/// That deliveries of a store are verified is stored at most so often.
+const SEEN_MS: Millis = 3_600_000;
 /// At most so many links, known and unknown, in one isolate.
 const MAX_LINKS: usize = 50_000;
 /// At most so many stores.
@@ -62,6 +65,10 @@ pub struct StoreSecrets {
     pub previous: Vec<(Vec<u8>, Millis)>,
     /// Its shop asked to be forgotten.
     pub closed: bool,
+    /// Its shop removed the app.
+    pub removed: bool,
+    /// When a delivery was last verified, as far as is stored; nothing if the shop was never reached.
+    pub seen_at_ms: Option<AtomicI64>,
 }
 
 /// Something remembered, and whether it is still fresh.
@@ -101,6 +108,14 @@ impl<K: Hash + Eq + Clone, V: Clone> Aging<K, V> {
 }
 
 impl StoreSecrets {
+    /// Whether it is to be stored that a delivery was verified: once an hour for each isolate.
+    #[must_use]
+    pub fn is_seen_anew(&self, now_ms: Millis) -> bool {
+        let Some(seen) = &self.seen_at_ms else { return false };
+        seen.load(Ordering::Relaxed) < now_ms - SEEN_MS
+            && seen.swap(now_ms, Ordering::Relaxed) < now_ms - SEEN_MS
+    }
+
     /// The secrets that hold at a moment.
     #[must_use]
     pub fn live(&self, now_ms: Millis) -> Vec<&[u8]> {

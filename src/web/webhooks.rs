@@ -4,6 +4,7 @@
 //! secret gets the same 401.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use http::StatusCode;
 use sha2::{Digest, Sha256};
@@ -17,9 +18,10 @@ use crate::domain::order::Delivery;
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
 use crate::jobs::order::{self, Ingested};
-use crate::jobs::privacy;
-use crate::partners::shopify::{Parsed, parse, verify};
-use crate::storage::{quarantine, stores};
+use crate::jobs::{connecting, privacy};
+use crate::partners::shopify::{News, Parsed, parse, verify};
+use crate::storage::store_access::{self, State};
+use crate::storage::{privacy as shops, quarantine, stores};
 use crate::web::memory::{Remembered, StoreSecrets};
 
 /// The largest delivery.
@@ -45,7 +47,8 @@ pub async fn deliver(
     if body.len() > MAX_BODY {
         return Err(Error::TooLarge.into());
     }
-    let Known { store, brand, closed } = authenticate(app, store, signature, body).await?;
+    let known = authenticate(app, store, signature, body).await?;
+    let Known { store, brand, closed, removed, .. } = known;
     let hash_email = |address: &str| app.config.data_key.email_hash(brand, &normal_email(address));
     let parsed = parse(body, app.now_ms(), &hash_email);
     if closed && !matches!(parsed, Ok(Parsed::Privacy(_))) {
@@ -55,13 +58,49 @@ pub async fn deliver(
         Ok(Parsed::Privacy(request)) => {
             privacy::take(app, brand, &request).await.map_err(|_| NOT_KEPT)?;
         }
+        // What still arrives changes nothing, and isn't lost: the brand may replay it.
+        Ok(Parsed::Delivery(_)) if removed => {
+            set_aside(app, brand, store, "the shop had removed the app when this came", body)
+                .await?;
+        }
         Ok(Parsed::Delivery(delivery)) => keep(app, brand, store, delivery, body).await?,
+        Ok(Parsed::News(news)) => heed(app, known, &news).await?,
         Ok(Parsed::Irrelevant) => {
             app.log.write(&json!({ "event": "webhook_irrelevant", "store": store }));
         }
         Err(unusable) => set_aside(app, brand, store, &unusable.to_string(), body).await?,
     }
+    if known.seen_anew {
+        // Nothing hangs on it: should it fail, the next hour tells.
+        let _ = app.db().run(vec![store_access::seen(brand, store, app.now_ms())]).await;
+    }
     Ok(StatusCode::OK)
+}
+
+/// A shop told something of the app. Anybody may tell as much of a shop by another topic, so the shop
+/// is asked whether it is so.
+async fn heed(app: &App, known: Known, news: &News) -> Result<()> {
+    let Known { store, brand, .. } = known;
+    app.log.write(&json!({ "event": "webhook_news", "store": store }));
+    // The run of every minute does it: nothing follows the answer to a delivery.
+    let app = &app.for_request();
+    if !known.reached {
+        return Ok(());
+    }
+    let task = match news {
+        News::Scopes => connecting::again(app, brand, store),
+        News::Removed(name) => {
+            let told = match name {
+                Some(name) => shops::store_of(app.db(), brand, name).await.map_err(|_| NOT_KEPT)?,
+                None => Some(store),
+            };
+            if told != Some(store) {
+                return Ok(());
+            }
+            connecting::told_removed(app, brand, store)
+        }
+    };
+    app.db().run(vec![task]).await.map(drop).map_err(|_| NOT_KEPT.into())
 }
 
 /// A store that a delivery was signed for.
@@ -71,6 +110,12 @@ struct Known {
     brand: BrandId,
     /// Its shop asked to be forgotten: it may repeat that, and nothing else.
     closed: bool,
+    /// Its shop removed the app.
+    removed: bool,
+    /// It was tried to reach its shop.
+    reached: bool,
+    /// That it delivers is to be stored.
+    seen_anew: bool,
 }
 
 /// The store and its brand, if the body is signed with one of the store's live secrets.
@@ -84,11 +129,21 @@ async fn authenticate(
     let now_ms = app.now_ms();
     let signed = |secrets: &Option<Arc<StoreSecrets>>| {
         let secrets = secrets.as_ref()?;
-        let known = Known { store, brand: secrets.brand, closed: secrets.closed };
-        verify(body, signature, &secrets.live(now_ms)).then_some(known)
+        verify(body, signature, &secrets.live(now_ms)).then(|| Known {
+            store,
+            brand: secrets.brand,
+            closed: secrets.closed,
+            removed: secrets.removed,
+            reached: secrets.seen_at_ms.is_some(),
+            seen_anew: secrets.is_seen_anew(now_ms),
+        })
     };
     let (remembered, at_ms) = app.memory.secrets(store, now_ms);
     let secrets = match remembered {
+        // Nothing is set aside because of what was so a moment ago.
+        Remembered::Fresh(Some(secrets)) if secrets.removed => {
+            load_secrets(app, store).await.unwrap_or(Some(secrets))
+        }
         Remembered::Fresh(secrets) => secrets,
         Remembered::Stale(secrets) | Remembered::Old(secrets) => {
             load_secrets(app, store).await.unwrap_or(secrets)
@@ -132,6 +187,8 @@ async fn load_secrets(app: &App, store: StoreId) -> Result<Option<Arc<StoreSecre
             // Of a closed store nothing: an empty secret fits no signature.
             current: if closed { Vec::new() } else { open(&row.secret_sealed)? },
             closed,
+            removed: row.state == Some(State::Uninstalled),
+            seen_at_ms: row.state.map(|_| AtomicI64::new(row.webhook_seen_at_ms.unwrap_or(0))),
         }))
     });
     app.memory.remember_secrets(store, secrets.clone(), app.now_ms());

@@ -184,6 +184,22 @@ async fn every_change_is_attributable() {
         ),
         (
             "post",
+            "/v1/stores/{id}/connection",
+            at("/v1/stores", &json!(p.store)) + "/connection",
+            Value::Null,
+            "",
+            "store.check",
+        ),
+        (
+            "post",
+            "/v1/stores/{id}/authorization",
+            at("/v1/stores", &json!(p.store)) + "/authorization",
+            Value::Null,
+            "",
+            "store.begin_authorization",
+        ),
+        (
+            "post",
             "/v1/stores/{id}/backfill",
             at("/v1/stores", &json!(p.store)) + "/backfill",
             json!({ "from": "2026-10-01" }),

@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-use crate::support::sqlite::Sqlite;
 use crate::support::{Product, Programme};
 use tributary::app::WebAnswer;
 use tributary::domain::ids::{BrandId, StoreId, TaskId};
@@ -28,7 +27,8 @@ struct Shop {
 }
 
 async fn with_task() -> (Shop, BrandId, StoreId) {
-    let product = Product::over(Sqlite::new(), false);
+    let (product, shop) = Product::with_shop();
+    shop.shop().tokens.extend(["shpat_1", "a", "b"].map(str::to_owned));
     let p = Programme::new(&product).await;
     let shop = Shop { product };
     let brand = shop.product.db.rows("SELECT id FROM brands")[0]["id"].as_str().unwrap().to_owned();

@@ -7,6 +7,7 @@ pub mod loopback;
 pub mod paypal;
 pub mod people;
 pub mod shop;
+pub mod shopify;
 pub mod sqlite;
 
 use std::collections::HashMap;
@@ -47,11 +48,24 @@ impl Clock for TestClock {
         self.0.load(Ordering::SeqCst)
     }
 
-    /// Time passes without anybody waiting.
+    /// Time passes without anybody waiting, but others have their turn.
     fn pause(&self, ms: u32) -> Pending<'_, ()> {
         self.0.fetch_add(i64::from(ms), Ordering::SeqCst);
-        Box::pin(async {})
+        Box::pin(turn())
     }
+}
+
+/// Lets others have their turn.
+pub async fn turn() {
+    let mut waited = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut waited, true) {
+            return std::task::Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        std::task::Poll::Pending
+    })
+    .await;
 }
 
 /// Counts up: reproducible, and never the same twice.
@@ -88,7 +102,12 @@ impl Queue for TestQueue {
 
 /// Other hosts: what each address answers; PayPal; and what platforms are told to answer, in turn.
 #[derive(Clone, Default)]
-pub struct TestWeb(pub Arc<Mutex<HashMap<String, String>>>, pub paypal::Double, Scripts);
+pub struct TestWeb(
+    pub Arc<Mutex<HashMap<String, String>>>,
+    pub paypal::Double,
+    Scripts,
+    pub Option<shopify::SmallShop>,
+);
 
 /// What an address answers next, and the bodies that it was asked with.
 type Script = (Vec<Result<WebAnswer, String>>, Vec<String>);
@@ -131,10 +150,25 @@ impl HttpClient for TestWeb {
         {
             return Box::pin(async move { answer });
         }
+        let mut scripted = None;
         if let Some((answers, asked)) = self.2.0.lock().unwrap().get_mut(&request.url) {
             asked.push(request.body.unwrap_or_default().to_owned());
-            let answer =
-                if answers.is_empty() { Err("reset".to_owned()) } else { answers.remove(0) };
+            scripted = Some((!answers.is_empty()).then(|| answers.remove(0)));
+        }
+        if let (None | Some(None), Some(shop)) = (&scripted, &self.3) {
+            if request.url.starts_with(shopify::ORIGIN) {
+                let answer = shop.answer(&request);
+                return Box::pin(async move {
+                    turn().await;
+                    answer
+                });
+            }
+        }
+        if let Some(answer) = scripted {
+            let answer = answer.unwrap_or_else(|| Err("reset".to_owned()));
+            let most = request.limit;
+            let cut = |answer: &WebAnswer| answer.body.len() <= most;
+            let answer = answer.and_then(|a| if cut(&a) { Ok(a) } else { Err("too large".into()) });
             return Box::pin(async move { answer });
         }
         let answer = self.1.answer(&request);
@@ -354,11 +388,26 @@ impl Product {
         Self::with_keys(db, local, KEYS)
     }
 
+    /// A deployment that reaches a small shop.
+    pub fn with_shop() -> (Self, shopify::SmallShop) {
+        let shop = shopify::SmallShop::default();
+        let web = TestWeb(
+            Arc::default(),
+            paypal::Double::default(),
+            Scripts::default(),
+            Some(shop.clone()),
+        );
+        (Self::with_web(Sqlite::new(), false, KEYS, web), shop)
+    }
+
     /// As after a restart with other `DATA_KEY` and `HASH_KEY`, over the same database.
-    pub fn with_keys(db: Sqlite, local: bool, (data, hash): (&str, Option<&str>)) -> Self {
+    pub fn with_keys(db: Sqlite, local: bool, keys: (&str, Option<&str>)) -> Self {
+        Self::with_web(db, local, keys, TestWeb::default())
+    }
+
+    fn with_web(db: Sqlite, local: bool, (data, hash): (&str, Option<&str>), web: TestWeb) -> Self {
         let clock = TestClock(Arc::new(AtomicI64::new(NOW_MS)));
-        let (queue, web, cache, log) =
-            (TestQueue::default(), TestWeb::default(), TestCache::default(), TestLog::default());
+        let (queue, cache, log) = (TestQueue::default(), TestCache::default(), TestLog::default());
         let counters = TestCounters::new();
         let (mailer, throttle) = (TestMailer::default(), TestThrottle::default());
         let (windows, away) = (Arc::default(), Arc::default());

@@ -22,6 +22,7 @@ const TABLES = [
     'terms',
   ],
   ...['links', 'slugs', 'codes', 'orders', 'customers', 'tiers', 'tier_steps', 'offers', 'deal_days', 'entries', 'balances', 'ledger_seals'],
+  ...['ledger_tiles', 'rule_journal', 'store_access', 'store_leases', 'outbox', 'store_authorizations'],
   ...['ledger_tiles', 'rule_journal', 'store_access', 'store_leases', 'outbox', 'store_syncs', 'store_days'],
   ...['invitations', 'creator_tokens', 'people', 'members', 'sign_ins', 'sessions', 'passkeys',
     'recovery_codes', 'audit', 'mails'],

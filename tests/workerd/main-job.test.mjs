@@ -836,6 +836,7 @@ describe('the books', () => {
       ['draft_payouts', true],
       ['expire_mails', true],
       ['expire_quarantine', true],
+      ['look_at_stores', true],
       ['outbox', true],
       ['post_fees', true],
       ['redact', true],

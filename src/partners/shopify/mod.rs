@@ -10,6 +10,8 @@ mod amount;
 mod compliance;
 mod dispute;
 mod evidence;
+mod news;
+mod oauth;
 mod objects;
 mod order;
 mod payload;
@@ -18,4 +20,6 @@ mod refund;
 mod tests;
 mod webhook;
 
+pub use news::News;
+pub use oauth::{Callback, authorize_url, callback, shop_name};
 pub use webhook::{Parsed, Unusable, parse, verify};

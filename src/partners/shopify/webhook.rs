@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use super::news::{self, News};
 use super::objects::read;
 use super::payload::{Body, Kind, Shape, all};
 use super::{amount, compliance, dispute, order, refund};
@@ -19,6 +20,8 @@ pub enum Parsed {
     Delivery(Delivery),
     /// It asks something about shoppers' data.
     Privacy(privacy::Request),
+    /// It tells something of the app itself.
+    News(News),
     /// Another topic: acknowledged, nothing is stored.
     Irrelevant,
 }
@@ -149,7 +152,10 @@ pub fn parse(
             Delivery { external_id: amount::id(body.id)?.to_string(), report: Report::Deleted }
         }
         Kind::Other => {
-            return Ok(compliance::request(text)?.map_or(Parsed::Irrelevant, Parsed::Privacy));
+            if let Some(request) = compliance::request(text)? {
+                return Ok(Parsed::Privacy(request));
+            }
+            return Ok(news::news(text).map_or(Parsed::Irrelevant, Parsed::News));
         }
     };
     Ok(Parsed::Delivery(delivery))

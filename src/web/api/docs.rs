@@ -35,10 +35,7 @@ pub fn generate() -> String {
     };
 
     use super::{
-        approvals, audit, brand, bulk, by_hand, claims, commission, completeness, creators, deals,
-        export, fees, keys, links, mails, me, members, money, offers, operate, orders, passkeys,
-        payment, payouts, personal, privacy, provider, sign_in, simulations, statements, stores,
-        terms, tiers,
+        approvals, audit, brand, bulk, by_hand, claims, commission, completeness, connecting, creators, deals, export, fees, keys, links, mails, me, members, money, offers, operate, orders, passkeys, payment, payouts, personal, privacy, provider, quarantine, sign_in, simulations, statements, stores, terms, tiers,
     };
 
     #[derive(OpenApi)]
@@ -66,8 +63,10 @@ pub fn generate() -> String {
             stores::list,
             stores::show,
             stores::update,
-            stores::quarantine,
-            stores::replay,
+            connecting::check,
+            connecting::authorize,
+            quarantine::list,
+            quarantine::replay,
             completeness::begin,
             completeness::show,
             completeness::of_store,

@@ -7,6 +7,7 @@ pub mod bulk;
 pub mod by_hand;
 pub mod claims;
 pub mod commission;
+pub mod connecting;
 pub mod completeness;
 pub mod creators;
 pub mod deals;
@@ -28,6 +29,7 @@ pub mod payouts;
 pub mod personal;
 pub mod privacy;
 pub mod provider;
+pub mod quarantine;
 pub mod sign_in;
 pub mod simulations;
 pub mod statements;
@@ -58,10 +60,12 @@ routes! {
     "/v1/audit" => { get: audit::list }
     "/v1/stores" => { get: stores::list, post: stores::create }
     "/v1/stores/{id}" => { get: stores::show, patch: stores::update }
+    "/v1/stores/{id}/connection" => { post: connecting::check }
+    "/v1/stores/{id}/authorization" => { post: connecting::authorize }
+    "/v1/quarantine" => { get: quarantine::list }
+    "/v1/quarantine/{id}/replay" => { post: quarantine::replay }
     "/v1/stores/{id}/backfill" => { get: completeness::show, post: completeness::begin }
     "/v1/stores/{id}/completeness" => { get: completeness::of_store }
-    "/v1/quarantine" => { get: stores::quarantine }
-    "/v1/quarantine/{id}/replay" => { post: stores::replay }
     "/v1/creators" => { get: creators::list, post: creators::create }
     "/v1/creators/{id}" => { get: creators::show }
     "/v1/creators/{id}/export" => { get: personal::export }

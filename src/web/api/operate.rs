@@ -6,7 +6,7 @@ use crate::app::App;
 use crate::domain::json::json;
 use crate::domain::time::Millis;
 use crate::error::Result;
-use crate::storage::{brands, jobs, ledger, rewrap};
+use crate::storage::{brands, jobs, ledger, outbox, rewrap};
 use crate::web::handler::State;
 use crate::web::json::{self, view};
 use crate::web::json_response;
@@ -45,6 +45,19 @@ view! {
         /// it has run under the present one.
         #[schema(required)]
         pub sealed_under_older_keys: Option<i64>,
+        /// What is to be done at the platforms of stores.
+        pub outbox: OutboxStatus,
+    }
+}
+
+view! {
+    /// What waits to be done at the platforms of stores.
+    pub struct OutboxStatus {
+        /// How many tasks wait, those of later included.
+        pub waiting: i64,
+        /// For how long the first of them has been due; null if none is.
+        #[schema(required)]
+        pub oldest_due_seconds: Option<i64>,
     }
 }
 
@@ -97,5 +110,11 @@ async fn look(app: &App, now_ms: Millis) -> Result<Status> {
     let unsealed_age_seconds = oldest.map(|at: i64| (now_ms - at) / 1000);
     let active = app.config.data_key.active();
     let sealed_under_older_keys = rewrap::remaining(app.db(), active).await?;
-    Ok(Status { jobs, unsealed_age_seconds, sealed_under_older_keys })
+    let standing = outbox::standing(app.db()).await?;
+    let due_ms = standing.as_ref().and_then(|s| s.oldest_due_ms).filter(|due| *due <= now_ms);
+    let outbox = OutboxStatus {
+        waiting: standing.map_or(0, |s| s.waiting),
+        oldest_due_seconds: due_ms.map(|due| (now_ms - due) / 1000),
+    };
+    Ok(Status { jobs, unsealed_age_seconds, sealed_under_older_keys, outbox })
 }

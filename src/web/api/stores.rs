@@ -4,24 +4,21 @@ use http::StatusCode;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::domain::creator::normal_email;
-use crate::domain::ids::{BrandId, QuarantineId, Quarantined, Store, StoreId};
+use crate::domain::ids::{BrandId, Store, StoreId};
 use crate::domain::json::json;
 use crate::domain::link::parse_origin;
-use crate::domain::order::Delivery;
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
-use crate::jobs::order::{self, Ingested, Overflow};
-use crate::jobs::privacy;
-use crate::partners::shopify::{Parsed, parse};
-use crate::storage::brands;
-use crate::storage::quarantine::{self, QuarantinedRow, StoredQuarantined};
-use crate::storage::rows::from_json;
+use crate::jobs::connecting;
+use crate::jobs::shopify::sealed_text;
+use crate::partners::shopify::shop_name;
+use crate::storage::store_access::{self, AccessRow, State as Reached, Way};
 use crate::storage::stores::{self as rows, NewStore, StoreRow};
+use crate::storage::{Statement, brands, privacy as shops};
 use crate::web::body::{body, words};
 use crate::web::extract::{Body, Caller, Checks, Params, PathId, checked, may};
 use crate::web::handler::{Json, State};
-use crate::web::json::{self, view};
+use crate::web::json::{self, ToJson, view};
 use crate::web::normal_host;
 
 use super::view::{List, Time};
@@ -30,7 +27,7 @@ use super::view::{List, Time};
 const OLD_SECRET_MS: Millis = 3_600_000;
 
 view! {
-    /// A connected shop.
+    /// A shop, and how it is reached. Its secrets and tokens are never shown.
     #[schema(as = Store)]
     pub struct StoreView {
         id: StoreId,
@@ -39,30 +36,109 @@ view! {
         storefront_url: String,
         /// Where the shop delivers its webhooks.
         webhook_url: String,
+        /// `created` (nobody tried), `connected`, `broken` (something must be changed), `uninstalled`
+        /// (the shop removed the app) or `closed` (it asked to be forgotten).
         status: String,
+        /// What is in the way, in words.
+        #[schema(required)]
+        problem: Option<String>,
+        /// `client_credentials`, `access_token` or `authorization`.
+        way: String,
+        /// What the shop granted, as of the last look.
+        scopes: Vec<String>,
+        /// What it has to grant more; null until it was looked at.
+        #[schema(required)]
+        missing_scopes: Option<Vec<String>>,
+        /// The shop's own currency.
+        #[schema(required)]
+        currency: Option<String>,
+        /// The shop's time zone.
+        #[schema(required)]
+        timezone: Option<String>,
+        /// Which topics it delivers here, as of the last look.
+        #[schema(value_type = Vec<HookView>)]
+        webhooks: Listed,
+        /// When a delivery was last verified, up to an hour late.
+        #[schema(required)]
+        webhook_seen_at: Option<Time>,
+        /// When it was first reached.
+        #[schema(required)]
+        connected_at: Option<Time>,
+        /// When it was last looked at.
+        #[schema(required)]
+        checked_at: Option<Time>,
     }
 }
 
+view! {
+    /// A topic that a shop should deliver.
+    #[schema(as = StoreWebhook)]
+    pub struct HookView {
+        /// `ORDERS_CREATE`
+        topic: String,
+        /// `registered`, `missing` (it will be tried again) or `refused`.
+        state: String,
+        /// Why it isn't registered.
+        #[schema(required)]
+        reason: Option<String>,
+    }
+}
+
+/// A JSON list as it is stored.
+pub struct Listed(String);
+
+impl ToJson for Listed {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.0.as_bytes());
+    }
+}
+
+/// Names between spaces, one by one.
+pub fn split(names: &str) -> Vec<String> {
+    names.split(' ').filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+/// How a store stands, by its name in the API.
+pub fn status(closed: bool, state: Option<Reached>) -> &'static str {
+    if closed { "closed" } else { state.unwrap_or(Reached::Created).name() }
+}
+
 fn view(app: &App, row: StoreRow) -> StoreView {
+    let scopes = row.scopes.unwrap_or_default();
+    let missing = || connecting::missing(&scopes).into_iter().map(str::to_owned).collect();
     StoreView {
-        webhook_url: format!("{}/webhooks/shopify/{}", app.config.public_origin, row.id),
+        webhook_url: connecting::webhook_url(app, row.id).1,
         id: row.id,
         platform: row.platform,
         shop_domain: row.shop_domain,
         storefront_url: row.storefront_url,
-        // Nothing is called on the network here; the connection says more once it is checked.
-        status: if row.closed_at_ms.is_some() { "closed" } else { "created" }.to_owned(),
+        status: status(row.closed_at_ms.is_some(), row.state).to_owned(),
+        problem: row.problem.filter(|problem| !problem.is_empty()),
+        way: row.way.unwrap_or(Way::Client).name().to_owned(),
+        missing_scopes: (row.state == Some(Reached::Connected)).then(missing),
+        scopes: split(&scopes),
+        currency: row.currency,
+        timezone: row.timezone,
+        webhooks: Listed(row.webhooks.unwrap_or_else(|| "[]".to_owned())),
+        webhook_seen_at: row.webhook_seen_at_ms.map(Time),
+        connected_at: row.connected_at_ms.map(Time),
+        checked_at: row.checked_at_ms.map(Time),
     }
 }
 
 body! {
-    /// A shop to connect.
+    /// A shop to connect: with the client credentials of the brand's own app, or with the token and the
+    /// API secret key of an old custom app.
     pub struct NewStoreBody {
         platform: Platform,
         shop_domain: String,
         storefront_url: String,
-        client_id: String,
+        /// The app's client id; an old custom app may leave it out.
+        client_id: Option<String>,
+        /// The app's client secret, or the API secret key of an old custom app: it signs webhooks.
         client_secret: String,
+        /// The Admin API access token of an old custom app.
+        access_token: Option<String>,
     }
 }
 
@@ -76,7 +152,8 @@ pub enum Platform {
 
 words!(Platform { "shopify" => Shopify });
 
-/// Connects a shop.
+/// Connects a shop, or one anew that was closed or removed the app: it keeps its id and all that is
+/// known of it. Nothing is called on the network.
 #[utoipa::path(post, path = "/v1/stores", tag = "stores", request_body = NewStoreBody,
     security(("api_key" = ["admin"])), responses((status = 201, body = StoreView),
     (status = 409, description = "The brand has this shop already")))]
@@ -88,69 +165,141 @@ pub async fn create(
     caller.stepped_up(&app)?;
     let Platform::Shopify = new.platform;
     let mut checks = Checks::default();
-    let shop_domain = checks.field("shop_domain", shop_domain(&new.shop_domain));
-    let storefront = parse_origin(&new.storefront_url, app.config.local);
-    let storefront_url = checks.field("storefront_url", storefront);
-    let client_id = checks.text("client_id", &new.client_id, 200);
-    let client_secret = checks.text("client_secret", &new.client_secret, 200);
-    if let Some(url) = &storefront_url {
-        let host = normal_host(url.split("://").nth(1).unwrap_or_default());
-        let own = normal_host(app.config.public_origin.split("://").nth(1).unwrap_or_default());
-        let same_port = *url == app.config.public_origin;
-        let loops = if app.config.local { same_port } else { host == own };
-        let serving = brands::host(app.db(), &host).await?.is_some_and(|row| row.state == "active");
-        if loops || serving {
-            checks.refuse("storefront_url", "must not be a host that links are served on");
-        }
-    }
+    let named = shop_name(new.shop_domain.trim()).ok_or(NO_SHOP);
+    let shop_domain = checks.field("shop_domain", named);
+    let storefront_url = storefront(&app, &mut checks, &new.storefront_url).await?;
+    let client_id = match (&new.client_id, &new.access_token) {
+        (None, Some(_)) => Some(String::new()),
+        (told, _) => checks.text("client_id", told.as_deref().unwrap_or_default(), 200),
+    };
+    let secret = checks.text("client_secret", &new.client_secret, 200);
+    let token = new.access_token.as_deref().map(|text| token(&mut checks, text));
     checks.done()?;
-    let id: StoreId = app.new_id();
     let (shop_domain, storefront_url) = (checked(shop_domain)?, checked(storefront_url)?);
-    let sealed = seal(&app, id, &checked(client_secret)?)?;
-    let store = NewStore {
-        id,
+    let (client_id, secret) = (checked(client_id)?, checked(secret)?);
+    let token = token.map(checked).transpose()?;
+    let fresh: StoreId = app.new_id();
+    let mut store = NewStore {
+        id: fresh,
         shop_domain: &shop_domain,
         storefront_url: &storefront_url,
-        client_id: &checked(client_id)?,
-        secret_sealed: &sealed,
+        client_id: &client_id,
+        secret_sealed: "",
     };
-    let insert = rows::insert(caller.brand, &store, app.now_ms());
-    let row = StoreRow {
-        id,
+    let way = token.as_ref().map_or(Way::Client, |_| Way::Token);
+    let sealed = seal(&app, fresh, &secret)?;
+    store.secret_sealed = &sealed;
+    let mut batch = vec![rows::insert(caller.brand, &store, app.now_ms())];
+    batch.extend(pasted(&app, caller.brand, fresh, token.as_deref())?);
+    let row = row_of(&store, way, token.is_some());
+    let shown = json::text(&view(&app, row));
+    batch.push(caller.note(&app, "store.create", fresh, None, Some(shown)));
+    match app.db().run(batch).await {
+        Ok(_) => {}
+        Err(error) if error.is_constraint("stores.shop_domain") => {
+            let found = shops::store_of(app.db(), caller.brand, &shop_domain).await?;
+            store.id = found.ok_or(Error::NotFound)?;
+            let sealed = seal(&app, store.id, &secret)?;
+            let store = NewStore { secret_sealed: &sealed, ..store };
+            reopen(&app, &caller, &store, way, token.as_deref()).await?;
+            let row = find(&app, caller.brand, store.id).await?;
+            return Ok((StatusCode::CREATED, Json(view(&app, row))));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    let row = row_of(&store, way, token.is_some());
+    Ok((StatusCode::CREATED, Json(view(&app, row))))
+}
+
+/// A store as it is before anybody tried to reach it.
+fn row_of(store: &NewStore<'_>, way: Way, kept: bool) -> StoreRow {
+    StoreRow {
+        id: store.id,
         platform: "shopify".to_owned(),
-        shop_domain: shop_domain.clone(),
-        storefront_url: storefront_url.clone(),
+        shop_domain: store.shop_domain.to_owned(),
+        storefront_url: store.storefront_url.to_owned(),
         closed_at_ms: None,
-    };
-    let view = view(&app, row);
-    let note = caller.note(&app, "store.create", id, None, Some(json::text(&view)));
-    app.db().run(vec![insert, note]).await.map_err(|error| match error {
-        error if error.is_constraint("stores.shop_domain") => {
+        way: Some(way),
+        state: kept.then_some(Reached::Created),
+        problem: None,
+        scopes: None,
+        currency: None,
+        timezone: None,
+        webhooks: None,
+        webhook_seen_at_ms: None,
+        connected_at_ms: None,
+        checked_at_ms: None,
+    }
+}
+
+/// Connects a shop anew that was closed or removed the app; any other is connected already.
+async fn reopen(
+    app: &App,
+    caller: &Caller<may::Admin>,
+    store: &NewStore<'_>,
+    way: Way,
+    token: Option<&str>,
+) -> Result<()> {
+    let (brand, now_ms) = (caller.brand, app.now_ms());
+    let mut batch = vec![
+        rows::reopen(brand, store, now_ms + OLD_SECRET_MS, now_ms),
+        store_access::reset(brand, store.id, way),
+    ];
+    batch.extend(pasted(app, brand, store.id, token)?);
+    batch.push(caller.note(app, "store.reopen", store.id, None, None));
+    app.db().run(batch).await.map_err(|error| match error {
+        error if error.is_constraint("stores.secret_sealed") => {
             Error::refused("store-exists", "this shop is connected already")
         }
         error => error.into(),
     })?;
-    app.memory.forget_secrets(id);
-    Ok((StatusCode::CREATED, Json(view)))
+    app.memory.forget_secrets(store.id);
+    Ok(())
 }
 
-/// `shop.myshopify.com` in small letters (reference: shopify-goaffpro.md section 4).
-fn shop_domain(text: &str) -> Result<String, &'static str> {
-    const WRONG: &str = "must be the shop's name such as casa.myshopify.com";
-    let domain = text.trim().to_ascii_lowercase();
-    let name = domain.strip_suffix(".myshopify.com").ok_or(WRONG)?;
-    let good = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    if name.is_empty() || name.starts_with('-') || name.len() > 100 || !good {
-        return Err(WRONG);
+/// What keeps a token that was pasted.
+fn pasted(
+    app: &App,
+    brand: BrandId,
+    store: StoreId,
+    token: Option<&str>,
+) -> Result<Option<Statement>> {
+    let Some(token) = token else { return Ok(None) };
+    let sealed = sealed_text(app, store, token).ok_or_else(unsealed)?;
+    Ok(Some(store_access::paste(brand, store, &sealed)))
+}
+
+const NO_SHOP: &str = "must be the shop's name such as casa.myshopify.com";
+
+/// Where links may lead: a shop's own origin, and nowhere that links are served on.
+async fn storefront(app: &App, checks: &mut Checks, text: &str) -> Result<Option<String>> {
+    let storefront_url = checks.field("storefront_url", parse_origin(text, app.config.local));
+    let Some(url) = &storefront_url else { return Ok(None) };
+    let host = normal_host(url.split("://").nth(1).unwrap_or_default());
+    let own = normal_host(app.config.public_origin.split("://").nth(1).unwrap_or_default());
+    let same_port = *url == app.config.public_origin;
+    let loops = if app.config.local { same_port } else { host == own };
+    let serving = brands::host(app.db(), &host).await?.is_some_and(|row| row.state == "active");
+    if loops || serving {
+        checks.refuse("storefront_url", "must not be a host that links are served on");
     }
-    Ok(domain)
+    Ok(storefront_url)
+}
+
+/// A token travels in a header.
+fn token(checks: &mut Checks, text: &str) -> Option<String> {
+    let good = (8..=500).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+    let told = if good { Ok(text.to_owned()) } else { Err("must be an Admin API access token") };
+    checks.field("access_token", told)
 }
 
 fn seal(app: &App, id: StoreId, secret: &str) -> Result<String> {
-    app.config
-        .data_key
-        .seal(&id.to_string(), secret.as_bytes(), app.random())
-        .ok_or_else(|| Error::Internal("a secret could not be sealed".to_owned()).into())
+    let sealed = app.config.data_key.seal(&id.to_string(), secret.as_bytes(), app.random());
+    sealed.ok_or_else(unsealed)
+}
+
+fn unsealed() -> Box<Error> {
+    Error::Internal("a secret could not be sealed".to_owned()).into()
 }
 
 /// The brand's stores.
@@ -178,18 +327,25 @@ pub async fn show(
     Ok(Json(view(&app, find(&app, caller.brand, id.0).await?)))
 }
 
-async fn find(app: &App, brand: BrandId, id: StoreId) -> Result<StoreRow> {
+/// A store of the brand.
+pub async fn find(app: &App, brand: BrandId, id: StoreId) -> Result<StoreRow> {
     Ok(rows::find(app.db(), brand, id).await?.ok_or(Error::NotFound)?)
 }
 
 body! {
-    /// A store's secret to change.
+    /// What changes of a store; what is left out stays.
     pub struct StoreChanges {
-        client_secret: String,
+        storefront_url: Option<String>,
+        /// The brand's own app: its tokens are got anew, by its client credentials.
+        client_id: Option<String>,
+        /// The old one is accepted for another hour.
+        client_secret: Option<String>,
+        /// The token of an old custom app, in the place of whatever opened the shop.
+        access_token: Option<String>,
     }
 }
 
-/// Changes the secret; the old one is accepted for another hour.
+/// Changes a store's secrets, or where its links lead. A closed store opens again with its secret.
 #[utoipa::path(patch, path = "/v1/stores/{id}", tag = "stores", request_body = StoreChanges,
     security(("api_key" = ["admin"])), params(("id" = StoreId, Path)),
     responses((status = 200, body = StoreView)))]
@@ -201,148 +357,95 @@ pub async fn update(
 ) -> Result<Json<StoreView>> {
     caller.stepped_up(&app)?;
     let row = find(&app, caller.brand, id.0).await?;
+    let StoreChanges { storefront_url, client_id, client_secret, access_token } = changes;
     let mut checks = Checks::default();
-    let secret = checks.text("client_secret", &changes.client_secret, 200);
+    if [&storefront_url, &client_id, &client_secret, &access_token].iter().all(|f| f.is_none()) {
+        checks.refuse("client_secret", "nothing is to be changed");
+    }
+    let url = match storefront_url {
+        Some(text) => storefront(&app, &mut checks, &text).await?,
+        None => None,
+    };
+    let client = client_id.and_then(|text| checks.text("client_id", &text, 200));
+    let secret = client_secret.and_then(|text| checks.text("client_secret", &text, 200));
+    let token = access_token.and_then(|text| token(&mut checks, &text));
     checks.done()?;
-    let secret = checked(secret)?;
-    let present = rows::secrets(app.db(), row.id).await?.ok_or(Error::NotFound)?;
+    let access = store_access::find(app.db(), caller.brand, row.id).await?;
+    let access = access.ok_or(Error::NotFound)?;
     let key = &app.config.data_key;
     // The same again is no rotation: it must not shorten the life of the secret before it.
-    if key.open(&row.id.to_string(), &present.secret_sealed).as_deref() != Some(secret.as_bytes()) {
-        let sealed = seal(&app, row.id, &secret)?;
-        let now_ms = app.now_ms();
-        let until_ms = now_ms + OLD_SECRET_MS;
-        let rotate = rows::rotate(caller.brand, row.id, &sealed, until_ms, now_ms);
-        let note = caller.note(&app, "store.rotate_secret", row.id, None, None);
-        app.db().run(vec![rotate, note]).await?;
+    let present = key.open(&row.id.to_string(), &access.secret_sealed);
+    let secret = secret.filter(|secret| present.as_deref() != Some(secret.as_bytes()));
+    // Whoever names an app wants its tokens, even if another way was taken meanwhile.
+    let own = access.way.unwrap_or(Way::Client) == Way::Client;
+    let client = client.filter(|client| !own || *client != access.client_id);
+    let url = url.filter(|url| *url != access.storefront_url);
+    let changed = Changed { url, client, secret, token };
+    if let Some(action) = changed.action() {
+        let mut batch = changed.statements(&app, caller.brand, &access, row.id)?;
+        let told = changed.told();
+        batch.push(caller.note(&app, action, row.id, None, told));
+        app.db().run(batch).await?;
     }
     app.memory.forget_secrets(row.id);
-    Ok(Json(view(&app, row)))
+    Ok(Json(view(&app, find(&app, caller.brand, id.0).await?)))
 }
 
-view! {
-    /// A delivery that was authentic but unusable.
-    #[schema(as = QuarantinedDelivery)]
-    pub struct QuarantinedView {
-        id: QuarantineId,
-        store_id: StoreId,
-        /// Why it could not be used.
-        reason: String,
-        received_at: Time,
-        #[schema(required)]
-        replayed_at: Option<Time>,
-        /// Its body is still kept, so that it can be replayed.
-        replayable: bool,
-    }
+/// What really changes of a store.
+struct Changed {
+    url: Option<String>,
+    client: Option<String>,
+    secret: Option<String>,
+    token: Option<String>,
 }
 
-impl From<QuarantinedRow> for QuarantinedView {
-    fn from(row: QuarantinedRow) -> Self {
-        Self {
-            id: row.id,
-            store_id: row.store_id,
-            reason: row.reason,
-            received_at: Time(row.received_at_ms),
-            replayed_at: row.replayed_at_ms.map(Time),
-            replayable: row.replayable == 1,
+impl Changed {
+    /// What it is called in the trail; nothing if nothing changes.
+    fn action(&self) -> Option<&'static str> {
+        let more = self.url.is_some() || self.client.is_some() || self.token.is_some();
+        match (more, &self.secret) {
+            (true, _) => Some("store.update"),
+            (false, Some(_)) => Some("store.rotate_secret"),
+            (false, None) => None,
         }
     }
-}
 
-/// Deliveries that were authentic but unusable.
-#[utoipa::path(get, path = "/v1/quarantine", tag = "stores", security(("api_key" = ["read"])),
-    params(("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query)),
-    responses((status = 200, body = List<QuarantinedView>)))]
-pub async fn quarantine(
-    State(app): State<App>,
-    caller: Caller,
-    params: Params,
-) -> Result<Json<List<QuarantinedView>>> {
-    let page = params.only(&["limit", "cursor"])?.page()?;
-    let found = quarantine::list(app.db(), caller.brand, &page).await?;
-    Ok(Json(List::page(found, &page, |row| row.id.to_string(), QuarantinedView::from)))
-}
-
-view! {
-    /// What a replay did.
-    pub struct Replayed {
-        id: QuarantineId,
-        /// `committed`, `unchanged`, `irrelevant`, or `unusable` as before.
-        outcome: &'static str,
-        /// Why it is still unusable.
-        #[schema(required)]
-        reason: Option<String>,
+    /// What the trail tells of it: where links lead, and of what opens the shop only that it changed.
+    fn told(&self) -> Option<String> {
+        let Self { url, client, secret, token } = self;
+        (self.action() == Some("store.update")).then(|| {
+            let (app, key, pasted) = (client.is_some(), secret.is_some(), token.is_some());
+            json!({ "storefront_url": url, "app_changed": app, "secret_changed": key,
+                "token_changed": pasted })
+        })
     }
-}
 
-/// Takes a quarantined delivery once more, as if it came now.
-#[utoipa::path(post, path = "/v1/quarantine/{id}/replay", tag = "stores",
-    security(("api_key" = ["admin"])), params(("id" = QuarantineId, Path)),
-    responses((status = 200, body = Replayed),
-    (status = 409, description = "Replayed before, or its body is gone")))]
-pub async fn replay(
-    State(app): State<App>,
-    caller: Caller<may::Admin>,
-    id: PathId<Quarantined>,
-) -> Result<Json<Replayed>> {
-    let found = quarantine::find(app.db(), caller.brand, id.0).await?;
-    let row = found.ok_or(Error::NotFound)?;
-    let gone =
-        || Error::refused("not-replayable", "this delivery was replayed or is not kept any more");
-    let sealed = row.body.as_deref().ok_or_else(gone)?;
-    let key = &app.config.data_key;
-    if !key.holds_key_of(sealed) {
-        return Err(Error::refused("key-retired", "the key that seals this delivery was retired"));
-    }
-    let (outcome, reason) = match key.open(&row.id.to_string(), sealed) {
-        Some(body) => take_body_again(&app, caller.brand, &row, &body).await?,
-        None => {
-            let facts = key.open(&order::facts_context(row.id), sealed).ok_or_else(gone)?;
-            // As text, which is how everything else reads them: one parser less in the module.
-            let facts = String::from_utf8(facts).map_err(|_| gone())?;
-            let overflow: Overflow = from_json(&facts).ok_or_else(gone)?;
-            ingest(&app, caller.brand, row.store_id, &overflow.delivery).await?
+    fn statements(
+        &self,
+        app: &App,
+        brand: BrandId,
+        access: &AccessRow,
+        id: StoreId,
+    ) -> Result<Vec<Statement>> {
+        let now_ms = app.now_ms();
+        let mut batch = Vec::new();
+        if let Some(secret) = &self.secret {
+            let sealed = seal(app, id, secret)?;
+            batch.push(rows::rotate(brand, id, &sealed, now_ms + OLD_SECRET_MS, now_ms));
         }
-    };
-    if reason.is_none() {
-        let mark = quarantine::mark_replayed(caller.brand, row.id, app.now_ms());
-        let done = json!({ "outcome": outcome });
-        let note = caller.note(&app, "quarantine.replay", row.id, None, Some(done));
-        app.db().run(vec![mark, note]).await?;
-    }
-    Ok(Json(Replayed { id: row.id, outcome, reason }))
-}
-
-/// A body as it came is read again.
-async fn take_body_again(
-    app: &App,
-    brand: BrandId,
-    row: &StoredQuarantined,
-    body: &[u8],
-) -> Result<(&'static str, Option<String>)> {
-    let key = &app.config.data_key;
-    let hash_email = |address: &str| key.email_hash(brand, &normal_email(address));
-    match parse(body, app.now_ms(), &hash_email) {
-        Ok(Parsed::Delivery(delivery)) => ingest(app, brand, row.store_id, &delivery).await,
-        Ok(Parsed::Privacy(request)) => {
-            privacy::take(app, brand, &request).await?;
-            Ok(("committed", None))
+        if self.url.is_some() || self.client.is_some() {
+            batch.push(rows::change(brand, id, self.url.as_deref(), self.client.as_deref()));
         }
-        Ok(Parsed::Irrelevant) => Ok(("irrelevant", None)),
-        Err(unusable) => Ok(("unusable", Some(unusable.to_string()))),
+        match (&self.client, &self.secret, &self.token) {
+            (_, _, Some(token)) => batch.extend(pasted(app, brand, id, Some(token))?),
+            (Some(_), _, None) => batch.push(store_access::reset(brand, id, Way::Client)),
+            (None, Some(_), None) => batch.push(store_access::renew(brand, id)),
+            (None, None, None) => return Ok(batch),
+        }
+        // Whoever was connected once is looked at by itself; who never was, when somebody asks.
+        if access.state.is_some_and(|state| state != Reached::Created) {
+            batch.push(connecting::again(app, brand, id));
+        }
+        Ok(batch)
     }
-}
-
-async fn ingest(
-    app: &App,
-    brand: BrandId,
-    store: StoreId,
-    delivery: &Delivery,
-) -> Result<(&'static str, Option<String>)> {
-    Ok(match order::ingest(app, brand, store, delivery).await? {
-        Ingested::Committed => ("committed", None),
-        Ingested::Unchanged => ("unchanged", None),
-        Ingested::Noted(_) => ("committed", None),
-        Ingested::Unusable(reason) => ("unusable", Some(reason)),
-    })
 }

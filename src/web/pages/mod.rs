@@ -3,6 +3,7 @@
 
 pub mod about;
 pub mod account;
+pub mod connect;
 pub mod form;
 pub mod mailbox;
 pub mod sign_in;
@@ -30,6 +31,8 @@ routes! {
     "/account/sessions/{id}/end" => { post: account::end_session }
     "/sign-out" => { post: account::sign_out }
     "/privacy" => { get: about::privacy }
+    "/connect/shopify/callback" => { get: connect::shopify }
+    "/connect/shopify/done" => { get: connect::done }
     "/mailbox" => { get: mailbox::list }
     "/mailbox/{id}" => { get: mailbox::show }
 }

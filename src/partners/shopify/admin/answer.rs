@@ -8,6 +8,10 @@ use crate::domain::time::Millis;
 use crate::partners::at;
 use crate::partners::trouble::{Trouble, retry_at_ms};
 
+/// Why there is no token when the shop removed the app, or never installed it.
+pub const NOT_INSTALLED: &str = "the app isn't installed in the shop";
+const FROZEN: &str = "the shop is frozen or locked";
+
 /// What an answer comes to.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Told {
@@ -19,8 +23,19 @@ pub enum Told {
     Unauthorized,
     /// It won't work: what is missing, in words.
     Refused(String),
-    /// Shopify has troubles of its own; what was asked for may have been done.
-    Broken(String),
+    /// Nothing works at this shop until somebody changes something.
+    Locked(String),
+    /// Shopify has troubles of its own, until then if it says so; what was asked for may have been
+    /// done.
+    Broken(String, Option<Millis>),
+}
+
+impl Told {
+    /// Shopify has troubles of its own, and doesn't say for how long.
+    #[must_use]
+    pub fn broken(words: &str) -> Self {
+        Self::Broken(words.to_owned(), None)
+    }
 }
 
 /// An answer, read.
@@ -33,14 +48,17 @@ impl Answer {
         match answer.status {
             200 => {}
             401 => return Told::Unauthorized,
-            429 => return Told::Slower(retry_at_ms(&answer.retry_after, now_ms)),
-            402 | 423 => return Told::Refused("the shop is frozen or locked".to_owned()),
-            403 => return Told::Refused("Shopify forbids it for this shop".to_owned()),
-            404 => return Told::Refused("there is no such shop".to_owned()),
-            status => return Told::Broken(format!("Shopify answered {status}")),
+            429 | 430 => return Told::Slower(retry_at_ms(&answer.retry_after, now_ms)),
+            402 | 423 => return Told::Locked(FROZEN.to_owned()),
+            403 => return Told::Locked("Shopify forbids everything at this shop".to_owned()),
+            404 => return Told::Locked("there is no such shop".to_owned()),
+            status => {
+                let until_ms = retry_at_ms(&answer.retry_after, now_ms);
+                return Told::Broken(format!("Shopify answered {status}"), until_ms);
+            }
         }
         let Some(mut json) = serde_json::from_str::<Value>(&answer.body).ok() else {
-            return Told::Broken("Shopify's answer is no JSON".to_owned());
+            return Told::broken("Shopify's answer is no JSON");
         };
         budget.learn(at(&json, "/extensions/cost"), now_ms);
         if let Some(errors) = at(&json, "/errors").as_array().filter(|errors| !errors.is_empty()) {
@@ -48,7 +66,7 @@ impl Answer {
         }
         match json.get_mut("data").map(Value::take) {
             Some(data) if data.is_object() => Told::Data(data),
-            _ => Told::Broken("Shopify's answer has no data".to_owned()),
+            _ => Told::broken("Shopify's answer has no data"),
         }
     }
 }
@@ -61,7 +79,7 @@ fn errors_of(errors: &[Value]) -> Told {
         return Told::Slower(None);
     }
     if codes.iter().any(|code| code == "INTERNAL_SERVER_ERROR" || code == "TIMEOUT") {
-        return Told::Broken("Shopify had an error of its own".to_owned());
+        return Told::broken("Shopify had an error of its own");
     }
     if let Some(denied) = codes.iter().position(|code| code == "ACCESS_DENIED") {
         let needed = errors.get(denied).and_then(|e| at(e, "/extensions/requiredAccess").as_str());
@@ -131,15 +149,17 @@ pub fn token(answer: &WebAnswer, now_ms: Millis) -> Result<Token, Trouble> {
     let json = serde_json::from_str::<Value>(&answer.body).unwrap_or_default();
     match answer.status {
         200 => {}
-        429 => {
+        429 | 430 => {
             let until_ms = retry_at_ms(&answer.retry_after, now_ms);
             return Err(Trouble::Later(until_ms, "Shopify asks for patience".to_owned()));
         }
         status @ 500.. => {
-            return Err(Trouble::Later(None, format!("Shopify answered {status}")));
+            let until_ms = retry_at_ms(&answer.retry_after, now_ms);
+            return Err(Trouble::Later(until_ms, format!("Shopify answered {status}")));
         }
         404 => return Err(Trouble::Disconnected("there is no such shop".to_owned())),
-        _ => return Err(Trouble::Disconnected(why_no_token(&json).to_owned())),
+        402 | 423 => return Err(Trouble::Disconnected(FROZEN.to_owned())),
+        _ => return Err(Trouble::Disconnected(why_no_token(&json, &answer.body).to_owned())),
     }
     let seconds = |name: &str| json.get(name)?.as_i64().filter(|s| (1..=40_000_000).contains(s));
     let text =
@@ -167,16 +187,20 @@ fn is_scope(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
 
-/// In the brand's words; the names are Shopify's.
-fn why_no_token(json: &Value) -> &'static str {
-    match at(json, "/error").as_str().unwrap_or_default() {
+/// In the brand's words; the names are Shopify's, who tells them in JSON or on a page for people
+/// (`Oauth error invalid_client: …`).
+fn why_no_token(json: &Value, body: &str) -> &'static str {
+    let on_page = || body.split_once("Oauth error ").map(|(_, rest)| rest);
+    let told = at(json, "/error").as_str().or_else(on_page).unwrap_or_default();
+    let name = told.split(|c: char| !c.is_ascii_lowercase() && c != '_').next().unwrap_or_default();
+    match name {
         "invalid_client" | "application_cannot_be_found" => {
             "Shopify doesn't know this client id with this client secret"
         }
         "shop_not_permitted" => {
             "the app belongs to another organisation than the shop, or isn't installed in it"
         }
-        "app_not_installed" => "the app isn't installed in the shop",
+        "app_not_installed" => NOT_INSTALLED,
         "invalid_grant" | "invalid_request" => {
             "Shopify doesn't take this authorization any more: connect the shop again"
         }
@@ -209,10 +233,12 @@ mod tests {
         assert!(words.contains("write_discounts"), "{words}");
         for broken in ["", "<html>", "{\"data\":", "{}", "[]", r#"{"data":7}"#, r#"{"data":null}"#]
         {
-            assert!(matches!(told(200, broken), Told::Broken(_)), "{broken}");
+            assert!(matches!(told(200, broken), Told::Broken(..)), "{broken}");
         }
-        assert!(matches!(told(503, ""), Told::Broken(_)));
-        assert!(matches!(told(404, ""), Told::Refused(_)));
+        assert_eq!(told(503, ""), Told::Broken("Shopify answered 503".to_owned(), Some(3_000)));
+        for locked in [402, 403, 404, 423] {
+            assert!(matches!(told(locked, ""), Told::Locked(_)), "{locked}");
+        }
     }
 
     #[test]
@@ -232,6 +258,10 @@ mod tests {
         }
         let refused = token(&answer(400, r#"{"error":"invalid_client"}"#), 0).err().unwrap();
         assert!(matches!(&refused, Trouble::Disconnected(words) if words.contains("client id")));
+        let page = "<html><title>400</title><body>Oauth error app_not_installed: it isn't</body>";
+        let refused = token(&answer(400, page), 0).err().unwrap();
+        assert_eq!(refused, Trouble::Disconnected(NOT_INSTALLED.to_owned()));
+        assert!(matches!(token(&answer(402, ""), 0), Err(Trouble::Disconnected(_))));
     }
 
     #[test]

@@ -6,9 +6,14 @@
 mod answer;
 pub mod orders;
 mod throttle;
+mod topics;
 
-pub use answer::{Answer, Token, Told, UserError, token, user_errors};
+pub use answer::{Answer, NOT_INSTALLED, Token, Told, UserError, token, user_errors};
 pub use throttle::Budget;
+pub use topics::{
+    Change, NEEDED_SCOPES, OPTIONAL_SCOPES, Subscription, Topic, change, is_taken, subscriptions,
+    topics,
+};
 
 /// The version of the API that the documents are written for.
 pub const VERSION: &str = "2026-10";
@@ -38,6 +43,14 @@ macro_rules! mutation {
 
 /// The shop itself, and what it grants.
 pub const SHOP: Document = query!("shop");
+/// Which webhooks it delivers.
+pub const WEBHOOKS: Document = query!("webhooks");
+/// Delivers one topic to an address.
+pub const WEBHOOK_CREATE: Document = mutation!("webhook_create");
+/// Delivers to another address from now on.
+pub const WEBHOOK_MOVE: Document = mutation!("webhook_move");
+/// Delivers no more.
+pub const WEBHOOK_DELETE: Document = mutation!("webhook_delete");
 /// A page of orders, with what most of them need of their lines.
 pub const ORDERS_PAGE: Document = query!("orders_page");
 /// The same of orders by their ids.

@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::decimal::Decimal;
 use crate::domain::dispute::{Dispute, DisputeState};
 use crate::domain::order::Payment;
+use crate::partners::shopify::News;
 
 macro_rules! fixture {
     ($name:literal) => {
@@ -81,9 +82,24 @@ fn a_dispute() {
 }
 
 #[test]
+fn a_shop_that_removed_the_app() {
+    let mut body = fixture!("shopify-docs/2026-07__app_uninstalled.json");
+    assert_eq!(read(&body), Ok(Parsed::News(News::Removed(None))));
+    // As real ones look, with what the example leaves empty.
+    for (name, value) in [
+        ("myshopify_domain", "super-toys.myshopify.com"),
+        ("created_at", "2007-12-31T19:00:00-05:00"),
+        ("updated_at", "2026-11-22T19:00:00-05:00"),
+    ] {
+        body[name] = value.into();
+    }
+    let named = News::Removed(Some("super-toys.myshopify.com".into()));
+    assert_eq!(read(&body), Ok(Parsed::News(named)));
+}
+
+#[test]
 fn other_webhooks_and_answers_are_irrelevant() {
     for body in [
-        fixture!("shopify-docs/2026-07__app_uninstalled.json"),
         fixture!("shopify-docs/2026-07__customers_update.json"),
         fixture!("shopify-docs/2026-07__discounts_redeemcode_added.json"),
         fixture!("shopify-docs/2026-07__order_transactions_create.json"),
