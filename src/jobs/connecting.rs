@@ -161,6 +161,9 @@ async fn look(work: &mut Work<'_>) -> Result<Found, Failed> {
     if access.state != Some(State::Connected) {
         statements.push(tasks::wake(brand, store, now_ms));
     }
+    if access.connected_at_ms.is_none() {
+        statements.extend(super::sync::first_backfill(app, brand, store));
+    }
     let hints = hints(app, &access, &data);
     let state = State::Connected;
     Ok(Found { state, problem, scopes, hooks, hints, statements, hindered })
@@ -286,7 +289,7 @@ fn complaint(data: &Value, field: &str) -> Result<(), Trouble> {
 /// What a person who asks is told.
 pub enum Checked<'a> {
     /// The shop was looked at. The batch of what was found holds the lease.
-    Looked(Box<Found>, Work<'a>),
+    Looked(Box<Found>, Box<Work<'a>>),
     /// It couldn't be: why, and what belongs into the batch.
     Hindered(Trouble, Vec<Statement>),
     /// Somebody else works there: it will be.
@@ -304,7 +307,7 @@ pub async fn check(app: &App, brand: BrandId, store: StoreId) -> Result<Checked<
         Err(failed) => Err(failed),
     };
     let trouble = match found {
-        Ok(found) => return Ok(Checked::Looked(Box::new(found), work)),
+        Ok(found) => return Ok(Checked::Looked(Box::new(found), Box::new(work))),
         Err(Failed::Platform(trouble)) => trouble,
         Err(Failed::Database(error)) => {
             work.give().await;

@@ -63,6 +63,14 @@ pub fn schedule(app: &App, due: Due) -> Pending<'_, Result<i64>> {
     Box::pin(super::for_every_brand(app, job))
 }
 
+/// The back-fill that follows when a store was reached for the first time, for the batch that says so.
+#[must_use]
+pub fn first_backfill(app: &App, brand: BrandId, store: StoreId) -> [Statement; 2] {
+    let now_ms = app.now_ms();
+    let put = super::outbox::put(app, brand, store, (Kind::Backfill, ""), "{}");
+    [syncs::begin_first(brand, store, now_ms), put]
+}
+
 /// What is due beside orders of a moment ago.
 #[derive(Debug, Clone, Copy)]
 pub struct Due {

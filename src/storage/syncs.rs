@@ -15,6 +15,12 @@ ON CONFLICT (brand_id, store_id) DO UPDATE SET
   to_ms = excluded.to_ms, orders_total = NULL, orders_done = 0, ingested = 0, unchanged = 0,
   quarantined = 0, started_at_ms = NULL, finished_at_ms = NULL, problem = ''";
 
+    /// With the first connection: one that there is stays.
+    BEGIN_FIRST = "
+INSERT INTO store_syncs (brand_id, store_id, state, to_ms) VALUES (?1, ?2, 'waiting', ?3)
+ON CONFLICT (brand_id, store_id) DO UPDATE SET state = iif(state = 'none', 'waiting', state),
+  to_ms = coalesce(to_ms, excluded.to_ms)";
+
     /// ?3 state, ?4 from when, ?5 orders in all, ?6 words; what is NULL stays.
     TELL_BACKFILL = "
 UPDATE store_syncs SET state = ?3, from_ms = coalesce(?4, from_ms),
@@ -210,6 +216,12 @@ impl FromRow for KnownFacts {
 #[must_use]
 pub fn begin(brand: BrandId, store: StoreId, from_ms: Option<Millis>, to_ms: Millis) -> Statement {
     bind!(BEGIN_BACKFILL, brand, store, from_ms, to_ms)
+}
+
+/// As [`begin`] of all orders until then, where none was begun: it never aborts.
+#[must_use]
+pub fn begin_first(brand: BrandId, store: StoreId, to_ms: Millis) -> Statement {
+    bind!(BEGIN_FIRST, brand, store, to_ms)
 }
 
 /// What a step of a back-fill tells.

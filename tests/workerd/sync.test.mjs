@@ -43,16 +43,12 @@ async function connected({ scopes = SCOPES, bucket = { maximum: 20_000, rate: 5_
   });
   const shop = (path, body, method) => shopify.control(`/${name}${path}`, body, method);
   await shop('/discounts', { code: p.code, percentage: 0.1, startsAt: new Date(Date.now() - 90 * DAY).toISOString() });
-  const now = Date.now();
   const { id: storeId } = p.store;
-  await server.sql(
-    `INSERT INTO outbox (brand_id, id, store_id, kind, subject, payload, state, due_at_ms, created_at_ms, changed_at_ms)
-     VALUES ('${p.brand.id}', 'task_${[...storeId.slice(6)].reverse().join('').replace(/^[8-z]/, '0')}', '${storeId}', 'register_webhooks', '', '{}', 'waiting', 0, ${now}, ${now})`,
-  );
-  await eventually('the shop to be connected', async () => {
+  await p.client.post(`/v1/stores/${storeId}/connection`);
+  // A store that is reached for the first time is filled by itself: here with nothing.
+  await eventually('the first back-fill', async () => {
     await cron('tasks');
-    const [[row]] = await server.sql(`SELECT state FROM store_access WHERE store_id = '${storeId}'`);
-    return row?.state === 'connected';
+    return (await p.client.get(`/v1/stores/${storeId}/backfill`)).state === 'done';
   });
   const backfill = `/v1/stores/${storeId}/backfill`;
   return {

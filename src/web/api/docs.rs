@@ -35,7 +35,10 @@ pub fn generate() -> String {
     };
 
     use super::{
-        approvals, audit, brand, bulk, by_hand, claims, commission, completeness, connecting, creators, deals, export, fees, keys, links, mails, me, members, money, offers, operate, orders, passkeys, payment, payouts, personal, privacy, provider, quarantine, sign_in, simulations, statements, stores, terms, tiers,
+        approvals, audit, brand, bulk, by_hand, claims, commission, completeness, connecting,
+        creators, deals, export, fees, keys, links, mails, me, members, money, offers, operate,
+        orders, passkeys, payment, payouts, personal, privacy, provider, quarantine, sign_in,
+        simulations, statements, stores, terms, tiers,
     };
 
     #[derive(OpenApi)]
