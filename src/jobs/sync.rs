@@ -43,13 +43,6 @@ pub fn backfill_task(
     vec![syncs::begin(brand, store, from_ms, now_ms), put]
 }
 
-/// The back-fill of a store that was just reached for the first time, for the batch that says so.
-#[must_use]
-pub fn first_backfill(app: &App, brand: BrandId, store: StoreId) -> [Statement; 2] {
-    let put = super::outbox::put(app, brand, store, (Kind::Backfill, ""), "{}");
-    [syncs::begin_first(brand, store, app.now_ms()), put]
-}
-
 /// Puts what is due at the brands' connected stores: every five minutes orders that are nobody's are asked
 /// about, every hour what changed lately is fetched and the present day compared, every night more of it.
 ///
@@ -68,6 +61,14 @@ pub fn schedule(app: &App, due: Due) -> Pending<'_, Result<i64>> {
         _ => |app, brand| Box::pin(schedule_brand(app, brand, Due::NOW)),
     };
     Box::pin(super::for_every_brand(app, job))
+}
+
+/// The back-fill that follows when a store was reached for the first time, for the batch that says so.
+#[must_use]
+pub fn first_backfill(app: &App, brand: BrandId, store: StoreId) -> [Statement; 2] {
+    let now_ms = app.now_ms();
+    let put = super::outbox::put(app, brand, store, (Kind::Backfill, ""), "{}");
+    [syncs::begin_first(brand, store, now_ms), put]
 }
 
 /// What is due beside orders of a moment ago.

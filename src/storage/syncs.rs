@@ -15,10 +15,11 @@ ON CONFLICT (brand_id, store_id) DO UPDATE SET
   to_ms = excluded.to_ms, orders_total = NULL, orders_done = 0, ingested = 0, unchanged = 0,
   quarantined = 0, started_at_ms = NULL, finished_at_ms = NULL, problem = ''";
 
-    /// Of a store that never had one.
-    BEGIN_FIRST_BACKFILL = "
-INSERT INTO store_syncs (brand_id, store_id, state, from_ms, to_ms) VALUES (?1, ?2, 'waiting', NULL, ?3)
-ON CONFLICT (brand_id, store_id) DO NOTHING";
+    /// With the first connection: one that there is stays.
+    BEGIN_FIRST = "
+INSERT INTO store_syncs (brand_id, store_id, state, to_ms) VALUES (?1, ?2, 'waiting', ?3)
+ON CONFLICT (brand_id, store_id) DO UPDATE SET state = iif(state = 'none', 'waiting', state),
+  to_ms = coalesce(to_ms, excluded.to_ms)";
 
     /// ?3 state, ?4 from when, ?5 orders in all, ?6 words; what is NULL stays.
     TELL_BACKFILL = "
@@ -217,10 +218,10 @@ pub fn begin(brand: BrandId, store: StoreId, from_ms: Option<Millis>, to_ms: Mil
     bind!(BEGIN_BACKFILL, brand, store, from_ms, to_ms)
 }
 
-/// Begins the first back-fill of a store: all that the shop shows. One that had any is left alone.
+/// As [`begin`] of all orders until then, where none was begun: it never aborts.
 #[must_use]
 pub fn begin_first(brand: BrandId, store: StoreId, to_ms: Millis) -> Statement {
-    bind!(BEGIN_FIRST_BACKFILL, brand, store, to_ms)
+    bind!(BEGIN_FIRST, brand, store, to_ms)
 }
 
 /// What a step of a back-fill tells.

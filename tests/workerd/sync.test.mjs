@@ -3,7 +3,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { startShopify } from '../doubles/shopify/index.mjs';
-import { audit } from './support/audit.mjs';
 import { Client, click, eventually, orderOf, programme, sleep, verified, whose } from './support/client.mjs';
 import { startServer } from './support/server.mjs';
 
@@ -44,16 +43,12 @@ async function connected({ scopes = SCOPES, bucket = { maximum: 20_000, rate: 5_
   });
   const shop = (path, body, method) => shopify.control(`/${name}${path}`, body, method);
   await shop('/discounts', { code: p.code, percentage: 0.1, startsAt: new Date(Date.now() - 90 * DAY).toISOString() });
-  const now = Date.now();
   const { id: storeId } = p.store;
-  await server.sql(
-    `INSERT INTO outbox (brand_id, id, store_id, kind, subject, payload, state, due_at_ms, created_at_ms, changed_at_ms)
-     VALUES ('${p.brand.id}', 'task_${[...storeId.slice(6)].reverse().join('').replace(/^[8-z]/, '0')}', '${storeId}', 'register_webhooks', '', '{}', 'waiting', 0, ${now}, ${now})`,
-  );
-  await eventually('the shop to be connected', async () => {
+  await p.client.post(`/v1/stores/${storeId}/connection`);
+  // A store that is reached for the first time is filled by itself: here with nothing.
+  await eventually('the first back-fill', async () => {
     await cron('tasks');
-    const [[row]] = await server.sql(`SELECT state FROM store_access WHERE store_id = '${storeId}'`);
-    return row?.state === 'connected';
+    return (await p.client.get(`/v1/stores/${storeId}/backfill`)).state === 'done';
   });
   const backfill = `/v1/stores/${storeId}/backfill`;
   return {
@@ -280,7 +275,8 @@ test('an edited order is fetched at once, and so is one of which only a refund i
 test('a visit that the shop tells of later attributes an order that is nobody’s', async () => {
   const p = await connected();
   const q = await p.addDeal({ name: 'berta' });
-  const at = Date.now() - 6 * 60_000;
+  // A click up to five minutes younger than its order still counts.
+  const at = Date.now() - 3 * 60_000;
   const place = (more = {}) => p.shop('/orders', { email: 'c@example.com', created_at: iso(at), silent: true, ...more });
   const id = await click(server, p.link);
   const clicked = { landingPage: `https://casa.example/?click_id=${id}&ref=${p.link.slug}` };
@@ -310,8 +306,4 @@ test('a visit that the shop tells of later attributes an order that is nobody’
   const commission = await p.client.get(`/v1/orders/${found.order.id}/commission`);
   assert.ok(commission.customer_order_index >= 1, JSON.stringify(commission));
   await verified(p);
-  // Whoever replays the books decides the same.
-  const lines = await p.client.call('GET', '/v1/ledger/export');
-  assert.equal(lines.status, 200);
-  void audit;
 });
