@@ -7,6 +7,16 @@ use super::time::Millis;
 pub enum Kind {
     /// Have the shop deliver its webhooks here.
     RegisterWebhooks,
+    /// Make a discount for one code: subject its id.
+    MakeCode,
+    /// Put a group's codes into its discount: subject its id.
+    AddCodes,
+    /// Switch a code on or off: subject its id.
+    SwitchCode,
+    /// Change what was made from a group's rule: subject its id.
+    ChangeGroup,
+    /// Look what became of codes: all, one, or those of a discount of the platform's.
+    LookAtCodes,
 }
 
 impl Kind {
@@ -15,6 +25,11 @@ impl Kind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::RegisterWebhooks => "register_webhooks",
+            Self::MakeCode => "make_code",
+            Self::AddCodes => "add_codes",
+            Self::SwitchCode => "switch_code",
+            Self::ChangeGroup => "change_group",
+            Self::LookAtCodes => "look_at_codes",
         }
     }
 
@@ -22,7 +37,12 @@ impl Kind {
     #[must_use]
     pub const fn never_ends(self) -> bool {
         match self {
-            Self::RegisterWebhooks => false,
+            Self::RegisterWebhooks
+            | Self::MakeCode
+            | Self::AddCodes
+            | Self::SwitchCode
+            | Self::ChangeGroup
+            | Self::LookAtCodes => false,
         }
     }
 }

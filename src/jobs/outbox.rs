@@ -28,6 +28,9 @@ const MOST_TRIES: u32 = 80;
 /// A store that doesn't let us in is tried again so much later.
 const LOCKED_OUT_MS: Millis = 3_600_000;
 
+/// A run goes on after so many steps that were made of what had changed meanwhile.
+const MOST_LOST: u32 = 10;
+
 /// What a step came to.
 pub enum Step {
     /// The task is done; the statements belong to it.
@@ -68,6 +71,11 @@ impl<'a> Work<'a> {
             None => Admin::open(self.app, self.brand, self.store).await?,
         };
         Ok(self.admin.insert(admin))
+    }
+
+    /// Whether nobody else works here by now.
+    async fn still_holds(&self) -> bool {
+        self.app.db().run(vec![self.hold()]).await.is_ok()
     }
 
     /// Says again that we work here, beside what a long step writes.
@@ -133,7 +141,7 @@ async fn run(app: &App, brand: BrandId, store: StoreId, begun_ms: Millis) -> Res
         return Ok(0);
     }
     let mut work = Work { app, brand, store, lease, admin: None };
-    let mut steps = 0;
+    let (mut steps, mut lost) = (0, 0);
     let done = loop {
         if app.now_ms() - begun_ms >= LONGEST_RUN_MS {
             break Ok(steps);
@@ -142,6 +150,9 @@ async fn run(app: &App, brand: BrandId, store: StoreId, begun_ms: Millis) -> Res
             Ok(Some(task)) => match step(&mut work, &task).await {
                 Ok(()) => steps += 1,
                 // The task changed meanwhile, or somebody else works here.
+                Err(DbError::Constraint(_)) if lost < MOST_LOST && work.still_holds().await => {
+                    lost += 1;
+                }
                 Err(DbError::Constraint(_)) => break Ok(steps),
                 Err(error) => break Err(error),
             },
@@ -208,6 +219,8 @@ async fn hindered(work: &Work<'_>, task: &TaskRow, trouble: Trouble) -> Result<(
     }
     if state == "failed" {
         statements.extend(given_up(work, task, &after.told));
+    } else {
+        statements.extend(super::codes::waits(work, task, &trouble));
     }
     commit(work, task, &after, statements).await
 }
@@ -228,12 +241,20 @@ async fn commit(
 async fn handle(work: &mut Work<'_>, task: &TaskRow) -> Result<Step, Failed> {
     match task.kind {
         Kind::RegisterWebhooks => super::connecting::register(work).await,
+        Kind::MakeCode => super::codes::make(work, task).await,
+        Kind::AddCodes => super::group_codes::add(work, task).await,
+        Kind::SwitchCode => super::codes::switch(work, task).await,
+        Kind::ChangeGroup => super::codes::change_group(work, task).await,
+        Kind::LookAtCodes => super::code_watch::look(work, task).await,
     }
 }
 
 /// What else changes when a task is given up: one line per kind that has something to show for it.
-fn given_up(_work: &Work<'_>, task: &TaskRow, _words: &str) -> Vec<Statement> {
+fn given_up(work: &Work<'_>, task: &TaskRow, words: &str) -> Vec<Statement> {
     match task.kind {
-        Kind::RegisterWebhooks => Vec::new(),
+        Kind::RegisterWebhooks | Kind::LookAtCodes => Vec::new(),
+        Kind::MakeCode | Kind::AddCodes | Kind::SwitchCode | Kind::ChangeGroup => {
+            super::codes::given_up(work, task, words)
+        }
     }
 }

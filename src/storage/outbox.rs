@@ -62,6 +62,11 @@ UPDATE store_leases SET until_ms = 0 WHERE brand_id = ?1 AND store_id = ?2 AND h
 
 spelling!(Kind {
     RegisterWebhooks = "register_webhooks",
+    MakeCode = "make_code",
+    AddCodes = "add_codes",
+    SwitchCode = "switch_code",
+    ChangeGroup = "change_group",
+    LookAtCodes = "look_at_codes",
 });
 
 row! {

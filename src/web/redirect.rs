@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::app::App;
 use crate::domain::ids::{BrandId, DealId, LinkId};
 use crate::domain::json::json;
-use crate::domain::link::{Target, is_slug, location, parse_origin};
+use crate::domain::link::{Target, applying, is_slug, location, parse_origin};
 use crate::domain::time::{Day, Millis, Zone};
 use crate::error::{Error, Result};
 use crate::storage::links::{self, Resolved};
@@ -39,6 +39,8 @@ pub struct Destination {
     pub storefront: String,
     /// Where on it.
     pub target: String,
+    /// Where it leads first, so that the shop applies the deal's code: `/discount/ANNA10?redirect=`.
+    pub through: String,
     /// The link is closed: it leads to the home page and counts nothing.
     pub closed: bool,
     zone: Zone,
@@ -63,6 +65,7 @@ impl Destination {
             storefront,
             target: target.as_str().to_owned(),
             closed: resolved.closed_at_ms.is_some(),
+            through: resolved.code.as_deref().map(applying).unwrap_or_default(),
             today: (today, zone.start_of(today.plus(1))),
             zone,
         })
@@ -191,7 +194,7 @@ fn answer(
         return Redirected::To { location: format!("{}/", d.storefront), counted: None, refresh };
     }
     let click_id = app.config.click_keys.sign(d.link, now_ms, nonce);
-    let location = location(&d.storefront, &d.target, &d.slug, &click_id, query);
+    let location = location((&d.storefront, &d.through), &d.target, &d.slug, &click_id, query);
     Redirected::To { location, counted: Some(d), refresh }
 }
 

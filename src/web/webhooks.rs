@@ -16,6 +16,7 @@ use crate::domain::merkle::hex;
 use crate::domain::order::Delivery;
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
+use crate::jobs::code_watch;
 use crate::jobs::order::{self, Ingested};
 use crate::jobs::privacy;
 use crate::partners::shopify::{Parsed, parse, verify};
@@ -56,6 +57,9 @@ pub async fn deliver(
             privacy::take(app, brand, &request).await.map_err(|_| NOT_KEPT)?;
         }
         Ok(Parsed::Delivery(delivery)) => keep(app, brand, store, delivery, body).await?,
+        Ok(Parsed::Discount(discount)) => {
+            code_watch::hint(app, brand, store, &discount).await.map_err(|_| NOT_KEPT)?;
+        }
         Ok(Parsed::Irrelevant) => {
             app.log.write(&json!({ "event": "webhook_irrelevant", "store": store }));
         }

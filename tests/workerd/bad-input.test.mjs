@@ -21,7 +21,7 @@ const TABLES = [
     'deals',
     'terms',
   ],
-  ...['links', 'slugs', 'codes', 'orders', 'customers', 'tiers', 'tier_steps', 'offers', 'deal_days', 'entries', 'balances', 'ledger_seals'],
+  ...['links', 'slugs', 'codes', 'affiliate_groups', 'orders', 'customers', 'tiers', 'tier_steps', 'offers', 'deal_days', 'entries', 'balances', 'ledger_seals'],
   ...['ledger_tiles', 'rule_journal', 'store_access', 'store_leases', 'outbox'],
   ...['invitations', 'creator_tokens', 'people', 'members', 'sign_ins', 'sessions', 'passkeys',
     'recovery_codes', 'audit', 'mails'],

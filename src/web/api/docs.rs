@@ -35,10 +35,10 @@ pub fn generate() -> String {
     };
 
     use super::{
-        approvals, audit, brand, bulk, by_hand, claims, commission, creators, deals, export, fees,
-        keys, links, mails, me, members, money, offers, operate, orders, passkeys, payment,
-        payouts, personal, privacy, provider, sign_in, simulations, statements, stores, terms,
-        tiers,
+        approvals, audit, brand, bulk, by_hand, claims, code_import, code_switch, codes,
+        commission, creators, deals, export, fees, groups, keys, links, mails, me, members, money,
+        offers, operate, orders, passkeys, payment, payouts, personal, privacy, provider, sign_in,
+        simulations, statements, stores, terms, tiers,
     };
 
     #[derive(OpenApi)]
@@ -95,7 +95,18 @@ pub fn generate() -> String {
             links::add_link,
             links::show_link,
             links::update_link,
-            links::add_code,
+            codes::add,
+            codes::list,
+            codes::show,
+            code_switch::update,
+            code_switch::retry,
+            code_import::import,
+            groups::create,
+            groups::list,
+            groups::show,
+            groups::update,
+            groups::archive,
+            groups::add_codes,
             mails::list,
             deals::invite,
             deals::uninvite,
