@@ -496,6 +496,8 @@ CREATE TABLE affiliate_requests (
 ) STRICT, WITHOUT ROWID;
 
 -- Personal links of deals. `host` is where the link is handed out; `slugs` says where it works.
+-- Personal links of deals. `host` is where the link is handed out; `slugs` says where it works. It applies
+-- the code `code_id` of its deal, if it names one and while that works.
 CREATE TABLE links (
   brand_id TEXT NOT NULL,
   id TEXT NOT NULL,
@@ -507,6 +509,7 @@ CREATE TABLE links (
   target TEXT NOT NULL,
   closed_at_ms INTEGER,
   created_at_ms INTEGER NOT NULL,
+  code_id TEXT,
   PRIMARY KEY (brand_id, id),
   FOREIGN KEY (brand_id, deal_id) REFERENCES deals (brand_id, id),
   FOREIGN KEY (brand_id, store_id) REFERENCES stores (brand_id, id)
@@ -526,22 +529,67 @@ CREATE TABLE slugs (
   PRIMARY KEY (host, slug_key)
 ) STRICT, WITHOUT ROWID;
 
--- Discount codes of deals, compared without case.
+-- Affiliate groups: a discount rule that codes are made from, as one discount of the shop that carries all of
+-- them (`discount` names it once it is made) or as one for each. `rule` is in JSON, `began_at_ms` stands for
+-- a start that it doesn't name. `problem` says in words what the shop didn't do.
+CREATE TABLE affiliate_groups (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  store_id TEXT NOT NULL,
+  name TEXT NOT NULL,
+  mode TEXT NOT NULL CHECK (mode IN ('one_discount', 'discount_per_code')),
+  rule TEXT NOT NULL CHECK (json_valid(rule)),
+  code_pattern TEXT NOT NULL,
+  ends_with_deal INTEGER NOT NULL CHECK (ends_with_deal IN (0, 1)),
+  discount TEXT,
+  problem TEXT NOT NULL DEFAULT '',
+  began_at_ms INTEGER NOT NULL,
+  archived_at_ms INTEGER,
+  revision INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (brand_id, id),
+  FOREIGN KEY (brand_id, store_id) REFERENCES stores (brand_id, id)
+) STRICT, WITHOUT ROWID;
+
+-- Discount codes of deals, compared without case. A code `counts` from the moment on at which it is in the shop
+-- (or was taken over), and for good: only then orders with it are its deal's, so that one which was never made
+-- catches nobody's. One that failed has its id for a key, and so is in nobody's way. What is `pending` is under
+-- way at the shop. `rule` is its own discount, `group_id` the group whose it is; taken over, it has neither.
+-- `base` is the first spelling, where it is ours, and `attempt` how often another one was tried. `discount` and
+-- `redeem` are the platform's names of it, `in_store` is what the last look there found, `reason` what is in the
+-- way or has changed, in words. `ended`: it was deactivated because its deal was closed.
 CREATE TABLE codes (
   brand_id TEXT NOT NULL,
   code_key TEXT NOT NULL,
   id TEXT NOT NULL,
   deal_id TEXT NOT NULL,
   code TEXT NOT NULL,
-  state TEXT NOT NULL CHECK (state IN ('active')),
   created_at_ms INTEGER NOT NULL,
+  state TEXT NOT NULL DEFAULT 'active' CHECK (state IN ('creating', 'active', 'changed', 'failed', 'deactivated', 'gone')),
+  counts INTEGER NOT NULL DEFAULT 1 CHECK (counts IN (0, 1)),
+  pending INTEGER NOT NULL DEFAULT 0 CHECK (pending IN (0, 1)),
+  store_id TEXT,
+  group_id TEXT,
+  rule TEXT CHECK (json_valid(rule)),
+  base TEXT,
+  attempt INTEGER NOT NULL DEFAULT 0,
+  discount TEXT,
+  redeem TEXT,
+  reason TEXT NOT NULL DEFAULT '',
+  suggestion TEXT,
+  in_store INTEGER CHECK (in_store IN (0, 1)),
+  ends_with_deal INTEGER NOT NULL DEFAULT 0 CHECK (ends_with_deal IN (0, 1)),
+  ended INTEGER NOT NULL DEFAULT 0 CHECK (ended IN (0, 1)),
   PRIMARY KEY (brand_id, code_key),
   FOREIGN KEY (brand_id, deal_id) REFERENCES deals (brand_id, id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX codes_by_deal ON codes (brand_id, deal_id);
-CREATE TRIGGER codes_insert_version AFTER INSERT ON codes BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.brand_id, (SELECT version FROM brands WHERE id = NEW.brand_id), 'code', NEW.code_key, json_object('code_key', NEW.code_key, 'deal', NEW.deal_id)); END;
-CREATE TRIGGER codes_update_version AFTER UPDATE OF deal_id, code_key ON codes BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.brand_id, (SELECT version FROM brands WHERE id = NEW.brand_id), 'code', NEW.code_key, json_object('code_key', NEW.code_key, 'deal', NEW.deal_id)); END;
-CREATE TRIGGER codes_delete_version AFTER DELETE ON codes BEGIN UPDATE brands SET version = version + 1 WHERE id = OLD.brand_id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (OLD.brand_id, (SELECT version FROM brands WHERE id = OLD.brand_id), 'code', OLD.code_key, NULL); END;
+CREATE UNIQUE INDEX codes_by_id ON codes (brand_id, id);
+CREATE INDEX codes_by_discount ON codes (brand_id, discount, id) WHERE discount IS NOT NULL;
+CREATE INDEX codes_by_group ON codes (brand_id, group_id, id) WHERE group_id IS NOT NULL;
+CREATE TRIGGER codes_insert_version AFTER INSERT ON codes WHEN NEW.counts = 1 BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.brand_id, (SELECT version FROM brands WHERE id = NEW.brand_id), 'code', NEW.code_key, json_object('code_key', NEW.code_key, 'deal', NEW.deal_id)); END;
+CREATE TRIGGER codes_update_version AFTER UPDATE OF deal_id, counts ON codes WHEN NEW.counts = 1 AND (NEW.counts <> OLD.counts OR NEW.deal_id <> OLD.deal_id) BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.brand_id, (SELECT version FROM brands WHERE id = NEW.brand_id), 'code', NEW.code_key, json_object('code_key', NEW.code_key, 'deal', NEW.deal_id)); END;
+CREATE TRIGGER codes_delete_version AFTER DELETE ON codes WHEN OLD.counts = 1 BEGIN UPDATE brands SET version = version + 1 WHERE id = OLD.brand_id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (OLD.brand_id, (SELECT version FROM brands WHERE id = OLD.brand_id), 'code', OLD.code_key, NULL); END;
+CREATE TRIGGER codes_that_count_stay BEFORE UPDATE OF code_key, counts ON codes WHEN OLD.counts = 1 AND (NEW.counts = 0 OR NEW.code_key <> OLD.code_key) BEGIN SELECT RAISE(ABORT, 'codes_that_count_stay: constraint failed'); END;
 
 -- Orders: their merged facts, the decision about them, and what was posted for them. The id is
 -- derived from store and platform id, so two first deliveries collide here. `revision` guards
@@ -1169,7 +1217,7 @@ CREATE VIEW deal_facts AS SELECT d.brand_id, d.id, json_object(
   FROM deals d;
 CREATE VIEW code_facts AS SELECT c.brand_id, c.code_key, json_object('code_key', c.code_key,
     'deal', json((SELECT d.facts FROM deal_facts d WHERE d.brand_id = c.brand_id AND d.id = c.deal_id))) AS facts
-  FROM codes c;
+  FROM codes c WHERE c.counts = 1;
 CREATE VIEW link_facts AS SELECT l.brand_id, l.id, l.slug_key, json_object('link', l.id, 'slug_key', l.slug_key,
     'deal', json((SELECT d.facts FROM deal_facts d WHERE d.brand_id = l.brand_id AND d.id = l.deal_id))) AS facts
   FROM links l;

@@ -14,6 +14,8 @@ mod api {
     mod access;
     mod at_once;
     mod bad_input;
+    mod code_import;
+    mod codes;
     mod connecting;
     mod connecting_edges;
     mod conversions;

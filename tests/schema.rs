@@ -108,7 +108,12 @@ fn only_what_decides_orders_is_a_new_version() {
     let version = || db.rows("SELECT version FROM brands")[0]["version"].as_i64().unwrap();
     for (sql, counts) in [
         ("INSERT INTO terms VALUES ('b', 'd', 0, 1, 't', 1000, 0, NULL, '{}', '')", true),
-        ("INSERT INTO codes VALUES ('b', 'x', 'x', 'd', 'X', 'active', 0)", true),
+        (
+            "INSERT INTO codes (brand_id, code_key, id, deal_id, code, created_at_ms, counts, state) VALUES ('b', 'x', 'x', 'd', 'X', 0, 0, 'creating')",
+            false,
+        ),
+        ("UPDATE codes SET state = 'active', counts = 1", true),
+        ("UPDATE codes SET state = 'deactivated', counts = 1, reason = 'x'", false),
         ("DELETE FROM codes", true),
         ("INSERT INTO attribution_rules VALUES ('b', 0, 30, 'code_first', 'last')", true),
         ("UPDATE attribution_rules SET window_days = 7", true),

@@ -115,7 +115,7 @@ pub fn click(data: &[u8]) {
         );
     }
     let (Ok(slug), Ok(target)) = (Slug::parse(&slug), Target::parse(&target)) else { return };
-    let to = location(storefront, target.as_str(), slug.as_str(), &signed, &query);
+    let to = location((storefront, ""), target.as_str(), (slug.as_str(), None), &signed, &query);
     assert!(to.bytes().all(|b| b.is_ascii_graphic()), "{to}");
     let rest = to.strip_prefix(storefront).expect("the storefront");
     assert!(rest.starts_with('/') && !rest.starts_with("//"), "{to}");

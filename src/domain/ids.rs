@@ -148,6 +148,8 @@ kinds! {
     Link, LinkId, "link";
     /// A discount code of a deal.
     Code, CodeId, "code";
+    /// A discount rule that codes are made from.
+    Group, GroupId, "group";
     /// An order of a store.
     Order, OrderId, "order";
     /// A brand's API key.

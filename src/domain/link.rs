@@ -177,16 +177,44 @@ pub fn is_host(name: &str) -> bool {
         && name.rsplit('.').next().is_some_and(|tld| tld.bytes().any(|b| b.is_ascii_alphabetic()))
 }
 
+/// The path under which a Shopify shop applies a code and goes on to what follows; '' where it can't.
+#[must_use]
+pub fn applying(code: &str) -> String {
+    // Browsers take these for steps in a path, however they are encoded.
+    if matches!(code, "." | "..") {
+        return String::new();
+    }
+    let mut path = String::from("/discount/");
+    for byte in code.bytes() {
+        percent_encode(byte, &mut path);
+    }
+    path.push_str("?redirect=");
+    path
+}
+
+fn percent_encode(byte: u8, out: &mut String) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~') {
+        out.push(char::from(byte));
+        return;
+    }
+    out.push('%');
+    for nibble in [byte >> 4, byte & 15] {
+        out.push(HEX.get(usize::from(nibble)).copied().map_or('0', char::from));
+    }
+}
+
 /// The address that a visitor is sent to: storefront and target with `ref` and `click_id`; the
 /// target's own query and the visitor's stay, but never replace these two. `query` is the
 /// visitor's raw query without the question mark. `affiliate` is the parameter and the ref code by which
 /// another affiliate programme on the storefront knows whose visitor it is: called `ref`, it stands for
-/// the slug, and the click id still says which link.
+/// the slug, and the click id still says which link. With `through` ([`applying`]) the shop applies a
+/// code on the way there: all of the address after the storefront is its parameter then.
 ///
 /// Bytes of the visitor's query that may not stand in a header or address are dropped.
 #[must_use]
 pub fn location(
-    storefront: &str,
+    (storefront, through): (&str, &str),
     target: &str,
     (slug, affiliate): (&str, Option<(&str, &str)>),
     click_id: &str,
@@ -197,7 +225,7 @@ pub fn location(
     let mut to = String::with_capacity(
         storefront.len() + target.len() + slug.len() + click_id.len() + query.len() + 24,
     );
-    to.push_str(storefront);
+    to.push_str(if through.is_empty() { storefront } else { "" });
     to.push_str(path);
     let mut separator = '?';
     for pair in own.split('&').chain(query.split('&')) {
@@ -222,7 +250,21 @@ pub fn location(
     }
     to.push_str("&click_id=");
     to.push_str(click_id);
-    to
+    if through.is_empty() { to } else { redirected(storefront, through, &to) }
+}
+
+/// An address that goes through another one, whose last parameter it is.
+fn redirected(storefront: &str, through: &str, to: &str) -> String {
+    let mut address = [storefront, through].concat();
+    address.reserve(to.len() + 60);
+    for byte in to.bytes() {
+        if byte == b'/' {
+            address.push('/');
+        } else {
+            percent_encode(byte, &mut address);
+        }
+    }
+    address
 }
 
 fn may_stand_in_a_query(c: char) -> bool {
@@ -351,7 +393,9 @@ mod tests {
 
     #[test]
     fn the_location_keeps_queries_but_never_other_refs() {
-        let to = |target, query| location("https://s.example", target, ("anna", None), "ID", query);
+        let to = |target, query| {
+            location(("https://s.example", ""), target, ("anna", None), "ID", query)
+        };
         assert_eq!(to("/", ""), "https://s.example/?ref=anna&click_id=ID");
         assert_eq!(to("/p?v=1", "utm=x"), "https://s.example/p?v=1&utm=x&ref=anna&click_id=ID");
         assert_eq!(
@@ -372,13 +416,60 @@ mod tests {
     #[test]
     fn another_programme_knows_its_affiliate_by_its_own_parameter() {
         let to = |affiliate, query| {
-            location("https://s.example", "/p", ("anna", Some(affiliate)), "ID", query)
+            location(("https://s.example", ""), "/p", ("anna", Some(affiliate)), "ID", query)
         };
         assert_eq!(to(("ref", "gf7"), "ref=eve"), "https://s.example/p?ref=gf7&click_id=ID");
         assert_eq!(
             to(("aff", "gf7"), "aff=eve&%61ff=eve&AFF=eve&a=b"),
             "https://s.example/p?a=b&ref=anna&aff=gf7&click_id=ID"
         );
+    }
+
+    #[test]
+    fn a_code_is_applied_on_the_way_and_nothing_leaves_the_shop() {
+        let to = |code: &str, target, query| {
+            location(
+                ("https://s.example", &applying(code)),
+                target,
+                ("anna", None),
+                "a.b_c~d",
+                query,
+            )
+        };
+        assert_eq!(
+            to("ANNA10", "/products/x?v=1", ""),
+            "https://s.example/discount/ANNA10?redirect=/products/x%3Fv%3D1%26ref%3Danna%26click_id%3Da%2Eb_c~d"
+        );
+        assert!(
+            to("A", "/", "utm=a%20b&ref=eve")
+                .ends_with("=/%3Futm%3Da%2520b%26ref%3Danna%26click_id%3Da%2Eb_c~d")
+        );
+        // Codes that were taken over may be any text; none changes the path, the host or the parameter.
+        for code in [
+            "../admin",
+            "A/B",
+            "a b",
+            "?redirect=//evil.test",
+            "A&redirect=//evil.test",
+            "#x",
+            "%2F",
+            "ä\u{202e}",
+            "\r\nX: y",
+            "...",
+        ] {
+            let address = to(code, "/x", "redirect=//evil.test&next=\\evil");
+            let rest = address.strip_prefix("https://s.example/discount/").unwrap();
+            let (path, query) = rest.split_once('?').unwrap();
+            assert_eq!(percent_decode(path), code);
+            assert!(
+                path.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_~%".contains(&b)),
+                "{path}"
+            );
+            assert_eq!(query.matches("redirect=").count(), 1, "{query}");
+            assert!(query.starts_with("redirect=/x%3F"), "{query}");
+            assert!(!query.contains(['&', '#', ' ', '\r', '\n', '\\', '?']), "{query}");
+        }
+        assert_eq!(to("..", "/", ""), "https://s.example/?ref=anna&click_id=a.b_c~d");
     }
 
     #[test]

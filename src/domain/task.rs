@@ -21,6 +21,16 @@ pub enum Kind {
     GoaffproSync,
     /// Have GoAffPro make an affiliate that a deal asked for.
     GoaffproAffiliate,
+    /// Make a discount for one code: subject its id.
+    MakeCode,
+    /// Put a group's codes into its discount: subject its id.
+    AddCodes,
+    /// Switch a code on or off: subject its id.
+    SwitchCode,
+    /// Change what was made from a group's rule: subject its id.
+    ChangeGroup,
+    /// Look what became of codes: all, one, or those of a discount of the platform's.
+    LookAtCodes,
 }
 
 impl Kind {
@@ -36,6 +46,11 @@ impl Kind {
             Self::AskJourneys => "ask_journeys",
             Self::GoaffproSync => "goaffpro_sync",
             Self::GoaffproAffiliate => "goaffpro_affiliate",
+            Self::MakeCode => "make_code",
+            Self::AddCodes => "add_codes",
+            Self::SwitchCode => "switch_code",
+            Self::ChangeGroup => "change_group",
+            Self::LookAtCodes => "look_at_codes",
         }
     }
 
@@ -49,7 +64,12 @@ impl Kind {
             | Self::CompareDays
             | Self::RefetchOrder
             | Self::AskJourneys
-            | Self::GoaffproAffiliate => false,
+            | Self::GoaffproAffiliate
+            | Self::MakeCode
+            | Self::AddCodes
+            | Self::SwitchCode
+            | Self::ChangeGroup
+            | Self::LookAtCodes => false,
             Self::GoaffproSync => true,
         }
     }

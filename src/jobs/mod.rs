@@ -3,11 +3,14 @@
 //! Every job is safe to run twice and at the same time as another run of itself, and records its
 //! last run for `GET /v1/status`.
 
+pub mod code_watch;
+pub mod codes;
 pub mod connecting;
 pub mod domains;
 pub mod drafts;
 pub mod fees;
 pub mod goaffpro;
+pub mod group_codes;
 pub mod hostnames;
 pub mod mail;
 pub mod order;
@@ -41,7 +44,7 @@ const QUARANTINE_BODY_MS: Millis = 14 * 24 * 3_600_000;
 
 /// Runs what is due in the minute a trigger was meant for: sealing, and stores to be looked at, every five
 /// minutes; what is due at stores; releases,
-/// expiry, re-wrapping, tiers, planned fees and drafts of payouts every hour, old mails and retention
+/// expiry, re-wrapping, tiers, planned fees and drafts of payouts every hour, old mails, retention and a look at codes
 /// every night (minutes apart, for each run has its own share of queries); redactions, mails and payments
 /// that wait every minute; domain checks, which
 /// may wait for other hosts, every minute and last.
@@ -63,6 +66,9 @@ pub async fn run_due(app: &App, scheduled_ms: Millis) {
         }
         7 => recorded(app, "post_fees", Box::pin(fees::post_due(app))).await,
         8 => recorded(app, "draft_payouts", Box::pin(drafts::draft_due(app))).await,
+        11 if minute % DAY_MINUTES == 11 => {
+            recorded(app, "watch_codes", Box::pin(code_watch::watch_all(app))).await;
+        }
         _ => (),
     }
     if minute % 5 == 1 {
@@ -85,6 +91,7 @@ pub async fn run_all(app: &App) {
     recorded(app, "tiers", Box::pin(tiers::climb_all(app))).await;
     recorded(app, "post_fees", Box::pin(fees::post_due(app))).await;
     recorded(app, "draft_payouts", Box::pin(drafts::draft_due(app))).await;
+    recorded(app, "watch_codes", Box::pin(code_watch::watch_all(app))).await;
     recorded(app, "seal_ledger", Box::pin(seal::seal_all(app))).await;
     recorded(app, "expire_quarantine", Box::pin(expire_quarantine(app))).await;
     recorded(app, "rewrap", Box::pin(rewrap::rewrap_all(app))).await;

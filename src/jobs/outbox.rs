@@ -32,6 +32,9 @@ const WAIT_MS: u32 = 500;
 /// A store that doesn't let us in is tried again so much later.
 const LOCKED_OUT_MS: Millis = 3_600_000;
 
+/// A run goes on after so many steps that were made of what had changed meanwhile.
+const MOST_LOST: u32 = 10;
+
 /// What a step came to.
 pub enum Step {
     /// The task is done; the statements belong to it.
@@ -111,6 +114,11 @@ impl<'a> Work<'a> {
         Ok(self.admin.insert(admin))
     }
 
+    /// Whether nobody else works here by now.
+    async fn still_holds(&self) -> bool {
+        self.app.db().run(vec![self.hold()]).await.is_ok()
+    }
+
     /// Says again that we work here, beside what a long step writes.
     #[must_use]
     pub fn hold(&self) -> Statement {
@@ -174,7 +182,7 @@ async fn run(app: &App, brand: BrandId, store: StoreId, begun_ms: Millis) -> Res
         return Ok(0);
     }
     let mut work = Work { app, brand, store, lease, admin: None };
-    let mut steps = 0;
+    let (mut steps, mut lost) = (0, 0);
     let done = loop {
         if app.now_ms() - begun_ms >= LONGEST_RUN_MS {
             break Ok(steps);
@@ -183,6 +191,9 @@ async fn run(app: &App, brand: BrandId, store: StoreId, begun_ms: Millis) -> Res
             Ok(Some(task)) => match step(&mut work, &task).await {
                 Ok(()) => steps += 1,
                 // The task changed meanwhile, or somebody else works here.
+                Err(DbError::Constraint(_)) if lost < MOST_LOST && work.still_holds().await => {
+                    lost += 1;
+                }
                 Err(DbError::Constraint(_)) => break Ok(steps),
                 Err(error) => break Err(error),
             },
@@ -249,6 +260,8 @@ async fn hindered(work: &Work<'_>, task: &TaskRow, trouble: Trouble) -> Result<(
     }
     if state == "failed" {
         statements.extend(given_up(work, task, &after.told));
+    } else {
+        statements.extend(super::codes::waits(work, task, &trouble));
     }
     commit(work, task, &after, statements).await
 }
@@ -276,13 +289,18 @@ async fn handle(work: &mut Work<'_>, task: &TaskRow) -> Result<Step, Failed> {
         | Kind::AskJourneys => super::sync::handle(work, task).await,
         Kind::GoaffproSync => super::goaffpro::step(work, &task.subject, &task.payload).await,
         Kind::GoaffproAffiliate => super::goaffpro::create(work, &task.subject).await,
+        Kind::MakeCode => super::codes::make(work, task).await,
+        Kind::AddCodes => super::group_codes::add(work, task).await,
+        Kind::SwitchCode => super::codes::switch(work, task).await,
+        Kind::ChangeGroup => super::codes::change_group(work, task).await,
+        Kind::LookAtCodes => super::code_watch::look(work, task).await,
     }
 }
 
 /// What else changes when a task is given up: one line per kind that has something to show for it.
 fn given_up(work: &Work<'_>, task: &TaskRow, words: &str) -> Vec<Statement> {
     match task.kind {
-        Kind::RegisterWebhooks | Kind::GoaffproSync => Vec::new(),
+        Kind::RegisterWebhooks | Kind::GoaffproSync | Kind::LookAtCodes => Vec::new(),
         kind @ (Kind::Backfill
         | Kind::Reconcile
         | Kind::CompareDays
@@ -292,6 +310,9 @@ fn given_up(work: &Work<'_>, task: &TaskRow, words: &str) -> Vec<Statement> {
         }
         Kind::GoaffproAffiliate => {
             super::goaffpro::given_up(work.brand, work.store, &task.subject, words)
+        }
+        Kind::MakeCode | Kind::AddCodes | Kind::SwitchCode | Kind::ChangeGroup => {
+            super::codes::given_up(work, task, words)
         }
     }
 }

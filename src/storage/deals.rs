@@ -1,6 +1,7 @@
 //! Deals and the versions of their terms.
 
 use super::brands;
+use super::codes::CodeRow;
 use super::{Database, Freshness, Page, Reading, Statement, bind, json_list, row, statements};
 use crate::domain::ids::{BrandId, CampaignId, CodeId, CreatorId, DealId, LinkId, TermsId};
 use crate::domain::json::{json, list_of};
@@ -48,9 +49,12 @@ SELECT d.id, d.creator_id, d.campaign_id, d.stage, d.tags, d.closed_at_ms, d.rev
      FROM terms t WHERE t.brand_id = ?1 AND t.deal_id = d.id AND t.starts_at_ms > ?3
      ORDER BY t.starts_at_ms, t.version DESC LIMIT 1) AS next_terms,
   (SELECT json_group_array(json_object('id', l.id, 'slug', l.slug, 'target', l.target,
-       'host', l.host, 'closed_at_ms', l.closed_at_ms))
+       'host', l.host, 'closed_at_ms', l.closed_at_ms, 'code_id', l.code_id))
      FROM links l INDEXED BY links_by_deal WHERE l.brand_id = ?1 AND l.deal_id = d.id) AS links,
-  (SELECT json_group_array(json_object('id', k.id, 'code', k.code, 'state', k.state))
+  (SELECT json_group_array(json_object('id', k.id, 'deal_id', k.deal_id, 'code', k.code, 'state', k.state,
+       'pending', k.pending, 'store_id', k.store_id, 'group_id', k.group_id, 'rule', json(k.rule),
+       'reason', k.reason, 'suggestion', k.suggestion, 'in_store', k.in_store,
+       'ends_with_deal', k.ends_with_deal, 'created_at_ms', k.created_at_ms))
      FROM codes k INDEXED BY codes_by_deal WHERE k.brand_id = ?1 AND k.deal_id = d.id) AS codes
 FROM json_each(?2) j CROSS JOIN deals d ON d.brand_id = ?1 AND d.id = j.value
 CROSS JOIN campaigns c ON c.brand_id = ?1 AND c.id = d.campaign_id ORDER BY d.id";
@@ -113,7 +117,7 @@ row! {
         /// Its links.
         pub links: Vec<DealLink>,
         /// Its codes.
-        pub codes: Vec<DealCode>,
+        pub codes: Vec<CodeRow>,
     }
 }
 
@@ -150,19 +154,8 @@ row! {
         pub host: String,
         /// When it was closed, if it is.
         pub closed_at_ms: Option<Millis>,
-    }
-}
-
-row! {
-    /// A code of a deal.
-    #[derive(Debug, Clone, PartialEq, Eq)]
-    pub struct DealCode {
-        /// Its id.
-        pub id: CodeId,
-        /// The code.
-        pub code: String,
-        /// `active`
-        pub state: String,
+        /// The code that it applies.
+        pub code_id: Option<CodeId>,
     }
 }
 

@@ -7,6 +7,7 @@ use super::DbError;
 use super::rows::{Columns, FromColumn, FromRow, from_json, spelling};
 use crate::domain::attribution::{Candidate, Decision, Method, Outcome, Reason, Winner};
 use crate::domain::decimal::Decimal;
+use crate::domain::discount::{Buy, Combines, Discount, Items, Kind as DiscountKind, Minimum};
 use crate::domain::dispute::{Dispute, DisputeState};
 use crate::domain::merkle::Frontier;
 use crate::domain::money::{Currency, Money};
@@ -76,6 +77,15 @@ reads! {
         month_cap = default,
     }
     RateRule { label = default, products = default, customer = default, rate }
+    Discount {
+        kind, percent = default, amount = default, on, buy = default, get_quantity = default, minimum,
+        starts_at_ms = default, ends_at_ms = default, usage_limit = default, once_per_customer,
+        combines,
+    }
+    Items { products = default, collections = default }
+    Buy { quantity, on }
+    Minimum { subtotal = default, quantity = default }
+    Combines { order, product, shipping }
     Seen { customer_index = default, month_left_minor = default }
 }
 
@@ -86,6 +96,12 @@ spelling!(Payment {
     PartiallyRefunded = "partially_refunded",
     Refunded = "refunded",
     Voided = "voided",
+});
+spelling!(DiscountKind {
+    Percentage = "percentage",
+    Amount = "amount",
+    BuyXGetY = "buy_x_get_y",
+    FreeShipping = "free_shipping",
 });
 spelling!(Customer { New = "new", Returning = "returning" });
 spelling!(Method { Code = "code", Link = "link", Hand = "hand", Affiliate = "affiliate", Journey = "journey" });
@@ -215,6 +231,8 @@ mod tests {
         survive(&[DisputeState::Open, DisputeState::Won, DisputeState::Lost]);
         survive(&[Method::Code, Method::Link]);
         survive(&[Customer::New, Customer::Returning]);
+        survive(&[DiscountKind::Percentage, DiscountKind::Amount]);
+        survive(&[DiscountKind::BuyXGetY, DiscountKind::FreeShipping]);
         survive(&[Outcome::Won, Outcome::Lost]);
         survive(&[R::Won, R::LowerPrecedence, R::OlderClick, R::SmallerDiscount]);
         survive(&[R::OutsideWindow, R::BadSignature, R::NotACodeApplication, R::DealClosed]);

@@ -1,4 +1,4 @@
-//! Links, the slugs they are served under, and codes.
+//! Links, and the slugs they are served under.
 
 use super::{Database, Freshness, Reading, Statement, bind, json_list, row, statements};
 use crate::domain::ids::{BrandId, CodeId, DealId, LinkId, StoreId};
@@ -6,27 +6,30 @@ use crate::domain::time::Millis;
 
 statements! {
     INSERT = "
-INSERT INTO links (brand_id, id, deal_id, store_id, slug, slug_key, host, target, created_at_ms)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+INSERT INTO links (brand_id, id, deal_id, store_id, slug, slug_key, host, target, created_at_ms, code_id)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 
     INSERT_SLUG = "INSERT INTO slugs (brand_id, host, slug_key, link_id) VALUES (?1, ?2, ?3, ?4)";
 
-    /// What is NULL stays; ?4 is 1 to close (once), 0 to open, at ?5.
+    /// What is NULL stays; ?4 is 1 to close (once), 0 to open, at ?5; ?6 the code to apply, '' for none.
     UPDATE = "
 UPDATE links SET target = coalesce(?3, target), closed_at_ms = CASE ?4
-  WHEN 1 THEN coalesce(closed_at_ms, ?5) WHEN 0 THEN NULL ELSE closed_at_ms END
+  WHEN 1 THEN coalesce(closed_at_ms, ?5) WHEN 0 THEN NULL ELSE closed_at_ms END,
+  code_id = nullif(coalesce(?6, code_id), '')
 WHERE brand_id = ?1 AND id = ?2";
 
     FIND = "
-SELECT id, deal_id, slug, target, host, closed_at_ms FROM links WHERE brand_id = ?1 AND id = ?2";
+SELECT id, deal_id, slug, target, host, closed_at_ms, code_id FROM links WHERE brand_id = ?1 AND id = ?2";
 
-    /// ?1 host, ?2 slug: what a redirect needs, in one read of four rows.
+    /// ?1 host, ?2 slug: what a redirect needs, in one read of four rows; a code that it applies is two more.
     RESOLVE = "
 SELECT l.brand_id, l.id, l.deal_id, l.slug, l.target, l.closed_at_ms, t.storefront_url, b.timezone,
   CASE t.platform WHEN 'goaffpro' THEN (SELECT json_array(g.ref_parameter, a.ref_codes ->> '$[0]')
     FROM goaffpro_stores g CROSS JOIN affiliates a ON a.brand_id = g.brand_id AND a.deal_id = l.deal_id
       AND a.store_id = g.store_id AND a.ref_codes ->> '$[0]' IS NOT NULL
-    WHERE g.brand_id = l.brand_id AND g.store_id = l.store_id) END AS affiliate
+    WHERE g.brand_id = l.brand_id AND g.store_id = l.store_id) END AS affiliate,
+  CASE WHEN l.code_id IS NOT NULL AND t.platform = 'shopify' THEN (SELECT k.code FROM codes k INDEXED BY codes_by_id
+    WHERE k.brand_id = l.brand_id AND k.id = l.code_id AND k.state IN ('active', 'changed')) END AS code
 FROM slugs s JOIN links l ON l.brand_id = s.brand_id AND l.id = s.link_id
 JOIN stores t ON t.brand_id = l.brand_id AND t.id = l.store_id
 JOIN brands b ON b.id = l.brand_id
@@ -39,7 +42,9 @@ SELECT j.value AS key, l.brand_id, l.id, l.deal_id, l.slug, l.target,
   CASE t.platform WHEN 'goaffpro' THEN (SELECT json_array(g.ref_parameter, a.ref_codes ->> '$[0]')
     FROM goaffpro_stores g CROSS JOIN affiliates a ON a.brand_id = g.brand_id AND a.deal_id = l.deal_id
       AND a.store_id = g.store_id AND a.ref_codes ->> '$[0]' IS NOT NULL
-    WHERE g.brand_id = l.brand_id AND g.store_id = l.store_id) END AS affiliate
+    WHERE g.brand_id = l.brand_id AND g.store_id = l.store_id) END AS affiliate,
+  CASE WHEN l.code_id IS NOT NULL AND t.platform = 'shopify' THEN (SELECT k.code FROM codes k INDEXED BY codes_by_id
+    WHERE k.brand_id = l.brand_id AND k.id = l.code_id AND k.state IN ('active', 'changed')) END AS code
 FROM json_each(?1) j
 CROSS JOIN slugs s ON s.host = substr(j.value, 1, instr(j.value, '/') - 1)
   AND s.slug_key = substr(j.value, instr(j.value, '/') + 1)
@@ -51,10 +56,6 @@ CROSS JOIN brands b ON b.id = l.brand_id ORDER BY j.key";
 SELECT s.host FROM links l JOIN hosts h ON h.brand_id = ?1
 JOIN slugs s ON s.host = h.host AND s.slug_key = l.slug_key
 WHERE l.brand_id = ?1 AND l.id = ?2 UNION SELECT ''";
-
-    INSERT_CODE = "
-INSERT INTO codes (brand_id, code_key, id, deal_id, code, state, created_at_ms)
-VALUES (?1, ?2, ?3, ?4, ?5, 'active', ?6)";
 }
 
 /// A link to be stored.
@@ -74,6 +75,8 @@ pub struct NewLink<'a> {
     pub host: &'a str,
     /// Where it leads.
     pub target: &'a str,
+    /// The code that it applies.
+    pub code: Option<CodeId>,
 }
 
 /// Stores a link and its slug; a slug that is taken aborts both.
@@ -91,6 +94,7 @@ pub fn insert(brand: BrandId, link: &NewLink<'_>, now_ms: Millis) -> Vec<Stateme
             link.host,
             link.target,
             now_ms,
+            link.code,
         ),
         bind!(INSERT_SLUG, brand, link.host, link.slug_key, link.id),
     ]
@@ -112,6 +116,8 @@ row! {
         pub host: String,
         /// When it was closed, if it is.
         pub closed_at_ms: Option<Millis>,
+        /// The code that it applies.
+        pub code_id: Option<CodeId>,
     }
 }
 
@@ -123,16 +129,19 @@ pub fn find(db: &dyn Database, brand: BrandId, id: LinkId) -> Reading<'_, Option
     db.first(bind!(FIND, brand, id))
 }
 
-/// Changes what is given of a link: its target, and whether it is closed.
+/// Changes what is given of a link: its target, whether it is closed, and the code that it applies (none of
+/// `Some(None)`).
 #[must_use]
 pub fn update(
     brand: BrandId,
     id: LinkId,
     target: Option<&str>,
     closed: Option<bool>,
+    code: Option<Option<CodeId>>,
     now_ms: Millis,
 ) -> Statement {
-    bind!(UPDATE, brand, id, target, closed, now_ms)
+    let code = code.map(|code| code.map_or(String::new(), |id| id.to_string()));
+    bind!(UPDATE, brand, id, target, closed, now_ms, code)
 }
 
 row! {
@@ -157,6 +166,8 @@ row! {
         pub timezone: String,
         /// For a store on GoAffPro a list of two: the site's parameter and the ref code of the deal's affiliate.
         pub affiliate: Option<Vec<String>>,
+        /// The code that it applies, if that works and the shop can.
+        pub code: Option<String>,
     }
 }
 
@@ -185,18 +196,6 @@ pub fn resolve_all<'a>(
         let keys = rows.column("key")?;
         Ok(keys.into_iter().zip(rows.all()?).collect())
     })
-}
-
-/// Stores a code; one that another deal has aborts.
-#[must_use]
-pub fn insert_code(
-    brand: BrandId,
-    id: CodeId,
-    deal: DealId,
-    code: &str,
-    now_ms: Millis,
-) -> Statement {
-    bind!(INSERT_CODE, brand, crate::domain::attribution::code_key(code), id, deal, code, now_ms)
 }
 
 /// The hosts that serve a link.

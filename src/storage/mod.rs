@@ -13,11 +13,14 @@ pub mod brands;
 pub mod claims;
 pub mod click_counter;
 pub mod clicks;
+pub mod code_work;
+pub mod codes;
 pub mod creators;
 pub mod deals;
 pub mod export;
 pub mod fees;
 pub mod goaffpro;
+pub mod groups;
 pub mod hosts;
 pub mod jobs;
 pub mod kept;
@@ -209,12 +212,15 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("brands", brands::STATEMENTS),
         ("claims", claims::STATEMENTS),
         ("clicks", clicks::STATEMENTS),
+        ("code_work", code_work::STATEMENTS),
+        ("codes", codes::STATEMENTS),
         ("creators", creators::STATEMENTS),
         ("deals", deals::STATEMENTS),
         ("export", export::STATEMENTS),
         ("fees", fees::STATEMENTS),
         ("hosts", hosts::STATEMENTS),
         ("goaffpro", goaffpro::STATEMENTS),
+        ("groups", groups::STATEMENTS),
         ("jobs", jobs::STATEMENTS),
         ("ledger", ledger::STATEMENTS),
         ("links", links::STATEMENTS),

@@ -83,6 +83,11 @@ spelling!(Kind {
     AskJourneys = "ask_journeys",
     GoaffproSync = "goaffpro_sync",
     GoaffproAffiliate = "goaffpro_affiliate",
+    MakeCode = "make_code",
+    AddCodes = "add_codes",
+    SwitchCode = "switch_code",
+    ChangeGroup = "change_group",
+    LookAtCodes = "look_at_codes",
 });
 
 row! {

@@ -43,6 +43,7 @@ WHERE d.brand_id = ?1 AND d.creator_id = ?2 AND l.id > ?3 ORDER BY l.id LIMIT ?4
 
     CODES = "
 SELECT k.id AS key, json_object('id', k.id, 'deal_id', k.deal_id, 'code', k.code,
+  'state', k.state, 'reason', k.reason, 'suggestion', k.suggestion,
   'created_at', strftime('%FT%TZ', k.created_at_ms / 1000, 'unixepoch')) AS record
 FROM deals d JOIN codes k ON k.brand_id = d.brand_id AND k.deal_id = d.id
 WHERE d.brand_id = ?1 AND d.creator_id = ?2 AND k.id > ?3 ORDER BY k.id LIMIT ?4";

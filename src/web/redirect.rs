@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::app::App;
 use crate::domain::ids::{BrandId, DealId, LinkId};
 use crate::domain::json::json;
-use crate::domain::link::{Target, is_slug, location, parse_origin};
+use crate::domain::link::{Target, applying, is_slug, location, parse_origin};
 use crate::domain::time::{Day, Millis, Zone};
 use crate::error::{Error, Result};
 use crate::partners::goaffpro::is_ref_code;
@@ -42,6 +42,8 @@ pub struct Destination {
     pub target: String,
     /// The parameter and the ref code by which another affiliate programme there knows whose visitor it is.
     pub affiliate: Option<(String, String)>,
+    /// Where it leads first, so that the shop applies the deal's code: `/discount/ANNA10?redirect=`.
+    pub through: String,
     /// The link is closed: it leads to the home page and counts nothing.
     pub closed: bool,
     zone: Zone,
@@ -68,6 +70,7 @@ impl Destination {
             // What isn't plain was put there by nobody's API.
             affiliate: resolved.affiliate.and_then(plain),
             closed: resolved.closed_at_ms.is_some(),
+            through: resolved.code.as_deref().map(applying).unwrap_or_default(),
             today: (today, zone.start_of(today.plus(1))),
             zone,
         })
@@ -203,7 +206,8 @@ fn answer(
     }
     let click_id = app.config.click_keys.sign(d.link, now_ms, nonce);
     let affiliate = d.affiliate.as_ref().map(|(name, code)| (name.as_str(), code.as_str()));
-    let location = location(&d.storefront, &d.target, (&d.slug, affiliate), &click_id, query);
+    let shop = (d.storefront.as_str(), d.through.as_str());
+    let location = location(shop, &d.target, (&d.slug, affiliate), &click_id, query);
     Redirected::To { location, counted: Some(d), refresh }
 }
 

@@ -17,6 +17,7 @@ use crate::domain::merkle::hex;
 use crate::domain::order::Delivery;
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
+use crate::jobs::code_watch;
 use crate::jobs::order::{self, Ingested};
 use crate::jobs::{connecting, privacy};
 use crate::partners::shopify::{News, Parsed, parse, verify};
@@ -68,6 +69,9 @@ pub async fn deliver(
         }
         Ok(Parsed::Delivery(delivery)) => keep(app, brand, store, delivery, body).await?,
         Ok(Parsed::News(news)) => heed(app, known, &news).await?,
+        Ok(Parsed::Discount(discount)) => {
+            code_watch::hint(app, brand, store, &discount).await.map_err(|_| NOT_KEPT)?;
+        }
         Ok(Parsed::Irrelevant) => {
             app.log.write(&json!({ "event": "webhook_irrelevant", "store": store }));
         }

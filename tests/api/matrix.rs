@@ -28,6 +28,8 @@ struct Brand {
     deal: String,
     neighbour: String,
     link: String,
+    group: String,
+    code: String,
     order: String,
     quarantined: String,
     key_id: String,
@@ -107,6 +109,10 @@ impl Brand {
         let get = async |path: &str| product.call("GET", path, None, &key).await.expect(200);
         let order = id(&get(&format!("/v1/orders?deal_id={deal}")).await["data"][0]);
         let quarantined = id(&get("/v1/quarantine").await["data"][0]);
+        let code = id(&get(&format!("/v1/codes?deal_id={deal}")).await["data"][0]);
+        let group = json!({ "name": word, "mode": "one_discount",
+            "discount": { "kind": "percentage", "percent": "10" } });
+        let group = id(&post("/v1/affiliate-groups", group).await);
         let spare = post("/v1/keys", json!({ "name": word, "scopes": ["read"] })).await;
         let invite = async |role: &str, seed: u8| {
             let email = format!("{word}-{role}@casa.example");
@@ -149,6 +155,8 @@ impl Brand {
             campaign,
             neighbour,
             link,
+            group,
+            code,
             order,
             quarantined,
             key_id: id(&spare["key"]),
@@ -175,6 +183,8 @@ impl Brand {
             r if r.starts_with("/v1/creators/") => &self.creator,
             r if r.starts_with("/v1/campaigns/") => &self.campaign,
             r if r.starts_with("/v1/links/") => &self.link,
+            r if r.starts_with("/v1/affiliate-groups/") => &self.group,
+            r if r.starts_with("/v1/codes/") => &self.code,
             r if r.starts_with("/v1/orders/") => &self.order,
             r if r.starts_with("/v1/claims/") => &self.claim,
             _ => &self.deal,
@@ -199,6 +209,11 @@ impl Brand {
             (_, "/v1/deals/{id}/codes") => {
                 Some(json!({ "code": "STOLEN", "create_in_store": false }))
             }
+            (_, "/v1/affiliate-groups") => Some(json!({ "name": "x", "mode": "one_discount",
+                "discount": { "kind": "percentage", "percent": "99" } })),
+            (_, "/v1/affiliate-groups/{id}") => Some(json!({ "name": "stolen" })),
+            (_, "/v1/affiliate-groups/{id}/codes") => Some(json!({ "deal_ids": [self.deal] })),
+            (_, "/v1/codes/{id}") => Some(json!({ "state": "deactivated" })),
             (_, "/v1/deals/{id}/links") => Some(json!({ "slug": "stolen" })),
             (_, "/v1/links/{id}") => Some(json!({ "state": "closed" })),
             (_, "/v1/conversions") => Some(json!({ "store_id": self.store, "external_id": CANARY,

@@ -79,6 +79,7 @@ const bodies = ({ mark, creator, campaign }) => ({
   'POST /v1/deals/{id}/terms': { commission_percent: '15' },
   'POST /v1/deals/{id}/links': { target: '/products/x' },
   'POST /v1/deals/{id}/codes': { code: 'MORE', create_in_store: false },
+  'POST /v1/affiliate-groups': { name: 'Autumn', mode: 'one_discount', discount: { kind: 'percentage', percent: '10' } },
   'PATCH /v1/links/{id}': { target: '/products/y' },
   'POST /v1/orders/{id}/move': { deal_id: null, reason: 'agreed' },
   'POST /v1/orders/{id}/disputes': { state: 'won' },

@@ -101,7 +101,7 @@ describe('a programme from its first day to a creator’s earnings', () => {
         links.map((l) => l.url),
         [(await p.client.get(`/v1/links/${p.link.id}`)).url],
       );
-      assert.deepEqual(codes, [{ code: 'ANNA10' }]);
+      assert.deepEqual(codes, [{ code: 'ANNA10', state: 'active' }]);
       assert.deepEqual(rest, {
         id: p.deal.id,
         brand: p.brand.name,
@@ -849,6 +849,7 @@ describe('the books', () => {
       ['send_payouts', true],
       ['tiers', true],
       ['verify_domains', true],
+      ['watch_codes', true],
     ]);
     assert.equal(status.unsealed_age_seconds, null);
   });

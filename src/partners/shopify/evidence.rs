@@ -103,7 +103,25 @@ impl<'a> Landing<'a> {
     pub fn of(page: &'a str) -> Self {
         let mut landing = Self { clicks: Vec::new(), reference: None };
         let page = page.split_once('#').map_or(page, |(before, _)| before);
-        let query = page.split_once('?').map_or("", |(_, query)| query);
+        let (path, query) = page.split_once('?').unwrap_or((page, ""));
+        landing.take(query);
+        // Who comes by a link that applies a code lands on the page that does so first.
+        let through = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "redirect");
+        if let Some((_, inner)) = through.filter(|_| path.contains("/discount/")) {
+            let inner = inner.into_owned();
+            let inner = inner.split_once('#').map_or(inner.as_str(), |(before, _)| before);
+            let query = inner.split_once('?').map_or("", |(_, query)| query);
+            let mut further = Landing { clicks: Vec::new(), reference: None };
+            further.take(query);
+            let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+            landing.clicks.extend(further.clicks.into_iter().map(owned));
+            landing.reference = landing.reference.or(further.reference.map(owned));
+        }
+        landing
+    }
+
+    fn take(&mut self, query: &'a str) {
+        let landing = self;
         let pairs = form_urlencoded::parse(query.as_bytes()).filter(|(_, value)| !value.is_empty());
         for (name, value) in pairs {
             match name.as_ref() {
@@ -112,7 +130,6 @@ impl<'a> Landing<'a> {
                 _ => (),
             }
         }
-        landing
     }
 
     /// Its click ids, as far as one can be that long.

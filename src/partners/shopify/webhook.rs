@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use super::admin::discounts::gid;
 use super::news::{self, News};
 use super::objects::read;
 use super::payload::{Body, Kind, Shape, all};
@@ -22,6 +23,8 @@ pub enum Parsed {
     Privacy(privacy::Request),
     /// It tells something of the app itself.
     News(News),
+    /// Something became of a discount: a hint to look at it, by the platform's name of it.
+    Discount(String),
     /// Another topic: acknowledged, nothing is stored.
     Irrelevant,
 }
@@ -134,6 +137,9 @@ pub fn parse(
         let json = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
         return Err(if json { Unusable::NotAnObject } else { Unusable::NotJson });
     }
+    if let Some(discount) = discount(text) {
+        return Ok(Parsed::Discount(discount));
+    }
     let mut body = Body::default();
     let seen = match read(text, &mut body) {
         Ok(seen) => seen,
@@ -159,6 +165,17 @@ pub fn parse(
         }
     };
     Ok(Parsed::Delivery(delivery))
+}
+
+/// The discount that a body of a discounts topic is about. Such bodies are small and say nothing that is
+/// taken for true: what became of the discount is looked at.
+fn discount(text: &str) -> Option<String> {
+    const MAX_BYTES: usize = 4_096;
+    if text.len() > MAX_BYTES || !text.contains("/DiscountCodeNode/") {
+        return None;
+    }
+    let body: serde_json::Value = serde_json::from_str(text).ok()?;
+    gid(body.get("admin_graphql_api_id")?, "DiscountCodeNode")
 }
 
 /// A body that doesn't fit our types: another topic may well use the same names for other things,
@@ -211,6 +228,27 @@ mod tests {
     }
     fn signed(body: &[u8], secret: &str) -> String {
         STANDARD.encode(mac(body, secret))
+    }
+
+    #[test]
+    fn bodies_of_discount_topics_are_hints() {
+        let told = |body: &str| parse(body.as_bytes(), 0, &|_| String::new());
+        for body in [
+            r#"{"admin_graphql_api_id":"gid://shopify/DiscountCodeNode/7","title":"T","status":"ACTIVE","updated_at":"2026-11-22T08:00:00Z"}"#,
+            r#"{"admin_graphql_api_id":"gid://shopify/DiscountCodeNode/7","deleted_at":"2026-11-22T08:00:00Z"}"#,
+            r#"{"admin_graphql_api_id":"gid://shopify/DiscountCodeNode/7","redeem_code":{"id":"gid://shopify/DiscountRedeemCode/8","code":"A"}}"#,
+        ] {
+            let hint = Parsed::Discount("gid://shopify/DiscountCodeNode/7".to_owned());
+            assert_eq!(told(body), Ok(hint), "{body}");
+        }
+        for body in [
+            r#"{"admin_graphql_api_id":"gid://shopify/DiscountAutomaticNode/7","title":"T"}"#,
+            r#"{"admin_graphql_api_id":"gid://shopify/DiscountCodeNode/7 OR 1","title":"T"}"#,
+            r#"{"x":{"admin_graphql_api_id":"gid://shopify/DiscountCodeNode/7"}}"#,
+            r#"{"admin_graphql_api_id":7,"x":"/DiscountCodeNode/"}"#,
+        ] {
+            assert_eq!(told(body), Ok(Parsed::Irrelevant), "{body}");
+        }
     }
 
     #[test]

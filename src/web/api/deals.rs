@@ -25,6 +25,8 @@ use crate::web::message::Response;
 use crate::web::once::{ATTEMPTS, contended};
 use crate::web::{limits, mail};
 
+use super::code_switch::follow_deal;
+use super::codes::CodeView;
 use super::terms::{NewTerms, Noted, TermsView};
 use super::view::{List, Percent, Time};
 
@@ -83,16 +85,9 @@ view! {
         /// The address to hand out.
         pub(super) url: String,
         pub(super) state: LinkState,
-    }
-}
-
-view! {
-    /// A discount code.
-    #[schema(as = Code)]
-    pub struct CodeView {
-        pub(super) id: CodeId,
-        pub(super) code: String,
-        pub(super) state: String,
+        /// The code of the deal that the shop applies to who comes by it.
+        #[schema(required)]
+        pub(super) applies_code: Option<CodeId>,
     }
 }
 
@@ -123,13 +118,10 @@ fn view(app: &App, row: DealRow) -> DealView {
                 slug: link.slug,
                 target: link.target,
                 state: LinkState::of(link.closed_at_ms),
+                applies_code: link.code_id,
             })
             .collect(),
-        codes: row
-            .codes
-            .into_iter()
-            .map(|code| CodeView { id: code.id, code: code.code, state: code.state })
-            .collect(),
+        codes: row.codes.into_iter().map(CodeView::from).collect(),
         tags: row.tags,
     }
 }
@@ -284,7 +276,8 @@ body! {
     }
 }
 
-/// Changes a deal. Fees that wait for the stage that it reaches are posted with it.
+/// Changes a deal. Fees that wait for the stage that it reaches are posted with it; codes that end with the
+/// deal are deactivated when it is closed, and activated when it is opened again.
 #[utoipa::path(patch, path = "/v1/deals/{id}", tag = "deals", request_body = DealChanges,
     security(("api_key" = ["deals"])), params(("id" = DealId, Path),
     ("If-Match" = Option<String>, Header)), responses((status = 200, body = DealView),
@@ -314,6 +307,10 @@ pub async fn update(
             batch = super::fees::reached(&app, &caller, deal.id, stage).await?;
         }
         batch.push(rows::update(caller.brand, &deal, &update, app.now_ms()));
+        if let Some(closed) = update.closed.filter(|closed| *closed != deal.closed_at_ms.is_some())
+        {
+            batch.extend(follow_deal(&app, caller.brand, deal.id, !closed).await?);
+        }
         let changed =
             json!({ "stage": update.stage, "tags": update.tags, "closed": update.closed });
         let what = ("deal.update", &*deal.id.to_string());

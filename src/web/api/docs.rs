@@ -35,11 +35,11 @@ pub fn generate() -> String {
     };
 
     use super::{
-        affiliates, approvals, audit, brand, bulk, by_hand, claims, commission, completeness,
-        connecting, conversions, creators, custom, deals, domains, export, fees, goaffpro, keys,
-        links, mails, me, members, money, offers, operate, orders, passkeys, payment, payouts,
-        personal, privacy, provider, quarantine, sign_in, simulations, snippet, statements, stores,
-        terms, tiers,
+        affiliates, approvals, audit, brand, bulk, by_hand, claims, code_import, code_switch,
+        codes, commission, completeness, connecting, conversions, creators, custom, deals, domains,
+        export, fees, goaffpro, groups, keys, links, mails, me, members, money, offers, operate,
+        orders, passkeys, payment, payouts, personal, privacy, provider, quarantine, sign_in,
+        simulations, snippet, statements, stores, terms, tiers,
     };
 
     #[derive(OpenApi)]
@@ -119,7 +119,18 @@ pub fn generate() -> String {
             links::add_link,
             links::show_link,
             links::update_link,
-            links::add_code,
+            codes::add,
+            codes::list,
+            codes::show,
+            code_switch::update,
+            code_switch::retry,
+            code_import::import,
+            groups::create,
+            groups::list,
+            groups::show,
+            groups::update,
+            groups::archive,
+            groups::add_codes,
             mails::list,
             deals::invite,
             deals::uninvite,

@@ -1,4 +1,4 @@
-//! A deal's links and codes.
+//! A deal's links.
 
 use http::StatusCode;
 
@@ -15,7 +15,8 @@ use crate::web::handler::{Json, State};
 use crate::web::json::{self};
 use crate::web::redirect;
 
-use super::deals::{CodeView, LinkState, LinkView, find, link_url, missing_parent};
+use super::codes::ApplyCode;
+use super::deals::{LinkState, LinkView, find, link_url, missing_parent};
 
 /// A slug from a handle tries so many suffixes in turn, and as many at random.
 const SLUG_ATTEMPTS: u32 = 8;
@@ -26,6 +27,9 @@ body! {
         slug: Option<String>,
         target: Option<String>,
         store_id: Option<String>,
+        /// Whether the shop applies a code to who comes by the link: true for the deal's code, or the id of
+        /// one of its codes.
+        apply_code: Option<ApplyCode>,
     }
 }
 
@@ -51,6 +55,10 @@ pub async fn add_link(
         None => None,
     };
     checks.done()?;
+    let code = match &new.apply_code {
+        Some(wanted) => wanted.code_of(&deal.codes)?,
+        None => None,
+    };
     let store = store_of(&app, caller.brand, new.store_id.as_deref()).await?;
     let target = checked(target)?;
     let host = super::brand::find(&app, caller.brand).await?.brand.link_domain.unwrap_or_default();
@@ -63,6 +71,7 @@ pub async fn add_link(
         store,
         host: &host,
         target: &target,
+        code,
     };
     let link = match slug {
         Some(slug) => insert_link(&wanted, &slug).await?.ok_or_else(slug_taken)?,
@@ -97,6 +106,7 @@ struct Wanted<'a> {
     store: StoreId,
     host: &'a str,
     target: &'a Target,
+    code: Option<CodeId>,
 }
 
 /// The link with this slug, or `None` if somebody has the slug.
@@ -112,6 +122,7 @@ async fn insert_link(wanted: &Wanted<'_>, slug: &Slug) -> Result<Option<LinkView
         slug_key: &key,
         host: wanted.host,
         target: wanted.target.as_str(),
+        code: wanted.code,
     };
     let view = LinkView {
         id,
@@ -119,6 +130,7 @@ async fn insert_link(wanted: &Wanted<'_>, slug: &Slug) -> Result<Option<LinkView
         target: wanted.target.as_str().to_owned(),
         url: link_url(app, wanted.host, slug.as_str()),
         state: LinkState::Open,
+        applies_code: wanted.code,
     };
     let mut batch = links::insert(wanted.brand, &link, app.now_ms());
     batch.push(wanted.caller.note(app, "link.create", id, None, Some(json::text(&view))));
@@ -153,6 +165,7 @@ fn link_view(app: &App, link: LinkRow) -> LinkView {
         slug: link.slug,
         target: link.target,
         state: LinkState::of(link.closed_at_ms),
+        applies_code: link.code_id,
     }
 }
 
@@ -173,6 +186,8 @@ body! {
     pub struct LinkChanges {
         target: Option<String>,
         state: Option<LinkState>,
+        /// As for a new link; false: it applies none any more.
+        apply_code: Option<ApplyCode>,
     }
 }
 
@@ -191,9 +206,15 @@ pub async fn update_link(
     let closed = changes.state.map(LinkState::closed);
     let target = target.as_ref().map(Target::as_str);
     let before = links::find(app.db(), caller.brand, id.0).await?.ok_or(Error::NotFound)?;
+    let code = match &changes.apply_code {
+        Some(wanted) => {
+            Some(wanted.code_of(&find(&app, caller.brand, before.deal_id).await?.codes)?)
+        }
+        None => None,
+    };
     let before = json::text(&link_view(&app, before));
-    let update = links::update(caller.brand, id.0, target, closed, app.now_ms());
-    let changed = json!({ "target": target, "closed": closed });
+    let update = links::update(caller.brand, id.0, target, closed, code, app.now_ms());
+    let changed = json!({ "target": target, "closed": closed, "code_id": code.flatten() });
     let note = caller.note(&app, "link.update", id.0, Some(before), Some(changed));
     app.db().run(vec![update, note]).await?;
     let link = links::find(app.db(), caller.brand, id.0).await?.ok_or(Error::NotFound)?;
@@ -201,44 +222,4 @@ pub async fn update_link(
         redirect::forget(&app, &host, &link.slug).await;
     }
     Ok(Json(link_view(&app, link)))
-}
-
-body! {
-    /// An existing code to take over.
-    pub struct NewCode {
-        code: String,
-        /// Must be false: the code exists in the store already.
-        create_in_store: bool,
-    }
-}
-
-/// Takes over a code that exists in the store.
-#[utoipa::path(post, path = "/v1/deals/{id}/codes", tag = "codes", request_body = NewCode,
-    security(("api_key" = ["deals"])), params(("id" = DealId, Path)),
-    responses((status = 201, body = CodeView),
-    (status = 409, description = "Another deal has the code")))]
-pub async fn add_code(
-    State(app): State<App>,
-    caller: Caller<may::Deals>,
-    id: PathId<Deal>,
-    Body(new): Body<NewCode>,
-) -> Result<(StatusCode, Json<CodeView>)> {
-    let deal = find(&app, caller.brand, id.0).await?;
-    let mut checks = Checks::default();
-    let code = checks.text("code", &new.code, 255);
-    if new.create_in_store {
-        checks.refuse("create_in_store", "must be false: only existing codes can be taken over");
-    }
-    checks.done()?;
-    let (id, code): (CodeId, String) = (app.new_id(), checked(code)?);
-    let insert = links::insert_code(caller.brand, id, deal.id, &code, app.now_ms());
-    let made = json!({ "id": id, "deal_id": deal.id, "code": code });
-    let note = caller.note(&app, "code.create", id, None, Some(made));
-    app.db().run(vec![insert, note]).await.map_err(|error| match error {
-        error if error.is_constraint("codes.code_key") => {
-            Error::refused("code-taken", "a deal of this brand has the code already")
-        }
-        error => missing_parent(error),
-    })?;
-    Ok((StatusCode::CREATED, Json(CodeView { id, code, state: "active".to_owned() })))
 }

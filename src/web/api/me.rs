@@ -147,6 +147,8 @@ view! {
     /// A code to share.
     struct MyCode {
         code: String,
+        /// Always `active`: only those that work are told.
+        state: String,
     }
 }
 
@@ -175,7 +177,12 @@ fn my_deal(app: &App, brand: &str, row: DealRow, found: Performance) -> MyDeal {
         brand: brand.to_owned(),
         campaign: row.campaign,
         commission_percent: row.terms.map(|terms| Percent(terms.rate_bp)),
-        codes: row.codes.into_iter().map(|c| MyCode { code: c.code }).collect(),
+        codes: row
+            .codes
+            .into_iter()
+            .filter(|code| code.state.works())
+            .map(|code| MyCode { code: code.code, state: "active".to_owned() })
+            .collect(),
         clicks: found.clicks,
         orders: found.orders,
         revenue: found.revenue,

@@ -7,6 +7,9 @@ pub mod brand;
 pub mod bulk;
 pub mod by_hand;
 pub mod claims;
+pub mod code_import;
+pub mod code_switch;
+pub mod codes;
 pub mod commission;
 pub mod completeness;
 pub mod connecting;
@@ -15,11 +18,13 @@ pub mod conversions;
 pub mod creators;
 pub mod custom;
 pub mod deals;
+pub mod discounts;
 pub mod docs;
 pub mod domains;
 pub mod export;
 pub mod fees;
 pub mod goaffpro;
+pub mod groups;
 pub mod keys;
 pub mod links;
 pub mod mails;
@@ -110,7 +115,15 @@ routes! {
     "/v1/offers/{id}/decision" => { post: offers::decide }
     "/v1/terms/bulk" => { post: bulk::change }
     "/v1/deals/{id}/links" => { post: links::add_link }
-    "/v1/deals/{id}/codes" => { post: links::add_code }
+    "/v1/deals/{id}/codes" => { post: codes::add }
+    "/v1/affiliate-groups" => { get: groups::list, post: groups::create }
+    "/v1/affiliate-groups/{id}" => { get: groups::show, patch: groups::update }
+    "/v1/affiliate-groups/{id}/archive" => { post: groups::archive }
+    "/v1/affiliate-groups/{id}/codes" => { post: groups::add_codes }
+    "/v1/codes" => { get: codes::list }
+    "/v1/codes/import" => { post: code_import::import }
+    "/v1/codes/{id}" => { get: codes::show, patch: code_switch::update }
+    "/v1/codes/{id}/retry" => { post: code_switch::retry }
     "/v1/deals/{id}/invitation" => { post: deals::invite, delete: deals::uninvite }
     "/v1/deals/{id}/fees" => { get: fees::list, post: fees::create }
     "/v1/deals/{id}/fees/{fee_id}/cancellation" => { post: fees::cancel }

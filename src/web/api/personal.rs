@@ -115,6 +115,9 @@ pub async fn erase(
     }
     let now_ms = app.now_ms();
     let mut batch = rows::erase(caller.brand, id, now_ms);
+    for deal in crate::storage::deals::ids_of_creator(app.db(), caller.brand, id).await? {
+        batch.extend(super::code_switch::follow_deal(&app, caller.brand, deal, false).await?);
+    }
     batch.push(caller.note(&app, "creator.erase", id, None, None));
     app.db().run(batch).await.map_err(|error| match error {
         error if error.is_constraint("creators.name") => {

@@ -125,7 +125,8 @@ async fn take_body_again(
             privacy::take(app, brand, &request).await?;
             Ok(("committed", None))
         }
-        Ok(Parsed::News(_) | Parsed::Irrelevant) => Ok(("irrelevant", None)),
+        // A hint to look: every day it is looked anyway.
+        Ok(Parsed::News(_) | Parsed::Discount(_) | Parsed::Irrelevant) => Ok(("irrelevant", None)),
         Err(unusable) => Ok(("unusable", Some(unusable.to_string()))),
     }
 }

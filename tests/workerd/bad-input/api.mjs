@@ -289,6 +289,8 @@ export const api = [
       w.a.client.call('POST', `/v1/deals/${w.b.deal.id}/terms`, { commission_percent: '90' }),
       w.a.client.call('POST', `/v1/deals/${w.b.deal.id}/links`, {}),
       w.a.client.call('POST', `/v1/deals/${w.b.deal.id}/codes`, { code: 'X', create_in_store: false }),
+      w.a.client.call('POST', `/v1/affiliate-groups`, { store_id: w.b.store.id, name: 'x', mode: 'one_discount', discount: { kind: 'free_shipping' } }),
+      w.a.client.call('POST', `/v1/deals/${w.a.deal.id}/codes`, { discount: { kind: 'free_shipping' }, store_id: w.b.store.id }),
       w.a.client.call('POST', `/v1/deals/${w.b.deal.id}/invitation`),
       w.a.client.call('POST', `/v1/quarantine/${w.quarantineOfB}/replay`),
       w.a.client.call('POST', `/v1/deals/${w.a.deal.id}/links`, { store_id: w.b.store.id }),

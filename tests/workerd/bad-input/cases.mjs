@@ -29,6 +29,7 @@ export const elsewhere = {
   D18: 'the CSV of the audit trail: src/web/api/audit.rs, “no formulas”, and the fuzz target csv',
   A10: 'tests/api/payouts.rs, “who cannot be paid”, tests/api/payments.rs, “payouts that break a rule”, and payouts.test.mjs',
   'D12, payment details': 'tests/api/payouts.rs, “a change of payment details”',
+  C1: 'codes from a file, C1 to C13 as far as they fit (C7 and C10 are about money): tests/api/code_import.rs, src/web/csv.rs',
   D16: 'payouts.test.mjs; pages for it come with the dashboards',
   W24: 'outage.test.mjs and kill.test.mjs',
   ...Object.fromEntries(Array.from({ length: 13 }, (_, at) => [`G${at + 1}`, 'goaffpro.test.mjs'])),

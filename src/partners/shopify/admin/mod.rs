@@ -4,6 +4,7 @@
 //! against Shopify's own schema.
 
 mod answer;
+pub mod discounts;
 pub mod orders;
 mod throttle;
 mod topics;
@@ -75,3 +76,34 @@ pub const BULK_STATUS: Document = query!("bulk_status");
 pub const BULK_LIST: Document = query!("bulk_list");
 /// What a bulk operation over orders asks, with a filter to be put in: see [`orders::bulk_query`].
 pub const BULK_ORDERS: Document = query!("bulk_orders");
+
+/// Make a discount off the order, or off some of it.
+pub const MAKE_BASIC: Document = mutation!("discount_basic_create");
+/// Change one.
+pub const CHANGE_BASIC: Document = mutation!("discount_basic_update");
+/// Make a discount for who buys something else.
+pub const MAKE_BXGY: Document = mutation!("discount_bxgy_create");
+/// Change one.
+pub const CHANGE_BXGY: Document = mutation!("discount_bxgy_update");
+/// Make a discount of the shipping.
+pub const MAKE_FREE_SHIPPING: Document = mutation!("discount_free_shipping_create");
+/// Change one.
+pub const CHANGE_FREE_SHIPPING: Document = mutation!("discount_free_shipping_update");
+/// Switch a discount on.
+pub const ACTIVATE_DISCOUNT: Document = mutation!("discount_activate");
+/// Switch a discount off.
+pub const DEACTIVATE_DISCOUNT: Document = mutation!("discount_deactivate");
+/// Begin to add codes to a discount.
+pub const ADD_CODES: Document = mutation!("redeem_codes_add");
+/// How far that is.
+pub const ADDING_CODES: Document = query!("redeem_codes_adding");
+/// Take codes out of a discount.
+pub const DELETE_CODES: Document = mutation!("redeem_codes_delete");
+/// A page of a discount's codes.
+pub const CODES_OF_DISCOUNT: Document = query!("redeem_codes");
+/// The discount that has a code.
+pub const CODE_OWNER: Document = query!("code_owner");
+/// Whether some codes are somebody's.
+pub const CODE_OWNERS: Document = query!("code_owners");
+/// What has become of some codes.
+pub const CODES_IN_SHOP: Document = query!("codes_in_shop");

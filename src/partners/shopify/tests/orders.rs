@@ -415,6 +415,13 @@ fn clicks_come_from_the_cart_and_the_landing_page() {
         (json!("/p?click_id=%ff%fe"), vec!["\u{fffd}\u{fffd}"], None),
         (json!("/p?click_id=%00"), vec!["\u{fffd}"], None),
         (json!("/p?click_id"), vec![], None),
+        (
+            json!("/discount/ANNA10?redirect=/p%3Fref%3Danna%26click_id%3Da%2Eb_c"),
+            vec!["a.b_c"],
+            None,
+        ),
+        (json!("https://s.example/discount/A?redirect=%2Fp%3Fref%3Danna"), vec![], Some("anna")),
+        (json!("/p?redirect=/x%3Fclick_id%3Dabc"), vec![], None),
         (json!(""), vec![], None),
         (json!(5), vec![], None),
         (json!(["/p?click_id=abc"]), vec![], None),
