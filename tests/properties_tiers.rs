@@ -238,13 +238,24 @@ proptest! {
         falls_back in any::<bool>(),
         steps in prop::collection::vec(step(), 1..28),
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(async {
-            let mut world = World::new(falls_back).await;
-            for step in steps {
-                world.step(step).await;
-            }
-            world.check().await;
-        });
+        run(falls_back, steps);
     }
+}
+
+fn run(falls_back: bool, steps: Vec<Step>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let mut world = World::new(falls_back).await;
+        for step in steps {
+            world.step(step).await;
+        }
+        world.check().await;
+    });
+}
+
+/// Unpaid orders post nothing, so that no job looks at who got one by hand.
+#[test]
+fn who_gets_an_order_by_hand_reaches_a_level_at_once() {
+    let sold = |who| Step::Order(who, false);
+    run(false, vec![sold(1), sold(0), sold(1), Step::Move(2), Step::Order(0, true)]);
 }

@@ -14,7 +14,9 @@ use crate::domain::json::json;
 use crate::domain::money::Currency;
 use crate::domain::moved::{self, Hand, NotMoved};
 use crate::domain::order::{Delivery, Facts, Report};
+use crate::domain::time::Zone;
 use crate::error::{Error, Result};
+use crate::jobs::tiers;
 use crate::storage::order_facts::{self, Named};
 use crate::storage::orders::{self as rows, OrderRow};
 use crate::storage::{Statement, personal};
@@ -28,6 +30,19 @@ use crate::web::once::{ATTEMPTS, Paying, contended};
 use super::fees::fault;
 use super::orders::OrderView;
 use super::view::{List, Time};
+
+/// A creator, and the brand's calendar.
+pub type Climber = (CreatorId, Zone);
+
+/// Looks at the levels of who got an order, as is done after every delivery. What fails here is made up
+/// for with her next order.
+pub async fn climb(app: &App, brand: BrandId, climber: Option<Climber>) {
+    let Some((creator, zone)) = climber else { return };
+    if let Err(error) = tiers::climb(app, brand, creator, &zone).await {
+        let why = error.to_string();
+        app.log.write(&json!({ "event": "tiers_missed", "brand": brand, "detail": why }));
+    }
+}
 
 /// An order with all that a decision about it is made from.
 pub struct Held {
@@ -43,6 +58,12 @@ impl Held {
     pub fn unchanged(&self, brand: BrandId) -> Option<Statement> {
         let order = self.loaded.order.as_ref()?;
         Some(rows::require(brand, self.row.id, order.revision))
+    }
+
+    /// Who may reach a level of the brand's tiers by getting the order.
+    pub fn climber(&self) -> Option<Climber> {
+        let creator = self.to.as_ref()?.creator;
+        self.loaded.tiers.then(|| (creator, self.loaded.zone.clone()))
     }
 
     /// Whose word about the order it is: of who gets it, or who has it.
@@ -221,10 +242,12 @@ pub async fn move_order(
     for _ in 0..ATTEMPTS {
         let held = hold(&app, caller.brand, id.0, body.deal_id.flatten()).await?;
         let hand = by(&app, &caller, reason.clone(), None);
+        let climber = held.climber();
         let moving = moving(&app, &caller, held, hand).await?;
         let (batch, shown) = moving.ok_or_else(|| refusal(NotMoved::There))?;
         let answer = (StatusCode::OK, text(&shown));
         if let Some(response) = once.commit(&app, caller.brand, batch, answer).await? {
+            climb(&app, caller.brand, climber).await;
             return Ok(response);
         }
     }

@@ -23,7 +23,7 @@ use crate::web::once::{ATTEMPTS, Paying, contended};
 use crate::web::{limits, mail};
 
 use super::audit::Stored;
-use super::by_hand::{by, hold, moving};
+use super::by_hand::{by, climb, hold, moving};
 use super::view::{List, Time};
 
 /// Orders are found that were placed within so long.
@@ -413,7 +413,7 @@ pub async fn decide(
             let why = "there is nothing to decide, or it was decided before";
             return Err(Error::refused("claim-not-open", why));
         };
-        let mut batch = Vec::new();
+        let (mut batch, mut climber) = (Vec::new(), None);
         claim.state = ClaimState::Declined;
         if body.outcome == Decided::Granted {
             let deal = deal_for(&app, &caller, &claim, body.deal_id.flatten()).await?;
@@ -421,6 +421,7 @@ pub async fn decide(
             // What is said to her stands with the claim, which goes with her; this doesn't.
             let hand = by(&app, &caller, "her claim was granted".to_owned(), Some(claim.id));
             let there = held.unchanged(caller.brand);
+            climber = held.climber();
             // It may be hers by now: then it must still be so when the claim is decided.
             let moved = moving(&app, &caller, held, hand).await?;
             batch.push(moved.map_or_else(|| there.into_iter().collect(), |(batch, _)| batch));
@@ -447,6 +448,7 @@ pub async fn decide(
         batch.extend(letter.clone());
         let answer = (StatusCode::OK, text(&told));
         if let Some(response) = once.commit(&app, caller.brand, batch, answer).await? {
+            climb(&app, caller.brand, climber).await;
             return Ok(response);
         }
     }
