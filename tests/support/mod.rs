@@ -155,14 +155,14 @@ impl HttpClient for TestWeb {
             asked.push(request.body.unwrap_or_default().to_owned());
             scripted = Some((!answers.is_empty()).then(|| answers.remove(0)));
         }
-        if let (None | Some(None), Some(shop)) = (&scripted, &self.3) {
-            if request.url.starts_with(shopify::ORIGIN) {
-                let answer = shop.answer(&request);
-                return Box::pin(async move {
-                    turn().await;
-                    answer
-                });
-            }
+        if let (None | Some(None), Some(shop)) = (&scripted, &self.3)
+            && request.url.starts_with(shopify::ORIGIN)
+        {
+            let answer = shop.answer(&request);
+            return Box::pin(async move {
+                turn().await;
+                answer
+            });
         }
         if let Some(answer) = scripted {
             let answer = answer.unwrap_or_else(|| Err("reset".to_owned()));
