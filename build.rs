@@ -16,12 +16,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
 use std::{env, fs};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use regex_automata::dfa::{Automaton, StartKind, dense};
 use regex_automata::util::{start, syntax};
 use regex_automata::{Anchored, MatchKind};
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha384};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -61,8 +63,9 @@ fn main() -> Result<()> {
 }
 
 /// Copies the static assets to `folder` as they are deployed: files of `static/` under `/assets`
-/// with a hash in their names, texts for pages (`static/pages`) and the API's description as they
-/// are called. Answers Rust: a constant for each address, and the table of what may be asked for.
+/// with a hash in their names, the storefront snippets, texts for pages (`static/pages`) and the API's
+/// description as they are called. Answers Rust: a constant for each address, and the table of what may
+/// be asked for.
 fn assets(folder: &str) -> Result<String> {
     let _ = fs::remove_dir_all(folder);
     fs::create_dir_all(format!("{folder}/assets"))?;
@@ -90,10 +93,42 @@ fn assets(folder: &str) -> Result<String> {
         constants += &format!("/// `static/{name}`\npub const {constant}: &str = {path:?};\n");
         table += &format!("    ({constant}, {:?}),\n", content_type(extension)?);
     }
+    let (snippet, paths) = snippets(folder)?;
+    constants += &snippet;
+    for path in paths {
+        table += &format!("    ({path:?}, {:?}),\n", content_type("js")?);
+    }
     Ok(format!(
         "{constants}/// Every asset with its content type.\n\
         pub const ALL: &[(&str, &str)] = &[\n{table}];\n"
     ))
+}
+
+/// Copies the storefront snippets, `static/snippet/v<version>.js`, to where shops ask for them: every
+/// version that was ever handed out. Answers what the latest is, as Rust, and all addresses.
+fn snippets(folder: &str) -> Result<(String, Vec<String>)> {
+    let mut versions = Vec::new();
+    for file in fs::read_dir(format!("{STATIC}/snippet"))? {
+        let name = file?.file_name().into_string().map_err(|name| format!("{name:?}"))?;
+        let version = name.strip_prefix('v').and_then(|name| name.strip_suffix(".js"));
+        versions.push(version.ok_or("no version of the snippet")?.parse::<u32>()?);
+    }
+    versions.sort_unstable();
+    let (mut latest, mut paths) = (String::new(), Vec::new());
+    for version in versions {
+        let content = fs::read(format!("{STATIC}/snippet/v{version}.js"))?;
+        let hash: String = Sha256::digest(&content).iter().map(|b| format!("{b:02x}")).collect();
+        let path = format!("/snippet/v{version}/{}.js", hash.get(..16).ok_or("no hash")?);
+        let integrity = format!("sha384-{}", BASE64.encode(Sha384::digest(&content)));
+        fs::create_dir_all(format!("{folder}/snippet/v{version}"))?;
+        fs::write(format!("{folder}{path}"), content)?;
+        latest = format!(
+            "/// The latest storefront snippet.\npub const SNIPPET: Snippet = \
+            Snippet {{ version: {version}, path: {path:?}, integrity: {integrity:?} }};\n"
+        );
+        paths.push(path);
+    }
+    Ok((latest, paths))
 }
 
 fn content_type(extension: &str) -> Result<&'static str> {

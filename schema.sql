@@ -55,14 +55,33 @@ CREATE TRIGGER attribution_rules_update_version AFTER UPDATE ON attribution_rule
 CREATE TRIGGER attribution_rules_delete_version AFTER DELETE ON attribution_rules BEGIN UPDATE brands SET version = version + 1 WHERE id = OLD.brand_id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (OLD.brand_id, (SELECT version FROM brands WHERE id = OLD.brand_id), 'rules', OLD.starts_at_ms, NULL); END;
 
 -- Hosts that brands serve links on. A host belongs to one brand; old ones stay, so that links
--- that were handed out keep working.
+-- that were handed out keep working. While one waits: its custom hostname at Cloudflare, the DNS records
+-- to make, what is in the way in words, whether that is final until somebody asks for another try, and
+-- when it is looked at next. `since_ms`: since when it is served.
 CREATE TABLE hosts (
   host TEXT NOT NULL PRIMARY KEY,
   brand_id TEXT NOT NULL,
   state TEXT NOT NULL CHECK (state IN ('pending', 'active')),
-  created_at_ms INTEGER NOT NULL
+  created_at_ms INTEGER NOT NULL,
+  hostname_id TEXT,
+  records TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(records)),
+  problem TEXT NOT NULL DEFAULT '',
+  failed INTEGER NOT NULL DEFAULT 0 CHECK (failed IN (0, 1)),
+  checked_at_ms INTEGER,
+  due_at_ms INTEGER NOT NULL DEFAULT 0,
+  since_ms INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX hosts_by_brand ON hosts (brand_id);
+CREATE INDEX hosts_due ON hosts (due_at_ms) WHERE state = 'pending';
+
+-- Custom hostnames at Cloudflare whose hosts were given up before they were served: they are removed there.
+CREATE TABLE host_removals (
+  hostname_id TEXT NOT NULL PRIMARY KEY,
+  host TEXT NOT NULL,
+  due_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX host_removals_due ON host_removals (due_at_ms);
+CREATE TRIGGER hosts_given_up AFTER DELETE ON hosts WHEN OLD.hostname_id IS NOT NULL BEGIN INSERT INTO host_removals (hostname_id, host, due_at_ms) VALUES (OLD.hostname_id, OLD.host, 0) ON CONFLICT (hostname_id) DO NOTHING; END;
 
 -- API keys by the SHA-256 of their text. `scopes` are names between spaces. When a key was last
 -- used is noted at most once an hour. `revocations` refuses what would lock the brand out.
@@ -236,6 +255,7 @@ CREATE TABLE creators (
   PRIMARY KEY (brand_id, id)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX creators_by_person ON creators (person_id, brand_id) WHERE person_id IS NOT NULL;
+CREATE INDEX creators_by_email ON creators (brand_id, email_hash) WHERE email_hash IS NOT NULL;
 CREATE TRIGGER creators_version AFTER UPDATE OF email_hash ON creators WHEN NEW.email_hash IS NOT OLD.email_hash BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.brand_id, (SELECT version FROM brands WHERE id = NEW.brand_id), 'creator', NEW.id, json_object('email_hash', NEW.email_hash)); END;
 CREATE TRIGGER creators_leave_journal AFTER UPDATE OF erased_at_ms ON creators WHEN NEW.erased_at_ms IS NOT NULL BEGIN DELETE FROM rule_journal WHERE brand_id = NEW.brand_id AND kind = 'creator' AND subject_id = NEW.id; END;
 CREATE TRIGGER creators_begin_journal AFTER INSERT ON creators WHEN NEW.email_hash IS NOT NULL BEGIN INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) SELECT id, version, 'creator', NEW.id, json_object('email_hash', NEW.email_hash) FROM brands WHERE id = NEW.brand_id; END;
@@ -353,6 +373,127 @@ CREATE TABLE offers (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX offers_by_deal ON offers (brand_id, deal_id, id);
 CREATE UNIQUE INDEX offers_waiting ON offers (brand_id, deal_id, kind) WHERE state = 'waiting';
+
+-- Stores on GoAffPro. `ref_parameter` is what the site calls the ref code in an address; `orders_from` is the
+-- store that tells the same orders itself: then GoAffPro's are no orders, only evidence for those. Up to
+-- the ids `…_since` everything was read (as text: they may be beyond 2^53). `note` says what was odd.
+CREATE TABLE goaffpro_stores (
+  brand_id TEXT NOT NULL,
+  store_id TEXT NOT NULL,
+  ref_parameter TEXT NOT NULL DEFAULT 'ref' CHECK (length(ref_parameter) BETWEEN 1 AND 30),
+  website TEXT NOT NULL DEFAULT '',
+  orders_from TEXT,
+  orders_since TEXT NOT NULL DEFAULT '0',
+  visits_since TEXT NOT NULL DEFAULT '0',
+  orders_read_at_ms INTEGER,
+  swept_at_ms INTEGER,
+  affiliates_read_at_ms INTEGER,
+  ledger_read_at_ms INTEGER,
+  note TEXT NOT NULL DEFAULT '',
+  PRIMARY KEY (brand_id, store_id),
+  FOREIGN KEY (brand_id, store_id) REFERENCES stores (brand_id, id),
+  FOREIGN KEY (brand_id, orders_from) REFERENCES stores (brand_id, id)
+) STRICT, WITHOUT ROWID;
+
+-- Orders as GoAffPro tells them, with its own commission, word for word; written with the cursor of the page
+-- that told them. `told_at_ms` is when they were told so first (it has no time of change itself), `as_of_ms`
+-- also when their affiliate was assigned since. What is due is told to our orders: as one (`ours`), as
+-- evidence for another store's (`matched`; `waiting` until that comes), or not at all, because another store
+-- seems to tell the same order (`held`). The buyer's keyed hash stands here only until then.
+CREATE TABLE goaffpro_orders (
+  brand_id TEXT NOT NULL,
+  store_id TEXT NOT NULL,
+  external_id TEXT NOT NULL,
+  number TEXT NOT NULL,
+  affiliate_id TEXT,
+  subtotal TEXT NOT NULL,
+  commission TEXT,
+  status TEXT NOT NULL CHECK (status IN ('open', 'approved', 'rejected', 'gone')),
+  paid INTEGER NOT NULL CHECK (paid IN (0, 1)),
+  coupons TEXT NOT NULL CHECK (json_valid(coupons)),
+  email_hash TEXT,
+  placed_at_ms INTEGER NOT NULL,
+  told_at_ms INTEGER NOT NULL,
+  as_of_ms INTEGER NOT NULL,
+  standing TEXT NOT NULL DEFAULT 'new' CHECK (standing IN ('new', 'ours', 'matched', 'waiting', 'held')),
+  order_id TEXT,
+  due_at_ms INTEGER,
+  revision INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (brand_id, store_id, external_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX goaffpro_orders_due ON goaffpro_orders (brand_id, store_id, due_at_ms) WHERE due_at_ms IS NOT NULL;
+CREATE INDEX goaffpro_orders_by_time ON goaffpro_orders (brand_id, store_id, placed_at_ms);
+CREATE INDEX goaffpro_orders_by_affiliate ON goaffpro_orders (brand_id, store_id, affiliate_id, placed_at_ms) WHERE affiliate_id IS NOT NULL;
+CREATE INDEX goaffpro_orders_by_order ON goaffpro_orders (brand_id, order_id) WHERE order_id IS NOT NULL;
+
+-- GoAffPro's affiliates and the deal each belongs to now. Name and keyed hash of the address are kept only
+-- while it belongs to none, for matching. `sums` is what GoAffPro's ledger says, by kind. One that was erased
+-- with its creator keeps its id only.
+CREATE TABLE affiliates (
+  brand_id TEXT NOT NULL,
+  store_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  name TEXT,
+  email_hash TEXT,
+  ref_codes TEXT NOT NULL CHECK (json_valid(ref_codes)),
+  coupons TEXT NOT NULL CHECK (json_valid(coupons)),
+  status TEXT NOT NULL,
+  commission TEXT NOT NULL,
+  deal_id TEXT,
+  sums TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(sums)),
+  read_at_ms INTEGER NOT NULL,
+  gone_at_ms INTEGER,
+  erased_at_ms INTEGER,
+  PRIMARY KEY (brand_id, store_id, id),
+  FOREIGN KEY (brand_id, store_id) REFERENCES stores (brand_id, id),
+  FOREIGN KEY (brand_id, deal_id) REFERENCES deals (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX affiliates_by_deal ON affiliates (brand_id, deal_id, store_id) WHERE deal_id IS NOT NULL;
+
+-- Which deal an affiliate belonged to since when (NULL: to none): one at a time, and never changed. What
+-- an order is told of it becomes a fact of the order, so that this decides nothing by itself.
+CREATE TABLE affiliate_deals (
+  brand_id TEXT NOT NULL,
+  store_id TEXT NOT NULL,
+  affiliate_id TEXT NOT NULL,
+  starts_at_ms INTEGER NOT NULL,
+  deal_id TEXT,
+  created_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, store_id, affiliate_id, starts_at_ms),
+  FOREIGN KEY (brand_id, deal_id) REFERENCES deals (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER affiliate_deals_follow BEFORE INSERT ON affiliate_deals WHEN EXISTS (SELECT 1 FROM affiliate_deals WHERE brand_id = NEW.brand_id AND store_id = NEW.store_id AND affiliate_id = NEW.affiliate_id AND starts_at_ms >= NEW.starts_at_ms) BEGIN SELECT RAISE(ABORT, 'affiliate_deals_follow: constraint failed'); END;
+CREATE TRIGGER affiliate_deals_never_change BEFORE UPDATE ON affiliate_deals BEGIN SELECT RAISE(ABORT, 'affiliate_deals are append-only'); END;
+CREATE TRIGGER affiliate_deals_never_go BEFORE DELETE ON affiliate_deals BEGIN SELECT RAISE(ABORT, 'affiliate_deals are append-only'); END;
+
+-- Visits that GoAffPro counted, per deal ('': of nobody's affiliate), day of the brand and affiliate. They
+-- stand beside our clicks and are never added to them.
+CREATE TABLE affiliate_clicks (
+  brand_id TEXT NOT NULL,
+  deal_id TEXT NOT NULL,
+  day INTEGER NOT NULL,
+  store_id TEXT NOT NULL,
+  affiliate_id TEXT NOT NULL,
+  clicks INTEGER NOT NULL CHECK (clicks >= 0),
+  PRIMARY KEY (brand_id, deal_id, day, store_id, affiliate_id)
+) STRICT, WITHOUT ROWID;
+
+-- Affiliates that deals asked GoAffPro for, and what became of it.
+CREATE TABLE affiliate_requests (
+  brand_id TEXT NOT NULL,
+  deal_id TEXT NOT NULL,
+  store_id TEXT NOT NULL,
+  ref_code TEXT,
+  coupon TEXT,
+  percent TEXT,
+  state TEXT NOT NULL CHECK (state IN ('creating', 'active', 'failed')),
+  problem TEXT NOT NULL DEFAULT '',
+  affiliate_id TEXT,
+  created_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, deal_id, store_id),
+  FOREIGN KEY (brand_id, deal_id) REFERENCES deals (brand_id, id),
+  FOREIGN KEY (brand_id, store_id) REFERENCES stores (brand_id, id)
+) STRICT, WITHOUT ROWID;
 
 -- Personal links of deals. `host` is where the link is handed out; `slugs` says where it works.
 CREATE TABLE links (

@@ -13,6 +13,7 @@ use crate::domain::money::Currency;
 use crate::domain::secret::KeyRing;
 use crate::domain::sending::Told;
 use crate::domain::time::{Day, Millis};
+use crate::partners::cloudflare::Told as Hostname;
 use crate::storage::Database;
 use crate::storage::click_counter::DayTotals;
 use crate::web::memory::Memory;
@@ -32,6 +33,8 @@ pub struct Config {
     pub data_key: KeyRing,
     /// A laptop: loopback shops are allowed, link domains are taken as verified at once.
     pub local: bool,
+    /// Where link domains have to lead to, by a CNAME record; `None`: the product's own host.
+    pub link_target: Option<String>,
     /// Where the platforms of stores are.
     pub platforms: Platforms,
     /// A fault that a known-bad build shows; always `None` in builds without the feature.
@@ -175,6 +178,24 @@ pub trait PayoutProvider: Send + Sync {
 
     /// Asks what became of a payment, by the provider's name of it and ours.
     fn ask<'a>(&'a self, token: &'a str, batch: &'a str, reference: &'a str) -> Pending<'a, Told>;
+}
+
+/// Custom hostnames: hosts of brands for which somebody else makes certificates, and leads them here.
+pub trait Hostnames: Send + Sync {
+    /// Looks for a host's.
+    fn find<'a>(&'a self, host: &'a str) -> Pending<'a, Hostname>;
+
+    /// Asks for one.
+    fn create<'a>(&'a self, host: &'a str) -> Pending<'a, Hostname>;
+
+    /// Asks what became of one.
+    fn show<'a>(&'a self, id: &'a str) -> Pending<'a, Hostname>;
+
+    /// Tries one again that failed.
+    fn again<'a>(&'a self, id: &'a str) -> Pending<'a, Hostname>;
+
+    /// Gives one up; `Missing` when it is gone.
+    fn remove<'a>(&'a self, id: &'a str) -> Pending<'a, Hostname>;
 }
 
 /// Signatures by P-256 with SHA-256 (ES256), which every runtime can check.
@@ -327,6 +348,8 @@ pub struct Ports {
     pub http: Arc<dyn HttpClient>,
     /// The service that pays creators.
     pub provider: Arc<dyn PayoutProvider>,
+    /// Who makes certificates for link domains; `None` where the operator adds them by hand.
+    pub hostnames: Option<Arc<dyn Hostnames>>,
     /// Signatures of passkeys.
     pub signatures: Arc<dyn Signatures>,
     /// Live click totals.

@@ -16,8 +16,11 @@ mod api {
     mod bad_input;
     mod connecting;
     mod connecting_edges;
+    mod conversions;
     mod currencies;
+    mod domains;
     mod failures;
+    mod goaffpro;
     mod mail;
     mod main_job;
     mod matrix;

@@ -52,6 +52,10 @@ fn every_route_but_the_open_ones_says_who_may_call_it() {
         "/v1/sign-in",
         "/v1/sign-in/link",
         "/v1/sign-in/code",
+        // Signed by the store.
+        "/webhooks/custom/{id}/conversions",
+        "/webhooks/custom/{id}/conversions/{external_id}/refunds",
+        "/webhooks/goaffpro/{id}",
     ];
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {

@@ -12,6 +12,12 @@ export function writeAssets(folder) {
   cpSync(join(from, 'pages'), join(folder, 'pages'), { recursive: true });
   const document = JSON.parse(readFileSync(join(root, 'openapi.json'), 'utf8'));
   writeFileSync(join(folder, 'openapi.json'), JSON.stringify(document));
+  for (const name of readdirSync(join(from, 'snippet'))) {
+    const content = readFileSync(join(from, 'snippet', name));
+    const to = join(folder, 'snippet', parse(name).name);
+    mkdirSync(to, { recursive: true });
+    writeFileSync(join(to, `${createHash('sha256').update(content).digest('hex').slice(0, 16)}.js`), content);
+  }
   for (const entry of readdirSync(from, { withFileTypes: true })) {
     if (!entry.isFile()) continue;
     const content = readFileSync(join(from, entry.name));

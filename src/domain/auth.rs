@@ -59,7 +59,8 @@ impl TokenKind {
     }
 }
 
-/// What an API key may do. Each is asked for on its own: none includes another.
+/// What an API key may do. Each is asked for on its own: none includes another, but for `conversions`,
+/// which `deals` includes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
@@ -71,11 +72,14 @@ pub enum Scope {
     Money,
     /// Change settings, stores and keys.
     Admin,
+    /// Report orders of the brand's own shop, and nothing else.
+    Conversions,
 }
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Read, Self::Deals, Self::Money, Self::Admin];
+    pub const ALL: [Self; 5] =
+        [Self::Read, Self::Deals, Self::Money, Self::Admin, Self::Conversions];
 
     /// Its name in storage and in the API.
     #[must_use]
@@ -85,6 +89,7 @@ impl Scope {
             Self::Deals => "deals",
             Self::Money => "money",
             Self::Admin => "admin",
+            Self::Conversions => "conversions",
         }
     }
 }
@@ -94,10 +99,10 @@ impl Scope {
 pub struct Scopes(u8);
 
 impl Scopes {
-    /// Every scope.
+    /// What opens everything.
     #[must_use]
     pub fn all() -> Self {
-        Self::of(&Scope::ALL)
+        Self::of(&[Scope::Read, Scope::Deals, Scope::Money, Scope::Admin])
     }
 
     /// These.
@@ -112,10 +117,16 @@ impl Scopes {
         self.0 & 1 << scope as u8 != 0
     }
 
-    /// Whether all of `other` are among them.
+    /// Whether they allow what this one does: by itself, or by one that includes it.
+    #[must_use]
+    pub fn allow(self, scope: Scope) -> bool {
+        self.has(scope) || (scope == Scope::Conversions && self.has(Scope::Deals))
+    }
+
+    /// Whether they allow all that `other` do.
     #[must_use]
     pub fn include(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
+        other.list().into_iter().all(|scope| self.allow(scope))
     }
 
     /// The others.

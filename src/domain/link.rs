@@ -179,11 +179,20 @@ pub fn is_host(name: &str) -> bool {
 
 /// The address that a visitor is sent to: storefront and target with `ref` and `click_id`; the
 /// target's own query and the visitor's stay, but never replace these two. `query` is the
-/// visitor's raw query without the question mark.
+/// visitor's raw query without the question mark. `affiliate` is the parameter and the ref code by which
+/// another affiliate programme on the storefront knows whose visitor it is: called `ref`, it stands for
+/// the slug, and the click id still says which link.
 ///
 /// Bytes of the visitor's query that may not stand in a header or address are dropped.
 #[must_use]
-pub fn location(storefront: &str, target: &str, slug: &str, click_id: &str, query: &str) -> String {
+pub fn location(
+    storefront: &str,
+    target: &str,
+    (slug, affiliate): (&str, Option<(&str, &str)>),
+    click_id: &str,
+    query: &str,
+) -> String {
+    let theirs = affiliate.map_or("", |(name, _)| name);
     let (path, own) = target.split_once('?').unwrap_or((target, ""));
     let mut to = String::with_capacity(
         storefront.len() + target.len() + slug.len() + click_id.len() + query.len() + 24,
@@ -194,7 +203,7 @@ pub fn location(storefront: &str, target: &str, slug: &str, click_id: &str, quer
     for pair in own.split('&').chain(query.split('&')) {
         // Cleaned first, judged then: what is dropped must not turn another name into ours.
         let pair: String = pair.chars().filter(|c| may_stand_in_a_query(*c)).collect();
-        if pair.is_empty() || is_ours(&pair) {
+        if pair.is_empty() || is_ours(&pair, theirs) {
             continue;
         }
         to.push(separator);
@@ -202,8 +211,15 @@ pub fn location(storefront: &str, target: &str, slug: &str, click_id: &str, quer
         to.push_str(&pair);
     }
     to.push(separator);
+    let (slug, apart) = match affiliate {
+        Some((name, code)) if name.eq_ignore_ascii_case("ref") => (code, None),
+        other => (slug, other),
+    };
     to.push_str("ref=");
     to.push_str(slug);
+    if let Some((name, code)) = apart {
+        to.extend(["&", name, "=", code]);
+    }
     to.push_str("&click_id=");
     to.push_str(click_id);
     to
@@ -213,15 +229,18 @@ fn may_stand_in_a_query(c: char) -> bool {
     c.is_ascii_graphic() && !matches!(c, '#' | '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}')
 }
 
-/// Whether a query pair is named `ref` or `click_id`, however it is spelled: percent-encoded or
+/// Whether a query pair is named `ref` or `click_id`, or as another programme's parameter, however it is spelled: percent-encoded or
 /// in other case it would still be read as ours by a storefront.
-fn is_ours(pair: &str) -> bool {
+fn is_ours(pair: &str, theirs: &str) -> bool {
     let name = pair.split('=').next().unwrap_or_default();
+    let ours = |name: &str| {
+        ["ref", "click_id"].iter().any(|own| name.eq_ignore_ascii_case(own))
+            || (!theirs.is_empty() && name.eq_ignore_ascii_case(theirs))
+    };
     if !name.contains('%') && !name.contains('+') {
-        return name.eq_ignore_ascii_case("ref") || name.eq_ignore_ascii_case("click_id");
+        return ours(name);
     }
-    let name = percent_decode(name).to_ascii_lowercase();
-    matches!(name.trim(), "ref" | "click_id")
+    ours(percent_decode(name).trim())
 }
 
 /// Percent-decoding as query strings use it; what isn't a valid escape stays as it is.
@@ -332,7 +351,7 @@ mod tests {
 
     #[test]
     fn the_location_keeps_queries_but_never_other_refs() {
-        let to = |target, query| location("https://s.example", target, "anna", "ID", query);
+        let to = |target, query| location("https://s.example", target, ("anna", None), "ID", query);
         assert_eq!(to("/", ""), "https://s.example/?ref=anna&click_id=ID");
         assert_eq!(to("/p?v=1", "utm=x"), "https://s.example/p?v=1&utm=x&ref=anna&click_id=ID");
         assert_eq!(
@@ -348,6 +367,18 @@ mod tests {
             "https://s.example/?a=b&ref=anna&click_id=ID"
         );
         assert_eq!(to("/", "&&a"), "https://s.example/?a&ref=anna&click_id=ID");
+    }
+
+    #[test]
+    fn another_programme_knows_its_affiliate_by_its_own_parameter() {
+        let to = |affiliate, query| {
+            location("https://s.example", "/p", ("anna", Some(affiliate)), "ID", query)
+        };
+        assert_eq!(to(("ref", "gf7"), "ref=eve"), "https://s.example/p?ref=gf7&click_id=ID");
+        assert_eq!(
+            to(("aff", "gf7"), "aff=eve&%61ff=eve&AFF=eve&a=b"),
+            "https://s.example/p?a=b&ref=anna&aff=gf7&click_id=ID"
+        );
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub mod letter;
 pub mod limit;
 pub mod link;
 pub mod merkle;
+pub mod micros;
 pub mod money;
 pub mod moved;
 pub mod order;

@@ -17,6 +17,10 @@ pub enum Kind {
     RefetchOrder,
     /// Ask what the shop saw of the visits before orders that are nobody's.
     AskJourneys,
+    /// Keep in step with a store on GoAffPro: new orders, changes, affiliates, visits, its ledger.
+    GoaffproSync,
+    /// Have GoAffPro make an affiliate that a deal asked for.
+    GoaffproAffiliate,
 }
 
 impl Kind {
@@ -30,6 +34,8 @@ impl Kind {
             Self::CompareDays => "compare_days",
             Self::RefetchOrder => "refetch_order",
             Self::AskJourneys => "ask_journeys",
+            Self::GoaffproSync => "goaffpro_sync",
+            Self::GoaffproAffiliate => "goaffpro_affiliate",
         }
     }
 
@@ -42,7 +48,9 @@ impl Kind {
             | Self::Reconcile
             | Self::CompareDays
             | Self::RefetchOrder
-            | Self::AskJourneys => false,
+            | Self::AskJourneys
+            | Self::GoaffproAffiliate => false,
+            Self::GoaffproSync => true,
         }
     }
 }

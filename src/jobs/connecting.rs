@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::outbox::{self, Step, Work};
 use super::shopify::{self, Failed};
+use super::sync;
 use crate::app::App;
 use crate::domain::ids::{BrandId, StoreId};
 use crate::domain::json::{self, ToJson, json};
@@ -161,8 +162,8 @@ async fn look(work: &mut Work<'_>) -> Result<Found, Failed> {
     if access.state != Some(State::Connected) {
         statements.push(tasks::wake(brand, store, now_ms));
     }
-    if access.connected_at_ms.is_none() {
-        statements.extend(super::sync::first_backfill(app, brand, store));
+    if access.connected_at_ms.is_none() && grants(&scopes, "read_orders") {
+        statements.extend(sync::first_backfill(app, brand, store));
     }
     let hints = hints(app, &access, &data);
     let state = State::Connected;
@@ -289,7 +290,7 @@ fn complaint(data: &Value, field: &str) -> Result<(), Trouble> {
 /// What a person who asks is told.
 pub enum Checked<'a> {
     /// The shop was looked at. The batch of what was found holds the lease.
-    Looked(Box<Found>, Box<Work<'a>>),
+    Looked(Box<(Found, Work<'a>)>),
     /// It couldn't be: why, and what belongs into the batch.
     Hindered(Trouble, Vec<Statement>),
     /// Somebody else works there: it will be.
@@ -307,7 +308,7 @@ pub async fn check(app: &App, brand: BrandId, store: StoreId) -> Result<Checked<
         Err(failed) => Err(failed),
     };
     let trouble = match found {
-        Ok(found) => return Ok(Checked::Looked(Box::new(found), Box::new(work))),
+        Ok(found) => return Ok(Checked::Looked(Box::new((found, work)))),
         Err(Failed::Platform(trouble)) => trouble,
         Err(Failed::Database(error)) => {
             work.give().await;

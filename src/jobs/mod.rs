@@ -7,6 +7,8 @@ pub mod connecting;
 pub mod domains;
 pub mod drafts;
 pub mod fees;
+pub mod goaffpro;
+pub mod hostnames;
 pub mod mail;
 pub mod order;
 mod orders_at_once;

@@ -274,19 +274,24 @@ async fn handle(work: &mut Work<'_>, task: &TaskRow) -> Result<Step, Failed> {
         | Kind::CompareDays
         | Kind::RefetchOrder
         | Kind::AskJourneys => super::sync::handle(work, task).await,
+        Kind::GoaffproSync => super::goaffpro::step(work, &task.subject, &task.payload).await,
+        Kind::GoaffproAffiliate => super::goaffpro::create(work, &task.subject).await,
     }
 }
 
 /// What else changes when a task is given up: one line per kind that has something to show for it.
 fn given_up(work: &Work<'_>, task: &TaskRow, words: &str) -> Vec<Statement> {
     match task.kind {
-        Kind::RegisterWebhooks => Vec::new(),
+        Kind::RegisterWebhooks | Kind::GoaffproSync => Vec::new(),
         kind @ (Kind::Backfill
         | Kind::Reconcile
         | Kind::CompareDays
         | Kind::RefetchOrder
         | Kind::AskJourneys) => {
             super::sync::given_up(work.app, work.brand, work.store, kind, words)
+        }
+        Kind::GoaffproAffiliate => {
+            super::goaffpro::given_up(work.brand, work.store, &task.subject, words)
         }
     }
 }

@@ -190,6 +190,10 @@ async fn opened(
     for _ in 0..WAITS {
         let found = store_access::find(app.db(), brand, store).await?;
         let access = found.ok_or_else(|| closed("there is no such store any more"))?;
+        // Whatever is sealed for another platform goes to no shop.
+        if access.platform != "shopify" {
+            return Err(closed("this store isn't on Shopify"));
+        }
         if access.closed_at_ms.is_some() {
             return Err(closed("the shop asked to be forgotten"));
         }
@@ -256,7 +260,8 @@ async fn post(
 }
 
 /// What a token is sealed to.
-fn token_context(store: StoreId) -> String {
+#[must_use]
+pub fn token_context(store: StoreId) -> String {
     format!("{store}/token")
 }
 

@@ -1,8 +1,11 @@
 //! Other systems' formats, translated to the domain's types. Nothing here stores or decides.
 
+pub mod cloudflare;
 pub mod email_events;
+pub mod goaffpro;
 pub mod paypal;
 pub mod shopify;
+pub mod signed;
 pub mod trouble;
 
 use serde_json::Value;

@@ -53,7 +53,8 @@ VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (brand_id, starts_at_ms) DO UPDATE SET
 INSERT INTO hosts (host, brand_id, state, created_at_ms) VALUES (?2, ?1, ?3, ?4)
 ON CONFLICT (host) DO UPDATE SET
   brand_id = iif(state = 'pending' OR brand_id = excluded.brand_id, excluded.brand_id, NULL),
-  state = iif(state = 'active', state, excluded.state), created_at_ms = excluded.created_at_ms";
+  state = iif(state = 'active', state, excluded.state), created_at_ms = excluded.created_at_ms,
+  problem = '', failed = 0, due_at_ms = 0, checked_at_ms = NULL";
 
     /// A brand waits for one host at most: the one it chose last.
     DROP_PENDING = "DELETE FROM hosts WHERE brand_id = ?1 AND state = 'pending' AND host <> ?2";
@@ -75,12 +76,11 @@ INSERT INTO hosts (host, brand_id, state, created_at_ms)
 SELECT NULL, ?1, 'pending', 0 WHERE NOT EXISTS (SELECT 1 FROM hosts
   WHERE host = ?2 AND brand_id = ?1 AND state = 'pending')";
 
-    ACTIVATE_HOST = "UPDATE hosts SET state = 'active' WHERE host = ?2 AND brand_id = ?1";
+    ACTIVATE_HOST = "
+UPDATE hosts SET state = 'active', since_ms = coalesce(since_ms, ?3), problem = '', failed = 0
+WHERE host = ?2 AND brand_id = ?1";
 
     FIND_HOST = "SELECT host, brand_id, state FROM hosts WHERE host = ?1";
-
-    PENDING_HOSTS = "
-SELECT host, brand_id, state FROM hosts WHERE state = 'pending' ORDER BY random() LIMIT 20";
 
     SET_LINK_HOST = "UPDATE brands SET link_host = ?2 WHERE id = ?1";
 
@@ -319,10 +319,10 @@ pub fn require_pending(brand: BrandId, host: &str) -> Statement {
 
 /// Serves and hands out all links of a brand on a host from now on; `""` is the product's own.
 #[must_use]
-pub fn use_host(brand: BrandId, host: &str) -> Vec<Statement> {
+pub fn use_host(brand: BrandId, host: &str, now_ms: Millis) -> Vec<Statement> {
     let mut batch = Vec::new();
     if !host.is_empty() {
-        batch.push(bind!(ACTIVATE_HOST, brand, host));
+        batch.push(bind!(ACTIVATE_HOST, brand, host, now_ms));
         batch.push(bind!(COPY_SLUGS, brand, host));
     }
     batch.push(bind!(SET_LINK_HOST, brand, host));
@@ -336,12 +336,4 @@ pub fn use_host(brand: BrandId, host: &str) -> Vec<Statement> {
 /// [`super::DbError`].
 pub fn host<'a>(db: &'a dyn Database, host: &str) -> Reading<'a, Option<HostRow>> {
     db.first(bind!(FIND_HOST, host))
-}
-
-/// Hosts that wait to be verified.
-///
-/// # Errors
-/// [`super::DbError`].
-pub fn pending_hosts(db: &dyn Database) -> Reading<'_, Vec<HostRow>> {
-    db.all(bind!(PENDING_HOSTS))
 }

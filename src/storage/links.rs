@@ -22,7 +22,11 @@ SELECT id, deal_id, slug, target, host, closed_at_ms FROM links WHERE brand_id =
 
     /// ?1 host, ?2 slug: what a redirect needs, in one read of four rows.
     RESOLVE = "
-SELECT l.brand_id, l.id, l.deal_id, l.slug, l.target, l.closed_at_ms, t.storefront_url, b.timezone
+SELECT l.brand_id, l.id, l.deal_id, l.slug, l.target, l.closed_at_ms, t.storefront_url, b.timezone,
+  CASE t.platform WHEN 'goaffpro' THEN (SELECT json_array(g.ref_parameter, a.ref_codes ->> '$[0]')
+    FROM goaffpro_stores g CROSS JOIN affiliates a ON a.brand_id = g.brand_id AND a.deal_id = l.deal_id
+      AND a.store_id = g.store_id AND a.ref_codes ->> '$[0]' IS NOT NULL
+    WHERE g.brand_id = l.brand_id AND g.store_id = l.store_id) END AS affiliate
 FROM slugs s JOIN links l ON l.brand_id = s.brand_id AND l.id = s.link_id
 JOIN stores t ON t.brand_id = l.brand_id AND t.id = l.store_id
 JOIN brands b ON b.id = l.brand_id
@@ -31,7 +35,11 @@ WHERE s.host = ?1 AND s.slug_key = ?2";
     /// ?1 a list of `<host>/<slug>`: as [`RESOLVE`], of many.
     RESOLVE_ALL = "
 SELECT j.value AS key, l.brand_id, l.id, l.deal_id, l.slug, l.target,
-  l.closed_at_ms, t.storefront_url, b.timezone
+  l.closed_at_ms, t.storefront_url, b.timezone,
+  CASE t.platform WHEN 'goaffpro' THEN (SELECT json_array(g.ref_parameter, a.ref_codes ->> '$[0]')
+    FROM goaffpro_stores g CROSS JOIN affiliates a ON a.brand_id = g.brand_id AND a.deal_id = l.deal_id
+      AND a.store_id = g.store_id AND a.ref_codes ->> '$[0]' IS NOT NULL
+    WHERE g.brand_id = l.brand_id AND g.store_id = l.store_id) END AS affiliate
 FROM json_each(?1) j
 CROSS JOIN slugs s ON s.host = substr(j.value, 1, instr(j.value, '/') - 1)
   AND s.slug_key = substr(j.value, instr(j.value, '/') + 1)
@@ -147,6 +155,8 @@ row! {
         pub storefront_url: String,
         /// The brand's calendar.
         pub timezone: String,
+        /// For a store on GoAffPro a list of two: the site's parameter and the ref code of the deal's affiliate.
+        pub affiliate: Option<Vec<String>>,
     }
 }
 

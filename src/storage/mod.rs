@@ -7,6 +7,7 @@
 //! multiplies a bound parameter, and STRICT tables turn them back.
 
 pub mod access;
+pub mod affiliates;
 pub mod audit;
 pub mod brands;
 pub mod claims;
@@ -16,6 +17,8 @@ pub mod creators;
 pub mod deals;
 pub mod export;
 pub mod fees;
+pub mod goaffpro;
+pub mod hosts;
 pub mod jobs;
 pub mod kept;
 pub mod ledger;
@@ -201,6 +204,7 @@ const fn squeeze(sql: &[u8], out: &mut [u8]) -> usize {
 pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static str)])> {
     vec![
         ("access", access::STATEMENTS),
+        ("affiliates", affiliates::STATEMENTS),
         ("audit", audit::STATEMENTS),
         ("brands", brands::STATEMENTS),
         ("claims", claims::STATEMENTS),
@@ -209,6 +213,8 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("deals", deals::STATEMENTS),
         ("export", export::STATEMENTS),
         ("fees", fees::STATEMENTS),
+        ("hosts", hosts::STATEMENTS),
+        ("goaffpro", goaffpro::STATEMENTS),
         ("jobs", jobs::STATEMENTS),
         ("ledger", ledger::STATEMENTS),
         ("links", links::STATEMENTS),

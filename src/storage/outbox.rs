@@ -81,6 +81,8 @@ spelling!(Kind {
     CompareDays = "compare_days",
     RefetchOrder = "refetch_order",
     AskJourneys = "ask_journeys",
+    GoaffproSync = "goaffpro_sync",
+    GoaffproAffiliate = "goaffpro_affiliate",
 });
 
 row! {

@@ -130,6 +130,37 @@ SELECT s.reference AS key, json_object('line_id', s.line_id, 'attempt', s.attemp
 FROM payout_lines l JOIN payout_sendings s ON s.brand_id = l.brand_id AND s.line_id = l.id
 WHERE l.brand_id = ?1 AND l.creator_id = ?2 AND s.reference > ?3 ORDER BY s.reference LIMIT ?4";
 
+    AFFILIATES = "
+SELECT a.store_id || '/' || a.id AS key, json_object('store_id', a.store_id, 'id', a.id, 'deal_id', a.deal_id,
+  'ref_codes', json(a.ref_codes), 'coupons', json(a.coupons), 'status', a.status,
+  'commission', a.commission, 'goaffpro', json(a.sums)) AS record
+FROM deals d JOIN affiliates a INDEXED BY affiliates_by_deal ON a.brand_id = d.brand_id AND a.deal_id = d.id
+WHERE d.brand_id = ?1 AND d.creator_id = ?2 AND a.store_id || '/' || a.id > ?3 ORDER BY key LIMIT ?4";
+
+    AFFILIATE_REQUESTS = "
+SELECT r.deal_id || '/' || r.store_id AS key, json_object('deal_id', r.deal_id, 'store_id', r.store_id,
+  'ref_code', r.ref_code, 'coupon', r.coupon, 'percent', r.percent, 'state', r.state) AS record
+FROM deals d JOIN affiliate_requests r ON r.brand_id = d.brand_id AND r.deal_id = d.id
+WHERE d.brand_id = ?1 AND d.creator_id = ?2 AND r.deal_id || '/' || r.store_id > ?3
+ORDER BY key LIMIT ?4";
+
+    /// Nothing that is read later tells of her again; ref codes and coupons she published lead on.
+    CLEAR_AFFILIATES = "
+UPDATE affiliates SET name = NULL, email_hash = NULL, status = '', commission = '', sums = '{}',
+  erased_at_ms = ?3
+WHERE brand_id = ?1 AND deal_id IN (SELECT id FROM deals WHERE brand_id = ?1 AND creator_id = ?2)";
+
+    /// By her address, before it goes: also who was never matched.
+    CLEAR_UNMATCHED = "
+UPDATE affiliates SET name = NULL, email_hash = NULL, ref_codes = '[]', coupons = '[]', status = '',
+  commission = '', sums = '{}', erased_at_ms = ?3
+WHERE brand_id = ?1 AND store_id IN (SELECT id FROM stores WHERE brand_id = ?1)
+  AND email_hash = (SELECT email_hash FROM creators WHERE brand_id = ?1 AND id = ?2)";
+
+    DROP_REQUESTS = "
+DELETE FROM affiliate_requests
+WHERE brand_id = ?1 AND deal_id IN (SELECT id FROM deals WHERE brand_id = ?1 AND creator_id = ?2)";
+
     /// Who of the brand did it is another person's data.
     AUDIT = "
 SELECT a.id AS key, json_object('id', a.id, 'at', strftime('%FT%TZ', a.at_ms / 1000, 'unixepoch'),
@@ -202,6 +233,8 @@ const SECTIONS: &[(&str, &str)] = &[
     ("payment_sending", SENDINGS),
     ("fee", FEES),
     ("mail", MAILS),
+    ("affiliate", AFFILIATES),
+    ("affiliate_request", AFFILIATE_REQUESTS),
     ("audit", AUDIT),
 ];
 
@@ -283,6 +316,9 @@ pub fn erased(
 pub fn erase(brand: BrandId, creator: CreatorId, now_ms: Millis) -> Vec<Statement> {
     vec![
         bind!(DROP_MAILS, brand, creator),
+        bind!(CLEAR_UNMATCHED, brand, creator, now_ms),
+        bind!(CLEAR_AFFILIATES, brand, creator, now_ms),
+        bind!(DROP_REQUESTS, brand, creator),
         bind!(ERASE, brand, creator, now_ms),
         bind!(CLOSE_DEALS, brand, creator, now_ms),
         bind!(CANCEL_FEES, brand, creator, now_ms),

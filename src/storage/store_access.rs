@@ -79,7 +79,8 @@ WHERE brand_id = ?1 AND store_id = ?2";
     /// looked at again.
     BREAK_ACCESS = "
 UPDATE store_access SET problem = ?3, checked_at_ms = ?4,
-  look_at_ms = iif(state = 'uninstalled', NULL, ?5),
+  look_at_ms = iif(state = 'uninstalled' OR (SELECT platform FROM stores
+    WHERE brand_id = ?1 AND id = ?2) <> 'shopify', NULL, ?5),
   state = iif(state = 'uninstalled', state, 'broken')
 WHERE brand_id = ?1 AND store_id = ?2";
 

@@ -9,7 +9,7 @@ use crate::domain::time::Millis;
 statements! {
     INSERT = "
 INSERT INTO stores (brand_id, id, platform, shop_domain, storefront_url, client_id, secret_sealed,
-  created_at_ms) VALUES (?1, ?2, 'shopify', ?3, ?4, ?5, ?6, ?7)";
+  created_at_ms) VALUES (?1, ?2, ?8, ?3, ?4, ?5, ?6, ?7)";
 
     /// The secret so far joins those that are still accepted; ?4 until when, ?5 now. A closed store
     /// has none, and opens again.
@@ -53,7 +53,7 @@ WHERE s.brand_id = ?1 AND s.id = ?2";
 
     /// A webhook names its store; the store says whose it is.
     SECRETS = "
-SELECT s.brand_id, s.secret_sealed, s.previous_secrets, s.closed_at_ms, a.state, a.webhook_seen_at_ms
+SELECT s.brand_id, s.platform, s.secret_sealed, s.previous_secrets, s.closed_at_ms, a.state, a.webhook_seen_at_ms
 FROM stores s LEFT JOIN store_access a ON a.brand_id = s.brand_id AND a.store_id = s.id
 WHERE s.id = ?1";
 }
@@ -100,7 +100,9 @@ row! {
 pub struct NewStore<'a> {
     /// Its id.
     pub id: StoreId,
-    /// `shop.myshopify.com`
+    /// `shopify`
+    pub platform: &'static str,
+    /// `shop.myshopify.com`; of a custom store its name, or the host of its storefront.
     pub shop_domain: &'a str,
     /// `https://shop.example`
     pub storefront_url: &'a str,
@@ -122,6 +124,7 @@ pub fn insert(brand: BrandId, store: &NewStore<'_>, now_ms: Millis) -> Statement
         store.client_id,
         store.secret_sealed,
         now_ms,
+        store.platform,
     )
 }
 
@@ -183,6 +186,8 @@ row! {
     pub struct SecretsRow {
         /// Whose store.
         pub brand_id: BrandId,
+        /// `shopify`
+        pub platform: String,
         /// The secret, sealed; empty if the store is closed.
         pub secret_sealed: String,
         /// When its shop asked to be forgotten, if it did.

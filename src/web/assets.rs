@@ -1,5 +1,8 @@
 //! Static assets under `/assets`: every file of `static/`, named after its content, so that browsers
 //! may keep it for ever. What isn't in the build's table is never asked for anywhere.
+//!
+//! And the storefront snippets under `/snippet`, the only answers that other sites may load: shops name
+//! a version with the hash of its content, so every version stays where it is.
 
 use http::StatusCode;
 
@@ -9,6 +12,16 @@ use crate::web::handler::{Call, Extract, State};
 use crate::web::message::Response;
 
 include!(concat!(env!("OUT_DIR"), "/assets.rs"));
+
+/// A storefront snippet.
+pub struct Snippet {
+    /// Counts up with what the snippet does.
+    pub version: u32,
+    /// Where it is, without the origin.
+    pub path: &'static str,
+    /// What a browser compares it with: `sha384-…`.
+    pub integrity: &'static str,
+}
 
 /// An asset that exists: its path and content type.
 pub struct Asset(&'static str, &'static str);
@@ -28,5 +41,9 @@ pub async fn serve(State(app): State<App>, Asset(path, kind): Asset) -> Result<R
     let content = content.ok_or(Error::Unavailable("this file can't be read just now"))?;
     let mut response = Response::new(StatusCode::OK, kind, content);
     response.set("cache-control", "public, max-age=31536000, immutable");
+    if path.starts_with("/snippet/") {
+        response.set("access-control-allow-origin", "*");
+        response.set("cross-origin-resource-policy", "cross-origin");
+    }
     Ok(response)
 }

@@ -53,9 +53,11 @@ macro_rules! body {
 
         impl $crate::web::body::FromJson for $name {
             fn from_json(value: &serde_json::Value) -> Result<Self, $crate::web::body::Wrong> {
-                let names = &[$(stringify!($field)),*];
+                let names = &[$($crate::web::body::plain(stringify!($field))),*];
                 let mut fields = $crate::web::body::Fields::of(value, names)?;
-                let read = Self { $($field: fields.read(stringify!($field)),)* };
+                let read = Self {
+                    $($field: fields.read($crate::web::body::plain(stringify!($field))),)*
+                };
                 fields.all_right(read)
             }
             fn placeholder() -> Self {
@@ -65,6 +67,12 @@ macro_rules! body {
     };
 }
 pub(crate) use body;
+
+/// The name of a field, without the mark of one that is a word of Rust: `r#ref`.
+#[must_use]
+pub fn plain(name: &str) -> &str {
+    name.strip_prefix("r#").unwrap_or(name)
+}
 
 /// Declares the words that stand for the variants of an enum in request bodies.
 macro_rules! words {

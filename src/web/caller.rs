@@ -202,6 +202,8 @@ pub mod may {
         Money;
         /// May change settings, stores and keys.
         Admin;
+        /// May report orders of the brand's own shop.
+        Conversions;
     }
 }
 
@@ -245,7 +247,7 @@ fn brands_caller(call: &Call<'_>, scope: Scope) -> Result<(BrandId, Actor, Scope
         }
         Identity::Nobody => return Err(Error::Unauthenticated.into()),
     };
-    if scopes.has(scope) {
+    if scopes.allow(scope) {
         return Ok((brand, actor, scopes, fresh_until_ms));
     }
     let is_key = matches!(actor, Actor::Key(_));
@@ -255,6 +257,7 @@ fn brands_caller(call: &Call<'_>, scope: Scope) -> Result<(BrandId, Actor, Scope
         Scope::Deals => "this key has no scope `deals`",
         Scope::Money => "this key has no scope `money`",
         Scope::Admin => "this key has no scope `admin`",
+        Scope::Conversions => "this key has no scope `conversions`",
     })
     .into())
 }

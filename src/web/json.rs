@@ -21,7 +21,9 @@ macro_rules! view {
 
         impl $crate::domain::json::ToJson for $name {
             fn write(&self, out: &mut Vec<u8>) {
-                $crate::domain::json::Fields(&[$((stringify!($field), &self.$field)),*]).write(out);
+                $crate::domain::json::Fields(&[
+                    $(($crate::web::body::plain(stringify!($field)), &self.$field)),*
+                ]).write(out);
             }
         }
     };

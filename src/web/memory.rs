@@ -69,6 +69,8 @@ pub struct StoreSecrets {
     pub removed: bool,
     /// When a delivery was last verified, as far as is stored; nothing if the shop was never reached.
     pub seen_at_ms: Option<AtomicI64>,
+    /// Whether its own server signs (`partners::signed`) instead of Shopify.
+    pub custom: bool,
 }
 
 /// Something remembered, and whether it is still fresh.

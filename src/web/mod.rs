@@ -187,8 +187,8 @@ const FOR_PAGES: &[(&str, &str)] = &[
 const FOR_DATA: &[(&str, &str)] =
     &[("content-security-policy", "default-src 'none'; frame-ancestors 'none'")];
 
-/// Makes an answer safe to meet in a browser. Nothing allows other origins anything: there are no
-/// `access-control-…` headers anywhere.
+/// Makes an answer safe to meet in a browser. Nothing allows other origins anything but the storefront
+/// snippet (`web::assets`): there are no other `access-control-…` headers anywhere.
 pub fn secure(response: &mut Response, on_own_host: bool) {
     let page = response.header("content-type").is_some_and(|t| t.starts_with("text/html"));
     let sets = [FOR_ALL, if page { FOR_PAGES } else { FOR_DATA }, &[transport(on_own_host)]];

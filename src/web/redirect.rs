@@ -12,6 +12,7 @@ use crate::domain::json::json;
 use crate::domain::link::{Target, is_slug, location, parse_origin};
 use crate::domain::time::{Day, Millis, Zone};
 use crate::error::{Error, Result};
+use crate::partners::goaffpro::is_ref_code;
 use crate::storage::links::{self, Resolved};
 use crate::storage::rows::from_json;
 use crate::web::MAX_URI;
@@ -39,6 +40,8 @@ pub struct Destination {
     pub storefront: String,
     /// Where on it.
     pub target: String,
+    /// The parameter and the ref code by which another affiliate programme there knows whose visitor it is.
+    pub affiliate: Option<(String, String)>,
     /// The link is closed: it leads to the home page and counts nothing.
     pub closed: bool,
     zone: Zone,
@@ -62,6 +65,8 @@ impl Destination {
             slug: resolved.slug,
             storefront,
             target: target.as_str().to_owned(),
+            // What isn't plain was put there by nobody's API.
+            affiliate: resolved.affiliate.and_then(plain),
             closed: resolved.closed_at_ms.is_some(),
             today: (today, zone.start_of(today.plus(1))),
             zone,
@@ -78,6 +83,12 @@ impl Destination {
             self.zone.day(now_ms)
         }
     }
+}
+
+/// A parameter and a ref code, if both may stand in an address.
+fn plain(told: Vec<String>) -> Option<(String, String)> {
+    let [name, code] = <[String; 2]>::try_from(told).ok()?;
+    (is_slug(&name) && is_ref_code(&code)).then_some((name, code))
 }
 
 /// The answer to a visit of a link.
@@ -191,7 +202,8 @@ fn answer(
         return Redirected::To { location: format!("{}/", d.storefront), counted: None, refresh };
     }
     let click_id = app.config.click_keys.sign(d.link, now_ms, nonce);
-    let location = location(&d.storefront, &d.target, &d.slug, &click_id, query);
+    let affiliate = d.affiliate.as_ref().map(|(name, code)| (name.as_str(), code.as_str()));
+    let location = location(&d.storefront, &d.target, (&d.slug, affiliate), &click_id, query);
     Redirected::To { location, counted: Some(d), refresh }
 }
 

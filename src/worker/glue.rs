@@ -29,7 +29,8 @@ export function more(request) {
   const h = request.headers, g = (n) => h.get(n) ?? '';
   return [g('x-shopify-hmac-sha256'), g('content-length'), g('authorization'),
     g('content-type'), g('cookie'), g('origin'), g('sec-fetch-site'), g('tributary-brand'),
-    g('idempotency-key'), g('accept').includes('text/html') ? 'text/html' : '', g('if-match')].join('\\n');
+    g('idempotency-key'), g('accept').includes('text/html') ? 'text/html' : '', g('if-match'),
+    g('webhook-id'), g('webhook-timestamp'), g('webhook-signature')].join('\\n');
 }
 export function found(location, transport) {
   const headers = { location, 'cache-control': 'no-store', 'strict-transport-security': transport };
@@ -188,6 +189,9 @@ impl MoreFacts {
             ("idempotency-key", 8),
             ("accept", 9),
             ("if-match", 10),
+            ("webhook-id", 11),
+            ("webhook-timestamp", 12),
+            ("webhook-signature", 13),
         ] {
             let Some(told) = given(&self.0, number) else { continue };
             let whole = matches!(name, "cookie" | "if-match");

@@ -11,12 +11,14 @@ use super::d1::D1;
 #[cfg(feature = "canary")]
 use crate::app::Canary;
 use crate::app::{
-    App, Assets, Clock, Config, EdgeCache, HttpClient, Limits, Log, Mailer, NotSent, Outgoing,
-    Pending, Platforms, Ports, Queue, Random, Signatures, Throttle, WebAnswer, WebRequest,
+    App, Assets, Clock, Config, EdgeCache, Hostnames, HttpClient, Limits, Log, Mailer, NotSent,
+    Outgoing, Pending, Platforms, Ports, Queue, Random, Signatures, Throttle, WebAnswer,
+    WebRequest,
 };
 use crate::domain::click::ClickKeys;
 use crate::domain::secret::{KeyRing, RootKey, Roots};
 use crate::domain::time::Millis;
+use crate::jobs::hostnames::Cloudflare;
 use crate::jobs::paypal::{self, Paypal};
 use crate::web::memory::Memory;
 use crate::web::normal_host;
@@ -46,6 +48,7 @@ pub fn app(env: &Env) -> Result<App, String> {
         click_keys: ClickKeys::of(&roots("CLICK_KEY")?).ok_or("CLICK_KEY")?,
         data_key: KeyRing::new(roots("DATA_KEY")?, lasting).ok_or("HASH_KEY")?,
         local,
+        link_target: text("LINK_TARGET").filter(|host| !host.is_empty()),
         platforms: Platforms::told(local, text("SHOPIFY_ORIGIN"), text("GOAFFPRO_ORIGIN"))?,
         #[cfg(feature = "canary")]
         canary: match text("CANARY").as_deref() {
@@ -60,6 +63,8 @@ pub fn app(env: &Env) -> Result<App, String> {
         canary: None,
     };
     let paypal = paypal::origin(config.local, text("PAYPAL_ORIGIN"))?;
+    let told = (text("CLOUDFLARE_ZONE"), text("CLOUDFLARE_TOKEN"), text("CLOUDFLARE_ORIGIN"));
+    let hostnames = Cloudflare::told(Arc::new(Web), config.local, told.0, told.1, told.2)?;
     let binding = bound("DB").map_err(|_| "DB".to_owned())?;
     if binding.is_undefined() {
         return Err("DB".to_owned());
@@ -76,6 +81,7 @@ pub fn app(env: &Env) -> Result<App, String> {
         queue: Arc::new(Overflow(env.clone())),
         http: Arc::new(Web),
         provider: Arc::new(Paypal::new(Arc::new(Web), paypal)),
+        hostnames: hostnames.map(|port| Arc::new(port) as Arc<dyn Hostnames>),
         signatures: Arc::new(WebCrypto),
         clicks: Arc::new(Counters::new(env.clone())),
         cache: Arc::new(DataCentre),

@@ -301,7 +301,10 @@ async fn every_change_is_attributable() {
     covered.extend(super::sign_in::PEOPLES_COMMANDS.map(str::to_owned));
     covered.extend(super::payouts::MONEY_COMMANDS.map(str::to_owned));
     covered.extend(super::order_life::LIFE_COMMANDS.map(str::to_owned));
+    covered.extend(super::conversions::CONVERSION_COMMANDS.map(str::to_owned));
+    covered.extend(super::domains::DOMAIN_COMMANDS.map(str::to_owned));
     covered.extend(super::payments::PAYMENT_COMMANDS.map(str::to_owned));
+    covered.extend(super::goaffpro::STORE_COMMANDS.map(str::to_owned));
     covered.extend(super::offers::TERMS_COMMANDS.map(str::to_owned));
     let replay = format!("/v1/quarantine/{}/replay", quarantined.as_str().unwrap());
     let rows = || product.db.rows("SELECT * FROM audit ORDER BY id");

@@ -21,6 +21,8 @@ struct Brand {
     id: String,
     key: String,
     store: String,
+    /// A store on GoAffPro, with an affiliate of the id 7.
+    goaffpro: String,
     creator: String,
     campaign: String,
     deal: String,
@@ -63,6 +65,13 @@ impl Brand {
             "client_secret": SECRET }),
         )
         .await);
+        let goaffpro = id(&post(
+            "/v1/stores",
+            json!({ "platform": "goaffpro", "storefront_url": format!("https://gap.{word}.example"),
+                "access_token": word }),
+        )
+        .await);
+        super::goaffpro::affiliate(product, &id(&made["brand"]), &goaffpro, 7, word);
         let creator = json!({ "name": format!("{word} Anna"), "handle": format!("{word}-anna"),
             "email": format!("{word}-anna@creator.example"), "niche": word, "tags": [word] });
         let creator = id(&post("/v1/creators", creator).await);
@@ -135,6 +144,7 @@ impl Brand {
             claim: id(&claim),
             fee: id(&planned),
             store,
+            goaffpro,
             creator,
             campaign,
             neighbour,
@@ -159,7 +169,8 @@ impl Brand {
             r if r.starts_with("/v1/payouts/") => &self.payout,
             r if r.starts_with("/v1/keys/") => &self.key_id,
             r if r.starts_with("/v1/members/") => &self.viewer.id,
-            r if r.starts_with("/v1/stores/") => &self.store,
+            "/v1/stores/{id}" => &self.store,
+            r if r.starts_with("/v1/stores/") => &self.goaffpro,
             r if r.starts_with("/v1/quarantine/") => &self.quarantined,
             r if r.starts_with("/v1/creators/") => &self.creator,
             r if r.starts_with("/v1/campaigns/") => &self.campaign,
@@ -190,8 +201,17 @@ impl Brand {
             }
             (_, "/v1/deals/{id}/links") => Some(json!({ "slug": "stolen" })),
             (_, "/v1/links/{id}") => Some(json!({ "state": "closed" })),
+            (_, "/v1/conversions") => Some(json!({ "store_id": self.store, "external_id": CANARY,
+                "currency": "USD", "amount": "1" })),
+            (_, "/v1/conversions/{external_id}/refunds") => Some(json!({ "store_id": self.store,
+                "id": "r", "currency": "USD", "amount": "1" })),
             (_, "/v1/stores/{id}") => Some(json!({ "client_secret": "stolen" })),
             (_, "/v1/stores/{id}/backfill") => Some(json!({})),
+            (_, "/v1/stores/{id}/goaffpro") => Some(json!({ "ref_parameter": "stolen" })),
+            (_, "/v1/stores/{id}/affiliates/{affiliate_id}/assignment") => {
+                Some(json!({ "deal_id": self.deal }))
+            }
+            (_, "/v1/deals/{id}/affiliate") => Some(json!({ "store_id": self.goaffpro })),
             (_, "/v1/members/{id}") => Some(json!({ "role": "owner" })),
             (_, "/v1/members") => Some(json!({ "email": "e@evil.example", "role": "owner" })),
             (_, "/v1/keys") => Some(json!({ "name": "k", "scopes": ["read"] })),
@@ -228,7 +248,8 @@ impl Brand {
             _ => Some(json!({})),
         };
         let path = route.replace("{id}", of).replace("{line_id}", &self.line);
-        (path.replace("{fee_id}", &self.fee), body)
+        let path = path.replace("{fee_id}", &self.fee).replace("{external_id}", CANARY);
+        (path.replace("{affiliate_id}", "7"), body)
     }
 }
 
@@ -367,7 +388,9 @@ async fn attack(
     let may = needs.iter().any(|need| caller.may.contains(&need.as_str()));
     let (path, body) = a.call(route, method);
     let reads = method == "get";
-    let names = route.contains("{id}") || (method, route) == ("post", "/v1/deals");
+    let names = route.contains("{id}")
+        || (method, route) == ("post", "/v1/deals")
+        || route.starts_with("/v1/conversions");
     // What one's own may change is tried elsewhere.
     if may && !reads && (caller.own || !names || caller.may.contains(&"operator")) {
         return;

@@ -2,6 +2,7 @@
 //! the ports that can be told to fail.
 #![allow(dead_code, reason = "every test binary uses a part of this")]
 
+pub mod cloudflare;
 pub mod graphql_order;
 pub mod loopback;
 pub mod paypal;
@@ -155,9 +156,8 @@ impl HttpClient for TestWeb {
             asked.push(request.body.unwrap_or_default().to_owned());
             scripted = Some((!answers.is_empty()).then(|| answers.remove(0)));
         }
-        if let (None | Some(None), Some(shop)) = (&scripted, &self.3)
-            && request.url.starts_with(shopify::ORIGIN)
-        {
+        let own = request.url.starts_with(shopify::ORIGIN) && !matches!(scripted, Some(Some(_)));
+        if let Some(shop) = self.3.as_ref().filter(|_| own) {
             let answer = shop.answer(&request);
             return Box::pin(async move {
                 turn().await;
@@ -423,6 +423,7 @@ impl Product {
                 )
                 .unwrap(),
                 local,
+                link_target: None,
                 platforms: Platforms::default(),
                 canary: None,
             }),
@@ -433,6 +434,7 @@ impl Product {
             queue: Arc::new(queue.clone()),
             http: Arc::new(web.clone()),
             provider: Arc::new(Paypal::new(Arc::new(web.clone()), ORIGIN.to_owned())),
+            hostnames: None,
             signatures: Arc::new(P256),
             clicks: Arc::new(counters.clone()),
             cache: Arc::new(cache.clone()),

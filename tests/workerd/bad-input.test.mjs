@@ -14,6 +14,7 @@ const TABLES = [
     'brands',
     'attribution_rules',
     'hosts',
+    'host_removals',
     'api_keys',
     'stores',
     'creators',
@@ -29,6 +30,7 @@ const TABLES = [
   ...['audit_members', 'audit_personal', 'data_requests', 'rewraps'],
   ...['fees', 'adjustments', 'payment_details', 'payouts', 'payout_lines', 'idempotency', 'claims'],
   ...['payout_approvals', 'payout_runs', 'payout_providers', 'payout_sendings'],
+  ...['goaffpro_stores', 'goaffpro_orders', 'affiliates', 'affiliate_deals', 'affiliate_clicks', 'affiliate_requests'],
 ];
 
 let server;
@@ -65,6 +67,9 @@ async function world() {
   made.hijacked = await a.client.post(`/v1/deals/${a.deal.id}/links`, { store_id: shop.id });
   await server.sql(`UPDATE stores SET storefront_url = 'javascript:alert(1)//' WHERE id = '${shop.id}'`);
 
+  const ownShop = { platform: 'custom', storefront_url: 'https://own.casa.example' };
+  made.ownShop = await a.client.post('/v1/stores', ownShop);
+  made.ownShopOfB = await b.client.post('/v1/stores', ownShop);
   made.known = order({ codes: [['ANNA10', '1.00']] });
   await a.store.send(made.known);
   const theirs = order({ codes: [['ANNA10', '1.00']] });
@@ -192,7 +197,7 @@ for (const [id, what, ask, wanted] of cases) {
 for (const [id, what] of Object.entries(waiting)) test(id, { skip: `waits for ${what}` });
 
 test('every id of the list has a row, or says where it is shown', () => {
-  const all = { R: 19, W: 27, A: 24, D: 18 };
+  const all = { R: 19, W: 27, A: 24, D: 18, G: 13 };
   const ids = Object.entries(all).flatMap(([part, n]) =>
     Array.from({ length: n }, (_, at) => part + (at + 1)),
   );

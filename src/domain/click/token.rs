@@ -13,7 +13,8 @@ use crate::domain::time::Millis;
 /// How many characters a click id has.
 pub const LENGTH: usize = 62;
 
-/// The layout `version 1 | key 1 | link 16 | milliseconds 6 | nonce 6`, then the signature.
+/// The layout `version 1 | key 1 | link 16 | milliseconds 6 | nonce 6`, then the signature. The storefront
+/// snippet reads the time out of characters 24 to 31, and takes what begins with `A` and has 62 characters.
 const VERSION: u8 = 1;
 const SIGNED: usize = 30;
 /// HMAC-SHA-256 cut to half, as RFC 2104 allows.

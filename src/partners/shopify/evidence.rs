@@ -92,13 +92,15 @@ fn discount(entry: &DiscountCode<'_>, currency: Currency) -> Result<i64, Unusabl
 }
 
 /// What the first page of the shopper's visit says: a full URL, or a path with a query.
-pub(super) struct Landing<'a> {
+pub struct Landing<'a> {
     pub(super) clicks: Vec<Cow<'a, str>>,
     pub(super) reference: Option<Cow<'a, str>>,
 }
 
 impl<'a> Landing<'a> {
-    pub(super) fn of(page: &'a str) -> Self {
+    /// Reads its query.
+    #[must_use]
+    pub fn of(page: &'a str) -> Self {
         let mut landing = Self { clicks: Vec::new(), reference: None };
         let page = page.split_once('#').map_or(page, |(before, _)| before);
         let query = page.split_once('?').map_or("", |(_, query)| query);
@@ -111,6 +113,17 @@ impl<'a> Landing<'a> {
             }
         }
         landing
+    }
+
+    /// Its click ids, as far as one can be that long.
+    pub fn clicks(&self) -> impl Iterator<Item = String> {
+        self.clicks.iter().map(|click| clip(click, MAX_CHARS))
+    }
+
+    /// Its `ref`.
+    #[must_use]
+    pub fn reference(&self) -> Option<String> {
+        self.reference.as_ref().map(|slug| clip(slug, MAX_CHARS))
     }
 }
 

@@ -20,6 +20,7 @@ mod refund;
 mod tests;
 mod webhook;
 
+pub use evidence::Landing;
 pub use news::News;
 pub use oauth::{Callback, authorize_url, callback, shop_name};
 pub use webhook::{Parsed, Unusable, parse, verify};

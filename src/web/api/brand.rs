@@ -431,7 +431,7 @@ fn schedule(checks: &mut Checks, new: NewSchedule) -> Schedule {
     Schedule { day: new.day, currencies, since: Day::default() }
 }
 
-/// A local run takes a domain as verified at once; elsewhere the domain is asked first.
+/// A local run takes a domain as verified at once; elsewhere it waits for `jobs/domains`.
 async fn host_statements(
     app: &App,
     brand: &Brand,
@@ -439,7 +439,7 @@ async fn host_statements(
 ) -> Result<Vec<crate::storage::Statement>> {
     let mut batch = vec![brands::drop_pending(brand.id, host)];
     if host.is_empty() {
-        batch.extend(brands::use_host(brand.id, host));
+        batch.extend(brands::use_host(brand.id, host, app.now_ms()));
         return Ok(batch);
     }
     let own = app.config.public_origin.split("://").nth(1).unwrap_or_default();
@@ -451,9 +451,10 @@ async fn host_statements(
     if active.as_ref().is_some_and(|row| row.brand_id != brand.id) {
         return Err(host_taken());
     }
-    batch.push(brands::claim_host(brand.id, host, app.config.local, app.now_ms()));
-    if app.config.local || active.is_some() {
-        batch.extend(brands::use_host(brand.id, host));
+    let at_once = app.config.local && app.hostnames.is_none();
+    batch.push(brands::claim_host(brand.id, host, at_once, app.now_ms()));
+    if at_once || active.is_some() {
+        batch.extend(brands::use_host(brand.id, host, app.now_ms()));
     }
     Ok(batch)
 }

@@ -13,6 +13,7 @@ use crate::web::extract::{Caller, Me, PathId};
 use crate::web::handler::{Json, State};
 use crate::web::json::view;
 
+use super::goaffpro::{FigureView, figure_of};
 use super::view::Percent;
 
 view! {
@@ -49,6 +50,9 @@ view! {
         left_of_month: Option<Money>,
         /// The lines that earn, with the rate that holds for each.
         lines: Vec<LineView>,
+        /// What GoAffPro says that it earns, where it tells the order; null for creators.
+        #[schema(required)]
+        goaffpro: Option<FigureView>,
     }
 }
 
@@ -124,6 +128,7 @@ fn explain(
         lines: terms.map_or_else(Vec::new, |terms| {
             shares.into_iter().flatten().map(|share| line(share, terms, currency)).collect()
         }),
+        goaffpro: None,
     }
 }
 
@@ -138,7 +143,9 @@ pub async fn show(
 ) -> Result<Json<CommissionView>> {
     let kept = orders::facts(app.db(), caller.brand, id.0).await?.ok_or(Error::NotFound)?;
     let currency = super::brand::find(&app, caller.brand).await?.brand.currency;
-    Ok(Json(explain(id.0, &kept.facts, kept.decision.as_ref(), currency)))
+    let goaffpro = figure_of(&app, caller.brand, id.0).await?;
+    let explained = explain(id.0, &kept.facts, kept.decision.as_ref(), currency);
+    Ok(Json(CommissionView { goaffpro, ..explained }))
 }
 
 /// What one of the creator's orders earns her and why.

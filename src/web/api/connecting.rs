@@ -1,6 +1,7 @@
 //! Whether a shop lets us in, and how it comes to do so.
 
 use http::StatusCode;
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::domain::auth::Actor;
@@ -24,9 +25,10 @@ use crate::storage::{Statement, stores as rows};
 use crate::web::body::{body, parse_body};
 use crate::web::extract::{Body, By, Caller, PathId, may, note};
 use crate::web::handler::{Call, Extract, Json, State};
-use crate::web::json::{self, view};
+use crate::web::json::{self, ToJson, view};
 use crate::web::message::Response;
 
+use super::goaffpro::{self, GoaffproView};
 use super::stores::{HookView, find, split, status};
 use super::view::Time;
 
@@ -86,23 +88,58 @@ fn open(row: StoreRow) -> Result<StoreRow> {
 /// Looks at the shop now: whether it lets us in, what it grants, and has it deliver its webhooks here.
 #[utoipa::path(post, path = "/v1/stores/{id}/connection", tag = "stores",
     security(("api_key" = ["admin"])), params(("id" = StoreId, Path)), responses(
-    (status = 200, body = ConnectionView),
-    (status = 202, body = ConnectionView, description = "Somebody else works there: it is looked at after that"),
-    (status = 409, description = "The store is closed")))]
+    (status = 200, body = AnyConnection),
+    (status = 202, body = AnyConnection, description = "Somebody else works there: it is looked at after that"),
+    (status = 409, description = "The store is closed, or on no platform")))]
 pub async fn check(
     State(app): State<App>,
     caller: Caller<may::Admin>,
     id: PathId<Store>,
-) -> Result<(StatusCode, Json<ConnectionView>)> {
-    let row = open(find(&app, caller.brand, id.0).await?)?;
+) -> Result<(StatusCode, Json<AnyConnection>)> {
+    let row = find(&app, caller.brand, id.0).await?;
+    if row.platform == "goaffpro" {
+        caller.stepped_up(&app)?;
+        let view = goaffpro::connect(&app, &caller, id.0).await?;
+        return Ok((StatusCode::OK, Json(AnyConnection::Goaffpro(view))));
+    }
+    let (status, view) = check_shop(app, caller, row).await?;
+    Ok((status, Json(AnyConnection::Shopify(view))))
+}
+
+/// How a store is connected, by its platform.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub enum AnyConnection {
+    /// One on Shopify.
+    Shopify(ConnectionView),
+    /// One on GoAffPro.
+    Goaffpro(GoaffproView),
+}
+
+impl ToJson for AnyConnection {
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Shopify(view) => view.write(out),
+            Self::Goaffpro(view) => view.write(out),
+        }
+    }
+}
+
+async fn check_shop(
+    app: App,
+    caller: Caller<may::Admin>,
+    row: StoreRow,
+) -> Result<(StatusCode, ConnectionView)> {
+    let row = open(row)?;
     if app.config.local && app.config.platforms.shopify.is_none() {
         let words = "this local run reaches no Shopify: start it with SHOPIFY_ORIGIN";
         let view = as_it_stood(&row, words);
         noted(&app, &caller, row.id, &view, Vec::new()).await?;
-        return Ok((StatusCode::OK, Json(view)));
+        return Ok((StatusCode::OK, view));
     }
     match connecting::check(&app, caller.brand, row.id).await? {
-        Checked::Looked(found, work) => {
+        Checked::Looked(looked) => {
+            let (found, work) = *looked;
             let mut statements = vec![work.hold()];
             statements.extend(found.statements);
             if found.hindered.is_some() {
@@ -122,7 +159,7 @@ pub async fn check(
             work.give().await;
             done?;
             app.memory.forget_secrets(row.id);
-            Ok((StatusCode::OK, Json(view)))
+            Ok((StatusCode::OK, view))
         }
         Checked::Hindered(trouble, statements) => {
             let mut view = as_it_stood(&row, trouble.words());
@@ -134,14 +171,14 @@ pub async fn check(
                 view.checked_at = Some(Time(app.now_ms()));
             }
             noted(&app, &caller, row.id, &view, statements).await?;
-            Ok((StatusCode::OK, Json(view)))
+            Ok((StatusCode::OK, view))
         }
         Checked::Busy => {
             let view =
                 as_it_stood(&row, "something else is done at this shop: it is looked at then");
             let statements = vec![connecting::again(&app, caller.brand, row.id)];
             noted(&app, &caller, row.id, &view, statements).await?;
-            Ok((StatusCode::ACCEPTED, Json(view)))
+            Ok((StatusCode::ACCEPTED, view))
         }
     }
 }
@@ -265,14 +302,20 @@ pub async fn authorize(
     let (shop, client) = (&row.shop_domain, &access.client_id);
     let url = authorize_url(shop, client, &scopes.join(","), &redirect, &state);
     let url = match &app.config.platforms.shopify {
-        // One double stands for every shop.
-        Some(origin) => url.replacen(&format!("https://{shop}"), origin, 1) + "&shop=" + shop,
+        Some(origin) => url.replacen(&["https://", shop].concat(), &double_of(origin, shop), 1),
         None => url,
     };
     let view = Begun { url, expires_at: Time(expires_at_ms) };
     let mut response = Response::json(StatusCode::OK, json::text(&view));
     response.push("set-cookie", set_cookie(COOKIE, &browser, Some(APPROVAL_MS / 1000)));
     Ok(response)
+}
+
+/// Where a browser on a laptop finds this shop: one double stands for all, and tells them by the host.
+fn double_of(origin: &str, shop: &str) -> String {
+    let name = shop.split('.').next().unwrap_or_default();
+    let host = format!("//{name}.localhost");
+    origin.replacen("//127.0.0.1", &host, 1).replacen("//localhost", &host, 1)
 }
 
 /// Why an authorization came to nothing, in words for whoever stands before the browser.

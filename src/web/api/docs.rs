@@ -35,10 +35,11 @@ pub fn generate() -> String {
     };
 
     use super::{
-        approvals, audit, brand, bulk, by_hand, claims, commission, completeness, connecting,
-        creators, deals, export, fees, keys, links, mails, me, members, money, offers, operate,
-        orders, passkeys, payment, payouts, personal, privacy, provider, quarantine, sign_in,
-        simulations, statements, stores, terms, tiers,
+        affiliates, approvals, audit, brand, bulk, by_hand, claims, commission, completeness,
+        connecting, conversions, creators, custom, deals, domains, export, fees, goaffpro, keys,
+        links, mails, me, members, money, offers, operate, orders, passkeys, payment, payouts,
+        personal, privacy, provider, quarantine, sign_in, simulations, snippet, statements, stores,
+        terms, tiers,
     };
 
     #[derive(OpenApi)]
@@ -62,6 +63,8 @@ pub fn generate() -> String {
             audit::list,
             brand::show,
             brand::update,
+            domains::show,
+            domains::check,
             stores::create,
             stores::list,
             stores::show,
@@ -74,6 +77,21 @@ pub fn generate() -> String {
             completeness::show,
             completeness::of_store,
             completeness::mine,
+            snippet::show,
+            custom::rotate,
+            conversions::create,
+            conversions::refund,
+            conversions::create_signed,
+            conversions::refund_signed,
+            goaffpro::show,
+            goaffpro::update,
+            goaffpro::compare,
+            goaffpro::hint,
+            affiliates::list,
+            affiliates::assign,
+            affiliates::unassign,
+            affiliates::requests,
+            affiliates::request,
             creators::create,
             creators::list,
             creators::show,

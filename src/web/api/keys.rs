@@ -20,7 +20,10 @@ use crate::web::json::{self, view};
 
 use super::view::{List, Time};
 
-words!(Scope { "read" => Read, "deals" => Deals, "money" => Money, "admin" => Admin });
+words!(Scope {
+    "read" => Read, "deals" => Deals, "money" => Money, "admin" => Admin,
+    "conversions" => Conversions,
+});
 
 view! {
     /// An API key, without its text.
@@ -28,7 +31,7 @@ view! {
     pub struct KeyView {
         id: KeyId,
         name: String,
-        /// What it may do: `read`, `deals`, `money`, `admin`.
+        /// What it may do: `read`, `deals`, `money`, `admin`, `conversions`.
         scopes: Vec<&'static str>,
         created_at: Time,
         #[schema(required)]

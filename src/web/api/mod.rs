@@ -1,5 +1,6 @@
 //! The JSON API of CONTRACT.md: the whole URL table, and a file per resource.
 
+pub mod affiliates;
 pub mod approvals;
 pub mod audit;
 pub mod brand;
@@ -9,11 +10,16 @@ pub mod claims;
 pub mod commission;
 pub mod completeness;
 pub mod connecting;
+pub mod conversion_facts;
+pub mod conversions;
 pub mod creators;
+pub mod custom;
 pub mod deals;
 pub mod docs;
+pub mod domains;
 pub mod export;
 pub mod fees;
+pub mod goaffpro;
 pub mod keys;
 pub mod links;
 pub mod mails;
@@ -32,6 +38,7 @@ pub mod provider;
 pub mod quarantine;
 pub mod sign_in;
 pub mod simulations;
+pub mod snippet;
 pub mod statements;
 pub mod stores;
 pub mod terms;
@@ -50,6 +57,8 @@ routes! {
     "/v1/people/reset" => { post: passkeys::reset }
     "/v1/people/erasure" => { post: members::erase }
     "/v1/brand" => { get: brand::show, patch: brand::update }
+    "/v1/brand/link-domain" => { get: domains::show }
+    "/v1/brand/link-domain/check" => { post: domains::check }
     "/v1/brand/payout-provider" => {
         get: provider::show, put: provider::put, delete: provider::remove
     }
@@ -66,6 +75,22 @@ routes! {
     "/v1/quarantine/{id}/replay" => { post: quarantine::replay }
     "/v1/stores/{id}/backfill" => { get: completeness::show, post: completeness::begin }
     "/v1/stores/{id}/completeness" => { get: completeness::of_store }
+    "/v1/stores/{id}/signing-secret" => { post: custom::rotate }
+    "/v1/conversions" => { post: conversions::create }
+    "/v1/conversions/{external_id}/refunds" => { post: conversions::refund }
+    "/webhooks/custom/{id}/conversions" => { post: conversions::create_signed }
+    "/webhooks/custom/{id}/conversions/{external_id}/refunds" => {
+        post: conversions::refund_signed
+    }
+    "/v1/stores/{id}/snippet" => { get: snippet::show }
+    "/v1/stores/{id}/goaffpro" => { get: goaffpro::show, patch: goaffpro::update }
+    "/v1/stores/{id}/comparison" => { get: goaffpro::compare }
+    "/v1/stores/{id}/affiliates" => { get: affiliates::list }
+    "/v1/stores/{id}/affiliates/{affiliate_id}/assignment" => {
+        post: affiliates::assign, delete: affiliates::unassign
+    }
+    "/v1/deals/{id}/affiliate" => { get: affiliates::requests, post: affiliates::request }
+    "/webhooks/goaffpro/{id}" => { post: goaffpro::hint }
     "/v1/creators" => { get: creators::list, post: creators::create }
     "/v1/creators/{id}" => { get: creators::show }
     "/v1/creators/{id}/export" => { get: personal::export }

@@ -14,7 +14,7 @@ use crate::storage::click_counter::DayTotals;
 use crate::storage::deals::DealRow;
 use crate::storage::ledger::{self, BalanceRow};
 use crate::storage::orders::DealTotals;
-use crate::storage::{Freshness, clicks, creators, orders};
+use crate::storage::{Freshness, affiliates, clicks, creators, orders};
 use crate::web::extract::{Caller, Params, PathId, encode_cursor};
 use crate::web::handler::{Json, State};
 use crate::web::json::{by_serde, view};
@@ -102,6 +102,8 @@ view! {
         /// Orders ÷ unique clicks; null without clicks.
         #[schema(required)]
         conversion_percent: Option<String>,
+        /// Visits that GoAffPro counted for the deal's affiliates: apart from clicks, never added to them.
+        goaffpro_clicks: i64,
     }
 }
 
@@ -155,6 +157,7 @@ pub async fn performance(
     let found = all.into_iter().next().map(|(_, found)| found).unwrap_or_default();
     Ok(Json(PerformanceView {
         conversion_percent: conversion(found.orders, found.uniques),
+        goaffpro_clicks: affiliates::visits(app.db(), brand.id, id.0, period).await?,
         clicks: ClicksView { total: found.clicks, unique: found.uniques, filtered: found.filtered },
         orders: found.orders,
         revenue: found.revenue,

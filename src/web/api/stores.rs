@@ -14,13 +14,14 @@ use crate::jobs::shopify::sealed_text;
 use crate::partners::shopify::shop_name;
 use crate::storage::store_access::{self, AccessRow, State as Reached, Way};
 use crate::storage::stores::{self as rows, NewStore, StoreRow};
-use crate::storage::{Statement, brands, privacy as shops};
+use crate::storage::{DbError, Statement, brands, privacy as shops};
 use crate::web::body::{body, words};
 use crate::web::extract::{Body, Caller, Checks, Params, PathId, checked, may};
 use crate::web::handler::{Json, State};
 use crate::web::json::{self, ToJson, view};
 use crate::web::normal_host;
 
+use super::goaffpro::{self, AnyStore};
 use super::view::{List, Time};
 
 /// The old secret is accepted for so long after a change: Shopify may sign with it for an hour.
@@ -32,9 +33,10 @@ view! {
     pub struct StoreView {
         id: StoreId,
         platform: String,
+        /// Of a custom store its name.
         shop_domain: String,
         storefront_url: String,
-        /// Where the shop delivers its webhooks.
+        /// Where the shop delivers its webhooks; of a custom store where its server reports orders.
         webhook_url: String,
         /// `created` (nobody tried), `connected`, `broken` (something must be changed), `uninstalled`
         /// (the shop removed the app) or `closed` (it asked to be forgotten).
@@ -42,8 +44,9 @@ view! {
         /// What is in the way, in words.
         #[schema(required)]
         problem: Option<String>,
-        /// `client_credentials`, `access_token` or `authorization`.
-        way: String,
+        /// Shopify: `client_credentials`, `access_token` or `authorization`.
+        #[schema(required)]
+        way: Option<String>,
         /// What the shop granted, as of the last look.
         scopes: Vec<String>,
         /// What it has to grant more; null until it was looked at.
@@ -67,6 +70,9 @@ view! {
         /// When it was last looked at.
         #[schema(required)]
         checked_at: Option<Time>,
+        /// What a custom store signs with, told when it is made; null ever after.
+        #[schema(required)]
+        pub(super) signing_secret: Option<String>,
     }
 }
 
@@ -103,19 +109,33 @@ pub fn status(closed: bool, state: Option<Reached>) -> &'static str {
     if closed { "closed" } else { state.unwrap_or(Reached::Created).name() }
 }
 
-fn view(app: &App, row: StoreRow) -> StoreView {
+/// Where what is reported of a store's orders goes.
+fn hook_url(app: &App, row: &StoreRow) -> String {
+    match row.platform.as_str() {
+        "custom" => {
+            format!("{}/webhooks/custom/{}/conversions", app.config.public_origin, row.id)
+        }
+        "goaffpro" => goaffpro::hook_url(app, row.id),
+        _ => connecting::webhook_url(app, row.id).1,
+    }
+}
+
+pub(super) fn view(app: &App, row: StoreRow) -> StoreView {
+    let shopify = row.platform == "shopify";
+    let webhook_url = hook_url(app, &row);
     let scopes = row.scopes.unwrap_or_default();
     let missing = || connecting::missing(&scopes).into_iter().map(str::to_owned).collect();
     StoreView {
-        webhook_url: connecting::webhook_url(app, row.id).1,
+        webhook_url,
+        signing_secret: None,
         id: row.id,
         platform: row.platform,
         shop_domain: row.shop_domain,
         storefront_url: row.storefront_url,
         status: status(row.closed_at_ms.is_some(), row.state).to_owned(),
         problem: row.problem.filter(|problem| !problem.is_empty()),
-        way: row.way.unwrap_or(Way::Client).name().to_owned(),
-        missing_scopes: (row.state == Some(Reached::Connected)).then(missing),
+        way: shopify.then(|| row.way.unwrap_or(Way::Client).name().to_owned()),
+        missing_scopes: (shopify && row.state == Some(Reached::Connected)).then(missing),
         scopes: split(&scopes),
         currency: row.currency,
         timezone: row.timezone,
@@ -131,14 +151,17 @@ body! {
     /// API secret key of an old custom app.
     pub struct NewStoreBody {
         platform: Platform,
-        shop_domain: String,
+        /// Shopify: the shop's name such as casa.myshopify.com.
+        shop_domain: Option<String>,
         storefront_url: String,
-        /// The app's client id; an old custom app may leave it out.
+        /// Shopify: the app's client id; an old custom app may leave it out.
         client_id: Option<String>,
-        /// The app's client secret, or the API secret key of an old custom app: it signs webhooks.
-        client_secret: String,
-        /// The Admin API access token of an old custom app.
+        /// Shopify: the app's client secret, or the API secret key of an old custom app: it signs webhooks.
+        client_secret: Option<String>,
+        /// Shopify: the Admin API access token of an old custom app.
         access_token: Option<String>,
+        /// Custom: what the brand calls it; absent: its host.
+        name: Option<String>,
     }
 }
 
@@ -148,31 +171,52 @@ body! {
 pub enum Platform {
     /// Shopify.
     Shopify,
+    /// Any other shop, whose own server reports its orders.
+    Custom,
 }
 
-words!(Platform { "shopify" => Shopify });
+words!(Platform { "shopify" => Shopify, "custom" => Custom });
 
 /// Connects a shop, or one anew that was closed or removed the app: it keeps its id and all that is
 /// known of it. Nothing is called on the network.
-#[utoipa::path(post, path = "/v1/stores", tag = "stores", request_body = NewStoreBody,
+#[utoipa::path(post, path = "/v1/stores", tag = "stores", request_body = AnyStore,
     security(("api_key" = ["admin"])), responses((status = 201, body = StoreView),
     (status = 409, description = "The brand has this shop already")))]
 pub async fn create(
     State(app): State<App>,
     caller: Caller<may::Admin>,
-    Body(new): Body<NewStoreBody>,
+    Body(new): Body<AnyStore>,
 ) -> Result<(StatusCode, Json<StoreView>)> {
     caller.stepped_up(&app)?;
-    let Platform::Shopify = new.platform;
+    let new = match new {
+        AnyStore::Goaffpro(new) => return goaffpro::create(&app, &caller, new).await,
+        AnyStore::Other(new) => new,
+    };
+    if let Platform::Custom = new.platform {
+        only_of(&[
+            ("shop_domain", &new.shop_domain),
+            ("client_id", &new.client_id),
+            ("client_secret", &new.client_secret),
+            ("access_token", &new.access_token),
+        ])?;
+        return super::custom::create(&app, &caller, &new.storefront_url, new.name.as_deref())
+            .await;
+    }
+    only_of(&[("name", &new.name)])?;
+    let told = |name: &str, text: Option<String>| {
+        text.ok_or_else(|| Error::invalid(name, format!("missing field `{name}`")))
+    };
+    let shop = told("shop_domain", new.shop_domain)?;
+    let secret = told("client_secret", new.client_secret)?;
     let mut checks = Checks::default();
-    let named = shop_name(new.shop_domain.trim()).ok_or(NO_SHOP);
+    let named = shop_name(shop.trim()).ok_or(NO_SHOP);
     let shop_domain = checks.field("shop_domain", named);
     let storefront_url = storefront(&app, &mut checks, &new.storefront_url).await?;
     let client_id = match (&new.client_id, &new.access_token) {
         (None, Some(_)) => Some(String::new()),
         (told, _) => checks.text("client_id", told.as_deref().unwrap_or_default(), 200),
     };
-    let secret = checks.text("client_secret", &new.client_secret, 200);
+    let secret = checks.text("client_secret", &secret, 200);
     let token = new.access_token.as_deref().map(|text| token(&mut checks, text));
     checks.done()?;
     let (shop_domain, storefront_url) = (checked(shop_domain)?, checked(storefront_url)?);
@@ -181,6 +225,7 @@ pub async fn create(
     let fresh: StoreId = app.new_id();
     let mut store = NewStore {
         id: fresh,
+        platform: "shopify",
         shop_domain: &shop_domain,
         storefront_url: &storefront_url,
         client_id: &client_id,
@@ -212,10 +257,10 @@ pub async fn create(
 }
 
 /// A store as it is before anybody tried to reach it.
-fn row_of(store: &NewStore<'_>, way: Way, kept: bool) -> StoreRow {
+pub(super) fn row_of(store: &NewStore<'_>, way: Way, kept: bool) -> StoreRow {
     StoreRow {
         id: store.id,
-        platform: "shopify".to_owned(),
+        platform: store.platform.to_owned(),
         shop_domain: store.shop_domain.to_owned(),
         storefront_url: store.storefront_url.to_owned(),
         closed_at_ms: None,
@@ -269,10 +314,31 @@ fn pasted(
     Ok(Some(store_access::paste(brand, store, &sealed)))
 }
 
+/// Refuses fields that another platform has.
+fn only_of(others: &[(&str, &Option<String>)]) -> Result<()> {
+    let other = others.iter().find(|(_, value)| value.is_some());
+    other
+        .map_or(Ok(()), |(name, _)| Err(Error::invalid(*name, "is nothing that this platform has")))
+}
+
+/// The shop may be connected already.
+pub(super) fn store_exists(error: DbError) -> Box<Error> {
+    match error {
+        error if error.is_constraint("stores.shop_domain") => {
+            Error::refused("store-exists", "this shop is connected already")
+        }
+        error => error.into(),
+    }
+}
+
 const NO_SHOP: &str = "must be the shop's name such as casa.myshopify.com";
 
 /// Where links may lead: a shop's own origin, and nowhere that links are served on.
-async fn storefront(app: &App, checks: &mut Checks, text: &str) -> Result<Option<String>> {
+pub(super) async fn storefront(
+    app: &App,
+    checks: &mut Checks,
+    text: &str,
+) -> Result<Option<String>> {
     let storefront_url = checks.field("storefront_url", parse_origin(text, app.config.local));
     let Some(url) = &storefront_url else { return Ok(None) };
     let host = normal_host(url.split("://").nth(1).unwrap_or_default());
@@ -293,7 +359,7 @@ fn token(checks: &mut Checks, text: &str) -> Option<String> {
     checks.field("access_token", told)
 }
 
-fn seal(app: &App, id: StoreId, secret: &str) -> Result<String> {
+pub(super) fn seal(app: &App, id: StoreId, secret: &str) -> Result<String> {
     let sealed = app.config.data_key.seal(&id.to_string(), secret.as_bytes(), app.random());
     sealed.ok_or_else(unsealed)
 }
@@ -357,6 +423,17 @@ pub async fn update(
 ) -> Result<Json<StoreView>> {
     caller.stepped_up(&app)?;
     let row = find(&app, caller.brand, id.0).await?;
+    match row.platform.as_str() {
+        "custom" => {
+            let how = "this store's secret is made here: POST /v1/stores/{id}/signing-secret";
+            return Err(Error::refused("custom-store", how));
+        }
+        "goaffpro" => {
+            let how = "this store is on GoAffPro: PATCH /v1/stores/{id}/goaffpro";
+            return Err(Error::refused("goaffpro-store", how));
+        }
+        _ => {}
+    }
     let StoreChanges { storefront_url, client_id, client_secret, access_token } = changes;
     let mut checks = Checks::default();
     if [&storefront_url, &client_id, &client_secret, &access_token].iter().all(|f| f.is_none()) {

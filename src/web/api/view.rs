@@ -40,6 +40,11 @@ impl<T: ToSchema> List<T> {
         let next_cursor = rows.last().filter(|_| full).map(|row| encode_cursor(&key(row)));
         Self { data: rows.into_iter().map(view).collect(), next_cursor }
     }
+
+    /// Leaves rows of the page out; it goes on where it would have.
+    pub fn keep(&mut self, which: impl FnMut(&T) -> bool) {
+        self.data.retain(which);
+    }
 }
 
 impl<K: Kind> PartialSchema for Id<K> {

@@ -19,6 +19,7 @@ use crate::web::message::{Request, Response};
 
 routes! {
     "/assets/{id}" => { get: assets::serve }
+    "/snippet/{id}/{name}" => { get: assets::serve }
     "/" => { get: sign_in::start }
     "/sign-in" => { get: sign_in::ask, post: sign_in::begin }
     "/sign-in/link" => { get: sign_in::link }

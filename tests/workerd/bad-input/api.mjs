@@ -284,6 +284,8 @@ export const api = [
       w.a.client.call('PATCH', `/v1/links/${w.b.link.id}`, { state: 'closed' }),
       w.a.client.call('PATCH', `/v1/stores/${w.b.store.id}`, { client_secret: 'mine' }),
       w.a.client.call('POST', `/v1/stores/${w.b.store.id}/backfill`, {}),
+      w.a.client.call('POST', `/v1/stores/${w.b.store.id}/connection`),
+      w.a.client.call('POST', `/v1/stores/${w.b.store.id}/authorization`),
       w.a.client.call('POST', `/v1/deals/${w.b.deal.id}/terms`, { commission_percent: '90' }),
       w.a.client.call('POST', `/v1/deals/${w.b.deal.id}/links`, {}),
       w.a.client.call('POST', `/v1/deals/${w.b.deal.id}/codes`, { code: 'X', create_in_store: false }),
@@ -347,6 +349,42 @@ export const api = [
       w.a.client.call('PATCH', `/v1/links/${w.a.link.id}`, { slug: 'other' }),
     ],
     refused(422),
+  ],
+  [
+    'A5',
+    'stores with what opens nothing, or nothing to change',
+    (w) => [
+      w.a.client.call('PATCH', `/v1/stores/${w.a.store.id}`, {}),
+      w.a.client.call('PATCH', `/v1/stores/${w.a.store.id}`, { access_token: 'two words here' }),
+      w.a.client.call('PATCH', `/v1/stores/${w.a.store.id}`, { access_token: 'é'.repeat(20) }),
+      w.a.client.call('PATCH', `/v1/stores/${w.a.store.id}`, { access_token: 'x'.repeat(501) }),
+      w.a.client.call('PATCH', `/v1/stores/${w.a.store.id}`, { client_id: null }),
+      w.a.client.call('PATCH', `/v1/stores/${w.a.store.id}`, { storefront_url: 'javascript:alert(1)' }),
+      w.a.client.call('POST', '/v1/stores', { ...w.newStore, client_id: undefined }),
+      w.a.client.call('POST', '/v1/stores', { ...w.newStore, access_token: 7 }),
+      w.a.client.call('POST', '/v1/stores', { ...w.newStore, shop_domain: 'evil.example/.myshopify.com' }),
+      w.a.client.call('POST', `/v1/stores/${w.a.store.id}/authorization`, { optional_scopes: ['write_orders'] }),
+      w.a.client.call('POST', `/v1/stores/${w.a.store.id}/authorization`, { optional_scopes: 'read_products' }),
+      w.a.client.call('POST', `/v1/stores/${w.a.store.id}/authorization`, { scopes: [] }),
+    ],
+    refused(422),
+  ],
+  [
+    'A5',
+    'approvals that nobody began',
+    (w) =>
+      [
+        '',
+        'code=1',
+        `code=1&shop=casa.myshopify.com&state=x&timestamp=1&hmac=${'0'.repeat(64)}`,
+        `code=1&shop=evil.example&state=x&timestamp=1&hmac=${'0'.repeat(64)}`,
+        `code=1&code=2&shop=casa.myshopify.com&state=x&timestamp=1&hmac=${'0'.repeat(64)}`,
+        `code=%00&shop=%ff.myshopify.com&state=%F0%9F&timestamp=99999999999999999999&hmac=x`,
+        `x=${'y'.repeat(6000)}`,
+      ].map((query) =>
+        w.anyone.call('GET', `/connect/shopify/callback?${query}`, undefined, { cookie: '__Host-connect=x' }),
+      ),
+    { status: 400 },
   ],
   [
     'A6',
@@ -537,6 +575,54 @@ export const api = [
       ),
     ],
     refused(422),
+  ],
+  [
+    'A14',
+    'stores on GoAffPro that are none',
+    (w) =>
+      [
+        { storefront_url: 'javascript:alert(1)' },
+        { storefront_url: 'https://10.0.0.1' },
+        { access_token: '' },
+        { access_token: 'a\r\nb' },
+        { access_token: 7 },
+        { ref_parameter: 'a=b&c' },
+        { ref_parameter: 'click_id' },
+        { orders_from: 'store_1' },
+        { orders_from: w.b.store.id },
+        { client_secret: 's' },
+        { status: 'connected' },
+      ].map((bad) =>
+        w.a.client.call('POST', '/v1/stores', {
+          ...{ platform: 'goaffpro', storefront_url: 'https://gap.casa.example', access_token: 't' },
+          ...bad,
+        }),
+      ),
+    refused(422),
+  ],
+  [
+    'A4',
+    'affiliates and figures of another brand’s store, and of one that isn’t on GoAffPro',
+    (w) =>
+      [w.b.store.id, w.a.store.id].flatMap((id) => [
+        w.a.client.call('GET', `/v1/stores/${id}/goaffpro`),
+        w.a.client.call('PATCH', `/v1/stores/${id}/goaffpro`, { ref_parameter: 'x' }),
+        w.a.client.call('GET', `/v1/stores/${id}/affiliates`),
+        w.a.client.call('GET', `/v1/stores/${id}/comparison`),
+        w.a.client.call('POST', `/v1/stores/${id}/affiliates/7/assignment`, { deal_id: w.a.deal.id }),
+        w.a.client.call('DELETE', `/v1/stores/${id}/affiliates/7/assignment`),
+        w.a.client.call('POST', `/v1/deals/${w.a.deal.id}/affiliate`, { store_id: id }),
+      ]),
+    refused(404),
+  ],
+  [
+    'A4',
+    'hints of GoAffPro that are forged',
+    (w) =>
+      [w.a.store.id, `${w.a.store.id}.x`, 'x', `${'x'.repeat(3000)}`, '%00', '..%2f'].map((token) =>
+        w.anyone.call('POST', `/webhooks/goaffpro/${token}`, 'x'),
+      ),
+    refused(404),
   ],
   [
     'A15',

@@ -10,8 +10,9 @@
 //   check        looks at the answers and at the world, for what a status doesn't say
 //
 // The ids are those of our list of bad inputs: R redirect, W webhook, A API, D signing in and
-// pages. A file for each group; what belongs to parts which are not built yet is named here, with what it waits for.
+// pages, G GoAffPro. A file for each group; what belongs to parts which are not built yet is named here, with what it waits for.
 import { api } from './api.mjs';
+import { conversions } from './conversions.mjs';
 import { orderLife } from './order-life.mjs';
 import { redirects } from './redirect.mjs';
 import { signIn } from './sign-in.mjs';
@@ -30,10 +31,11 @@ export const elsewhere = {
   'D12, payment details': 'tests/api/payouts.rs, “a change of payment details”',
   D16: 'payouts.test.mjs; pages for it come with the dashboards',
   W24: 'outage.test.mjs and kill.test.mjs',
+  ...Object.fromEntries(Array.from({ length: 13 }, (_, at) => [`G${at + 1}`, 'goaffpro.test.mjs'])),
 };
 export const waiting = {
   A16: 'outgoing webhooks',
   A24: 'automations',
 };
 
-export const cases = [...redirects, ...webhooks, ...orderLife, ...api, ...signIn];
+export const cases = [...redirects, ...webhooks, ...orderLife, ...api, ...signIn, ...conversions];

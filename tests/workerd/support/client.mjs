@@ -147,7 +147,8 @@ const unique = () => `${process.pid.toString(36)}${Date.now().toString(36)}${(br
 
 /**
  * A brand with a store, a creator and a deal with a link and a code: what most tests begin with.
- * `startsAt` lets the deal's terms start in the past; `settings` are set on the brand.
+ * `startsAt` lets the deal's terms start in the past; `settings` are set on the brand; `storefront` is
+ * its shop's address.
  */
 export async function programme(server, options = {}) {
   const { currency = 'USD', percent = '10', settings, startsAt, target = '/products/blue-jeans' } = options;
@@ -166,7 +167,7 @@ export async function programme(server, options = {}) {
   const made = await client.post('/v1/stores', {
     platform: 'shopify',
     shop_domain: `casa-${mark}.myshopify.com`,
-    storefront_url: `https://shop-${mark}.casa.example`,
+    storefront_url: options.storefront ?? `https://shop-${mark}.casa.example`,
     client_id: 'app',
     client_secret: secret,
   });

@@ -1,0 +1,169 @@
+//! Stores on GoAffPro: what commands about them leave in the trail, and what is forgotten with a creator.
+//! What becomes of GoAffPro's answers is tried in workerd (tests/workerd/goaffpro.test.mjs).
+
+use serde_json::{Value, json};
+
+use crate::support::sqlite::Sqlite;
+use crate::support::{Product, Programme};
+use tributary::app::WebAnswer;
+
+/// Tried here.
+pub const STORE_COMMANDS: [&str; 6] = [
+    "post /v1/stores/{id}/connection",
+    "patch /v1/stores/{id}/goaffpro",
+    "post /v1/stores/{id}/affiliates/{affiliate_id}/assignment",
+    "delete /v1/stores/{id}/affiliates/{affiliate_id}/assignment",
+    "post /v1/deals/{id}/affiliate",
+    // A hint changes when something is done, not what: no row.
+    "post /webhooks/goaffpro/{id}",
+];
+
+const CONFIG: &str = "https://api.goaffpro.com/v1/admin/store/config?keys=site_id,store_name,default_currency,website";
+
+/// An affiliate as if it had been read.
+pub fn affiliate(product: &Product, brand: &str, store: &str, id: u32, name: &str) {
+    let sql = format!(
+        "INSERT INTO affiliates (brand_id, store_id, id, name, email_hash, ref_codes, coupons, status,
+         commission, read_at_ms) VALUES ('{brand}', '{store}', '{id}', '{name}', 'hash{id}', '[\"{name}\"]',
+         '[]', 'approved', '', 0)"
+    );
+    product.db.execute(&sql).unwrap();
+}
+
+struct Connected {
+    product: Product,
+    p: Programme,
+    brand: String,
+    store: String,
+}
+
+async fn store() -> Connected {
+    let product = Product::over(Sqlite::new(), false);
+    let p = Programme::new(&product).await;
+    let new = json!({ "platform": "goaffpro", "storefront_url": "https://gap.casa.example",
+        "access_token": "gap-token" });
+    let made = p.post(&product, "/v1/stores", new).await.expect(201);
+    assert_eq!(made["platform"], "goaffpro");
+    let store = made["id"].as_str().unwrap().to_owned();
+    let hook = made["webhook_url"].as_str().unwrap();
+    assert!(hook.starts_with(&format!("https://app.tributary.test/webhooks/goaffpro/{store}.")));
+    let brand = p.brand["id"].as_str().unwrap().to_owned();
+    Connected { product, p, brand, store }
+}
+
+#[tokio::test]
+async fn commands_about_stores_on_goaffpro_are_attributable() {
+    let Connected { product, p, brand, store } = store().await;
+    let config = json!({ "default_currency": "USD", "website": "gap.casa.example" });
+    let answer = WebAnswer { status: 200, retry_after: String::new(), body: config.to_string() };
+    product.web.script(CONFIG, vec![Ok(answer)]);
+    affiliate(&product, &brand, &store, 7, "seven");
+    let at = |what: &str| format!("/v1/stores/{store}{what}");
+    let deal = json!({ "deal_id": p.deal });
+    let asked = format!("/v1/deals/{}/affiliate", p.deal);
+    let assignment = at("/affiliates/7/assignment");
+    let commands = [
+        ("POST", at("/connection"), Value::Null, "store.connect"),
+        (
+            "PATCH",
+            at("/goaffpro"),
+            json!({ "orders_from": p.store, "access_token": "other-token" }),
+            "store.update",
+        ),
+        ("POST", assignment.clone(), deal, "affiliate.assign"),
+        ("DELETE", assignment, Value::Null, "affiliate.unassign"),
+        ("POST", asked, json!({ "store_id": store, "ref_code": "anna" }), "affiliate.create"),
+    ];
+    let rows = || product.db.rows("SELECT * FROM audit ORDER BY id");
+    for (method, path, body, action) in commands {
+        product.pass(1);
+        let before = rows().len();
+        let body = (!body.is_null()).then_some(body);
+        let answer = product.call(method, &path, body, &p.key).await;
+        assert!(answer.status < 300, "{method} {path}: {} {}", answer.status, answer.text);
+        let all = rows();
+        assert_eq!(all.len(), before + 1, "{method} {path}");
+        let row = all.last().unwrap();
+        assert_eq!(row["action"], action);
+        assert!(!row.to_string().contains("-token"), "{row}");
+    }
+    let shown = p.get(&product, &at("/goaffpro")).await;
+    assert_eq!((&shown["currency"], &shown["orders_from"]), (&json!("USD"), &json!(p.store)));
+    assert!(!shown.to_string().contains("-token"));
+    let kept = &product
+        .db
+        .rows(&format!("SELECT token_sealed FROM store_access WHERE store_id = '{store}'"))[0];
+    assert!(!kept["token_sealed"].as_str().unwrap().contains("token"), "tokens are sealed");
+}
+
+#[tokio::test]
+async fn what_a_store_on_goaffpro_is_told_is_checked() {
+    let Connected { product, p, store, .. } = store().await;
+    let new = |more: Value| {
+        let mut body = json!({ "platform": "goaffpro", "storefront_url": "https://two.casa.example",
+            "access_token": "t" });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    for (bad, status) in [
+        (json!({ "access_token": "" }), 422),
+        (json!({ "access_token": "a b" }), 422),
+        (json!({ "access_token": "é" }), 422),
+        (json!({ "access_token": 7 }), 422),
+        (json!({ "ref_parameter": "click_id" }), 422),
+        (json!({ "ref_parameter": "a&b" }), 422),
+        (json!({ "orders_from": store }), 422),
+        (json!({ "orders_from": "store_x" }), 422),
+        (json!({ "shop_domain": "casa.myshopify.com" }), 422),
+        (json!({ "storefront_url": "http://shop.example" }), 422),
+        (json!({ "storefront_url": "https://gap.casa.example" }), 409),
+    ] {
+        p.post(&product, "/v1/stores", new(bad)).await.expect(status);
+    }
+    // Nothing is signed by it: whoever delivers there gets what everybody gets.
+    assert_eq!(product.deliver(&store, "", b"{}").await, 401);
+    let shopify = |what: &str| format!("/v1/stores/{}{what}", p.store);
+    for what in ["/goaffpro", "/affiliates", "/comparison"] {
+        product.call("GET", &shopify(what), None, &p.key).await.expect(404);
+    }
+    let at = |what: &str| format!("/v1/stores/{store}{what}");
+    for bad in [
+        "/affiliates?state=x",
+        "/comparison?state=x",
+        "/comparison?differs=1",
+        "/affiliates?limit=0",
+    ] {
+        product.call("GET", &at(bad), None, &p.key).await.expect(422);
+    }
+    for bad in ["0x7", "-1", "7%00", "999999999999999999999"] {
+        let path = at(&format!("/affiliates/{bad}/assignment"));
+        product.call("POST", &path, Some(json!({ "deal_id": p.deal })), &p.key).await.expect(404);
+    }
+}
+
+#[tokio::test]
+async fn an_affiliate_is_forgotten_with_its_creator() {
+    let Connected { product, p, brand, store } = store().await;
+    affiliate(&product, &brand, &store, 7, "seven");
+    affiliate(&product, &brand, &store, 8, "eight");
+    let path = format!("/v1/stores/{store}/affiliates/7/assignment");
+    p.post(&product, &path, json!({ "deal_id": p.deal })).await.expect(200);
+    let export =
+        product.call("GET", &format!("/v1/creators/{}/export", p.creator), None, &p.key).await;
+    assert!(
+        export.text.contains("\"affiliate\"") && export.text.contains("seven"),
+        "{}",
+        export.text
+    );
+    // Another that is told with her address, and belongs to no deal.
+    product
+        .db
+        .execute("UPDATE affiliates SET email_hash = (SELECT email_hash FROM creators WHERE email_hash IS NOT NULL LIMIT 1) WHERE id = '8'")
+        .unwrap();
+    let erasure = format!("/v1/creators/{}/erasure", p.creator);
+    p.post(&product, &erasure, json!({ "confirm": "@anna.home" })).await.expect(200);
+    for row in product.db.rows("SELECT id, name, email_hash, erased_at_ms, sums FROM affiliates") {
+        assert_eq!((&row["name"], &row["email_hash"]), (&Value::Null, &Value::Null), "{row}");
+        assert!(row["erased_at_ms"].is_number(), "{row}");
+    }
+}
