@@ -16,8 +16,6 @@ use crate::partners::shopify::admin::{self, orders};
 use crate::storage::syncs::Progress;
 use crate::storage::{Statement, quarantine};
 
-/// Orders of a page: 688 points of the 1,000 that a question may cost.
-pub(super) const PAGE: u32 = 50;
 /// Orders whose refunds are asked for at once, and orders that are asked for by id.
 const AT_ONCE: usize = 8;
 /// No order has more pages of lines, and no refund: 1,000 lines are the most that is read.
@@ -36,7 +34,8 @@ pub(super) async fn products(work: &mut Work<'_>) -> Result<bool, Failed> {
     Ok(work.admin().await?.access.may("read_products"))
 }
 
-/// A page of the orders that a search finds, and where it goes on.
+/// A page of fifty of the orders that a search finds, for 688 points of the 1,000 that a question may cost;
+/// and where it goes on.
 pub(super) async fn page(
     work: &mut Work<'_>,
     search: &str,
@@ -44,7 +43,7 @@ pub(super) async fn page(
 ) -> Result<(Vec<Value>, Option<String>), Failed> {
     let app = work.app;
     let products = products(work).await?;
-    let variables = json!({ "query": search, "after": after, "first": PAGE, "products": products });
+    let variables = json!({ "query": search, "after": after, "products": products });
     let mut data = work.admin().await?.ask(app, admin::ORDERS_PAGE, &variables).await?;
     let next = orders::next_page(at(&data, "/orders")).map(str::to_owned);
     let list = data.pointer_mut("/orders/nodes").map(orders::orders).unwrap_or_default();
