@@ -475,7 +475,7 @@ async fn a_visit_that_is_told_later_attributes_what_is_nobodys() {
         "{why}"
     );
     let commission = p.get(&product, &format!("/v1/orders/{id}/commission")).await;
-    assert_eq!(commission["customer_order_index"], 7);
+    assert_eq!(commission["customer_order_index"], 6);
     // A later webhook changes nothing of that, and what was told isn't asked for again.
     assert_eq!(
         p.deliver(&product, &later(all[0].clone(), 500, json!({ "name": "#1b" }))).await,

@@ -83,11 +83,12 @@ pub fn journey(order: &Value) -> Option<Journey> {
         return None;
     }
     let mut journey = Journey {
-        // Shopify counts from 0 on.
+        // Shopify doesn't say whether it counts from 0 or from 1: read so that nobody is taken for a
+        // customer of longer standing than she is.
         customer_order: at(summary, "/customerOrderIndex")
             .as_i64()
             .filter(|index| (0..1_000_000).contains(index))
-            .map(|index| index + 1),
+            .map(|index| index.max(1)),
         ..Journey::default()
     };
     for visit in [at(summary, "/lastVisit"), at(summary, "/firstVisit")] {

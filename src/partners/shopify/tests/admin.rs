@@ -237,6 +237,10 @@ fn journeys_tell_clicks_and_refs_once_they_are_ready() {
         customer_order: Some(1),
     };
     assert_eq!(told, Some(expected));
+    for (told, read) in [(0, 1), (1, 1), (2, 2)] {
+        let told = json!({ "ready": true, "customerOrderIndex": told });
+        assert_eq!(orders::journey(&order(told)).unwrap().customer_order, Some(read));
+    }
     for odd in [json!(-1), json!(1.5), json!("7"), json!(u64::MAX)] {
         let told =
             orders::journey(&order(json!({ "ready": true, "customerOrderIndex": odd }))).unwrap();
