@@ -194,7 +194,14 @@ async fn run(app: &App, brand: BrandId, store: StoreId, begun_ms: Millis) -> Res
                 Err(DbError::Constraint(_)) if lost < MOST_LOST && work.still_holds().await => {
                     lost += 1;
                 }
-                Err(DbError::Constraint(_)) => break Ok(steps),
+                // It will be refused as long as it is what it is: what else is to be done here goes on.
+                Err(DbError::Constraint(why) | DbError::Failed(why)) => {
+                    match put_off(&work, &task, &why).await {
+                        Ok(()) => lost = 0,
+                        Err(DbError::Constraint(_)) => break Ok(steps),
+                        Err(error) => break Err(error),
+                    }
+                }
                 Err(error) => break Err(error),
             },
             Ok(None) => break Ok(steps),
@@ -231,6 +238,16 @@ async fn step(work: &mut Work<'_>, task: &TaskRow) -> Result<(), DbError> {
         }
     };
     commit(work, task, &after, statements).await
+}
+
+/// A step whose batch our own database refuses: the task waits as after any other try that got nowhere,
+/// so that it neither asks the platform for ever nor keeps others from their turn.
+async fn put_off(work: &Work<'_>, task: &TaskRow, why: &str) -> Result<(), DbError> {
+    let (kind, store) = (task.kind.name(), work.store);
+    work.app.log.write(&json!({ "event": "task_refused", "store": store, "task": task.id,
+        "kind": kind, "detail": why }));
+    let words = "what came of it can't be kept: this is looked into";
+    hindered(work, task, Trouble::Later(None, words.to_owned())).await
 }
 
 /// A step that the platform hindered: the task waits, or is given up.

@@ -5,7 +5,8 @@ use crate::domain::ids::{BrandId, DataRequestId, StoreId};
 use crate::domain::time::Millis;
 
 statements! {
-    STORE_OF = "SELECT id FROM stores WHERE brand_id = ?1 AND shop_domain = ?2";
+    STORE_OF = "
+SELECT id FROM stores WHERE brand_id = ?1 AND shop_domain = ?2 AND platform = 'shopify'";
 
     INSERT = "
 INSERT INTO data_requests (brand_id, id, store_id, kind, cause, orders, received_at_ms, due_at_ms)

@@ -28,7 +28,7 @@ use crate::web::memory::{Remembered, StoreSecrets};
 /// The largest delivery.
 pub const MAX_BODY: usize = 8 * 1024 * 1024;
 /// The largest unusable body that is kept: a D1 row holds 2 MB.
-const MAX_KEPT_BODY: usize = 1024 * 1024;
+pub const MAX_KEPT_BODY: usize = 1024 * 1024;
 /// A failed check reloads a store's secrets at most this often.
 const RELOAD_AFTER_MS: Millis = 10_000;
 
@@ -151,8 +151,9 @@ pub async fn authenticate(
     };
     let (remembered, at_ms) = app.memory.secrets(store, now_ms);
     let secrets = match remembered {
-        // Nothing is set aside because of what was so a moment ago.
-        Remembered::Fresh(Some(secrets)) if secrets.removed => {
+        // Nothing is set aside because of what was so a moment ago; and nobody without a signature makes
+        // us look.
+        Remembered::Fresh(Some(secrets)) if secrets.removed && fits(&secrets, now_ms) => {
             load_secrets(app, store).await.unwrap_or(Some(secrets))
         }
         Remembered::Fresh(secrets) => secrets,

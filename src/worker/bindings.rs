@@ -43,11 +43,21 @@ export function mail(env, to, subject, text, html) {
 export function enqueue(env, message) {
   return told(() => env.OVERFLOW.send(message));
 }
-export function look(url, most_ms) {
+async function text(response, most) {
+  const decoder = new TextDecoder();
+  let [told, size] = ['', 0];
+  for await (const chunk of response.body ?? []) {
+    size += chunk.length;
+    if (size > most) throw new Error('too large');
+    told += decoder.decode(chunk, { stream: true });
+  }
+  return told + decoder.decode();
+}
+export function look(url, most_ms, most) {
   return told(async () => {
     const response = await fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(most_ms) });
     if (response.status !== 200) throw new Error('answered ' + response.status);
-    return response.text();
+    return text(response, most);
   });
 }
 export function send(method, url, headers, body, most_ms, most) {
@@ -55,15 +65,8 @@ export function send(method, url, headers, body, most_ms, most) {
     const signal = AbortSignal.timeout(most_ms);
     const request = { method, headers: JSON.parse(headers), body, redirect: 'manual', signal };
     const response = await fetch(url, request);
-    const decoder = new TextDecoder();
-    let text = response.status + ' ' + (response.headers.get('retry-after') ?? '') + '\\n';
-    let size = 0;
-    for await (const chunk of response.body ?? []) {
-      size += chunk.length;
-      if (size > most) throw new Error('too large');
-      text += decoder.decode(chunk, { stream: true });
-    }
-    return text + decoder.decode();
+    const head = response.status + ' ' + (response.headers.get('retry-after') ?? '') + '\\n';
+    return head + (await text(response, most));
   });
 }
 const ecdsa = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
@@ -131,7 +134,7 @@ extern "C" {
     #[wasm_bindgen(js_name = enqueue)]
     fn js_enqueue(env: &JsValue, message: &str) -> Promise;
     #[wasm_bindgen(js_name = look)]
-    fn js_look(url: &str, most_ms: u32) -> Promise;
+    fn js_look(url: &str, most_ms: u32, most: usize) -> Promise;
     #[wasm_bindgen(js_name = send)]
     fn js_send(
         method: &str,
@@ -218,9 +221,9 @@ pub async fn enqueue(env: &Env, message: &str) -> Result<(), String> {
 /// What is at an address, followed nowhere else.
 ///
 /// # Errors
-/// Why there is nothing, or nothing in time.
-pub async fn look(url: &str, most_ms: u32) -> Result<String, String> {
-    outcome(js_look(url, most_ms)).await
+/// Why there is nothing, nothing in time, or too much.
+pub async fn look(url: &str, most_ms: u32, most: usize) -> Result<String, String> {
+    outcome(js_look(url, most_ms, most)).await
 }
 
 /// Sends a request: status, a space, `Retry-After`, a line's end, and the body of the answer.

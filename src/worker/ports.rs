@@ -171,8 +171,7 @@ struct Web;
 impl HttpClient for Web {
     fn get<'a>(&'a self, url: &'a str) -> Pending<'a, Result<String, String>> {
         Box::pin(SendFuture::new(async move {
-            let text = bindings::look(url, FETCH_TIMEOUT_MS).await?;
-            if text.len() > MAX_FETCHED { Err("too large".to_owned()) } else { Ok(text) }
+            bindings::look(url, FETCH_TIMEOUT_MS, MAX_FETCHED).await
         }))
     }
 

@@ -120,3 +120,26 @@ async fn what_is_hindered_waits_and_tells() {
     work::run_due(&shop.product.app).await.unwrap();
     assert_eq!(row()["state"], "done", "{}", row());
 }
+
+/// What our own database refuses for ever keeps nothing else from its turn, and the shop its peace.
+#[tokio::test]
+async fn what_can_not_be_kept_waits_like_everything_else() {
+    let (shop, brand, store) = with_task().await;
+    let db = &shop.product.db;
+    db.execute(
+        "CREATE TRIGGER never BEFORE UPDATE ON store_access WHEN NEW.state = 'connected'
+         BEGIN SELECT RAISE(ABORT, 'constraint failed: never'); END",
+    )
+    .unwrap();
+    let app = &shop.product.app;
+    let token = json!({ "access_token": "shpat_1", "expires_in": 86_399 });
+    shop.product.web.script(TOKEN, vec![Ok(answer(200, &token))]);
+    work::run_due(app).await.unwrap();
+    let row = db.rows("SELECT state, tries, due_at_ms, told FROM outbox").remove(0);
+    assert_eq!((&row["state"], &row["tries"]), (&json!("waiting"), &json!(1)), "{row}");
+    assert!(row["due_at_ms"].as_i64().unwrap() > app.now_ms(), "{row}");
+    assert!(row["told"].as_str().unwrap().contains("can't be kept"), "{row}");
+    // Nobody waits for the lease.
+    let next = Lease { brand, store, holder: "next".to_owned() };
+    assert!(outbox::take(app.db(), &next, app.now_ms() + 1, app.now_ms()).await.unwrap());
+}

@@ -65,6 +65,10 @@ impl Api {
         let none = |words: &str| Failed::from(Trouble::Disconnected(words.to_owned()));
         let access = store_access::find(app.db(), brand, store).await?;
         let access = access.ok_or_else(|| none("there is no such store any more"))?;
+        // Whatever is sealed for another platform stays away from GoAffPro.
+        if access.platform != "goaffpro" {
+            return Err(none("this store isn't on GoAffPro"));
+        }
         let sealed =
             access.token_sealed.as_deref().ok_or_else(|| none("there is no access token"))?;
         let token = app.config.data_key.open(&token_context(store), sealed);
