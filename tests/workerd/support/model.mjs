@@ -43,8 +43,10 @@ export function books(deliveries, percent) {
 
   const backLines = [...refunds.values()].flatMap((refund) => refund.refund_line_items);
   let base = 0n;
+  // What of gift cards and tips comes back was never in the base.
+  const idle = snapshot.line_items.filter((line) => line.gift_card || line.tip);
   for (const line of snapshot.line_items) {
-    if (line.gift_card || line.tip) continue;
+    if (idle.includes(line)) continue;
     const off = line.discount_allocations.reduce((sum, { amount }) => sum + minor(amount, currency), 0n);
     const tax = line.tax_lines.reduce((sum, { price }) => sum + minor(price, currency), 0n);
     const whole =
@@ -55,6 +57,7 @@ export function books(deliveries, percent) {
   }
   for (const refund of refunds.values()) {
     for (const line of refund.refund_line_items) {
+      if (idle.some(({ id }) => id === line.line_item_id)) continue;
       const set = (field) => minor(line[field].shop_money.amount, currency);
       base -= set('subtotal_set') - (snapshot.taxes_included ? set('total_tax_set') : 0n);
     }

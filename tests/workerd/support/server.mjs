@@ -72,6 +72,8 @@ export async function startServer({
     triggerCron: (options = {}) => server.control('/cron', options),
     /** Breaks D1 for the product alone: see scripts/lib/gate.mjs. Answers how often it was called since. */
     breakD1: async (mode, options = {}) => (await server.control('/fault', { mode, ...options })).calls,
+    /** Counts what the product asks of D1: calls, rows read and written since this was asked last. Needs `faults`. */
+    countD1: () => server.control('/fault', { mode: 'count' }),
     /** The mails that the mail service took; told a `mode`, it fails like that (scripts/lib/mail.mjs). */
     mails: (fault = {}) => server.control('/mail', fault),
     /** Tells an event of the mail service to its queue, as an object. */
