@@ -229,6 +229,7 @@ impl Story {
             cancelled: moment.cancelled,
             test: false,
             taxes_included: false,
+            whole: false,
             lines: lines.collect(),
             evidence: Evidence {
                 // The evidence differs, so that an earlier snapshot makes the decision anew.

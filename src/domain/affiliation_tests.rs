@@ -42,6 +42,7 @@ fn snapshot(minute: i64, minor: i64, code: bool) -> Report {
             cancelled: false,
             test: false,
             taxes_included: false,
+            whole: false,
             lines: vec![line],
             evidence,
         }),

@@ -44,6 +44,7 @@ fn order(currency: &str, lines: Vec<Line>) -> Snapshot {
         cancelled: false,
         test: false,
         taxes_included: false,
+        whole: false,
         lines,
         evidence: Evidence::default(),
     }

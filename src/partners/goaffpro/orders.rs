@@ -206,6 +206,7 @@ pub fn snapshot(
         cancelled: false,
         test: false,
         taxes_included: false,
+        whole: false,
         lines: vec![line],
         evidence: Evidence { codes: kept.coupons.iter().map(used).collect(), ..evidence },
     })
