@@ -167,3 +167,19 @@ async fn an_affiliate_is_forgotten_with_its_creator() {
         assert!(row["erased_at_ms"].is_number(), "{row}");
     }
 }
+
+#[test]
+fn an_odd_commission_loses_no_order() {
+    for odd in [json!("1e-7"), json!("0.1234567"), json!("-3.00"), json!(["x"])] {
+        let row = json!({ "id": "7", "number": "#1001", "subtotal": "100.00", "commission": odd,
+            "status": "approved", "created": "2026-11-20T10:00:00Z" });
+        let currency = "USD".parse().unwrap();
+        let told = tributary::partners::goaffpro::order(&row, currency, crate::support::NOW_MS);
+        let told = told.unwrap_or_else(|why| panic!("{odd}: {why}"));
+        assert_eq!(
+            (told.subtotal.to_string().as_str(), told.commission),
+            ("100.00", None),
+            "{odd}"
+        );
+    }
+}
