@@ -104,18 +104,20 @@ WHERE brand_id = ?1 AND store_id = ?2 AND external_id = ?3 AND revision = ?7";
 UPDATE goaffpro_orders SET due_at_ms = CAST(?3 AS INTEGER), as_of_ms = max(as_of_ms + 1, CAST(?3 AS INTEGER)),
   revision = revision + 1 WHERE brand_id = ?1 AND store_id = ?2";
 
-    /// Orders of other stores with these names (?5), placed between ?2 and ?3; ?4 this store.
+    /// Orders of other stores with these names (?5), placed between ?2 and ?3; ?4 this store. Two stores on
+    /// GoAffPro have nothing to do with each other.
     NAMESAKES = "
-SELECT id, store_id, external_id, name, placed_at_ms, state, base_minor, currency
-FROM orders INDEXED BY orders_by_time
-WHERE brand_id = +?1 AND placed_at_ms BETWEEN ?2 AND ?3 AND store_id <> ?4
-  AND name IN (SELECT value FROM json_each(?5)) LIMIT 1000";
+SELECT o.id, o.store_id, o.external_id, o.name, o.placed_at_ms, o.state, o.base_minor, o.currency
+FROM orders o INDEXED BY orders_by_time CROSS JOIN stores s ON s.brand_id = o.brand_id AND s.id = o.store_id
+WHERE o.brand_id = +?1 AND o.placed_at_ms BETWEEN ?2 AND ?3 AND o.store_id <> ?4
+  AND o.name IN (SELECT value FROM json_each(?5)) AND s.platform <> 'goaffpro' LIMIT 1000";
 
-    /// Orders with these ids (?2).
+    /// Orders with these ids (?2), of this store (?3) or of one that isn't on GoAffPro, closed ones too.
     BY_IDS = "
 SELECT o.id, o.store_id, o.external_id, o.name, o.placed_at_ms, o.state, o.base_minor, o.currency
 FROM json_each(?2) j CROSS JOIN orders o ON o.brand_id = ?1 AND o.id = j.value
-WHERE o.placed_at_ms IS NOT NULL";
+CROSS JOIN stores s ON s.brand_id = o.brand_id AND s.id = o.store_id
+WHERE o.placed_at_ms IS NOT NULL AND (o.store_id = ?3 OR s.platform <> 'goaffpro')";
 
     /// ?3 the id after which the page begins, ?5 a standing or NULL.
     COMPARED = "
@@ -449,16 +451,17 @@ pub fn namesakes<'a>(
     db.all(bind!(NAMESAKES, brand, from_ms, until_ms, store, json_list(names)))
 }
 
-/// Orders with these ids.
+/// Orders with these ids, of this store or of one that isn't on GoAffPro.
 ///
 /// # Errors
 /// [`super::DbError`].
 pub fn by_ids<'a>(
     db: &'a dyn Database,
     brand: BrandId,
+    store: StoreId,
     ids: &[OrderId],
 ) -> Reading<'a, Vec<Namesake>> {
-    db.all(bind!(BY_IDS, brand, json_list(ids)))
+    db.all(bind!(BY_IDS, brand, json_list(ids), store))
 }
 
 /// A page of orders there beside ours.

@@ -167,3 +167,95 @@ async fn an_affiliate_is_forgotten_with_its_creator() {
         assert!(row["erased_at_ms"].is_number(), "{row}");
     }
 }
+
+#[test]
+fn an_odd_commission_loses_no_order() {
+    for odd in [json!("1e-7"), json!("0.1234567"), json!("-3.00"), json!(["x"])] {
+        let row = json!({ "id": "7", "number": "#1001", "subtotal": "100.00", "commission": odd,
+            "status": "approved", "created": "2026-11-20T10:00:00Z" });
+        let currency = "USD".parse().unwrap();
+        let told = tributary::partners::goaffpro::order(&row, currency, crate::support::NOW_MS);
+        let told = told.unwrap_or_else(|why| panic!("{odd}: {why}"));
+        assert_eq!(
+            (told.subtotal.to_string().as_str(), told.commission),
+            ("100.00", None),
+            "{odd}"
+        );
+    }
+}
+
+/// An order of another store, and GoAffPro's row of the same, of affiliate 7; nothing else is due.
+async fn told_twice(subtotal: &str) -> (Connected, Value) {
+    let c = store().await;
+    let config = json!({ "default_currency": "USD", "website": "" });
+    let answer = WebAnswer { status: 200, retry_after: String::new(), body: config.to_string() };
+    c.product.web.script(CONFIG, vec![Ok(answer)]);
+    let path = format!("/v1/stores/{}/connection", c.store);
+    c.product.call("POST", &path, None, &c.p.key).await.expect(200);
+    assert_eq!(c.p.deliver(&c.product, &crate::support::shop::order(1001)).await, 200);
+    let theirs = c.product.db.rows("SELECT * FROM orders")[0].clone();
+    let (name, at) = (theirs["name"].as_str().unwrap(), &theirs["placed_at_ms"]);
+    let subtotal = if subtotal.is_empty() {
+        let minor = theirs["base_minor"].as_i64().unwrap();
+        format!("{}.{:02}", minor / 100, minor % 100)
+    } else {
+        subtotal.to_owned()
+    };
+    let sql = format!(
+        "INSERT INTO goaffpro_orders (brand_id, store_id, external_id, number, affiliate_id, subtotal, status,
+         paid, coupons, placed_at_ms, told_at_ms, as_of_ms, due_at_ms)
+         VALUES ('{}', '{}', '7', '{name}', '7', '{subtotal}', 'approved', 0, '[]', {at}, {at}, {at}, 0)",
+        c.brand, c.store
+    );
+    c.product.db.execute(&sql).unwrap();
+    (c, theirs)
+}
+
+/// What waits is told to our orders, after this changed. Tells its standing and what it is worth here.
+async fn apply(c: &Connected, change: &str) -> (String, i64) {
+    c.product.pass(60_000);
+    let now = c.product.app.now_ms();
+    c.product
+        .db
+        .execute(&format!(
+            "UPDATE goaffpro_orders SET {change}, due_at_ms = 0, told_at_ms = {now}, as_of_ms = {now}, revision = revision + 1"
+        ))
+        .unwrap();
+    c.product
+        .db
+        .execute("DELETE FROM outbox WHERE kind <> 'goaffpro_sync' OR subject <> 'orders'")
+        .unwrap();
+    c.product.db.execute("UPDATE outbox SET payload = '{\"applied\":0}', due_at_ms = 0").unwrap();
+    tributary::jobs::outbox::run_due(&c.product.app).await.unwrap();
+    let row = c.product.db.rows("SELECT standing FROM goaffpro_orders")[0].clone();
+    let own = c
+        .product
+        .db
+        .rows(&format!("SELECT base_minor, state FROM orders WHERE store_id = '{}'", c.store));
+    let counts = own.first().filter(|own| own["state"] != "cancelled");
+    (
+        row["standing"].as_str().unwrap().to_owned(),
+        counts.map_or(0, |own| own["base_minor"].as_i64().unwrap()),
+    )
+}
+
+#[tokio::test]
+async fn an_order_whose_row_forgot_it_is_taken_back_when_another_store_tells_it() {
+    let (c, _) = told_twice("55.00").await;
+    assert_eq!(apply(&c, "paid = 0").await, ("ours".to_owned(), 5500));
+    let forgotten = format!("UPDATE goaffpro_stores SET orders_from = '{}'", c.p.store);
+    c.product.db.execute(&forgotten).unwrap();
+    assert_eq!(apply(&c, "standing = 'new', order_id = NULL").await, ("matched".to_owned(), 0));
+}
+
+#[tokio::test]
+async fn an_order_that_was_held_back_stays_so_whatever_its_amount_becomes() {
+    let (c, _) = told_twice("").await;
+    assert_eq!(apply(&c, "paid = 0").await, ("held".to_owned(), 0));
+    assert_eq!(apply(&c, "subtotal = '12.00'").await, ("held".to_owned(), 0));
+    c.product
+        .db
+        .execute(&format!("UPDATE stores SET closed_at_ms = 1 WHERE id = '{}'", c.p.store))
+        .unwrap();
+    assert_eq!(apply(&c, "subtotal = '13.00'").await, ("held".to_owned(), 0));
+}

@@ -1,6 +1,8 @@
 //! What GoAffPro tells of orders, told to ours: as orders of the store, or as evidence for the orders of
 //! the store that tells them itself. An order that two stores tell never earns twice.
 
+use std::collections::HashSet;
+
 use super::Sync;
 use crate::domain::commission::OrderState;
 use crate::domain::ids::{OrderId, StoreId};
@@ -52,63 +54,72 @@ struct Done {
     problem: Option<String>,
 }
 
-/// Orders of the brand's other stores that could be these.
+/// Orders of ours that could be these.
 struct Others {
+    /// Of the brand's other stores, also of closed ones: what they told counts on.
     found: Vec<Namesake>,
-    /// There is another store at all.
+    /// Of this store: what became an order before.
+    own: HashSet<OrderId>,
+    /// There is another store that may yet tell one.
     any: bool,
 }
 
 impl Others {
     async fn find(sync: &Sync<'_>, orders: &[DueOrder]) -> Result<Self, Failed> {
         let (db, brand) = (sync.app.db(), sync.brand);
-        let none = Self { found: Vec::new(), any: false };
+        let none = Self { found: Vec::new(), own: HashSet::new(), any: false };
         let times = || orders.iter().map(|order| order.placed_at_ms);
         let (Some(first), Some(last)) = (times().min(), times().max()) else { return Ok(none) };
-        if rows::other_stores(db, brand, sync.store).await?.is_empty() {
-            return Ok(none);
-        }
+        let stores = rows::other_stores(db, brand, sync.store).await?;
+        let from = sync.settings.orders_from;
+        let mut ids: Vec<OrderId> = orders.iter().map(|order| own_id(sync, order)).collect();
+        ids.extend(orders.iter().filter_map(|order| order.order_id));
+        let theirs = |order: &DueOrder| from.map(|from| order_id(from, bare(&order.number)));
+        ids.extend(orders.iter().filter_map(theirs));
+        let by_id = rows::by_ids(db, brand, sync.store, &ids).await?;
+        let (own, mut found): (Vec<Namesake>, Vec<Namesake>) =
+            by_id.into_iter().partition(|n| n.store_id == sync.store);
         let bare = |order: &DueOrder| bare(&order.number).to_owned();
         let names: Vec<String> =
             orders.iter().map(bare).flat_map(|name| [format!("#{name}"), name]).collect();
         let around = (first - APART_MS, last + APART_MS);
-        let mut found = rows::namesakes(db, brand, sync.store, &names, around).await?;
-        if let Some(from) = sync.settings.orders_from {
-            let ids = |order: &DueOrder| {
-                [&order.external_id, &order.number].map(|id| order_id(from, bare_id(id)))
-            };
-            let ids: Vec<OrderId> = orders.iter().flat_map(ids).collect();
-            found.extend(rows::by_ids(db, brand, &ids).await?);
-        }
-        Ok(Self { found, any: true })
+        found.extend(rows::namesakes(db, brand, sync.store, &names, around).await?);
+        Ok(Self { found, own: own.into_iter().map(|n| n.id).collect(), any: !stores.is_empty() })
+    }
+
+    /// Whether it is an order of this store already. The row may not say so: the run that told it may
+    /// have died, or the row may have changed meanwhile.
+    fn is_own(&self, sync: &Sync<'_>, order: &DueOrder) -> bool {
+        self.own.contains(&own_id(sync, order))
     }
 
     /// The order of this store that GoAffPro's is: by the platform's own id, or by its name and time.
+    /// (GoAffPro's own id of it says nothing elsewhere.)
     fn of_store(&self, order: &DueOrder, store: StoreId) -> Option<&Namesake> {
-        let ids = [bare_id(&order.external_id), bare_id(&order.number)];
-        let by_id = |n: &&Namesake| ids.contains(&n.external_id.as_str());
+        let by_id = |n: &&Namesake| n.external_id == bare(&order.number);
         let here = || self.found.iter().filter(|n| n.store_id == store);
         let named = here().filter(|n| same_name(n, order));
         here().find(by_id).or_else(|| named.min_by_key(|n| apart(n, order)))
     }
 
-    /// An order of any other store that is most likely this one: its name, its time, and its amount, unless
-    /// that can't be compared any more.
+    /// An order of any other store that is most likely this one: the one that it was taken for before, or
+    /// by name, time and amount, unless that can't be compared any more.
     fn same(&self, order: &DueOrder, sync: &Sync<'_>) -> Option<&Namesake> {
+        let known = self.found.iter().find(|n| Some(n.id) == order.order_id);
         let minor = order.subtotal.rounded(sync.currency).ok();
         let comparable = |n: &Namesake| matches!(n.state, OrderState::Unpaid | OrderState::Paid);
         let same =
             |n: &&Namesake| same_name(n, order) && (!comparable(n) || Some(n.base_minor) == minor);
-        self.found.iter().find(same)
+        known.or_else(|| self.found.iter().find(same))
     }
+}
+
+fn own_id(sync: &Sync<'_>, order: &DueOrder) -> OrderId {
+    order_id(sync.store, &order.external_id)
 }
 
 fn bare(number: &str) -> &str {
     number.trim().trim_start_matches('#')
-}
-
-fn bare_id(number: &str) -> &str {
-    bare(number)
 }
 
 fn apart(namesake: &Namesake, order: &DueOrder) -> Millis {
@@ -125,8 +136,12 @@ fn affiliation(sync: &Sync<'_>, order: &DueOrder) -> Option<Affiliation> {
         affiliate: format!("{}/{affiliate}", sync.store),
         deal: order.deal_id,
         as_of_ms: order.as_of_ms,
-        rejected: matches!(order.status.as_str(), "rejected" | "gone"),
+        rejected: is_rejected(order),
     })
+}
+
+fn is_rejected(order: &DueOrder) -> bool {
+    matches!(order.status.as_str(), "rejected" | "gone")
 }
 
 /// The other store tells the order; GoAffPro's word is evidence for it.
@@ -137,7 +152,7 @@ async fn as_evidence(
     others: &Others,
     now_ms: Millis,
 ) -> Result<Done, Failed> {
-    if order.standing == "ours" {
+    if others.is_own(sync, order) {
         // It was taken for an order of its own before that was known.
         own(sync, order, true).await?;
     }
@@ -164,13 +179,13 @@ async fn as_order(
     now_ms: Millis,
 ) -> Result<Done, Failed> {
     if let Some(same) = others.same(order, sync) {
-        let problem = if order.standing == "ours" { own(sync, order, true).await? } else { None };
+        let problem = if others.is_own(sync, order) { own(sync, order, true).await? } else { None };
         return Ok(Done { standing: "held", ours: Some(same.id), next_ms: None, problem });
     }
     let problem = own(sync, order, false).await?;
     let young = others.any && now_ms - order.placed_at_ms <= APART_MS;
     let next_ms = young.then_some(now_ms + AGAIN_MS);
-    let ours = Some(order_id(sync.store, &order.external_id));
+    let ours = Some(own_id(sync, order));
     Ok(Done { standing: "ours", ours, next_ms, problem })
 }
 

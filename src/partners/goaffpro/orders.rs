@@ -124,7 +124,8 @@ pub fn order(row: &Value, currency: Currency, now_ms: Millis) -> Result<ToldOrde
         affiliate,
         number: number.unwrap_or_else(|| order.to_string()),
         subtotal,
-        commission: amount(row, "commission")?,
+        // Only compared with ours: an odd one is no reason to lose the order.
+        commission: amount(row, "commission").ok().flatten(),
         status,
         paid,
         coupons,
