@@ -25,7 +25,7 @@ WHERE brand_id = ?1 AND store_id = ?2 AND read_at_ms < ?3 AND gone_at_ms IS NULL
     /// A list of pairs: an affiliate and its sums.
     TELL_SUMS = "
 UPDATE affiliates SET sums = (SELECT json(j.value -> 1) FROM json_each(?3) j WHERE j.value ->> 0 = affiliates.id)
-WHERE brand_id = ?1 AND store_id = ?2
+WHERE brand_id = ?1 AND store_id = ?2 AND erased_at_ms IS NULL
   AND id IN (SELECT value ->> 0 FROM json_each(?3))";
 
     /// ?3 the id after which the page begins, ?5 `assigned`, `proposed`, `unknown` or NULL. Proposed is the

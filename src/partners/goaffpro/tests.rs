@@ -90,7 +90,8 @@ fn g8_amounts_are_exact_or_refused() {
     assert_eq!(of("9000000000000.01"), Err(Unusable::TooLarge));
     assert_eq!(with(r#","currency":"EUR""#), Err(Unusable::Currency));
     assert!(with(r#","currency":"USD""#).is_ok());
-    assert_eq!(with(r#","commission":"1,5""#), Err(Unusable::Amount));
+    // Its own figure is only compared with ours: what can't be read of it keeps no order back.
+    assert_eq!(with(r#","commission":"1,5""#).map(|order| order.commission), Ok(None));
 }
 
 #[test]
