@@ -229,7 +229,6 @@ impl Story {
             cancelled: moment.cancelled,
             test: false,
             taxes_included: false,
-            whole: false,
             lines: lines.collect(),
             evidence: Evidence {
                 // The evidence differs, so that an earlier snapshot makes the decision anew.

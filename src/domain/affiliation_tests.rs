@@ -42,7 +42,6 @@ fn snapshot(minute: i64, minor: i64, code: bool) -> Report {
             cancelled: false,
             test: false,
             taxes_included: false,
-            whole: false,
             lines: vec![line],
             evidence,
         }),

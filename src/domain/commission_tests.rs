@@ -44,7 +44,6 @@ fn order(currency: &str, lines: Vec<Line>) -> Snapshot {
         cancelled: false,
         test: false,
         taxes_included: false,
-        whole: false,
         lines,
         evidence: Evidence::default(),
     }

@@ -46,7 +46,6 @@ fn snapshot(minute: i64, minor: i64, evidence: Evidence) -> Report {
         cancelled: false,
         test: false,
         taxes_included: false,
-        whole: false,
         lines: vec![line],
         evidence: Evidence { web: true, email_hash: Some("buyer".into()), ..evidence },
     };

@@ -187,7 +187,6 @@ mod tests {
             cancelled: false,
             test: false,
             taxes_included: false,
-            whole: false,
             lines: vec![line],
             evidence: Evidence { email_hash: Some(buyer.into()), ..Evidence::default() },
         };

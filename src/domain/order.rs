@@ -65,10 +65,6 @@ pub struct Snapshot {
     pub test: bool,
     /// Whether prices and refund subtotals contain the tax.
     pub taxes_included: bool,
-    /// It says of every line which product it is, or that it is none: a shop that reports its own orders
-    /// may correct what it said. What a platform leaves out is learned from its other reports.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub whole: bool,
     /// What was bought.
     pub lines: Vec<Line>,
     /// What may say whose order it is.
@@ -314,9 +310,7 @@ impl Snapshot {
     #[must_use]
     pub fn key(&self) -> SnapshotKey {
         let mut told = self.clone();
-        if !self.whole {
-            told.lines.iter_mut().for_each(|line| line.product_id = None);
-        }
+        told.lines.iter_mut().for_each(|line| line.product_id = None);
         told.lines.sort_unstable_by_key(|line| line.id);
         let canonical = serde_json::to_vec(&told).unwrap_or_default();
         let hash = Sha256::digest(&canonical);
@@ -324,12 +318,8 @@ impl Snapshot {
         SnapshotKey(self.updated_at_ms, self.payment, hex)
     }
 
-    /// Learns from another snapshot which products its lines are. The largest counts, so that the end is
-    /// the same whichever came first.
+    /// Learns from another snapshot which products its lines are.
     fn learn_products(&mut self, other: &Self) {
-        if self.whole {
-            return;
-        }
         for (place, line) in self.lines.iter_mut().enumerate() {
             let same = |known: &&Line| known.id == line.id;
             let found = other.lines.get(place).filter(same);

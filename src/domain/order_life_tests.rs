@@ -89,7 +89,6 @@ fn goes(
         cancelled: false,
         test: false,
         taxes_included,
-        whole: false,
         lines: bought.iter().copied().map(line).collect(),
         evidence: Evidence::default(),
     };

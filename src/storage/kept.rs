@@ -48,7 +48,7 @@ reads! {
     }
     Snapshot {
         updated_at_ms, placed_at_ms, name, currency, payment, cancelled, test, taxes_included,
-        whole = default, lines, evidence,
+        lines, evidence,
     }
     Line {
         id, product_id = default, quantity, current_quantity = default, price_minor,

@@ -207,7 +207,6 @@ pub fn snapshot(
         cancelled: false,
         test: false,
         taxes_included: false,
-        whole: false,
         lines: vec![line],
         evidence: Evidence { codes: kept.coupons.iter().map(used).collect(), ..evidence },
     })

@@ -46,7 +46,6 @@ pub(super) fn delivery(
         cancelled,
         test: body.test.unwrap_or(false),
         taxes_included: body.taxes_included.unwrap_or(false),
-        whole: false,
         lines: lines(all(&body.line_items)?, currency)?,
         evidence: evidence::evidence(body, currency, hash_email)?,
     };

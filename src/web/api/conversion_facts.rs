@@ -177,7 +177,6 @@ pub fn order(
         cancelled: payment == Payment::Voided,
         test: new.test.unwrap_or(false),
         taxes_included,
-        whole: true,
         lines,
         evidence,
     };
