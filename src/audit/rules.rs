@@ -171,6 +171,11 @@ pub fn unquoted(facts: &mut Value) {
             fields(lines, &["line_id"]);
         }
     });
+    all(facts, "products", &|told| {
+        if let Some(product) = told.get_mut(1) {
+            number(product);
+        }
+    });
     all(facts, "edits", &|edit| {
         let deltas = edit.get_mut("deltas").and_then(Value::as_array_mut);
         for delta in deltas.into_iter().flatten() {
