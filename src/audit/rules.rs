@@ -118,8 +118,8 @@ impl Rules {
         let slug = named.slug().and_then(|slug| self.slugs.get(slug));
         let link = slug.and_then(|ids| ids.iter().rev().find(|(since, _)| *since <= version));
         let link = link.and_then(|(_, id)| self.with_deal("link", id.as_str()?, version));
-        let deals = named.deal().map(|deal| self.deal(&deal.to_string(), version));
-        let deals: Vec<Value> = deals.into_iter().filter(|deal| !deal.is_null()).collect();
+        let deals = named.deals().map(|deal| self.deal(&deal, version));
+        let deals: Vec<Value> = deals.filter(|deal| !deal.is_null()).collect();
         let row = json!({ "brand": facts, "revision": null, "facts": null, "decision": null,
             "books": null, "codes": codes.collect::<Vec<_>>(), "links": links.collect::<Vec<_>>(),
             "named": link, "deals": deals });
@@ -169,6 +169,11 @@ pub fn unquoted(facts: &mut Value) {
     all(facts, "refunds", &|refund| {
         if let Some(lines) = refund.get_mut("lines") {
             fields(lines, &["line_id"]);
+        }
+    });
+    all(facts, "products", &|told| {
+        if let Some(product) = told.get_mut(1) {
+            number(product);
         }
     });
     all(facts, "edits", &|edit| {

@@ -4,7 +4,7 @@ use super::*;
 use crate::domain::attribution::{DealFacts, KnownCode};
 use crate::domain::ids::TermsId;
 use crate::domain::money::BasisPoints;
-use crate::domain::order::{Line, Payment, Report, Snapshot, UsedCode};
+use crate::domain::order::{Journey, Line, Payment, Report, Snapshot, UsedCode};
 use crate::domain::terms::{CitedTerms, Rules};
 
 fn deal(n: u8) -> DealFacts {
@@ -12,7 +12,7 @@ fn deal(n: u8) -> DealFacts {
     DealFacts {
         deal: DealId::from_bytes([n; 16]),
         creator: CreatorId::from_bytes([n; 16]),
-        email_hash: None,
+        email_hash: Some(format!("hash{n}")),
         closed_at_ms: None,
         terms: Some(CitedTerms { id: TermsId::from_bytes([n; 16]), rate, rules: Rules::default() }),
     }
@@ -147,4 +147,40 @@ fn what_was_decided_for_somebody_stays_hers_and_is_given_back_where_it_was_rejec
     assert_eq!(winner(&[&by_code, &hers, &rejected]), Some(1));
     let facts = Facts::default().merge(&by_code).unwrap();
     assert_eq!(facts.evidence().affiliation, None);
+}
+
+#[test]
+fn visits_that_name_nobody_move_nothing_to_a_later_word() {
+    let order = snapshot(1, 10_000, false);
+    let (hers, anothers, rejected) =
+        (word(2, Some(2), false), word(3, Some(3), false), word(4, Some(3), true));
+    let visits =
+        |click: &str| Report::Journey(Journey { clicks: vec![click.into()], ..Journey::default() });
+    let all = [&order, &hers, &anothers];
+    for told in permutations(all.to_vec()) {
+        let end = books(&told).0;
+        let visits = visits("nobody's");
+        for at in 0..=told.len() {
+            let mut with = told.clone();
+            with.insert(at, &visits);
+            assert_eq!(books(&with).0, end, "{with:?}");
+        }
+    }
+    // An earlier report of the order that says no more of whose it is does as little.
+    let mut earlier = snapshot(0, 10_000, false);
+    one_of(&mut earlier).bare_ref = Some("nobody".into());
+    let winner = |reports: &[&Report]| books(reports).0.map(|deal| deal.bytes()[0]);
+    assert_eq!(winner(&[&order, &hers, &anothers, &earlier]), Some(2));
+    assert_eq!(winner(&[&order, &earlier, &hers, &anothers]), Some(2));
+    let visits = visits("nobody's");
+    assert_eq!(winner(&[&order, &hers, &anothers, &rejected, &visits]), None);
+    // Where the first one turns out to have bought it herself, the later word counts.
+    one_of(&mut earlier).email_hash = Some("hash2".into());
+    assert_eq!(winner(&[&order, &hers, &anothers, &earlier]), Some(3));
+    assert_eq!(winner(&[&order, &earlier, &hers, &anothers]), Some(3));
+}
+
+fn one_of(report: &mut Report) -> &mut Evidence {
+    let Report::Snapshot(one, _) = report else { panic!() };
+    &mut one.evidence
 }

@@ -4,7 +4,7 @@
 //! A pure function of what was loaded and what was delivered; the commit is one batch guarded by
 //! the order's revision, so that a decision made from stale facts changes nothing.
 
-use super::attribution::{self, Candidate, Circumstances, Decision, Known, Method};
+use super::attribution::{self, Candidate, Circumstances, Decision, Known, Method, Reason};
 use super::brand::{AttributionRules, EarningRules};
 use super::click::{Click, ClickIds, ClickKeys};
 use super::commission::{self, OrderState};
@@ -190,7 +190,15 @@ pub fn decide(
     let old_decision = before.and_then(|o| o.decision.as_ref());
     let fresh = needs_decision(&facts, known_facts, old_decision);
     let decision = if fresh {
-        attribute(&facts, &evidence, loaded, old_decision, keys, now_ms)
+        // What a later word says counts where the one that it was decided by names nobody any more.
+        let kept = old_decision.and_then(|old| kept_word(&facts, old));
+        let first = kept.and_then(|word| {
+            let evidence = Evidence { affiliation: Some(word), ..evidence.clone() };
+            attribute(&facts, &evidence, loaded, old_decision, keys, now_ms)
+        });
+        first
+            .filter(|decision| decision.winner.is_some())
+            .or_else(|| attribute(&facts, &evidence, loaded, old_decision, keys, now_ms))
     } else {
         old_decision.cloned()
     };
@@ -387,15 +395,32 @@ pub fn again(facts: &Facts, decision: &Decision, loaded: &Loaded) -> Option<Deci
 pub fn evidence_of(facts: &Facts, decision: &Decision) -> Evidence {
     let mut evidence = facts.evidence();
     if decision.winner.is_some() {
-        let considered = decision.candidates.iter().find(|c| c.method == Method::Affiliate);
-        evidence.affiliation = considered.map(|candidate| Affiliation {
-            affiliate: candidate.evidence.clone(),
-            deal: candidate.deal_id,
-            as_of_ms: 0,
-            rejected: candidate.reason == attribution::Reason::RejectedElsewhere,
-        });
+        evidence.affiliation = considered(decision);
     }
     evidence
+}
+
+/// The word of another affiliate programme that a decision looked at.
+fn considered(decision: &Decision) -> Option<Affiliation> {
+    let candidate = decision.candidates.iter().find(|c| c.method == Method::Affiliate)?;
+    Some(Affiliation {
+        affiliate: candidate.evidence.clone(),
+        deal: candidate.deal_id,
+        as_of_ms: 0,
+        rejected: candidate.reason == Reason::RejectedElsewhere,
+    })
+}
+
+/// The word that an order keeps which is somebody's and is decided again for another cause: the one that
+/// could give it to somebody then. A later one gives nobody's orders only, or takes one back.
+#[must_use]
+pub fn kept_word(facts: &Facts, old: &Decision) -> Option<Affiliation> {
+    let taken_back = facts.affiliation.as_ref().is_some_and(|word| word.rejected);
+    let could = |c: &Candidate| {
+        c.method == Method::Affiliate && matches!(c.reason, Reason::Won | Reason::LowerPrecedence)
+    };
+    let keeps = !taken_back && old.winner.is_some() && old.candidates.iter().any(could);
+    keeps.then(|| considered(old)).flatten()
 }
 
 /// Completes a decision by what its terms want to know of other orders, if they stand like this.

@@ -1,7 +1,7 @@
 //! What a shop saw of visits arrives whenever it likes; the end is the same.
 
 use super::*;
-use crate::domain::attribution::{DealFacts, KnownCode, KnownLink, Reason};
+use crate::domain::attribution::{DealFacts, KnownCode, KnownLink};
 use crate::domain::ids::{LinkId, TermsId};
 use crate::domain::money::BasisPoints;
 use crate::domain::order::{

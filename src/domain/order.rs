@@ -289,6 +289,10 @@ pub struct Facts {
     /// What the shop saw of the visits before it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub journey: Option<Journey>,
+    /// Which product a line is, by the line's id, with the key of the snapshot that told it, where that
+    /// isn't `snapshot`: what the latest one to tell it said counts.
+    #[serde(skip_serializing_if = "Sorted::is_empty")]
+    pub products: Sorted<String, (SnapshotKey, u64)>,
 }
 
 /// What orders snapshots: time of change, rank in the order's life, hash of the facts.
@@ -304,9 +308,9 @@ pub enum Contradiction {
 }
 
 impl Snapshot {
-    /// The key by which the greatest snapshot wins. Which product a line is doesn't count: what a line
-    /// is never changes, but not everybody is told, and a product that is deleted is named no more. Nor
-    /// does the order in which lines are told.
+    /// The key by which the greatest snapshot wins. Which product a line is doesn't count: not everybody
+    /// is told, and a product that is deleted is named no more. Nor does the order in which lines are
+    /// told.
     #[must_use]
     pub fn key(&self) -> SnapshotKey {
         let mut told = self.clone();
@@ -316,16 +320,6 @@ impl Snapshot {
         let hash = Sha256::digest(&canonical);
         let hex = hash.iter().take(8).map(|b| format!("{b:02x}")).collect();
         SnapshotKey(self.updated_at_ms, self.payment, hex)
-    }
-
-    /// Learns from another snapshot which products its lines are.
-    fn learn_products(&mut self, other: &Self) {
-        for (place, line) in self.lines.iter_mut().enumerate() {
-            let same = |known: &&Line| known.id == line.id;
-            let found = other.lines.get(place).filter(same);
-            let found = found.or_else(|| other.lines.iter().find(same));
-            line.product_id = line.product_id.max(found.and_then(|known| known.product_id));
-        }
     }
 }
 
@@ -374,17 +368,14 @@ impl Facts {
         }
         // The evidence is judged on its own, so the key leaves it out.
         let key = incoming.key();
-        self.snapshot = Some(match self.snapshot.take() {
-            Some(mut known) if known.key() >= key => {
-                known.learn_products(&incoming);
-                known
-            }
-            Some(known) => {
-                incoming.learn_products(&known);
-                incoming
-            }
-            None => incoming,
-        });
+        let known = self.snapshot.take().map(|known| (known.key(), known));
+        self.take_products(known.as_ref(), (&key, &incoming));
+        let (latest, mut snapshot) = match known {
+            Some((latest, known)) if latest >= key => (latest, known),
+            _ => (key.clone(), incoming),
+        };
+        self.name_products(&latest, &mut snapshot);
+        self.snapshot = Some(snapshot);
         let candidate = (key, evidence);
         let earlier = self.evidence.as_ref().is_none_or(|known| {
             let rank = |(key, e): &(SnapshotKey, Evidence)| {
@@ -395,6 +386,43 @@ impl Facts {
         });
         if earlier {
             self.evidence = Some(candidate);
+        }
+    }
+
+    /// Takes what a snapshot says its lines are, beside what the known one said.
+    fn take_products(
+        &mut self,
+        known: Option<&(SnapshotKey, Snapshot)>,
+        (key, told): (&SnapshotKey, &Snapshot),
+    ) {
+        let products = &mut self.products;
+        for (key, line) in known.iter().flat_map(|(key, s)| s.lines.iter().map(move |l| (key, l))) {
+            let id = line.id.to_string();
+            // What stands there already was told by others, of this snapshot's line too.
+            if let (Some(product), None) = (line.product_id, products.get(&id)) {
+                products.insert(id, (key.clone(), product));
+            }
+        }
+        for line in &told.lines {
+            let (id, Some(product)) = (line.id.to_string(), line.product_id) else { continue };
+            let one = (key.clone(), product);
+            if products.get(&id).is_none_or(|before| *before < one) {
+                products.insert(id, one);
+            }
+        }
+    }
+
+    /// Writes into the snapshot that is kept what its lines are; what it told itself stands only there.
+    fn name_products(&mut self, key: &SnapshotKey, snapshot: &mut Snapshot) {
+        for line in &mut snapshot.lines {
+            let known = self.products.get(&line.id.to_string());
+            line.product_id = known.map(|(_, product)| *product).or(line.product_id);
+        }
+        for line in &snapshot.lines {
+            let id = line.id.to_string();
+            if self.products.get(&id).is_some_and(|(by, _)| by == key) {
+                self.products.remove(&id);
+            }
         }
     }
 
@@ -481,3 +509,7 @@ pub fn order_id(store: StoreId, external_id: &str) -> OrderId {
     bytes.iter_mut().zip(digest.iter()).for_each(|(to, from)| *to = *from);
     OrderId::from_bytes(bytes)
 }
+
+#[cfg(test)]
+#[path = "order_product_tests.rs"]
+mod product_tests;

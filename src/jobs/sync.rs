@@ -98,7 +98,8 @@ async fn schedule_brand(app: &App, brand: BrandId, due: Due) -> Result<i64> {
     let now_ms = app.now_ms();
     let mut batch = Vec::new();
     for store in syncs::connected(app.db(), brand).await? {
-        let span = journeys::soon(now_ms);
+        let (from_ms, until_ms) = journeys::soon(now_ms);
+        let span = ((from_ms, ""), until_ms);
         // Rows are written only where there is something to do.
         let asks = syncs::without_journey(app.db(), brand, store.store_id, span, 1).await?;
         batch.extend(due_at(app, brand, &store, (due, !asks.is_empty()), now_ms));
@@ -124,7 +125,7 @@ fn due_at(
     };
     let mut batch = Vec::new();
     if asks {
-        let span = journeys::payload(journeys::soon(now_ms));
+        let span = journeys::payload(journeys::soon(now_ms), "");
         batch.push(put(Kind::AskJourneys, "", &span));
     }
     let zone = zone_of(store.timezone.as_deref());
@@ -134,7 +135,7 @@ fn due_at(
         batch.push(put(Kind::CompareDays, "today", &compare::span(today.plus(-1), today)));
     }
     if due.later {
-        let span = journeys::payload(journeys::later(now_ms));
+        let span = journeys::payload(journeys::later(now_ms), "");
         batch.push(put(Kind::AskJourneys, "later", &span));
     }
     if due.nightly {

@@ -44,7 +44,7 @@ reads! {
     Facts {
         snapshot = default, evidence = default, refunds = default, cancelled = default,
         edits = default, disputes = default, redacted = default, affiliation = default,
-        journey = default,
+        journey = default, products = default,
     }
     Snapshot {
         updated_at_ms, placed_at_ms, name, currency, payment, cancelled, test, taxes_included,
@@ -214,6 +214,14 @@ mod tests {
             let written = serde_json::to_string(one).unwrap();
             assert_eq!(from_json::<T>(&written).as_ref(), Some(one), "{written}");
         }
+    }
+
+    #[test]
+    fn products_that_others_told_are_read_as_they_are_written() {
+        let mut facts = Facts::default();
+        let key = SnapshotKey(5, Payment::Paid, "ab".to_owned());
+        facts.products.insert("17".to_owned(), (key, 9_007_199_254_740_993));
+        survive(&[facts]);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::domain::attribution::{DealFacts, Known, KnownCode, KnownLink, code_ke
 use crate::domain::brand::{AttributionRules, ClickOrder, EarnOn, EarningRules, Precedence};
 use crate::domain::click::ClickIds;
 use crate::domain::ids::{BrandId, CreatorId, DealId, LinkId, OrderId, TermsId};
-use crate::domain::ingest::{Loaded, Others, Question, Standing, StoredOrder};
+use crate::domain::ingest::{Loaded, Others, Question, Standing, StoredOrder, kept_word};
 use crate::domain::ledger::Holdings;
 use crate::domain::money::{BasisPoints, Currency};
 use crate::domain::order::{Delivery, Evidence, Report, Snapshot};
@@ -22,7 +22,7 @@ use crate::domain::terms::{CitedTerms, Rules, in_force};
 use crate::domain::time::{Day, Millis, Zone, latest_meant};
 
 statements! {
-    /// ?1 brand, ?2 order, ?3 code keys, ?4 link ids, ?5 slug key, ?6 a deal: all in one row. What a subquery
+    /// ?1 brand, ?2 order, ?3 code keys, ?4 link ids, ?5 slug key, ?6 deals: all in one row. What a subquery
     /// returns is text again: only `json()` makes it part of the list around it. CROSS JOIN keeps
     /// the order of the joins: by itself SQLite walks all codes of the brand first. Compared with
     /// a bare parameter, a statement with a join or an order is planned again with every new
@@ -34,7 +34,8 @@ SELECT b.facts AS brand, o.revision, o.facts, o.decision, o.books,
   (SELECT json_group_array(json(l.facts)) FROM json_each(?4) j
      CROSS JOIN link_facts l ON l.brand_id = +?1 AND l.id = j.value) AS links,
   (SELECT facts FROM link_facts WHERE brand_id = +?1 AND slug_key = +?5) AS named,
-  (SELECT json_array(json(facts)) FROM deal_facts WHERE brand_id = +?1 AND id = +?6) AS deals
+  (SELECT json_group_array(json(d.facts)) FROM json_each(?6) j
+     CROSS JOIN deal_facts d ON d.brand_id = +?1 AND d.id = j.value) AS deals
 FROM brand_facts b LEFT JOIN order_books o ON o.brand_id = +?1 AND o.id = +?2 WHERE b.id = +?1";
 
     /// As [`LOAD`], of many orders at once and of no order itself: ?2 code keys, ?3 links, ?4 a list of slug keys, ?5 deals.
@@ -68,7 +69,7 @@ pub struct Named {
     codes: Vec<String>,
     links: Vec<LinkId>,
     slug: Option<String>,
-    deal: Option<DealId>,
+    deals: Vec<DealId>,
 }
 
 impl Named {
@@ -95,7 +96,7 @@ impl Named {
             codes: codes.collect(),
             links: clicks.map(|click| click.link).collect(),
             slug: slug.map(|slug| slug.to_ascii_lowercase()),
-            deal: evidence.affiliation.as_ref().and_then(|told| told.deal),
+            deals: evidence.affiliation.iter().filter_map(|told| told.deal).collect(),
         }
     }
 
@@ -109,14 +110,16 @@ impl Named {
         delivery: &Delivery,
         keys: &dyn ClickIds,
     ) -> Option<Self> {
-        let known = order.map(|order| &order.facts)?;
+        let (known, decision) = order.map(|order| (&order.facts, order.decision.as_ref()))?;
         let apart = matches!(delivery.report, Report::Affiliate(_) | Report::Journey(_));
         if !apart && known.affiliation.is_none() && known.journey.is_none() {
             return None;
         }
         let told = known.merge(&delivery.report).ok()?;
         let placed_at_ms = told.snapshot.as_ref()?.placed_at_ms;
-        let all = Self::in_evidence(&told.evidence(), placed_at_ms, keys);
+        let mut all = Self::in_evidence(&told.evidence(), placed_at_ms, keys);
+        let kept = decision.and_then(|old| kept_word(&told, old)).and_then(|word| word.deal);
+        all.deals.extend(kept.filter(|deal| !all.deals.contains(deal)));
         (all != *self).then_some(all)
     }
 }
@@ -139,10 +142,9 @@ impl Named {
         self.slug.as_deref()
     }
 
-    /// A deal that is named itself.
-    #[must_use]
-    pub fn deal(&self) -> Option<DealId> {
-        self.deal
+    /// Deals that are named themselves.
+    pub fn deals(&self) -> impl Iterator<Item = String> {
+        self.deals.iter().map(ToString::to_string)
     }
 }
 
@@ -159,7 +161,8 @@ pub fn snapshot(delivery: &Delivery) -> Option<&Snapshot> {
 #[must_use]
 pub fn load(brand: BrandId, order: OrderId, named: &Named) -> Statement {
     let (codes, links) = (json_list(&named.codes), json_list(&named.links));
-    bind!(LOAD, brand, order, codes, links, named.slug.as_deref(), named.deal)
+    let deals = json_list(&named.deals);
+    bind!(LOAD, brand, order, codes, links, named.slug.as_deref(), deals)
 }
 
 /// The statement that loads what many orders name.
@@ -173,7 +176,7 @@ pub fn load_all(brand: BrandId, named: &[Named]) -> Statement {
     let codes = list(named.iter().flat_map(|n| &n.codes).collect());
     let links = list(named.iter().flat_map(|n| &n.links).copied().collect());
     let slugs = list(named.iter().filter_map(|n| n.slug.as_ref()).collect());
-    let deals = list(named.iter().filter_map(|n| n.deal).collect());
+    let deals = list(named.iter().flat_map(|n| &n.deals).copied().collect());
     bind!(LOAD_ALL, brand, codes, links, slugs, deals)
 }
 
@@ -195,8 +198,8 @@ pub fn remembered(rows: &Rows, named: &[Named]) -> Result<Option<Remembered>, Db
         if let Some(slug) = &one.slug {
             answers.insert(Asked::Slug(slug.clone()), Answer::Nothing);
         }
-        if let Some(deal) = one.deal {
-            answers.insert(Asked::Deal(deal), Answer::Nothing);
+        for deal in &one.deals {
+            answers.insert(Asked::Deal(*deal), Answer::Nothing);
         }
     }
     for deal in row.deals.into_iter().flatten() {
@@ -402,10 +405,10 @@ impl Remembered {
         {
             links.push(*link);
         }
-        if let Some(deal) = named.deal
-            && let Answer::Deal(deal) = self.answers.get(&Asked::Deal(deal))?
-        {
-            known.deals.push(deal_facts(deal, at_ms));
+        for deal in &named.deals {
+            if let Answer::Deal(deal) = self.answers.get(&Asked::Deal(*deal))? {
+                known.deals.push(deal_facts(deal, at_ms));
+            }
         }
         for id in links {
             if let Answer::Link(l) = self.answers.get(&Asked::Link(id))? {
@@ -478,8 +481,8 @@ pub fn loaded(rows: &Rows, named: &Named) -> Result<Option<(Loaded, Remembered)>
         let answer = row.named.as_ref().map_or(Answer::Nothing, |l| Answer::Named(l.link));
         answers.insert(Asked::Slug(slug.clone()), answer);
     }
-    if let Some(deal) = named.deal {
-        answers.insert(Asked::Deal(deal), Answer::Nothing);
+    for deal in &named.deals {
+        answers.insert(Asked::Deal(*deal), Answer::Nothing);
     }
     for deal in row.deals.into_iter().flatten() {
         answers.insert(Asked::Deal(deal.deal), Answer::Deal(deal));

@@ -89,13 +89,14 @@ WHERE o.placed_at_ms IS NOT NULL";
     FACTS_OF = "
 SELECT o.id, o.facts FROM json_each(?2) j CROSS JOIN orders o ON o.brand_id = +?1 AND o.id = j.value";
 
-    /// Orders of the web shop that are nobody's and whose visits weren't told yet: ?3 placed after, ?4 until.
+    /// Orders of the web shop that are nobody's and whose visits weren't told yet: placed from ?3 on, of
+    /// those of that moment the ones after id ?6, and until ?4.
     WITHOUT_JOURNEY = "
-SELECT external_id, placed_at_ms FROM orders INDEXED BY orders_by_time
-WHERE brand_id = +?1 AND placed_at_ms > ?3 AND placed_at_ms <= ?4 AND store_id = ?2
+SELECT external_id, placed_at_ms, id FROM orders INDEXED BY orders_by_time
+WHERE brand_id = +?1 AND (placed_at_ms, id) > (?3, ?6) AND placed_at_ms <= ?4 AND store_id = ?2
   AND deal_id IS NULL AND state <> 'cancelled' AND facts ->> '$.evidence[1].web' = 1
   AND facts -> '$.journey' IS NULL
-ORDER BY placed_at_ms LIMIT ?5";
+ORDER BY placed_at_ms, id LIMIT ?5";
 }
 
 /// How far a back-fill is.
@@ -194,6 +195,8 @@ row! {
         pub external_id: String,
         /// When it was placed.
         pub placed_at_ms: Millis,
+        /// Which.
+        pub id: OrderId,
     }
 }
 
@@ -373,16 +376,17 @@ pub fn facts_of<'a>(
     db.all(bind!(FACTS_OF, brand, json_list(ids)))
 }
 
-/// Orders of the web shop that are nobody's and whose visits weren't told yet, first placed first.
+/// Orders of the web shop that are nobody's and whose visits weren't told yet, first placed first: of those
+/// of the first moment the ones after this id, for shops tell whole seconds.
 ///
 /// # Errors
 /// [`super::DbError`].
-pub fn without_journey(
-    db: &dyn Database,
+pub fn without_journey<'a>(
+    db: &'a dyn Database,
     brand: BrandId,
     store: StoreId,
-    (after_ms, until_ms): (Millis, Millis),
+    ((from_ms, after), until_ms): ((Millis, &str), Millis),
     limit: u32,
-) -> Reading<'_, Vec<AskedRow>> {
-    db.all(bind!(WITHOUT_JOURNEY, brand, store, after_ms, until_ms, limit))
+) -> Reading<'a, Vec<AskedRow>> {
+    db.all(bind!(WITHOUT_JOURNEY, brand, store, from_ms, until_ms, limit, after))
 }

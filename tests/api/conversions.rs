@@ -96,6 +96,40 @@ fn worked(id: &str) -> Value {
             { "id": "B", "quantity": 2, "unit_price": "25", "discount": "5.0" }] })
 }
 
+#[tokio::test]
+async fn a_product_that_is_told_no_more_makes_no_news_and_another_one_does() {
+    let product = Product::new();
+    let shop = Shop::new(&product).await;
+    let told = |id: Option<&str>| {
+        let mut body = worked("1001");
+        body.as_object_mut().unwrap().remove("updated_at");
+        if let Some(id) = id {
+            body["lines"][0]["product_id"] = json!(id);
+        } else {
+            body["lines"][0].as_object_mut().unwrap().remove("product_id");
+        }
+        body
+    };
+    shop.report(&product, told(Some("9001"))).await.expect(201);
+    for (id, outcome) in [
+        (None, "unchanged"),
+        (None, "unchanged"),
+        (Some("9001"), "unchanged"),
+        (Some("77"), "committed"),
+        (Some("77"), "unchanged"),
+        (None, "unchanged"),
+    ] {
+        product.pass(60_000);
+        let again = shop.report(&product, told(id)).await.expect(200);
+        assert_eq!(again["outcome"], outcome, "{id:?}");
+    }
+    let order = shop.p.get(&product, "/v1/orders?external_id=1001").await["data"][0].clone();
+    let path = format!("/v1/orders/{}/commission", order["id"].as_str().unwrap());
+    let commission = shop.p.get(&product, &path).await;
+    assert_eq!(commission["lines"][0]["product_id"], "77", "{commission}");
+    shop.p.audit(&product).await;
+}
+
 fn of(state: &str, base: &str, commission: &str) -> (String, String, String) {
     (state.to_owned(), base.to_owned(), commission.to_owned())
 }

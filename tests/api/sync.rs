@@ -430,6 +430,31 @@ async fn edits_and_strange_refunds_have_the_order_fetched_once() {
 }
 
 #[tokio::test]
+async fn visits_are_asked_for_of_every_order_of_a_busy_second() {
+    let (product, p, shop) = connected().await;
+    p.post(&product, &format!("/v1/deals/{}/links", p.deal), json!({ "slug": "spring" }))
+        .await
+        .expect(201);
+    product.pass(60_000);
+    let at = to_rfc3339(product.app.now_ms() - 5 * 60_000);
+    let told = json!({ "ready": true, "customerOrderIndex": 1, "firstVisit": null,
+        "lastVisit": { "landingPage": "https://casa.example/", "referralCode": "spring" } });
+    for id in 1..=60 {
+        let times = json!({ "created_at": at, "updated_at": at, "source_name": "web" });
+        let body = with(placed(id, 0, false), times);
+        assert_eq!(p.deliver(&product, &body).await, 200);
+        shop.put(body);
+        shop.0.lock().unwrap().journeys.push((id, told.clone()));
+    }
+    sync::schedule(&product.app, sync::Due::at(9)).await.unwrap();
+    for _ in 0..3 {
+        outbox::run_due(&product.app).await.unwrap();
+    }
+    assert_eq!(shop.asked("Journeys"), 2);
+    assert_eq!(books(&product).iter().filter(|order| order["nobody"] == 1).count(), 0);
+}
+
+#[tokio::test]
 async fn a_visit_that_is_told_later_attributes_what_is_nobodys() {
     let (product, p, shop) = connected().await;
     let link = p

@@ -30,9 +30,10 @@ pub(super) const fn later(now_ms: Millis) -> (Millis, Millis) {
     (now_ms - LATER_MS, now_ms - SOON_MS.1)
 }
 
-/// The payload that asks about orders that were placed after and until then.
-pub(super) fn payload((after_ms, until_ms): (Millis, Millis)) -> String {
-    json!({ "after": after_ms, "until": until_ms })
+/// The payload that asks about orders that were placed between these, of those of the first moment the
+/// ones after this id.
+pub(super) fn payload((from_ms, until_ms): (Millis, Millis), id: &str) -> String {
+    json!({ "after": from_ms, "until": until_ms, "id": id })
 }
 
 /// One step: some orders.
@@ -43,7 +44,8 @@ pub async fn step(work: &mut Work<'_>, task: &TaskRow) -> Result<Step, Failed> {
     let (app, brand, store) = (work.app, work.brand, work.store);
     let told = parse(&task.payload).unwrap_or_default();
     let number = |name: &str| at(&told, name).as_i64().unwrap_or(0);
-    let span = (number("/after"), number("/until"));
+    let after = at(&told, "/id").as_str().unwrap_or_default();
+    let span = ((number("/after"), after), number("/until"));
     let asked = syncs::without_journey(app.db(), brand, store, span, AT_ONCE).await?;
     let Some(last) = asked.last() else { return Ok(Step::Done(Vec::new())) };
     let gids: Vec<String> = asked.iter().map(|one| orders::order_gid(&one.external_id)).collect();
@@ -60,6 +62,6 @@ pub async fn step(work: &mut Work<'_>, task: &TaskRow) -> Result<Step, Failed> {
     if asked.len() < AT_ONCE as usize {
         return Ok(Step::Done(Vec::new()));
     }
-    let payload = payload((last.placed_at_ms, span.1));
+    let payload = payload((last.placed_at_ms, span.1), &last.id.to_string());
     Ok(Step::On { payload, due_at_ms: app.now_ms(), statements: Vec::new() })
 }

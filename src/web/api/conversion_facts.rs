@@ -195,7 +195,13 @@ fn told_at(snapshot: &Snapshot, before: Option<&Snapshot>, now_ms: Millis) -> Mi
         evidence: Evidence::default(),
         ..snapshot.clone()
     };
-    if same == *before { before.updated_at_ms } else { now_ms.max(before.updated_at_ms + 1) }
+    // A product that isn't told any more stays known.
+    let known = |told: &Line| {
+        let same = |line: &Line| line.id == told.id && line.product_id == told.product_id;
+        told.product_id.is_none() || before.lines.iter().any(same)
+    };
+    let same = same.key() == before.key() && same.lines.iter().all(known);
+    if same { before.updated_at_ms } else { now_ms.max(before.updated_at_ms + 1) }
 }
 
 /// An id of the shop's own.
