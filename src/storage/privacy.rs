@@ -40,6 +40,21 @@ UPDATE outbox SET state = iif(state = 'waiting', 'failed', state), payload = '{}
 WHERE brand_id = ?1 AND store_id = ?2
   AND EXISTS (SELECT 1 FROM stores s WHERE s.brand_id = ?1 AND s.id = ?2 AND s.closed_at_ms IS NULL)";
 
+    /// What these tasks were to do isn't under way any more: codes are as when a task is given up, so that
+    /// a shop which comes back can have them made.
+    DROP_CODES = "
+UPDATE codes SET pending = 0, reason = 'the shop asked to be forgotten', suggestion = NULL,
+  in_store = iif(state <> 'creating', in_store, iif(counts = 1, 0, NULL)),
+  code_key = iif(state = 'creating' AND counts = 0, id, code_key),
+  state = CASE state WHEN 'creating' THEN 'failed' WHEN 'deactivated' THEN 'changed' ELSE 'deactivated' END
+WHERE brand_id = ?1 AND store_id = ?2 AND (pending = 1 OR state = 'creating')
+  AND EXISTS (SELECT 1 FROM stores s WHERE s.brand_id = ?1 AND s.id = ?2 AND s.closed_at_ms IS NULL)";
+
+    DROP_SYNC = "
+UPDATE store_syncs SET state = 'failed', problem = 'the shop asked to be forgotten', finished_at_ms = ?3
+WHERE brand_id = ?1 AND store_id = ?2 AND state IN ('waiting', 'running')
+  AND EXISTS (SELECT 1 FROM stores s WHERE s.brand_id = ?1 AND s.id = ?2 AND s.closed_at_ms IS NULL)";
+
     DROP_AUTHORIZATIONS = "
 DELETE FROM store_authorizations WHERE brand_id = ?1 AND store_id = ?2";
 
@@ -137,6 +152,8 @@ pub fn close(brand: BrandId, new: &NewRequest<'_>, known_until_ms: Millis) -> Ve
         bind!(INSERT_CLOSING, brand, new.store, new.id, new.kind, now_ms, new.due_at_ms),
         bind!(DROP_ACCESS, brand, new.store),
         bind!(DROP_TASKS, brand, new.store, now_ms),
+        bind!(DROP_CODES, brand, new.store),
+        bind!(DROP_SYNC, brand, new.store, now_ms),
         bind!(DROP_AUTHORIZATIONS, brand, new.store),
         bind!(CLOSE, brand, new.store, now_ms, known_until_ms),
         bind!(DROP_BODIES, brand, new.store),

@@ -191,6 +191,7 @@ async fn a_shop_approves_in_the_browser_that_began() {
     let good = c.back("code1", SHOP, &state, now);
     let refused = async |query: &str, cookie: &str, why: &str| {
         let told = c.call_back(query, cookie).await;
+        assert!(!told.headers.contains_key("set-cookie"), "{why}");
         assert_eq!(told.status, 400, "{why}");
         assert_eq!(c.shop.count("code"), 0, "{why}: no code is used");
     };

@@ -403,6 +403,38 @@ async fn only_what_the_store_signed_now_is_taken() {
 }
 
 #[tokio::test]
+async fn what_was_signed_earlier_is_no_later_change_when_it_is_repeated() {
+    let product = Product::new();
+    let shop = Shop::new(&product).await;
+    let report = |state: &str| {
+        json!({ "external_id": "1", "currency": "USD", "amount": "50.00", "state": state,
+            "codes": [{ "code": "ANNA" }] })
+        .to_string()
+    };
+    let signed = |state: &str| {
+        let (text, at) = (report(state), product.app.now_ms() / 1000);
+        let signature = sign(&shop.secret, state, at, &text);
+        (text, at.to_string(), signature, state.to_owned())
+    };
+    let send = async |(text, at, signature, id): &(String, String, String, String)| {
+        let answer = shop.sent(&product, "", text, &[at, signature, id]).await;
+        assert!(answer.status < 300, "{}", answer.text);
+        answer.json["outcome"].clone()
+    };
+    let paid = signed("paid");
+    assert_eq!(send(&paid).await, "committed");
+    product.pass(60_000);
+    let cancelled = signed("cancelled");
+    assert_eq!(send(&cancelled).await, "committed");
+    let books = shop.earns(&product, "1").await;
+    assert_eq!(books.2, "0.00");
+    product.pass(60_000);
+    assert_eq!(send(&paid).await, "unchanged", "recorded, or late");
+    assert_eq!(shop.earns(&product, "1").await, books);
+    assert_eq!(send(&cancelled).await, "unchanged");
+}
+
+#[tokio::test]
 async fn the_stores_secret_is_told_once_and_rotated() {
     let product = Product::new();
     let shop = Shop::new(&product).await;

@@ -97,6 +97,33 @@ async fn commands_about_stores_on_goaffpro_are_attributable() {
 }
 
 #[tokio::test]
+async fn a_store_that_is_slow_once_is_not_broken() {
+    let Connected { product, p, store, .. } = store().await;
+    let answer = |status, body: Value| {
+        Ok(WebAnswer { status, retry_after: String::new(), body: body.to_string() })
+    };
+    let config = json!({ "default_currency": "USD", "website": "gap.casa.example" });
+    let path = format!("/v1/stores/{store}/connection");
+    for (told, status, problem) in [
+        (Err("timeout".to_owned()), "created", true),
+        (answer(200, config), "connected", false),
+        (Err("timeout".to_owned()), "connected", true),
+        (answer(429, json!({})), "connected", true),
+        (answer(500, json!({})), "connected", true),
+        (answer(401, json!({})), "broken", true),
+    ] {
+        product.web.script(CONFIG, vec![told]);
+        product.pass(60_000);
+        let view = p.post(&product, &path, json!({})).await.expect(200);
+        assert_eq!(
+            (&view["status"], view["problem"].is_string()),
+            (&json!(status), problem),
+            "{view}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn what_a_store_on_goaffpro_is_told_is_checked() {
     let Connected { product, p, store, .. } = store().await;
     let new = |more: Value| {
@@ -162,8 +189,18 @@ async fn an_affiliate_is_forgotten_with_its_creator() {
         .unwrap();
     let erasure = format!("/v1/creators/{}/erasure", p.creator);
     p.post(&product, &erasure, json!({ "confirm": "@anna.home" })).await.expect(200);
-    for row in product.db.rows("SELECT id, name, email_hash, erased_at_ms, sums FROM affiliates") {
+    // What its ledger tells the night after is kept of nobody who was erased.
+    affiliate(&product, &brand, &store, 9, "nine");
+    let sums = r#"[["7",{"orders":3}],["8",{"orders":4}],["9",{"orders":5}]]"#;
+    let (of, at) = (brand.parse().unwrap(), store.parse().unwrap());
+    let told = tributary::storage::affiliates::tell_sums(of, at, sums);
+    product.app.db().run(vec![told]).await.unwrap();
+    let nine = product.db.rows("SELECT sums FROM affiliates WHERE id = '9'").remove(0);
+    assert_eq!(nine["sums"], r#"{"orders":5}"#);
+    let erased = "SELECT id, name, email_hash, erased_at_ms, sums FROM affiliates WHERE id <> '9'";
+    for row in product.db.rows(erased) {
         assert_eq!((&row["name"], &row["email_hash"]), (&Value::Null, &Value::Null), "{row}");
+        assert!(!row["sums"].as_str().unwrap().contains("orders"), "{row}");
         assert!(row["erased_at_ms"].is_number(), "{row}");
     }
 }

@@ -293,6 +293,58 @@ async fn a_shop_is_forgotten_and_may_come_back() {
     assert_eq!(list["data"].as_array().unwrap().len(), 2);
 }
 
+#[tokio::test]
+async fn what_was_under_way_at_a_forgotten_shop_can_be_asked_for_again() {
+    let product = Product::new();
+    let p = with_code(&product).await;
+    for code in ["OFF", "ON", "STILL"] {
+        let new = json!({ "code": code, "create_in_store": false });
+        p.post(&product, &format!("/v1/deals/{}/codes", p.deal), new).await.expect(201);
+    }
+    let new = "INSERT INTO codes (brand_id, code_key, id, deal_id, code, created_at_ms, state, counts, pending, store_id)
+        SELECT brand_id, 'new', 'code_new', deal_id, 'NEW', 0, 'creating', 0, 1, store_id FROM codes WHERE code = 'STILL'";
+    let sync = "INSERT INTO store_syncs (brand_id, store_id, state) SELECT brand_id, id, 'running' FROM stores WHERE true
+        ON CONFLICT (brand_id, store_id) DO UPDATE SET state = 'running'";
+    for sql in [
+        "UPDATE codes SET store_id = (SELECT id FROM stores)",
+        "UPDATE codes SET state = 'deactivated', pending = 1, in_store = 1 WHERE code = 'OFF'",
+        "UPDATE codes SET state = 'active', pending = 1, in_store = 0 WHERE code = 'ON'",
+        new,
+        sync,
+    ] {
+        product.db.execute(sql).unwrap();
+    }
+    let states = || {
+        let sql = "SELECT code, state, pending, in_store, code_key FROM codes WHERE code <> 'ANNA'";
+        let text = |value: &Value| value.as_str().map_or(value.to_string(), str::to_owned);
+        let line = |row: &Value| {
+            let fields = ["code", "state", "pending", "in_store", "code_key"];
+            fields.map(|field| text(&row[field])).join(" ")
+        };
+        let mut all: Vec<String> = product.db.rows(sql).iter().map(line).collect();
+        all.sort();
+        all
+    };
+    let before = states();
+    assert_eq!(before[0], "NEW creating 1 null new");
+    assert_eq!(ask(&product, &p, json!({})).await, 200);
+    assert_eq!(
+        states(),
+        [
+            "NEW failed 0 null code_new",
+            "OFF changed 0 1 off",
+            "ON deactivated 0 0 on",
+            before[3].as_str(),
+        ]
+    );
+    let sync = product.db.rows("SELECT state, problem FROM store_syncs").remove(0);
+    assert_eq!(sync, json!({ "state": "failed", "problem": "the shop asked to be forgotten" }));
+    let path = format!("/v1/stores/{}", p.store);
+    let again = json!({ "client_id": "c", "client_secret": SECRET });
+    product.call("PATCH", &path, Some(again), &p.key).await.expect(200);
+    p.post(&product, &format!("{path}/backfill"), json!({})).await.expect(202);
+}
+
 /// A creator with markers wherever something about her can be said.
 async fn marked(product: &Product) -> (Programme, String, String, String) {
     let p = with_code(product).await;

@@ -321,7 +321,8 @@ fn double_of(origin: &str, shop: &str) -> String {
 /// Why an authorization came to nothing, in words for whoever stands before the browser.
 pub type NotAuthorized = &'static str;
 
-const BEGIN_AGAIN: NotAuthorized =
+/// It isn't the end of what this browser began, or that is over: nothing was changed.
+pub const BEGIN_AGAIN: NotAuthorized =
     "This approval isn't good (any more). Begin again, in the same browser.";
 
 /// Ends an authorization: checks what came back, gets the token, and keeps it.

@@ -35,8 +35,8 @@ body! {
         name: Option<String>,
         /// Absent: what was said before, or now.
         placed_at: Option<String>,
-        /// When the shop last changed it. Of two reports the later one counts. Absent: now, unless
-        /// nothing changed.
+        /// When the shop last changed it. Of two reports the later one counts. Absent: now, or when it
+        /// was signed, unless nothing changed.
         updated_at: Option<String>,
         /// ISO 4217.
         currency: String,
@@ -133,14 +133,15 @@ pub enum State {
 
 words!(State { "paid" => Paid, "unpaid" => Unpaid, "cancelled" => Cancelled });
 
-/// The order as a delivery. `known` are the facts so far, `hash_email` gets the buyer's address.
+/// The order as a delivery. `known` are the facts so far, `signed_ms` is when the shop signed it, if it
+/// did, `hash_email` gets the buyer's address.
 ///
 /// # Errors
 /// 422 with all that is wrong.
 pub fn order(
     new: NewConversion,
     known: Option<&Facts>,
-    now_ms: Millis,
+    (signed_ms, now_ms): (Option<Millis>, Millis),
     hash_email: &dyn Fn(&str) -> String,
 ) -> Result<Delivery> {
     let mut checks = Checks::default();
@@ -180,15 +181,20 @@ pub fn order(
         lines,
         evidence,
     };
-    snapshot.updated_at_ms = updated_at.unwrap_or_else(|| told_at(&snapshot, before, now_ms));
+    let told_at = || told_at(&snapshot, before, (signed_ms, now_ms));
+    snapshot.updated_at_ms = updated_at.unwrap_or_else(told_at);
     let report = Report::Snapshot(Box::new(snapshot), Vec::new());
     Ok(Delivery { external_id: checked(external_id)?, report })
 }
 
-/// When an order was changed that doesn't say so: when it was, if it is as it was; else now, and later
-/// than what is known.
-fn told_at(snapshot: &Snapshot, before: Option<&Snapshot>, now_ms: Millis) -> Millis {
-    let Some(before) = before else { return now_ms };
+/// When an order was changed that doesn't say so: when it was, if it is as it was; else when its shop signed
+/// it, so that one which somebody repeats is as old as it is; else now, and later than what is known.
+fn told_at(
+    snapshot: &Snapshot,
+    before: Option<&Snapshot>,
+    (signed_ms, now_ms): (Option<Millis>, Millis),
+) -> Millis {
+    let Some(before) = before else { return signed_ms.unwrap_or(now_ms) };
     // What may say whose it is stands elsewhere, and is judged by itself.
     let same = Snapshot {
         updated_at_ms: before.updated_at_ms,
@@ -200,8 +206,10 @@ fn told_at(snapshot: &Snapshot, before: Option<&Snapshot>, now_ms: Millis) -> Mi
         let same = |line: &Line| line.id == told.id && line.product_id == told.product_id;
         told.product_id.is_none() || before.lines.iter().any(same)
     };
-    let same = same.key() == before.key() && same.lines.iter().all(known);
-    if same { before.updated_at_ms } else { now_ms.max(before.updated_at_ms + 1) }
+    if same.key() == before.key() && same.lines.iter().all(known) {
+        return before.updated_at_ms;
+    }
+    signed_ms.unwrap_or_else(|| now_ms.max(before.updated_at_ms + 1))
 }
 
 /// An id of the shop's own.

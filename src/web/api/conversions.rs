@@ -11,6 +11,7 @@ use crate::domain::creator::normal_email;
 use crate::domain::ids::{BrandId, StoreId};
 use crate::domain::link::percent_decode;
 use crate::domain::order::{Delivery, Facts, order_id};
+use crate::domain::time::Millis;
 use crate::error::{Error, Result};
 use crate::jobs::order::{self as orders, Ingested};
 use crate::partners::signed::{self, Headers};
@@ -54,7 +55,7 @@ pub async fn create(
     Body(new): Body<NewConversion>,
 ) -> Answer {
     let store = named(&app, caller.brand, new.store_id.as_deref()).await?;
-    report(&app, caller.brand, store, new).await
+    report(&app, caller.brand, store, new, None).await
 }
 
 /// Reports a refund of an order, which may come later.
@@ -87,7 +88,7 @@ pub async fn create_signed(State(app): State<App>, signed: Signed) -> Answer {
     let Known { store, brand, .. } = signed.verified(&app).await?;
     let new: NewConversion = parse_body(&signed.body)?;
     same_store(store, new.store_id.as_deref())?;
-    report(&app, brand, store, new).await
+    report(&app, brand, store, new, signed.at_ms()).await
 }
 
 /// As `POST /v1/conversions/{external_id}/refunds`, signed.
@@ -142,6 +143,11 @@ impl Extract for Signed {
 }
 
 impl Signed {
+    /// When it was signed; certain once it is verified.
+    fn at_ms(&self) -> Option<Millis> {
+        self.timestamp.parse::<Millis>().ok()?.checked_mul(1000)
+    }
+
     /// The store that signed it.
     async fn verified(&self, app: &App) -> Result<Known> {
         let headers =
@@ -169,10 +175,16 @@ fn same_store(store: StoreId, told: Option<&str>) -> Result<()> {
     if other { Err(Error::invalid("store_id", "must be the store that signed")) } else { Ok(()) }
 }
 
-async fn report(app: &App, brand: BrandId, store: StoreId, new: NewConversion) -> Answer {
+async fn report(
+    app: &App,
+    brand: BrandId,
+    store: StoreId,
+    new: NewConversion,
+    signed_ms: Option<Millis>,
+) -> Answer {
     let known = known(app, brand, store, &new.external_id).await?;
     let hash = |address: &str| app.config.data_key.email_hash(brand, &normal_email(address));
-    let delivery = facts::order(new, known.as_ref(), app.now_ms(), &hash)?;
+    let delivery = facts::order(new, known.as_ref(), (signed_ms, app.now_ms()), &hash)?;
     let is_new = known.is_none_or(|facts| facts.snapshot.is_none());
     take(app, brand, store, &delivery, is_new).await
 }

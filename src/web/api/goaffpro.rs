@@ -348,11 +348,15 @@ pub(super) async fn connect(
         Err(Failed::Database(error)) => return Err(error.into()),
         Err(Failed::Platform(trouble)) => {
             let told = json!({ "problem": trouble.words() });
-            let batch = vec![
-                broken(brand, store, trouble.words(), app.now_ms()),
-                caller.note(app, "store.connect", store, None, Some(told)),
-            ];
+            let mut batch = vec![caller.note(app, "store.connect", store, None, Some(told))];
+            // Whoever is slow, or asks for patience, still lets us in: that is told, and not kept.
+            if matches!(trouble, Trouble::Disconnected(_)) {
+                batch.push(broken(brand, store, trouble.words(), app.now_ms()));
+            }
             app.db().run(batch).await?;
+            let mut view = shown(app, store, known(app, brand, store).await?);
+            view.problem = Some(trouble.words().to_owned());
+            return Ok(view);
         }
     }
     let known = known(app, brand, store).await?;

@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::domain::session::set_cookie;
 use crate::error::Result;
 use crate::partners::shopify::{Callback, callback};
-use crate::web::api::connecting::{self, COOKIE};
+use crate::web::api::connecting::{self, BEGIN_AGAIN, COOKIE};
 use crate::web::handler::{Call, Extract, State};
 use crate::web::message::Response;
 
@@ -40,12 +40,14 @@ fn told(status: StatusCode, title: &'static str, detail: &str) -> Result<Respons
 
 /// Ends an authorization.
 pub async fn shopify(State(app): State<App>, back: Back) -> Result<Response> {
-    let mut response =
-        match connecting::finish(&app, back.callback, back.browser.as_deref()).await? {
-            Ok(_) => see("/connect/shopify/done"),
-            Err(why) => told(StatusCode::BAD_REQUEST, "The shop isn't connected", why)?,
-        };
-    if back.browser.is_some() {
+    let done = connecting::finish(&app, back.callback, back.browser.as_deref()).await?;
+    // Any site may lead the browser here: what isn't the end of what it began leaves that as it is.
+    let over = done != Err(BEGIN_AGAIN);
+    let mut response = match done {
+        Ok(_) => see("/connect/shopify/done"),
+        Err(why) => told(StatusCode::BAD_REQUEST, "The shop isn't connected", why)?,
+    };
+    if over {
         response.push("set-cookie", set_cookie(COOKIE, "", Some(0)));
     }
     Ok(response)
