@@ -95,7 +95,7 @@ describe('at once', () => {
       assert.equal(deliveries.length, 50);
       assert.equal(await atOnce(p, id, deliveries), '');
       const order = await orderOf(p, id);
-      const posted = `SELECT sum(amount_minor) AS sum FROM entries WHERE cause_id = '${order.id}' AND account <> 'commission'`;
+      const posted = `SELECT coalesce(sum(amount_minor), 0) AS sum FROM entries WHERE cause_id = '${order.id}' AND account <> 'commission'`;
       const [{ sum }] = (await server.sql(posted))[0];
       assert.equal(decimal(BigInt(sum)), order.commission.amount, 'the postings of the order');
     });

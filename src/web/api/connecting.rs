@@ -239,7 +239,8 @@ pub struct MaybeWanted(Wanted);
 
 impl Extract for MaybeWanted {
     fn extract(call: &Call<'_>) -> Result<Self> {
-        if call.request.body.is_empty() {
+        // The document says that it may be null, too.
+        if matches!(call.request.body.trim_ascii(), b"" | b"null") {
             return parse_body(b"{}").map(Self);
         }
         Body::extract(call).map(|Body(wanted)| Self(wanted))

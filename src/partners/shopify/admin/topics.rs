@@ -12,7 +12,7 @@ pub const NEEDED_SCOPES: &[&str] = &["read_orders", "read_discounts", "write_dis
 /// What more a shop may grant, and what that brings.
 pub const OPTIONAL_SCOPES: &[(&str, &str)] = &[
     ("read_all_orders", "orders from before the last 60 days; Shopify grants it on request"),
-    ("read_products", "terms for collections, kept in step with the shop"),
+    ("read_products", "which products the lines of fetched orders are, for rates by product"),
     ("read_customers", "whether a customer is new, as the shop counts it"),
     ("read_shopify_payments_disputes", "payment disputes hold commissions back by themselves"),
 ];
