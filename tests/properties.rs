@@ -89,6 +89,7 @@ impl Agreed {
         let rates = self.rates.iter().map(|(products, returning, rate)| RateRule {
             label: String::new(),
             products: (1..=*products).collect(),
+            collection: None,
             customer: returning.map(customer),
             rate: BasisPoints::new(*rate).unwrap(),
         });
@@ -392,6 +393,7 @@ impl Books {
             others: Others {
                 customer_orders: story.agreed.customer_orders,
                 month_minor: story.agreed.month_minor,
+                spans: Vec::new(),
             },
         }
     }
@@ -441,7 +443,7 @@ impl Books {
                 .filter(|own| Some(own.deal) == asked.deal)
                 .map_or(0, |own| own.commission_minor);
             let month_minor = self.others.month_minor + own;
-            loaded.others = Some(Others { month_minor, ..self.others });
+            loaded.others = Some(Others { month_minor, ..self.others.clone() });
             outcome = decide(&loaded)?;
         }
         Ok(match outcome {

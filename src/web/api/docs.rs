@@ -36,10 +36,10 @@ pub fn generate() -> String {
 
     use super::{
         affiliates, approvals, audit, brand, bulk, by_hand, claims, code_import, code_switch,
-        codes, commission, completeness, connecting, conversions, creators, custom, deals, domains,
-        export, fees, goaffpro, groups, keys, links, mails, me, members, money, offers, operate,
-        orders, passkeys, payment, payouts, personal, privacy, provider, quarantine, sign_in,
-        simulations, snippet, statements, stores, terms, tiers,
+        codes, collections, commission, completeness, connecting, conversions, creators, custom,
+        deals, domains, export, fees, goaffpro, groups, keys, links, mails, me, members, money,
+        offers, operate, orders, passkeys, payment, payouts, personal, privacy, provider,
+        quarantine, sign_in, simulations, snippet, statements, stores, terms, tiers,
     };
 
     #[derive(OpenApi)]
@@ -76,6 +76,7 @@ pub fn generate() -> String {
             completeness::begin,
             completeness::show,
             completeness::of_store,
+            collections::list,
             completeness::mine,
             snippet::show,
             custom::rotate,
