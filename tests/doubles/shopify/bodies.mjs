@@ -1,6 +1,6 @@
 // Webhook bodies in the shape of API 2026-07 (93 fields of an order), made from the orders that are kept.
 import { financialStatus, presented, refunded, totals } from './orders.mjs';
-import { gid, local, number, plain } from './values.mjs';
+import { gid, local, number, plain, utc } from './values.mjs';
 
 /** What writes one order's amounts. */
 function writer(order) {
