@@ -18,10 +18,10 @@ use proptest::sample::Index;
 use tributary::domain::attribution::{DealFacts, Known, KnownCode};
 use tributary::domain::brand::{AttributionRules, EarningRules};
 use tributary::domain::click::ClickKeys;
+use tributary::domain::collection::Span;
 use tributary::domain::decimal::Decimal;
 use tributary::domain::dispute::{Dispute, DisputeState};
 use tributary::domain::ids::{CollectionId, CreatorId, DealId, StoreId, TermsId};
-use tributary::domain::collection::Span;
 use tributary::domain::ingest::{Change, Loaded, Others, Outcome, StoredOrder, decide};
 use tributary::domain::ledger::{Account, Earning, Holdings, Transaction, release};
 use tributary::domain::money::{BasisPoints, Currency, Money};
@@ -361,7 +361,14 @@ impl Story {
             let net = (sold - own.map(|(_, minor)| minor).sum::<i64>()).max(0);
             let product = index as u64 + 1;
             let fits = |rule: &&(u64, Option<bool>, u16)| {
-                (rule.0 == 0 || product <= rule.0) && rule.1.is_none_or(|r| r == returning)
+                let of_product = match rule.0 {
+                    0 => true,
+                    // What was in the collections when the order was placed.
+                    4 => product == 2,
+                    5 => product == 1 || product == 3,
+                    first => product <= first,
+                };
+                of_product && rule.1.is_none_or(|r| r == returning)
             };
             let rate = agreed.rates.iter().find(fits).map_or(self.rate, |rule| rule.2);
             left += i128::from(net);

@@ -136,6 +136,49 @@ async fn an_order_earns_by_the_products_of_its_time() {
 }
 
 #[tokio::test]
+async fn a_change_never_reaches_an_order_that_is_known() {
+    let s = Shop::new(true).await;
+    s.agree(json!({ "handle": "bedding" })).await.expect(201);
+    // The shop's clock is a minute ahead.
+    let ahead = to_rfc3339(s.product.app.now_ms() + 60_000);
+    let ahead = with(s.now(1), json!({ "created_at": ahead, "updated_at": ahead }));
+    s.deliver(ahead.clone()).await;
+    s.has(&[9002]);
+    s.tell(UPDATED).await;
+    s.work(6).await;
+    s.deliver(s.now(2)).await;
+    assert_eq!(s.earned(2).await, "22.50", "it holds after the last order that is known");
+    let mut lines = order(1)["line_items"].clone();
+    let more = line(3, 1, "10.00", "0.00", "USD");
+    lines.as_array_mut().unwrap().push(with(more, json!({ "product_id": 9003 })));
+    let at = to_rfc3339(s.product.app.now_ms() + 120_000);
+    s.deliver(with(ahead, json!({ "updated_at": at, "line_items": lines }))).await;
+    assert_eq!(s.earned(1).await, "24.50");
+    s.product.pass(120_000);
+    s.deliver(s.now(3)).await;
+    assert_eq!(s.earned(3).await, "18.00");
+    s.p.audit(&s.product).await;
+    // Nobody rewrites it: neither what was, nor from when on something holds.
+    for change in [
+        "UPDATE collections SET changed_at_ms = changed_at_ms + 1",
+        "UPDATE collection_products SET from_ms = 1",
+        "UPDATE collection_products SET to_ms = NULL WHERE to_ms IS NOT NULL",
+        "DELETE FROM collection_products",
+    ] {
+        assert!(s.product.db.execute(change).is_err(), "{change}");
+    }
+    let forged = json!({ "product": 9001 });
+    let export = s.product.call("GET", "/v1/ledger/export", None, &s.p.key).await.text;
+    let found = export.lines().find(|line| line.contains("\"members\"")).unwrap();
+    assert!(!found.contains(&forged.to_string()));
+    let text = export.replacen("{\"product\":9001,\"collections\":[", "{\"product\":9001,\"x\":[", 1);
+    assert_ne!(text, export);
+    let mut audit = tributary::audit::Audit::default();
+    let told = text.lines().try_for_each(|line| audit.line(line)).and_then(|()| audit.end());
+    assert!(format!("{:?}", told.unwrap_err()).contains("the journal says"));
+}
+
+#[tokio::test]
 async fn what_a_lost_webhook_told_is_found_by_night() {
     let s = Shop::new(true).await;
     s.shop.shop().page = 2;
