@@ -261,7 +261,7 @@ async fn a_creator_reports_her_own_posts_only() {
     let told =
         product.call("GET", &format!("/v1/creators/{}/export", p.creator), None, &p.key).await;
     assert!(told.text.contains("https://tiktok.com/@a/1"), "{}", told.text);
-    let confirm = json!({ "confirm": "anna.home" });
+    let confirm = json!({ "confirm": "@anna.home" });
     let erased = product
         .call("POST", &format!("/v1/creators/{}/erasure", p.creator), Some(confirm), &p.key)
         .await;
