@@ -171,7 +171,8 @@ async fn a_change_never_reaches_an_order_that_is_known() {
     let export = s.product.call("GET", "/v1/ledger/export", None, &s.p.key).await.text;
     let found = export.lines().find(|line| line.contains("\"members\"")).unwrap();
     assert!(!found.contains(&forged.to_string()));
-    let text = export.replacen("{\"product\":9001,\"collections\":[", "{\"product\":9001,\"x\":[", 1);
+    let text =
+        export.replacen("{\"product\":9001,\"collections\":[", "{\"product\":9001,\"x\":[", 1);
     assert_ne!(text, export);
     let mut audit = tributary::audit::Audit::default();
     let told = text.lines().try_for_each(|line| audit.line(line)).and_then(|()| audit.end());
