@@ -64,7 +64,7 @@ pub struct Question {
     /// Keyed hash of the customer's address, if it left one.
     pub customer: Option<String>,
     /// What its terms want to know of collections.
-    pub collections: Option<Wanted>,
+    pub collections: Option<Box<Wanted>>,
 }
 
 /// What stands in the books about other orders, and what is known of collections.
@@ -297,7 +297,7 @@ fn look_around(
     let asks = (wants_customer && customer.is_some()) || wanted.is_some();
     if asks || wants_month(seen).is_some() {
         let deal = winner.map(|(deal, _)| deal);
-        let collections = wanted.clone();
+        let collections = wanted.clone().map(Box::new);
         let question =
             || Question { deal, currency, month, customer: customer.clone(), collections };
         let others = loaded.others.as_ref().ok_or_else(question)?;

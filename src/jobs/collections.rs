@@ -56,7 +56,7 @@ pub async fn read(work: &mut Work<'_>, identifier: &str) -> Result<Read, Failed>
             let words = "Shopify answered in a form that isn't understood".to_owned();
             Failed::from(Trouble::Later(None, words))
         };
-        let Some(mut page) = pages::page(&data).map_err(|()| odd())? else {
+        let Some(mut page) = pages::page(&data).map_err(|_| odd())? else {
             return Ok(Read::Unknown);
         };
         products.append(&mut page.products);

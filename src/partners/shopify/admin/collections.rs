@@ -23,6 +23,10 @@ pub struct Page {
     pub more: Option<String>,
 }
 
+/// An answer that isn't understood, as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Odd;
+
 /// How Shopify is asked for a collection by its id, in JSON.
 #[must_use]
 pub fn by_id(external_id: &str) -> String {
@@ -38,31 +42,31 @@ pub fn by_handle(handle: &str) -> String {
 /// Reads an answer: `Ok(None)` where the shop has no such collection, `Err` if it can't be understood.
 ///
 /// # Errors
-/// Nothing more is known.
-pub fn page(data: &Value) -> Result<Option<Page>, ()> {
+/// [`Odd`].
+pub fn page(data: &Value) -> Result<Option<Page>, Odd> {
     let node = at(data, "/collectionByIdentifier");
     if node.is_null() {
         // Absent is something else than null.
-        return data.get("collectionByIdentifier").map(|_| None).ok_or(());
+        return data.get("collectionByIdentifier").map(|_| None).ok_or(Odd);
     }
     let text = |path| at(node, path).as_str().map(str::to_owned);
     let id = |node: &Value| -> Option<u64> {
         let text = at(node, "/legacyResourceId").as_str()?;
         text.parse::<i64>().ok().filter(|id| *id > 0).and_then(|id| u64::try_from(id).ok())
     };
-    let external_id = id(node).ok_or(())?.to_string();
-    let nodes = at(node, "/products/nodes").as_array().ok_or(())?;
+    let external_id = id(node).ok_or(Odd)?.to_string();
+    let nodes = at(node, "/products/nodes").as_array().ok_or(Odd)?;
     let products: Option<Vec<u64>> = nodes.iter().map(id).collect();
     let info = at(node, "/products/pageInfo");
-    let more = at(info, "/hasNextPage").as_bool().ok_or(())?;
+    let more = at(info, "/hasNextPage").as_bool().ok_or(Odd)?;
     let cursor = at(info, "/endCursor").as_str().map(str::to_owned);
     Ok(Some(Page {
         external_id,
         title: short(text("/title").unwrap_or_default()),
         handle: short(text("/handle").unwrap_or_default()),
         count: at(node, "/productsCount/count").as_u64().unwrap_or(0),
-        products: products.ok_or(())?,
-        more: if more { Some(cursor.ok_or(())?) } else { None },
+        products: products.ok_or(Odd)?,
+        more: if more { Some(cursor.ok_or(Odd)?) } else { None },
     }))
 }
 
@@ -118,11 +122,11 @@ mod tests {
         assert_eq!(read.more.as_deref(), Some("c"));
         assert_eq!(page(&value!({ "collectionByIdentifier": null })), Ok(None));
         for bad in [value!({}), value!(null), value!({ "collectionByIdentifier": {} })] {
-            assert_eq!(page(&bad), Err(()), "{bad}");
+            assert_eq!(page(&bad), Err(Odd), "{bad}");
         }
         for product in ["", "x", "-1", "0", "9223372036854775808"] {
             let bad = answer(&value!([{ "legacyResourceId": product }]));
-            assert_eq!(page(&bad), Err(()), "half a page is none: {product}");
+            assert_eq!(page(&bad), Err(Odd), "half a page is none: {product}");
         }
     }
 
