@@ -57,7 +57,8 @@ CREATE TRIGGER attribution_rules_delete_version AFTER DELETE ON attribution_rule
 -- Hosts that brands serve links on. A host belongs to one brand; old ones stay, so that links
 -- that were handed out keep working. While one waits: its custom hostname at Cloudflare, the DNS records
 -- to make, what is in the way in words, whether that is final until somebody asks for another try, and
--- when it is looked at next. `since_ms`: since when it is served.
+-- when it is looked at next. `since_ms`: since when it is served. `ours`: we asked
+-- for the custom hostname, noted before we did; any other of the zone's is neither changed nor removed.
 CREATE TABLE hosts (
   host TEXT NOT NULL PRIMARY KEY,
   brand_id TEXT NOT NULL,
@@ -69,19 +70,23 @@ CREATE TABLE hosts (
   failed INTEGER NOT NULL DEFAULT 0 CHECK (failed IN (0, 1)),
   checked_at_ms INTEGER,
   due_at_ms INTEGER NOT NULL DEFAULT 0,
-  since_ms INTEGER
+  since_ms INTEGER,
+  ours INTEGER NOT NULL DEFAULT 0 CHECK (ours IN (0, 1))
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX hosts_by_brand ON hosts (brand_id);
 CREATE INDEX hosts_due ON hosts (due_at_ms) WHERE state = 'pending';
 
--- Custom hostnames at Cloudflare whose hosts were given up before they were served: they are removed there.
+-- Custom hostnames at Cloudflare whose hosts were given up before they were served: they are removed there,
+-- unless the host is wanted again before.
 CREATE TABLE host_removals (
   hostname_id TEXT NOT NULL PRIMARY KEY,
   host TEXT NOT NULL,
   due_at_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX host_removals_due ON host_removals (due_at_ms);
-CREATE TRIGGER hosts_given_up AFTER DELETE ON hosts WHEN OLD.hostname_id IS NOT NULL BEGIN INSERT INTO host_removals (hostname_id, host, due_at_ms) VALUES (OLD.hostname_id, OLD.host, 0) ON CONFLICT (hostname_id) DO NOTHING; END;
+CREATE INDEX host_removals_by_host ON host_removals (host);
+CREATE TRIGGER hosts_given_up AFTER DELETE ON hosts WHEN OLD.hostname_id IS NOT NULL AND OLD.ours = 1 BEGIN INSERT INTO host_removals (hostname_id, host, due_at_ms) VALUES (OLD.hostname_id, OLD.host, 0) ON CONFLICT (hostname_id) DO NOTHING; END;
+CREATE TRIGGER hosts_wanted_again AFTER INSERT ON hosts WHEN EXISTS (SELECT 1 FROM host_removals WHERE host = NEW.host) BEGIN UPDATE hosts SET hostname_id = (SELECT hostname_id FROM host_removals WHERE host = NEW.host), ours = 1 WHERE host = NEW.host; DELETE FROM host_removals WHERE host = NEW.host; END;
 
 -- API keys by the SHA-256 of their text. `scopes` are names between spaces. When a key was last
 -- used is noted at most once an hour. `revocations` refuses what would lock the brand out.
