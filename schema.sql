@@ -404,7 +404,7 @@ CREATE TABLE goaffpro_stores (
 -- that told them. `told_at_ms` is when they were told so first (it has no time of change itself), `as_of_ms`
 -- also when their affiliate was assigned since. What is due is told to our orders: as one (`ours`), as
 -- evidence for another store's (`matched`; `waiting` until that comes), or not at all, because another store
--- seems to tell the same order (`held`). The buyer's keyed hash stands here only until then.
+-- seems to tell the same order (`held`), unless the brand said that it is `another` one. The buyer's keyed hash stands here only until then.
 CREATE TABLE goaffpro_orders (
   brand_id TEXT NOT NULL,
   store_id TEXT NOT NULL,
@@ -424,6 +424,7 @@ CREATE TABLE goaffpro_orders (
   order_id TEXT,
   due_at_ms INTEGER,
   revision INTEGER NOT NULL DEFAULT 0,
+  another INTEGER NOT NULL DEFAULT 0 CHECK (another IN (0, 1)),
   PRIMARY KEY (brand_id, store_id, external_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX goaffpro_orders_due ON goaffpro_orders (brand_id, store_id, due_at_ms) WHERE due_at_ms IS NOT NULL;

@@ -25,6 +25,7 @@ use crate::web::handler::{Call, Extract, Json, State};
 use crate::web::json::{self, view};
 use crate::web::normal_host;
 
+use super::affiliates::NumberedPath;
 use super::stores::{NewStoreBody, StoreView, storefront};
 use super::view::{List, Time};
 
@@ -471,8 +472,11 @@ view! {
         number: String,
         placed_at: Time,
         /// `new`, `ours`, `matched` (evidence for another store's order), `waiting` (for that order to come)
-        /// or `held` (another store seems to tell the same order: set `orders_from` if it does).
+        /// or `held` (another store tells an order of the same name placed within three days, so that it earns
+        /// nothing here: set `orders_from` if that is the same shop, or say that it is `another_order`).
         state: String,
+        /// The brand said that it is another order than any of another store.
+        another_order: bool,
         /// Which order here.
         #[schema(required)]
         order_id: Option<OrderId>,
@@ -480,6 +484,57 @@ view! {
         deal_id: Option<DealId>,
         figure: FigureView,
     }
+}
+
+fn beside_ours(told: Compared) -> ComparedView {
+    ComparedView {
+        figure: figure(&told),
+        external_id: told.external_id,
+        number: told.number,
+        placed_at: Time(told.placed_at_ms),
+        state: told.standing,
+        another_order: told.another,
+        order_id: told.order_id,
+        deal_id: told.deal_id,
+    }
+}
+
+body! {
+    /// What the brand says of an order that GoAffPro tells.
+    pub struct ComparedChanges {
+        /// true: it counts by itself, whatever other stores tell; false: it is held back where one tells the same.
+        another_order: bool,
+    }
+}
+
+/// Says whether an order is another one than any that another store tells; it is looked at again within a
+/// minute.
+#[utoipa::path(patch, path = "/v1/stores/{id}/comparison/{external_id}", tag = "stores",
+    request_body = ComparedChanges, security(("api_key" = ["deals"])),
+    params(("id" = StoreId, Path), ("external_id" = String, Path)),
+    responses((status = 200, body = ComparedView)))]
+pub async fn say(
+    State(app): State<App>,
+    caller: Caller<may::Deals>,
+    at: NumberedPath,
+    Body(changes): Body<ComparedChanges>,
+) -> Result<Json<ComparedView>> {
+    let (brand, store, id) = (caller.brand, at.store, at.number.as_str());
+    let find = || rows::compared_one(app.db(), brand, store, id);
+    let before = find().await?.ok_or(Error::NotFound)?;
+    let another = changes.another_order;
+    if before.another == another {
+        return Ok(Json(beside_ours(before)));
+    }
+    let told = |another| json!({ "external_id": id, "another_order": another });
+    let (old, new) = (Some(told(before.another)), Some(told(another)));
+    let batch = vec![
+        rows::say_another(brand, store, id, another, app.now_ms()),
+        put(&app, brand, store, (Kind::GoaffproSync, "orders"), "{}"),
+        caller.note(&app, "store.compare", store, old, new),
+    ];
+    app.db().run(batch).await?;
+    Ok(Json(beside_ours(find().await?.ok_or(Error::NotFound)?)))
 }
 
 /// GoAffPro's orders beside ours. With `differs=true` only those whose commission differs: a page may then
@@ -507,16 +562,7 @@ pub async fn compare(
     };
     let page = params.page()?;
     let found = rows::compared(app.db(), caller.brand, id.0, &page, standing).await?;
-    let row = |told: Compared| ComparedView {
-        figure: figure(&told),
-        external_id: told.external_id,
-        number: told.number,
-        placed_at: Time(told.placed_at_ms),
-        state: told.standing,
-        order_id: told.order_id,
-        deal_id: told.deal_id,
-    };
-    let mut list = List::page(found, &page, |told| told.external_id.clone(), row);
+    let mut list = List::page(found, &page, |told| told.external_id.clone(), beside_ours);
     if differs {
         let same = |figure: &FigureView| figure.difference.as_deref() == Some("0.00");
         list.keep(|told| !same(&told.figure));
