@@ -334,3 +334,37 @@ async fn an_order_that_two_stores_tell_with_different_amounts_counts_once_until_
     assert_eq!(apply(&c, "paid = 0").await, ("held".to_owned(), 0));
     assert_eq!(noted(), 2);
 }
+
+#[tokio::test]
+async fn a_rejection_is_heard_whosever_the_order_is_by_then() {
+    for change in [
+        // It is nobody's there any more; it was given to another, whom nobody assigned; it is gone.
+        "affiliate_id = NULL, status = 'rejected'",
+        "affiliate_id = '9', status = 'rejected'",
+        "affiliate_id = NULL, status = 'gone'",
+    ] {
+        let (c, theirs) = told_twice("").await;
+        c.product
+            .db
+            .execute(&format!("UPDATE goaffpro_stores SET orders_from = '{}'", c.p.store))
+            .unwrap();
+        affiliate(&c.product, &c.brand, &c.store, 7, "seven");
+        let assignment = format!("/v1/stores/{}/affiliates/7/assignment", c.store);
+        let body = json!({ "deal_id": c.p.deal, "starts_at": "2026-01-01T00:00:00Z" });
+        c.product.call("POST", &assignment, Some(body), &c.p.key).await.expect(200);
+        let deal = || {
+            let sql = format!(
+                "SELECT deal_id FROM orders WHERE id = '{}'",
+                theirs["id"].as_str().unwrap()
+            );
+            c.product.db.rows(&sql)[0]["deal_id"].clone()
+        };
+        assert_eq!(apply(&c, "paid = 0").await.0, "matched");
+        assert_eq!(deal(), json!(c.p.deal));
+        c.product.call("DELETE", &assignment, None, &c.p.key).await.expect(200);
+        assert_eq!(apply(&c, "affiliate_id = NULL").await.0, "matched");
+        assert_eq!(deal(), json!(c.p.deal), "what was decided stays");
+        assert_eq!(apply(&c, change).await.0, "matched");
+        assert_eq!(deal(), Value::Null, "{change}");
+    }
+}

@@ -132,8 +132,11 @@ fn same_name(namesake: &Namesake, order: &DueOrder) -> bool {
     bare(&namesake.name) == bare(&order.number) && apart(namesake, order) <= APART_MS
 }
 
+/// What GoAffPro says of who brought it. Of an order that is nobody's (any more) it says something only where
+/// it rejects it: that takes back what an earlier word gave.
 fn affiliation(sync: &Sync<'_>, order: &DueOrder) -> Option<Affiliation> {
-    let affiliate = order.affiliate_id.as_ref()?;
+    let affiliate = order.affiliate_id.as_deref();
+    let affiliate = affiliate.or_else(|| is_rejected(order).then_some(""))?;
     Some(Affiliation {
         affiliate: format!("{}/{affiliate}", sync.store),
         deal: order.deal_id,
