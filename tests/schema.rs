@@ -292,6 +292,7 @@ const UNSCOPED: &[(&str, &str)] = &[
     ("retention", "REQUESTS"),
     ("retention", "AUTHORIZATIONS"),
     ("retention", "TASKS_OVER"),
+    ("retention", "REGULAR_TASKS_OVER"),
     ("retention", "ANSWERS"),
     ("rewrap", "ACCOUNTS_LEFT"),
     ("rewrap", "ACCOUNTS"),
