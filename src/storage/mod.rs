@@ -15,6 +15,7 @@ pub mod click_counter;
 pub mod clicks;
 pub mod code_work;
 pub mod codes;
+pub mod counting;
 pub mod creators;
 pub mod deals;
 pub mod export;

@@ -546,3 +546,38 @@ async fn an_order_that_is_missing_beside_one_that_the_shop_deleted_is_found_at_n
     let put = "SELECT count(*) AS n FROM outbox WHERE state = 'waiting' AND subject LIKE '20%'";
     assert_eq!(product.db.rows(put)[0]["n"], 0);
 }
+
+#[tokio::test]
+async fn a_run_ends_before_d1_takes_no_more() {
+    let (product, p, shop) = connected().await;
+    let brand = p.brand["id"].as_str().unwrap().parse().unwrap();
+    for n in 0..400_u32 {
+        let subject = (1_000 + n).to_string();
+        let task = tributary::storage::outbox::NewTask {
+            id: product.app.new_id(),
+            store: p.store.parse().unwrap(),
+            kind: tributary::domain::task::Kind::RefetchOrder,
+            subject: &subject,
+            payload: "{}",
+            due_at_ms: 0,
+        };
+        let put = tributary::storage::outbox::put(brand, &task, 0);
+        product.app.db().run(vec![put]).await.unwrap();
+    }
+    let waits = || {
+        product.db.rows("SELECT count(*) AS n FROM outbox WHERE state = 'waiting'")[0]["n"]
+            .as_i64()
+            .unwrap()
+    };
+    let (mut runs, mut waiting) = (0, waits());
+    while waiting > 0 {
+        let (app, count) = product.app.counting();
+        outbox::run_due(&app).await.unwrap();
+        let count = count.load(std::sync::atomic::Ordering::Relaxed);
+        assert!(count <= 900, "{count} statements in a run");
+        assert!(waits() < waiting, "each run gets on");
+        (runs, waiting) = (runs + 1, waits());
+    }
+    assert!(runs > 1, "{runs}");
+    assert_eq!(shop.asked("OrdersById"), 400);
+}
