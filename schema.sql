@@ -128,7 +128,8 @@ CREATE UNIQUE INDEX stores_by_shop ON stores (brand_id, shop_domain);
 -- is renewed with a refresh token. Tokens are sealed to `<store>/token` and `<store>/refresh`; who renews
 -- one says until when others wait for it. `scopes` are names between spaces; `problem` says in words what
 -- is in the way. `webhooks` is a JSON list of what was registered there, `webhook_seen_at_ms` when a
--- delivery was verified (an hour late at most), `look_at_ms` when the store is looked at again.
+-- delivery was verified (an hour late at most), `look_at_ms` when the store is looked at again. `changes`: how often
+-- somebody changed what opens the shop; what a look tells that began before such a change isn't kept.
 CREATE TABLE store_access (
   brand_id TEXT NOT NULL,
   store_id TEXT NOT NULL,
@@ -149,6 +150,7 @@ CREATE TABLE store_access (
   webhooks TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(webhooks)),
   webhook_seen_at_ms INTEGER,
   look_at_ms INTEGER,
+  changes INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (brand_id, store_id),
   FOREIGN KEY (brand_id, store_id) REFERENCES stores (brand_id, id)
 ) STRICT, WITHOUT ROWID;
@@ -395,6 +397,7 @@ CREATE TABLE goaffpro_stores (
   affiliates_read_at_ms INTEGER,
   ledger_read_at_ms INTEGER,
   note TEXT NOT NULL DEFAULT '',
+  hinted_at_ms INTEGER,
   PRIMARY KEY (brand_id, store_id),
   FOREIGN KEY (brand_id, store_id) REFERENCES stores (brand_id, id),
   FOREIGN KEY (brand_id, orders_from) REFERENCES stores (brand_id, id)

@@ -7,3 +7,8 @@ CREATE TRIGGER hosts_wanted_again AFTER INSERT ON hosts WHEN EXISTS (SELECT 1 FR
 
 -- Orders of GoAffPro of which the brand said that they are no orders of another store.
 ALTER TABLE goaffpro_orders ADD COLUMN another INTEGER NOT NULL DEFAULT 0 CHECK (another IN (0, 1));
+
+-- How often somebody changed what opens a shop.
+ALTER TABLE store_access ADD COLUMN changes INTEGER NOT NULL DEFAULT 0;
+-- When GoAffPro last hinted at something.
+ALTER TABLE goaffpro_stores ADD COLUMN hinted_at_ms INTEGER;

@@ -157,6 +157,7 @@ async fn look(work: &mut Work<'_>) -> Result<Found, Failed> {
         timezone: at(&data, "/shop/ianaTimezone").as_str(),
         webhooks: Some(&listed),
         look_at_ms: Some(now_ms + next_ms),
+        changes: access.changes,
     };
     let mut statements = vec![tell(brand, store, &look, now_ms)];
     if access.state != Some(State::Connected) {
@@ -303,6 +304,13 @@ pub enum Checked<'a> {
 /// [`DbError`]
 pub async fn check(app: &App, brand: BrandId, store: StoreId) -> Result<Checked<'_>, DbError> {
     let Some(mut work) = Work::take(app, brand, store).await? else { return Ok(Checked::Busy) };
+    let before = match store_access::find(app.db(), brand, store).await {
+        Ok(before) => before.map_or(0, |access| access.changes),
+        Err(error) => {
+            work.give().await;
+            return Err(error);
+        }
+    };
     let found = match work.try_again().await {
         Ok(_) => look(&mut work).await,
         Err(failed) => Err(failed),
@@ -317,7 +325,9 @@ pub async fn check(app: &App, brand: BrandId, store: StoreId) -> Result<Checked<
     };
     work.give().await;
     let statement = match &trouble {
-        Trouble::Disconnected(problem) => shopify::broken(brand, store, problem, app.now_ms()),
+        Trouble::Disconnected(problem) => {
+            shopify::broken(brand, (store, before), problem, app.now_ms())
+        }
         _ => again(app, brand, store),
     };
     Ok(Checked::Hindered(trouble, vec![statement]))

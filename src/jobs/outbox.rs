@@ -221,6 +221,8 @@ async fn run(
                 // The task changed meanwhile, or somebody else works here.
                 Err(DbError::Constraint(_)) if lost < MOST_LOST && work.still_holds().await => {
                     lost += 1;
+                    // Or what opens the store: it is opened anew.
+                    work.admin = None;
                 }
                 // It will be refused as long as it is what it is: what else is to be done here goes on.
                 Err(DbError::Constraint(why) | DbError::Failed(why)) => {
@@ -301,7 +303,12 @@ async fn hindered(work: &Work<'_>, task: &TaskRow, trouble: Trouble) -> Result<(
     let after = Stepped { state, payload, told, tries, due_at_ms };
     let mut statements = Vec::new();
     if let Trouble::Disconnected(problem) = &trouble {
-        statements.push(super::shopify::broken(work.brand, store, problem, now_ms));
+        statements.push(super::shopify::broken(
+            work.brand,
+            (store, task.access_changes),
+            problem,
+            now_ms,
+        ));
     }
     if state == "failed" {
         statements.extend(given_up(work, task, &after.told));

@@ -303,7 +303,9 @@ async fn renew(
                 Trouble::Disconnected(problem) if problem == admin::NOT_INSTALLED => {
                     batch.extend(removed(app, brand, store, revision + 2));
                 }
-                Trouble::Disconnected(problem) => batch.push(broken(brand, store, problem, now_ms)),
+                Trouble::Disconnected(problem) => {
+                    batch.push(broken(brand, (store, access.changes), problem, now_ms));
+                }
                 _ => {}
             }
             is_lost(app.db().run(batch).await.map(drop))?;
@@ -312,10 +314,10 @@ async fn renew(
     }
 }
 
-/// Keeps in words why a store can't be reached.
+/// Keeps in words why a store can't be reached: what was found after it had been changed so often.
 #[must_use]
-pub fn broken(brand: BrandId, store: StoreId, problem: &str, now_ms: Millis) -> Statement {
-    store_access::broken(brand, store, problem, now_ms + LOOK_AGAIN_MS, now_ms)
+pub fn broken(brand: BrandId, at: (StoreId, i64), problem: &str, now_ms: Millis) -> Statement {
+    store_access::broken(brand, at, problem, now_ms + LOOK_AGAIN_MS, now_ms)
 }
 
 /// The shop removed the app: tokens go, with a note. Aborts if the token changed since `revision`.

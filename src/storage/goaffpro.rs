@@ -18,12 +18,14 @@ INSERT INTO goaffpro_stores (brand_id, store_id, orders_from, ref_parameter) VAL
     INSERT_ACCESS = "
 INSERT INTO store_access (brand_id, store_id, way, state, token_sealed) VALUES (?1, ?2, 'token', 'created', ?3)
 ON CONFLICT (brand_id, store_id) DO UPDATE SET token_sealed = excluded.token_sealed, state = 'created',
-  problem = '', revision = revision + 1";
+  problem = '', revision = revision + 1, changes = changes + 1";
 
     SETTINGS = "
 SELECT ref_parameter, website, orders_from, orders_since, visits_since, orders_read_at_ms, swept_at_ms,
-  affiliates_read_at_ms, ledger_read_at_ms, note
+  affiliates_read_at_ms, ledger_read_at_ms, note, hinted_at_ms
 FROM goaffpro_stores WHERE brand_id = ?1 AND store_id = ?2";
+
+    HINTED = "UPDATE goaffpro_stores SET hinted_at_ms = ?3 WHERE brand_id = ?1 AND store_id = ?2";
 
     /// What is NULL stays; ?5 says whether ?4 is to be set.
     SET = "
@@ -172,6 +174,8 @@ row! {
         pub ledger_read_at_ms: Option<Millis>,
         /// What was odd.
         pub note: String,
+        /// When it last hinted at something, if that was heard.
+        pub hinted_at_ms: Option<Millis>,
     }
     /// Another store of the brand.
     #[derive(Debug, Clone)]
@@ -332,6 +336,12 @@ pub fn set(
     orders_from: Option<Option<StoreId>>,
 ) -> Statement {
     bind!(SET, brand, store, ref_parameter, orders_from.flatten(), orders_from.is_some())
+}
+
+/// GoAffPro hinted at something.
+#[must_use]
+pub fn hinted(brand: BrandId, store: StoreId, now_ms: Millis) -> Statement {
+    bind!(HINTED, brand, store, now_ms)
 }
 
 /// Keeps the host of the shop's website.

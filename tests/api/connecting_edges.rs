@@ -241,3 +241,69 @@ async fn a_refresh_token_outlives_a_crash() {
     let row = &s.product.db.rows("SELECT state, problem FROM store_access")[0];
     assert_eq!(row["state"], "broken");
 }
+
+/// A look at the shop, while which this happens to the store, once, when that is asked.
+async fn looked_at(s: &Shop, asked: &'static str, happens: &'static str) -> (Value, usize) {
+    let (shop, db) = (s.shop.clone(), s.product.db.clone());
+    let mut happens = Some(happens);
+    s.product.web.answer_by(Box::new(move |request| {
+        if request.body.is_some_and(|body| body.contains(asked))
+            && let Some(sql) = happens.take()
+        {
+            for one in sql.split(';') {
+                db.execute(one).unwrap();
+            }
+        }
+        Some(shop.answer(request))
+    }));
+    let again = tributary::jobs::connecting::again(&s.product.app, s.brand, s.store);
+    s.product.app.db().run(vec![again]).await.unwrap();
+    tributary::jobs::outbox::run_due(&s.product.app).await.unwrap();
+    let sql = "SELECT state, problem FROM store_access";
+    (s.product.db.rows(sql).remove(0), s.shop.count("Shop"))
+}
+
+const SHOP_QUERY: &str = "currentAppInstallation";
+
+#[tokio::test]
+async fn a_look_that_began_before_a_change_says_nothing_of_what_is_there_now() {
+    // Somebody connects the shop anew while it is looked at: it is looked at again.
+    let s = Shop::new().await;
+    let anew = "UPDATE store_access SET state = 'created', changes = changes + 1";
+    let (row, looks) = looked_at(&s, SHOP_QUERY, anew).await;
+    assert_eq!((&row["state"], looks), (&json!("connected"), 2));
+    // The shop asks to be forgotten.
+    let s = Shop::new().await;
+    let closed = "UPDATE store_access SET state = 'uninstalled', changes = changes + 1;
+        UPDATE stores SET closed_at_ms = 1";
+    let (row, looks) = looked_at(&s, SHOP_QUERY, closed).await;
+    assert_eq!((&row["state"], looks), (&json!("uninstalled"), 1));
+    // Who was locked out before somebody connected it anew.
+    let s = Shop::new().await;
+    s.shop.fail("client_credentials", Ok(answer(401, &json!({ "error": "invalid_client" }))));
+    let anew = "UPDATE store_access SET state = 'connected', problem = '', changes = changes + 1";
+    let (row, _) = looked_at(&s, "client_credentials", anew).await;
+    assert_eq!((&row["state"], &row["problem"]), (&json!("connected"), &json!("")));
+    // Without such a change it is told.
+    s.shop.fail("client_credentials", Ok(answer(401, &json!({ "error": "invalid_client" }))));
+    s.product.pass(7_200_000);
+    let (row, _) =
+        looked_at(&s, "client_credentials", "UPDATE stores SET closed_at_ms = NULL").await;
+    assert_eq!(row["state"], "broken");
+}
+
+#[tokio::test]
+async fn an_approval_doesnt_undo_what_was_changed_meanwhile() {
+    use tributary::storage::store_access::{self, NewToken};
+    let s = Shop::new().await;
+    let token = NewToken { token_sealed: "sealed".to_owned(), ..NewToken::default() };
+    let keep = async |changes: i64| {
+        let keep = store_access::authorize(s.brand, s.store, changes, &token);
+        s.product.app.db().run(vec![keep]).await.is_ok()
+    };
+    assert!(keep(0).await);
+    assert!(!keep(0).await, "it is another's by now");
+    assert!(keep(1).await);
+    s.product.db.execute("UPDATE stores SET closed_at_ms = 1").unwrap();
+    assert!(!keep(2).await, "it is closed");
+}

@@ -200,6 +200,9 @@ view! {
         proposed_orders_from: Option<StoreId>,
         /// GoAffPro may call this when something happened; it is only a hint.
         webhook_url: String,
+        /// When it last did; null: never, which is so where GoAffPro's plan has no webhooks.
+        #[schema(required)]
+        hinted_at: Option<Time>,
         #[schema(required)]
         orders_read_at: Option<Time>,
         /// When ninety days were read again last.
@@ -257,6 +260,7 @@ fn shown(app: &App, store: StoreId, known: Known) -> GoaffproView {
         orders_from: settings.orders_from,
         proposed_orders_from: proposed.filter(|id| Some(*id) != settings.orders_from),
         webhook_url: hook_url(app, store),
+        hinted_at: settings.hinted_at_ms.map(Time),
         orders_read_at: settings.orders_read_at_ms.map(Time),
         swept_at: settings.swept_at_ms.map(Time),
         affiliates_read_at: settings.affiliates_read_at_ms.map(Time),
@@ -338,7 +342,7 @@ pub(super) async fn connect(
     store: StoreId,
 ) -> Result<GoaffproView> {
     let brand = caller.brand;
-    is_here(app, brand, store).await?;
+    let before = known(app, brand, store).await?.access.changes;
     match work::check(app, brand, store).await {
         Ok(Checked { mut statements, config }) => {
             let told = json!({ "currency": config.currency, "store_name": config.name });
@@ -352,7 +356,7 @@ pub(super) async fn connect(
             let mut batch = vec![caller.note(app, "store.connect", store, None, Some(told))];
             // Whoever is slow, or asks for patience, still lets us in: that is told, and not kept.
             if matches!(trouble, Trouble::Disconnected(_)) {
-                batch.push(broken(brand, store, trouble.words(), app.now_ms()));
+                batch.push(broken(brand, (store, before), trouble.words(), app.now_ms()));
             }
             app.db().run(batch).await?;
             let mut view = shown(app, store, known(app, brand, store).await?);
@@ -415,7 +419,7 @@ pub async fn hint(State(app): State<App>, told: Hook) -> Result<crate::web::mess
     let subject = format!("goaffpro-hint/{store}");
     if reached && matches!(app.limits.take(&subject, 1, HINT_EVERY_MS).await, Ok(None)) {
         let soon = put(&app, brand, store, (Kind::GoaffproSync, "orders"), "{}");
-        app.db().run(vec![soon]).await?;
+        app.db().run(vec![rows::hinted(brand, store, app.now_ms()), soon]).await?;
     }
     Ok(crate::web::message::Response::new(StatusCode::NO_CONTENT, "text/plain", Vec::new()))
 }
