@@ -130,6 +130,7 @@ CREATE UNIQUE INDEX stores_by_shop ON stores (brand_id, shop_domain);
 -- is in the way. `webhooks` is a JSON list of what was registered there, `webhook_seen_at_ms` when a
 -- delivery was verified (an hour late at most), `look_at_ms` when the store is looked at again. `changes`: how often
 -- somebody changed what opens the shop; what a look tells that began before such a change isn't kept.
+-- `lost_at_ms`: since when a shop that was reached isn't any more; its owners are told so once.
 CREATE TABLE store_access (
   brand_id TEXT NOT NULL,
   store_id TEXT NOT NULL,
@@ -151,6 +152,7 @@ CREATE TABLE store_access (
   webhook_seen_at_ms INTEGER,
   look_at_ms INTEGER,
   changes INTEGER NOT NULL DEFAULT 0,
+  lost_at_ms INTEGER,
   PRIMARY KEY (brand_id, store_id),
   FOREIGN KEY (brand_id, store_id) REFERENCES stores (brand_id, id)
 ) STRICT, WITHOUT ROWID;

@@ -12,3 +12,6 @@ ALTER TABLE goaffpro_orders ADD COLUMN another INTEGER NOT NULL DEFAULT 0 CHECK 
 ALTER TABLE store_access ADD COLUMN changes INTEGER NOT NULL DEFAULT 0;
 -- When GoAffPro last hinted at something.
 ALTER TABLE goaffpro_stores ADD COLUMN hinted_at_ms INTEGER;
+
+-- Since when a shop that was reached isn't any more.
+ALTER TABLE store_access ADD COLUMN lost_at_ms INTEGER;

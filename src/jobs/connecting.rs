@@ -21,6 +21,7 @@ use crate::partners::shopify::admin::{self, Change, Subscription, Topic, user_er
 use crate::partners::trouble::Trouble;
 use crate::storage::store_access::{self, AccessRow, Look, State, tell};
 use crate::storage::{DbError, Statement, outbox as tasks};
+use crate::web::mail::tell_lost;
 
 /// The subject of a look that follows a shop's word that it removed the app.
 const TOLD_REMOVED: &str = "removed";
@@ -120,7 +121,7 @@ async fn gone(work: &Work<'_>, before: Option<&AccessRow>) -> Result<Vec<Stateme
     };
     let now = now.filter(|now| now.state != Some(State::Uninstalled) && !anew(now));
     let Some(revision) = now.and_then(|now| now.revision) else { return Ok(Vec::new()) };
-    Ok(shopify::removed(app, brand, store, revision).into())
+    shopify::removed(app, brand, store, revision).await
 }
 
 /// Looks at a shop whose Admin API is open, and has it deliver its webhooks here.
@@ -324,13 +325,16 @@ pub async fn check(app: &App, brand: BrandId, store: StoreId) -> Result<Checked<
         }
     };
     work.give().await;
-    let statement = match &trouble {
+    let statements = match &trouble {
         Trouble::Disconnected(problem) => {
-            shopify::broken(brand, (store, before), problem, app.now_ms())
+            let now_ms = app.now_ms();
+            let mut all = vec![shopify::broken(brand, (store, before), problem, now_ms)];
+            all.extend(tell_lost(app, brand, store, problem, now_ms).await?);
+            all
         }
-        _ => again(app, brand, store),
+        _ => vec![again(app, brand, store)],
     };
-    Ok(Checked::Hindered(trouble, vec![statement]))
+    Ok(Checked::Hindered(trouble, statements))
 }
 
 /// Looks at a shop again soon, for the batch of what causes it.

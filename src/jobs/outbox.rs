@@ -19,6 +19,7 @@ use crate::error::Result;
 use crate::partners::trouble::Trouble;
 use crate::storage::outbox::{self as rows, Lease, NewTask, Stepped, TaskRow};
 use crate::storage::{DbError, Statement};
+use crate::web::mail::tell_lost;
 
 /// Nobody else works at a store for so long after a step.
 const LEASE_MS: Millis = 90_000;
@@ -309,6 +310,7 @@ async fn hindered(work: &Work<'_>, task: &TaskRow, trouble: Trouble) -> Result<(
             problem,
             now_ms,
         ));
+        statements.extend(tell_lost(app, work.brand, store, problem, now_ms).await?);
     }
     if state == "failed" {
         statements.extend(given_up(work, task, &after.told));

@@ -3,7 +3,7 @@
 
 use super::{Database, Reading, Statement, bind, row, spelling, statements};
 use crate::domain::auth::Actor;
-use crate::domain::ids::{BrandId, StoreId};
+use crate::domain::ids::{BrandId, MemberId, StoreId};
 use crate::domain::store::grants;
 use crate::domain::time::Millis;
 
@@ -79,6 +79,7 @@ WHERE brand_id = ?1 AND store_id = ?2";
 UPDATE store_access SET changes = iif(changes = ?11 AND EXISTS (SELECT 1 FROM stores
     WHERE brand_id = ?1 AND id = ?2 AND closed_at_ms IS NULL), changes, NULL), state = ?3, problem = ?4, checked_at_ms = ?5,
   connected_at_ms = iif(?3 = 'connected', coalesce(connected_at_ms, ?5), connected_at_ms),
+  lost_at_ms = iif(?3 = 'connected', NULL, lost_at_ms),
   scopes = coalesce(?6, scopes), currency = coalesce(?7, currency), timezone = coalesce(?8, timezone),
   webhooks = coalesce(?9, webhooks), look_at_ms = ?10
 WHERE brand_id = ?1 AND store_id = ?2";
@@ -87,6 +88,7 @@ WHERE brand_id = ?1 AND store_id = ?2";
     /// looked at again. ?6 the changes that were read: who was locked out before another knows nothing of now.
     BREAK_ACCESS = "
 UPDATE store_access SET problem = ?3, checked_at_ms = ?4,
+  lost_at_ms = iif(state = 'connected', CAST(?4 AS INTEGER), lost_at_ms),
   look_at_ms = iif(state = 'uninstalled' OR (SELECT platform FROM stores
     WHERE brand_id = ?1 AND id = ?2) <> 'shopify', NULL, ?5),
   state = iif(state = 'uninstalled', state, 'broken')
@@ -95,11 +97,20 @@ WHERE brand_id = ?1 AND store_id = ?2 AND changes = ?6 AND EXISTS (SELECT 1 FROM
 
     /// The shop removed the app: with it go tokens and webhooks. ?3 the revision that was read.
     REMOVE_ACCESS = "
-UPDATE store_access SET revision = iif(revision = ?3, revision + 1, NULL), state = 'uninstalled',
+UPDATE store_access SET revision = iif(revision = ?3, revision + 1, NULL),
+  lost_at_ms = iif(state = 'connected', CAST(?5 AS INTEGER), lost_at_ms), state = 'uninstalled',
   problem = ?4, checked_at_ms = ?5, token_sealed = NULL, token_until_ms = NULL, refresh_sealed = NULL,
   refresh_until_ms = NULL, renewing_until_ms = NULL, scopes = '', webhooks = '[]', look_at_ms = NULL,
   changes = changes + 1
 WHERE brand_id = ?1 AND store_id = ?2";
+
+    /// Whom to tell that a store is lost which is connected yet.
+    OWNERS_TO_TELL = "
+SELECT m.id, m.email, b.name AS brand, s.shop_domain AS shop FROM store_access a
+CROSS JOIN stores s ON s.brand_id = a.brand_id AND s.id = a.store_id
+CROSS JOIN brands b ON b.id = a.brand_id CROSS JOIN members m ON m.brand_id = a.brand_id
+WHERE a.brand_id = ?1 AND a.store_id = ?2 AND a.state = 'connected' AND s.closed_at_ms IS NULL
+  AND m.role = 'owner' AND m.joined_at_ms IS NOT NULL LIMIT 10";
 
     /// A delivery was verified: at most one write an hour.
     SEEN = "
@@ -407,6 +418,33 @@ pub fn removed(
     now_ms: Millis,
 ) -> Statement {
     bind!(REMOVE_ACCESS, brand, store, revision, problem, now_ms)
+}
+
+row! {
+    /// An owner to be told that a store is lost.
+    #[derive(Debug, Clone)]
+    pub struct OwnerToTell {
+        /// Which member.
+        pub id: MemberId,
+        /// Her address.
+        pub email: String,
+        /// The brand's name.
+        pub brand: String,
+        /// `shop.myshopify.com`
+        pub shop: String,
+    }
+}
+
+/// The owners to be told, should a store be lost now; nobody if it isn't connected.
+///
+/// # Errors
+/// [`super::DbError`].
+pub fn owners_to_tell(
+    db: &dyn Database,
+    brand: BrandId,
+    store: StoreId,
+) -> Reading<'_, Vec<OwnerToTell>> {
+    db.all(bind!(OWNERS_TO_TELL, brand, store))
 }
 
 /// A delivery was verified.

@@ -307,3 +307,63 @@ async fn an_approval_doesnt_undo_what_was_changed_meanwhile() {
     s.product.db.execute("UPDATE stores SET closed_at_ms = 1").unwrap();
     assert!(!keep(2).await, "it is closed");
 }
+
+#[tokio::test]
+async fn owners_are_told_once_that_a_store_is_lost() {
+    let s = Shop::new().await;
+    let (brand, now) = (s.brand, s.product.app.now_ms());
+    for (n, role, joined) in [(1, "owner", true), (2, "owner", false), (3, "manager", true)] {
+        let (person, at) = if joined {
+            (format!("'p{n}'"), now.to_string())
+        } else {
+            ("NULL".into(), "NULL".into())
+        };
+        let person_row = format!(
+            "INSERT INTO people (id, email, created_at_ms) VALUES ('p{n}', 'm{n}@casa.example', {now})"
+        );
+        s.product.db.execute(&person_row).unwrap();
+        let id = tributary::domain::ids::MemberId::new(now, [n; 10]);
+        let member = format!(
+            "INSERT INTO members (brand_id, id, email, role, person_id, invited_at_ms, expires_at_ms,
+             joined_at_ms) VALUES ('{brand}', '{id}', 'm{n}@casa.example', '{role}', {person}, {now}, {now}, {at})"
+        );
+        s.product.db.execute(&member).unwrap();
+    }
+    let look = async || {
+        s.product.pass(7 * 3_600_000);
+        let again = tributary::jobs::connecting::again(&s.product.app, s.brand, s.store);
+        s.product.app.db().run(vec![again]).await.unwrap();
+        tributary::jobs::outbox::run_due(&s.product.app).await.unwrap();
+        s.product.db.rows("SELECT state FROM store_access").remove(0)["state"].clone()
+    };
+    let refuse = || {
+        s.shop.shop().tokens.clear();
+        s.shop.fail("client_credentials", Ok(answer(401, &json!({ "error": "invalid_client" }))));
+    };
+    let mails = || s.product.db.rows("SELECT recipient, kind, brand_id FROM mails WHERE kind = 'store_lost'");
+    // One that was never reached isn't lost.
+    s.product.db.execute("UPDATE store_access SET state = 'created'").unwrap();
+    refuse();
+    assert_eq!((look().await, mails().len()), (json!("broken"), 0));
+    assert_eq!((look().await, mails().len()), (json!("connected"), 0));
+    for _ in 0..3 {
+        refuse();
+        assert_eq!(look().await, "broken");
+    }
+    let told = mails();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(
+        (&told[0]["recipient"], &told[0]["kind"], &told[0]["brand_id"]),
+        (&json!("m1@casa.example"), &json!("store_lost"), &json!(brand.to_string()))
+    );
+    // Lost again it is told again; that the shop removed the app is such a loss too.
+    assert_eq!(look().await, "connected");
+    s.shop.uninstall();
+    for _ in 0..3 {
+        assert_ne!(look().await, "connected");
+    }
+    assert_eq!(mails().len(), 2);
+    tributary::jobs::run_due(&s.product.app, s.product.app.now_ms()).await;
+    let mail = s.product.mailer.last();
+    assert!(mail["subject"].as_str().unwrap().contains("casa.myshopify.com"), "{mail}");
+}

@@ -23,6 +23,7 @@ use crate::web::body::{FromJson, Wrong, body};
 use crate::web::extract::{Body, Caller, Checks, Params, PathId, checked, may};
 use crate::web::handler::{Call, Extract, Json, State};
 use crate::web::json::{self, view};
+use crate::web::mail::tell_lost;
 use crate::web::normal_host;
 
 use super::affiliates::NumberedPath;
@@ -356,7 +357,9 @@ pub(super) async fn connect(
             let mut batch = vec![caller.note(app, "store.connect", store, None, Some(told))];
             // Whoever is slow, or asks for patience, still lets us in: that is told, and not kept.
             if matches!(trouble, Trouble::Disconnected(_)) {
-                batch.push(broken(brand, (store, before), trouble.words(), app.now_ms()));
+                let (words, now_ms) = (trouble.words(), app.now_ms());
+                batch.push(broken(brand, (store, before), words, now_ms));
+                batch.extend(tell_lost(app, brand, store, words, now_ms).await?);
             }
             app.db().run(batch).await?;
             let mut view = shown(app, store, known(app, brand, store).await?);
