@@ -33,6 +33,7 @@ mod api {
     mod pages;
     mod payments;
     mod payouts;
+    mod posts;
     mod privacy;
     mod proofs;
     mod sign_in;

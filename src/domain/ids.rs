@@ -186,6 +186,8 @@ kinds! {
     Mail, MailId, "mail";
     /// A creator's claim that an order is hers.
     Claim, ClaimId, "claim";
+    /// What a creator published.
+    Post, PostId, "post";
 }
 
 #[cfg(test)]

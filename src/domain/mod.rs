@@ -31,6 +31,7 @@ pub mod order;
 pub mod passkey;
 pub mod payment;
 pub mod payout;
+pub mod post;
 pub mod privacy;
 pub mod secret;
 pub mod sending;

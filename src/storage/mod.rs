@@ -36,6 +36,7 @@ pub mod outbox;
 pub mod payment;
 pub mod payouts;
 pub mod personal;
+pub mod posts;
 pub mod privacy;
 pub mod proofs;
 pub mod quarantine;
@@ -212,6 +213,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("audit", audit::STATEMENTS),
         ("brands", brands::STATEMENTS),
         ("claims", claims::STATEMENTS),
+        ("posts", posts::STATEMENTS),
         ("clicks", clicks::STATEMENTS),
         ("code_work", code_work::STATEMENTS),
         ("codes", codes::STATEMENTS),

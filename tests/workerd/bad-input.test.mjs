@@ -30,6 +30,7 @@ const TABLES = [
   ...['fees', 'adjustments', 'payment_details', 'payouts', 'payout_lines', 'idempotency', 'claims'],
   ...['payout_approvals', 'payout_runs', 'payout_providers', 'payout_sendings'],
   ...['goaffpro_stores', 'goaffpro_orders', 'affiliates', 'affiliate_deals', 'affiliate_clicks', 'affiliate_requests'],
+  ...['posts', 'post_metrics', 'media_formulas'],
 ];
 
 let server;
