@@ -166,16 +166,11 @@ impl Letter<'_> {
                 )
             }
             Self::ClaimDecided { brand, order, granted } => {
-                let (subject, before) = decided(&plain(brand), &plain(order), granted);
-                (subject, before, "", "", "", Vec::new())
+                only_told(decided(&plain(brand), &plain(order), granted))
             }
-            Self::TermsNews { brand, granted } => {
-                let (subject, before) = terms_news(&plain(brand), granted);
-                (subject, before, "", "", "", Vec::new())
-            }
+            Self::TermsNews { brand, granted } => only_told(terms_news(&plain(brand), granted)),
             Self::StoreLost { brand, shop, problem } => {
-                let (subject, before) = lost(&plain(brand), &plain(shop), &plain(problem));
-                (subject, before, "", "", "", Vec::new())
+                only_told(lost(&plain(brand), &plain(shop), &plain(problem)))
             }
             Self::Notice { what } => (
                 "A change to your Tributary account".to_owned(),
@@ -196,6 +191,14 @@ impl Letter<'_> {
         let text = Text { before, label, link, code, after }.render().ok()?;
         Some(Written { text, html, subject })
     }
+}
+
+/// Subject, what is said before the button, its label, link and code, and what is said after it.
+type Parts<'a> = (String, Vec<String>, &'static str, &'a str, &'a str, Vec<String>);
+
+/// A letter without a button.
+fn only_told<'a>((subject, before): (String, Vec<String>)) -> Parts<'a> {
+    (subject, before, "", "", "", Vec::new())
 }
 
 fn decided(brand: &str, order: &str, granted: bool) -> (String, Vec<String>) {

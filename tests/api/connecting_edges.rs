@@ -340,7 +340,9 @@ async fn owners_are_told_once_that_a_store_is_lost() {
         s.shop.shop().tokens.clear();
         s.shop.fail("client_credentials", Ok(answer(401, &json!({ "error": "invalid_client" }))));
     };
-    let mails = || s.product.db.rows("SELECT recipient, kind, brand_id FROM mails WHERE kind = 'store_lost'");
+    let mails = || {
+        s.product.db.rows("SELECT recipient, kind, brand_id FROM mails WHERE kind = 'store_lost'")
+    };
     // One that was never reached isn't lost.
     s.product.db.execute("UPDATE store_access SET state = 'created'").unwrap();
     refuse();
