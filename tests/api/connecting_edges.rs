@@ -358,8 +358,14 @@ async fn owners_are_told_once_that_a_store_is_lost() {
         (&told[0]["recipient"], &told[0]["kind"], &told[0]["brand_id"]),
         (&json!("m1@casa.example"), &json!("store_lost"), &json!(brand.to_string()))
     );
-    // Lost again it is told again; that the shop removed the app is such a loss too.
+    // Nothing is told by a batch that loses nothing.
     assert_eq!(look().await, "connected");
+    let (app, now) = (&s.product.app, s.product.app.now_ms());
+    let told = tributary::web::mail::tell_lost(app, s.brand, s.store, "x", now).await.unwrap();
+    assert_eq!(told.len(), 1);
+    app.db().run(told).await.unwrap();
+    assert_eq!(mails().len(), 1);
+    // Lost again it is told again; that the shop removed the app is such a loss too.
     s.shop.uninstall();
     for _ in 0..3 {
         assert_ne!(look().await, "connected");
