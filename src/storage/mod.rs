@@ -16,6 +16,7 @@ pub mod clicks;
 pub mod code_work;
 pub mod codes;
 pub mod collections;
+pub mod counting;
 pub mod creators;
 pub mod deals;
 pub mod export;

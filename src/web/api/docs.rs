@@ -88,6 +88,7 @@ pub fn generate() -> String {
             goaffpro::show,
             goaffpro::update,
             goaffpro::compare,
+            goaffpro::say,
             goaffpro::hint,
             affiliates::list,
             affiliates::assign,

@@ -96,6 +96,7 @@ routes! {
     "/v1/stores/{id}/snippet" => { get: snippet::show }
     "/v1/stores/{id}/goaffpro" => { get: goaffpro::show, patch: goaffpro::update }
     "/v1/stores/{id}/comparison" => { get: goaffpro::compare }
+    "/v1/stores/{id}/comparison/{external_id}" => { patch: goaffpro::say }
     "/v1/stores/{id}/affiliates" => { get: affiliates::list }
     "/v1/stores/{id}/affiliates/{affiliate_id}/assignment" => {
         post: affiliates::assign, delete: affiliates::unassign
