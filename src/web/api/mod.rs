@@ -10,6 +10,7 @@ pub mod claims;
 pub mod code_import;
 pub mod code_switch;
 pub mod codes;
+pub mod collections;
 pub mod commission;
 pub mod completeness;
 pub mod connecting;
@@ -80,6 +81,7 @@ routes! {
     "/v1/stores/{id}" => { get: stores::show, patch: stores::update }
     "/v1/stores/{id}/connection" => { post: connecting::check }
     "/v1/stores/{id}/authorization" => { post: connecting::authorize }
+    "/v1/stores/{id}/collections" => { get: collections::list }
     "/v1/quarantine" => { get: quarantine::list }
     "/v1/quarantine/{id}/replay" => { post: quarantine::replay }
     "/v1/stores/{id}/backfill" => { get: completeness::show, post: completeness::begin }
