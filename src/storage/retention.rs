@@ -97,7 +97,8 @@ WHERE EXISTS (SELECT 1 FROM json_each(previous_secrets)
     /// What comes back every hour or night by itself: each is done like the one before.
     REGULAR_TASKS_OVER = "
 DELETE FROM outbox WHERE state <> 'waiting' AND changed_at_ms < ?1 AND state = 'done' AND kind IN
-  ('reconcile', 'compare_days', 'ask_journeys', 'look_at_codes', 'register_webhooks', 'goaffpro_sync')";
+  ('reconcile', 'compare_days', 'ask_journeys', 'look_at_codes', 'look_at_collections',
+   'register_webhooks', 'goaffpro_sync')";
 
     AUTHORIZATIONS = "DELETE FROM store_authorizations WHERE expires_at_ms < ?1";
 
