@@ -186,6 +186,14 @@ kinds! {
     Mail, MailId, "mail";
     /// A creator's claim that an order is hers.
     Claim, ClaimId, "claim";
+    /// What people wrote about a deal.
+    Note, NoteId, "note";
+    /// What is to be done about a deal.
+    FollowUp, FollowUpId, "followup";
+    /// What a deal cost.
+    Cost, CostId, "cost";
+    /// A field of creators of the brand's own.
+    Field, FieldId, "field";
 }
 
 #[cfg(test)]
