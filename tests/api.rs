@@ -20,6 +20,9 @@ mod api {
     mod connecting;
     mod connecting_edges;
     mod conversions;
+    mod crm_boards;
+    mod crm_creators;
+    mod crm_timeline;
     mod currencies;
     mod domains;
     mod failures;

@@ -190,6 +190,14 @@ kinds! {
     Claim, ClaimId, "claim";
     /// What a creator published.
     Post, PostId, "post";
+    /// What people wrote about a deal.
+    Note, NoteId, "note";
+    /// What is to be done about a deal.
+    FollowUp, FollowUpId, "followup";
+    /// What a deal cost.
+    Cost, CostId, "cost";
+    /// A field of creators of the brand's own.
+    Field, FieldId, "field";
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 pub mod access;
 pub mod affiliates;
 pub mod audit;
+pub mod boards;
 pub mod brands;
 pub mod claims;
 pub mod click_counter;
@@ -30,6 +31,7 @@ pub mod ledger;
 pub mod links;
 pub mod mails;
 pub mod members;
+pub mod notes;
 pub mod offers;
 pub mod order_facts;
 pub mod orders;
@@ -52,6 +54,7 @@ pub mod store_access;
 pub mod stores;
 pub mod syncs;
 pub mod tiers;
+pub mod timeline;
 
 pub(crate) use rows::{Columns, FromColumn, FromRow, Reading, row, spelling};
 
@@ -212,6 +215,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("access", access::STATEMENTS),
         ("affiliates", affiliates::STATEMENTS),
         ("audit", audit::STATEMENTS),
+        ("boards", boards::STATEMENTS),
         ("brands", brands::STATEMENTS),
         ("claims", claims::STATEMENTS),
         ("posts", posts::STATEMENTS),
@@ -230,6 +234,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("links", links::STATEMENTS),
         ("mails", mails::STATEMENTS),
         ("members", members::STATEMENTS),
+        ("notes", notes::STATEMENTS),
         ("offers", offers::STATEMENTS),
         ("order_facts", order_facts::STATEMENTS),
         ("orders", orders::STATEMENTS),
@@ -250,6 +255,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("stores", stores::STATEMENTS),
         ("syncs", syncs::STATEMENTS),
         ("tiers", tiers::STATEMENTS),
+        ("timeline", timeline::STATEMENTS),
     ]
 }
 

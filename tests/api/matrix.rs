@@ -38,6 +38,10 @@ struct Brand {
     claim: String,
     post: String,
     fee: String,
+    note: String,
+    follow_up: String,
+    cost: String,
+    field: String,
     owner: Member,
     manager: Member,
     viewer: Member,
@@ -146,6 +150,12 @@ impl Brand {
         let mut planned = fee;
         planned["due_on"] = json!("2027-01-01");
         let planned = pay(&format!("/v1/deals/{deal}/fees"), planned).await;
+        let cost = json!({ "product": { "amount": "5.00", "currency": "USD" }, "note": word });
+        let cost = id(&pay(&format!("/v1/deals/{deal}/costs"), cost).await);
+        let note = post(&format!("/v1/deals/{deal}/notes"), json!({ "text": word })).await;
+        let follow_up = json!({ "text": word, "due_on": "2026-12-01" });
+        let follow_up = post(&format!("/v1/deals/{deal}/follow-ups"), follow_up).await;
+        let field = post("/v1/creator-fields", json!({ "name": word, "kind": "text" })).await;
         let payout = pay("/v1/payouts", json!({ "currency": "USD" })).await;
         Self {
             id: id(&made["brand"]),
@@ -154,6 +164,10 @@ impl Brand {
             claim: id(&claim),
             post: id(&published),
             fee: id(&planned),
+            note: id(&note),
+            follow_up: id(&follow_up),
+            cost,
+            field: id(&field),
             store,
             goaffpro,
             creator,
@@ -185,6 +199,7 @@ impl Brand {
             "/v1/stores/{id}" => &self.store,
             r if r.starts_with("/v1/stores/") => &self.goaffpro,
             r if r.starts_with("/v1/quarantine/") => &self.quarantined,
+            r if r.starts_with("/v1/creator-fields/") => &self.field,
             r if r.starts_with("/v1/creators/") => &self.creator,
             r if r.starts_with("/v1/campaigns/") => &self.campaign,
             r if r.starts_with("/v1/links/") => &self.link,
@@ -201,6 +216,23 @@ impl Brand {
                 Some(json!({ "creator_id": self.creator, "campaign_id": self.campaign }))
             }
             (_, "/v1/deals/{id}") => Some(json!({ "tags": ["stolen"] })),
+            (_, "/v1/deals/{id}/move") => Some(json!({ "stage": CANARY })),
+            (_, "/v1/deals/{id}/costs") => {
+                Some(json!({ "product": { "amount": "1.00", "currency": "USD" } }))
+            }
+            (_, "/v1/deals/{id}/notes" | "/v1/deals/{id}/notes/{note_id}") => {
+                Some(json!({ "text": "stolen" }))
+            }
+            (_, "/v1/deals/{id}/follow-ups") => {
+                Some(json!({ "text": "stolen", "due_on": "2026-12-01" }))
+            }
+            (_, "/v1/deals/{id}/follow-ups/{follow_up_id}") => Some(json!({ "done": true })),
+            (_, "/v1/creators/{id}") => Some(json!({ "name": "stolen" })),
+            (_, "/v1/creators/{id}/merge") => Some(json!({ "from_id": self.creator })),
+            (_, "/v1/creator-fields") => Some(json!({ "name": "x", "kind": "text" })),
+            (_, "/v1/creator-fields/{id}") => Some(json!({ "name": "stolen" })),
+            (_, "/v1/campaigns/{id}") => Some(json!({ "name": "stolen" })),
+            (_, "/v1/campaigns/{id}/stages") => Some(json!({ "change": "add", "stage": "stolen" })),
             (_, "/v1/deals/{id}/terms") => Some(json!({ "commission_percent": "99" })),
             (_, "/v1/deals/{id}/offers") => {
                 Some(json!({ "terms": { "commission_percent": "99" } }))
@@ -287,6 +319,8 @@ impl Brand {
         }
         let path = route.replace("{id}", of).replace("{line_id}", &self.line);
         let path = path.replace("{fee_id}", &self.fee).replace("{external_id}", CANARY);
+        let path = path.replace("{note_id}", &self.note).replace("{cost_id}", &self.cost);
+        let path = path.replace("{follow_up_id}", &self.follow_up);
         (path.replace("{affiliate_id}", "7"), body)
     }
 }

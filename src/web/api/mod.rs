@@ -3,9 +3,11 @@
 pub mod affiliates;
 pub mod approvals;
 pub mod audit;
+pub mod board;
 pub mod brand;
 pub mod bulk;
 pub mod by_hand;
+pub mod campaigns;
 pub mod claims;
 pub mod code_import;
 pub mod code_switch;
@@ -16,6 +18,7 @@ pub mod completeness;
 pub mod connecting;
 pub mod conversion_facts;
 pub mod conversions;
+pub mod costs;
 pub mod creators;
 pub mod custom;
 pub mod deals;
@@ -33,7 +36,9 @@ pub mod mails;
 pub mod me;
 pub mod media;
 pub mod members;
+pub mod merging;
 pub mod money;
+pub mod notes;
 pub mod offers;
 pub mod operate;
 pub mod orders;
@@ -53,6 +58,7 @@ pub mod statements;
 pub mod stores;
 pub mod terms;
 pub mod tiers;
+pub mod timeline;
 pub mod view;
 
 use super::handler::routes;
@@ -104,14 +110,29 @@ routes! {
     "/v1/deals/{id}/affiliate" => { get: affiliates::requests, post: affiliates::request }
     "/webhooks/goaffpro/{id}" => { post: goaffpro::hint }
     "/v1/creators" => { get: creators::list, post: creators::create }
-    "/v1/creators/{id}" => { get: creators::show }
+    "/v1/creators/duplicates" => { get: merging::duplicates }
+    "/v1/creators/{id}" => { get: creators::show, patch: creators::update }
+    "/v1/creators/{id}/merge" => { post: merging::merge }
+    "/v1/creator-fields" => { get: merging::fields, post: merging::add_field }
+    "/v1/creator-fields/{id}" => { patch: merging::update_field }
     "/v1/creators/{id}/export" => { get: personal::export }
     "/v1/creators/{id}/erasure" => { post: personal::erase }
     "/v1/creators/{id}/balances" => { get: money::balances }
-    "/v1/campaigns" => { get: creators::list_campaigns, post: creators::create_campaign }
-    "/v1/campaigns/{id}" => { get: creators::show_campaign }
+    "/v1/campaigns" => { get: campaigns::list, post: campaigns::create }
+    "/v1/campaigns/{id}" => { get: campaigns::show, patch: campaigns::update }
+    "/v1/campaigns/{id}/stages" => { post: campaigns::change_stages }
+    "/v1/campaigns/{id}/board" => { get: board::show }
     "/v1/deals" => { get: deals::list, post: deals::create }
     "/v1/deals/{id}" => { get: deals::show, patch: deals::update }
+    "/v1/deals/{id}/move" => { post: board::move_deal }
+    "/v1/deals/{id}/costs" => { get: costs::list, post: costs::create }
+    "/v1/deals/{id}/costs/{cost_id}/void" => { post: costs::void }
+    "/v1/deals/{id}/notes" => { get: notes::list, post: notes::add }
+    "/v1/deals/{id}/notes/{note_id}" => { patch: notes::update, delete: notes::remove }
+    "/v1/deals/{id}/follow-ups" => { get: notes::follow_ups, post: notes::add_follow_up }
+    "/v1/deals/{id}/follow-ups/{follow_up_id}" => { patch: notes::update_follow_up }
+    "/v1/deals/{id}/timeline" => { get: timeline::show }
+    "/v1/follow-ups" => { get: notes::across }
     "/v1/deals/{id}/terms" => { get: terms::list, post: terms::add }
     "/v1/deals/{id}/tiers" => { get: tiers::steps }
     "/v1/tiers" => { get: tiers::list, post: tiers::create }

@@ -110,6 +110,9 @@ pub async fn erase(
     if let Some(at_ms) = found.erased_at_ms {
         return Ok(Json(Erased { id, erased_at: Time(at_ms) }));
     }
+    if let Some(into) = found.merged_into {
+        return Err(Error::refused("creator-merged", format!("this creator goes on as {into}")));
+    }
     if erasure.confirm != found.handle {
         return Err(Error::invalid("confirm", "must be the creator's handle"));
     }

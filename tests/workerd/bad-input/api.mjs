@@ -25,6 +25,44 @@ const money = (w, path, body, key = `key-${calls++}`) =>
 
 export const api = [
   [
+    'A17',
+    'limits, cursors and sorts of boards, timelines, notes, follow-ups and duplicates that are none',
+    (w) =>
+      [
+        `/v1/campaigns/${w.a.deal.campaign_id}/board`,
+        `/v1/deals/${w.a.deal.id}/timeline`,
+        `/v1/deals/${w.a.deal.id}/notes`,
+        `/v1/deals/${w.a.deal.id}/follow-ups`,
+        '/v1/follow-ups',
+        '/v1/creators/duplicates',
+      ].flatMap((path) =>
+        ['limit=-1', 'limit=1000000000', 'cursor=!', 'sort=;DROP'].map((query) =>
+          w.a.client.call('GET', `${path}?${query}`),
+        ),
+      ),
+    refused(422),
+  ],
+  [
+    'A18',
+    'days of follow-ups and gifts that are none',
+    (w) =>
+      ['2026-02-30', '2026-1-1', '+14:00', '', '9999-01-01', 20000].flatMap((day) => [
+        w.a.client.call('POST', `/v1/deals/${w.a.deal.id}/follow-ups`, { text: 'x', due_on: day }),
+        money(w, `/v1/deals/${w.a.deal.id}/costs`, { product: usd('1.00'), on: day }),
+      ]),
+    refused(422),
+  ],
+  [
+    'C13',
+    'a creator merged into herself, into nobody, and into another brand\'s',
+    (w) => [
+      w.a.client.call('POST', `/v1/creators/${w.a.deal.creator_id}/merge`, { from_id: w.a.deal.creator_id }),
+      w.a.client.call('POST', `/v1/creators/${w.a.deal.creator_id}/merge`, { from_id: 'x' }),
+      w.a.client.call('POST', `/v1/creators/${w.a.deal.creator_id}/merge`, { from_id: w.b.deal.creator_id }),
+    ],
+    refused([422, 404]),
+  ],
+  [
     'A9',
     'fees and adjustments that are no amount',
     (w) =>
