@@ -28,6 +28,7 @@ pub mod ledger;
 pub mod links;
 pub mod mails;
 pub mod members;
+pub mod messages;
 pub mod offers;
 pub mod order_facts;
 pub mod orders;
@@ -42,12 +43,14 @@ pub mod retention;
 pub mod rewrap;
 pub mod rows;
 pub mod sendings;
+pub mod sequences;
 pub mod sessions;
 pub mod simulations;
 pub mod statement;
 pub mod store_access;
 pub mod stores;
 pub mod syncs;
+pub mod templates;
 pub mod tiers;
 
 pub(crate) use rows::{Columns, FromColumn, FromRow, Reading, row, spelling};
@@ -226,6 +229,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("links", links::STATEMENTS),
         ("mails", mails::STATEMENTS),
         ("members", members::STATEMENTS),
+        ("messages", messages::STATEMENTS),
         ("offers", offers::STATEMENTS),
         ("order_facts", order_facts::STATEMENTS),
         ("orders", orders::STATEMENTS),
@@ -239,12 +243,14 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("retention", retention::STATEMENTS),
         ("rewrap", rewrap::STATEMENTS),
         ("sendings", sendings::STATEMENTS),
+        ("sequences", sequences::STATEMENTS),
         ("sessions", sessions::STATEMENTS),
         ("simulations", simulations::STATEMENTS),
         ("statement", statement::STATEMENTS),
         ("store_access", store_access::STATEMENTS),
         ("stores", stores::STATEMENTS),
         ("syncs", syncs::STATEMENTS),
+        ("templates", templates::STATEMENTS),
         ("tiers", tiers::STATEMENTS),
     ]
 }
