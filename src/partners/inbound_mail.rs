@@ -1,6 +1,6 @@
 //! Mails that come, as anybody may write them: what is kept of a reply, and what is no answer of a person.
 
-use mail_parser::{Address, HeaderName, HeaderValue, Message, MessageParser, MimeHeaders};
+use mail_parser::{Address, Message, MessageParser, MimeHeaders};
 
 /// Larger mails are refused before anything of them is read.
 pub const MAX_MAIL: usize = 1024 * 1024;
@@ -92,11 +92,7 @@ fn sender<'a>(from: Option<&'a Address<'_>>) -> Option<&'a str> {
 }
 
 fn says(mail: &Message<'_>, name: &'static str) -> Option<String> {
-    match mail.header(HeaderName::Other(name.into()))? {
-        HeaderValue::Text(text) => Some(text.trim().to_ascii_lowercase()),
-        HeaderValue::TextList(list) => Some(list.join(",").to_ascii_lowercase()),
-        _ => Some(String::new()),
-    }
+    mail.header_raw(name).map(|told| told.trim().to_ascii_lowercase())
 }
 
 /// Whether a machine wrote it: RFC 3834, and what mail systems write beside it.
@@ -131,7 +127,8 @@ mod tests {
         assert_eq!(told.text, "Yes!\n\n> Hi Anna\n> <script>x</script>");
         assert_eq!((&*told.subject, &*told.from), ("Re: Hi", "anna@example.com"));
         assert_eq!((&*told.message_id, told.automatic, &*told.note), ("1@x", false, ""));
-        let utf8 = "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n";
+        let utf8 =
+            "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n";
         assert_eq!(mail(utf8, "SsOkISDwn46J\r\n").text, "Jä! 🎉");
         let printable = "Content-Type: text/plain; charset=iso-8859-1\r\nContent-Transfer-Encoding: quoted-printable\r\n";
         assert_eq!(mail(printable, "J=E4, sch=\r\n=F6n").text, "Jä, schön");
@@ -175,7 +172,10 @@ mod tests {
     fn tokens_stand_in_reply_addresses_only() {
         let good = "0123456789abcdef0123456789abcdef01234567";
         assert_eq!(token(&format!("reply+{good}@r.example")).as_deref(), Some(good));
-        assert_eq!(token(&format!(" Reply+{}@R.example", good.to_uppercase())).as_deref(), Some(good));
+        assert_eq!(
+            token(&format!(" Reply+{}@R.example", good.to_uppercase())).as_deref(),
+            Some(good)
+        );
         for bad in ["", "reply@x", "reply+@x", "reply+abc@x", good, &format!("re+{good}@x")] {
             assert_eq!(token(bad), None, "{bad}");
         }
@@ -188,7 +188,9 @@ mod tests {
         assert_eq!((long.text.len(), long.note.contains("cut")), (MAX_TEXT, true));
         let mut deep = String::new();
         for level in 0..2000 {
-            deep.push_str(&format!("Content-Type: multipart/mixed; boundary=b{level}\r\n\r\n--b{level}\r\n"));
+            deep.push_str(&format!(
+                "Content-Type: multipart/mixed; boundary=b{level}\r\n\r\n--b{level}\r\n"
+            ));
         }
         let _ = mail("", &deep);
         let _ = read(format!("From: a@b.example\r\n{deep}").as_bytes());

@@ -11,10 +11,10 @@ statements! {
 SELECT c.id AS creator_id, c.name, c.handle, c.email, c.erased_at_ms, b.name AS brand, b.timezone,
   b.currency, s.daily_limit, s.days, s.from_minute, s.to_minute,
   EXISTS (SELECT 1 FROM unsubscribes u WHERE u.brand_id = ?1 AND u.email_hash = c.email_hash) AS unsubscribed,
-  (SELECT json_group_array(json_object('currency', t.currency, 'orders', t.orders, 'base', t.base,
-       'commission', t.commission)) FROM (SELECT currency, sum(orders) AS orders,
+  (SELECT json_group_array(json_object('currency', part.currency, 'orders', part.orders, 'base', part.base,
+       'commission', part.commission)) FROM (SELECT currency, sum(orders) AS orders,
        sum(base_minor) AS base, sum(commission_minor) AS commission FROM deal_days
-     WHERE brand_id = ?1 AND deal_id = ?2 GROUP BY currency) t) AS totals
+     WHERE brand_id = ?1 AND deal_id = ?2 GROUP BY currency) part) AS totals
 FROM deals d CROSS JOIN creators c ON c.brand_id = ?1 AND c.id = d.creator_id
 CROSS JOIN brands b ON b.id = ?1 LEFT JOIN outreach_settings s ON s.brand_id = ?1
 WHERE d.brand_id = ?1 AND d.id = ?2";

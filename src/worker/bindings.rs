@@ -47,6 +47,11 @@ export function mail(env, content, sender, reply_to, unsubscribe) {
     catch (error) { throw (error?.code ?? '') + ' ' + (error?.message ?? error); }
   });
 }
+export async function bytes(stream, most) {
+  const all = new Uint8Array(await new Response(stream).arrayBuffer());
+  if (all.length > most) throw new Error('too large');
+  return all;
+}
 export function enqueue(env, message) {
   return told(() => env.OVERFLOW.send(message));
 }
@@ -144,6 +149,8 @@ extern "C" {
         reply_to: &str,
         unsubscribe: &str,
     ) -> Promise;
+    #[wasm_bindgen(catch, js_name = bytes)]
+    async fn js_bytes(stream: &JsValue, most: u32) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(js_name = enqueue)]
     fn js_enqueue(env: &JsValue, message: &str) -> Promise;
     #[wasm_bindgen(js_name = look)]
@@ -223,6 +230,16 @@ pub async fn mail(env: &Env, mail: &Outgoing) -> Result<String, String> {
     let content = json!({ "to": to, "subject": subject, "text": text, "html": html });
     let (sender, reply_to) = (&envelope.sender, &envelope.reply_to);
     outcome(js_mail(env, &content, sender, reply_to, &envelope.unsubscribe)).await
+}
+
+/// All bytes of a stream.
+///
+/// # Errors
+/// There are more than `most`, or it broke off.
+pub async fn bytes(stream: &JsValue, most: usize) -> Result<Vec<u8>, JsValue> {
+    let most = u32::try_from(most).unwrap_or(u32::MAX);
+    let all = js_bytes(stream, most).await?;
+    Ok(all.dyn_into::<Uint8Array>()?.to_vec())
 }
 
 /// Hands a message to the overflow queue, as a JSON text: objects would arrive empty (workers-rs
