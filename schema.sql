@@ -424,6 +424,47 @@ CREATE TRIGGER terms_version AFTER INSERT ON terms BEGIN UPDATE brands SET versi
 CREATE TRIGGER terms_never_change BEFORE UPDATE ON terms BEGIN SELECT RAISE(ABORT, 'terms are append-only'); END;
 CREATE TRIGGER terms_never_go BEFORE DELETE ON terms BEGIN SELECT RAISE(ABORT, 'terms are append-only'); END;
 
+-- Collections of shops that terms name, and what the last look at each found. `change` is a JSON object of
+-- the products that were `added` and `removed` last, since `changed_at_ms`: triggers make spans and journal
+-- of it, never for a time before the last order that is known. `gone` and `too_large` ones keep the
+-- products that they had.
+CREATE TABLE collections (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  store_id TEXT NOT NULL,
+  external_id TEXT NOT NULL,
+  title TEXT NOT NULL,
+  handle TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('current', 'gone', 'too_large')),
+  problem TEXT NOT NULL DEFAULT '',
+  products INTEGER NOT NULL CHECK (products >= 0),
+  change TEXT NOT NULL CHECK (json_valid(change)),
+  changed_at_ms INTEGER NOT NULL,
+  looked_at_ms INTEGER NOT NULL,
+  created_at_ms INTEGER NOT NULL,
+  revision INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (brand_id, id),
+  FOREIGN KEY (brand_id, store_id) REFERENCES stores (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX collections_by_shop ON collections (brand_id, store_id, external_id);
+CREATE TRIGGER collections_insert_version AFTER INSERT ON collections BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.brand_id, (SELECT version FROM brands WHERE id = NEW.brand_id), 'collection', NEW.id, json_object('collection', NEW.id, 'from_ms', NEW.changed_at_ms, 'added', json(NEW.change -> '$.added'), 'removed', json(NEW.change -> '$.removed'))); INSERT INTO collection_products (brand_id, collection_id, product_id, from_ms) SELECT NEW.brand_id, NEW.id, value, NEW.changed_at_ms FROM json_each(NEW.change, '$.added'); END;
+CREATE TRIGGER collections_never_before_orders BEFORE UPDATE OF changed_at_ms ON collections WHEN NEW.changed_at_ms <> OLD.changed_at_ms AND (NEW.changed_at_ms < OLD.changed_at_ms OR EXISTS (SELECT 1 FROM orders WHERE brand_id = NEW.brand_id AND placed_at_ms > NEW.changed_at_ms - 1000)) BEGIN SELECT RAISE(ABORT, 'collections_never_before_orders: constraint failed'); END;
+CREATE TRIGGER collections_update_version AFTER UPDATE OF changed_at_ms ON collections WHEN NEW.changed_at_ms <> OLD.changed_at_ms BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.brand_id, (SELECT version FROM brands WHERE id = NEW.brand_id), 'collection', NEW.id, json_object('collection', NEW.id, 'from_ms', NEW.changed_at_ms, 'added', json(NEW.change -> '$.added'), 'removed', json(NEW.change -> '$.removed'))); UPDATE collection_products SET to_ms = NEW.changed_at_ms WHERE brand_id = NEW.brand_id AND collection_id = NEW.id AND to_ms IS NULL AND product_id IN (SELECT value FROM json_each(NEW.change, '$.removed')); INSERT INTO collection_products (brand_id, collection_id, product_id, from_ms) SELECT NEW.brand_id, NEW.id, value, NEW.changed_at_ms FROM json_each(NEW.change, '$.added'); END;
+
+-- Since when and until when a product was in a collection, by the platform's id: what was, never changes.
+-- The first products of a collection are in it since 0, for no terms can have named it before.
+CREATE TABLE collection_products (
+  brand_id TEXT NOT NULL,
+  collection_id TEXT NOT NULL,
+  product_id INTEGER NOT NULL,
+  from_ms INTEGER NOT NULL,
+  to_ms INTEGER CHECK (to_ms > from_ms),
+  PRIMARY KEY (brand_id, collection_id, product_id, from_ms),
+  FOREIGN KEY (brand_id, collection_id) REFERENCES collections (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER collection_products_end_once BEFORE UPDATE ON collection_products WHEN OLD.to_ms IS NOT NULL OR NEW.from_ms <> OLD.from_ms OR NEW.product_id <> OLD.product_id OR NEW.collection_id <> OLD.collection_id OR NEW.brand_id <> OLD.brand_id BEGIN SELECT RAISE(ABORT, 'collection_products are append-only'); END;
+CREATE TRIGGER collection_products_never_go BEFORE DELETE ON collection_products BEGIN SELECT RAISE(ABORT, 'collection_products are append-only'); END;
+
 -- Commission tiers of a brand, or of one campaign. `levels` is a JSON list of name, threshold (orders,
 -- or minor units of `currency`) and rate.
 CREATE TABLE tiers (
@@ -856,7 +897,7 @@ CREATE TRIGGER ledger_tiles_never_go BEFORE DELETE ON ledger_tiles BEGIN SELECT 
 CREATE TABLE rule_journal (
   brand_id TEXT NOT NULL,
   version INTEGER NOT NULL,
-  kind TEXT NOT NULL CHECK (kind IN ('brand', 'rules', 'creator', 'deal', 'terms', 'code', 'link')),
+  kind TEXT NOT NULL CHECK (kind IN ('brand', 'rules', 'creator', 'deal', 'terms', 'code', 'link', 'collection')),
   subject_id TEXT NOT NULL,
   value TEXT CHECK (json_valid(value)),
   PRIMARY KEY (brand_id, version, kind, subject_id)
@@ -1385,6 +1426,7 @@ CREATE UNIQUE INDEX messages_by_step ON messages (brand_id, enrolment_id, step) 
 CREATE UNIQUE INDEX messages_by_inbound ON messages (brand_id, inbound_key) WHERE inbound_key IS NOT NULL;
 CREATE TRIGGER messages_count AFTER UPDATE OF state ON messages WHEN OLD.state = 'scheduled' AND NEW.state = 'waiting' BEGIN INSERT INTO outreach_days (brand_id, day, sent) VALUES (NEW.brand_id, NEW.handed_day, 1) ON CONFLICT (brand_id, day) DO UPDATE SET sent = sent + 1; END;
 CREATE TRIGGER messages_reply_stops AFTER INSERT ON messages WHEN NEW.direction = 'in' AND NEW.automatic = 0 BEGIN UPDATE enrolments SET state = 'stopped', reason = 'replied', due_at_ms = NULL WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND state = 'running'; END;
+CREATE TRIGGER messages_are_contact AFTER UPDATE OF sent_at_ms ON messages WHEN NEW.sent_at_ms IS NOT NULL AND OLD.sent_at_ms IS NULL BEGIN UPDATE deals SET contacted_at_ms = max(coalesce(contacted_at_ms, 0), NEW.sent_at_ms) WHERE brand_id = NEW.brand_id AND id = NEW.deal_id; END;
 CREATE TRIGGER mails_tell_messages AFTER UPDATE OF state, bounced_at_ms ON mails WHEN NEW.kind = 'message' BEGIN UPDATE messages SET state = iif(NEW.bounced_at_ms IS NULL, NEW.state, 'bounced'), reason = NEW.error, sent_at_ms = NEW.sent_at_ms WHERE brand_id = NEW.brand_id AND mail_id = NEW.id; END;
 
 -- What rows of the audit trail say about a creator, before and after, apart from the trail so that
@@ -1415,6 +1457,64 @@ CREATE TABLE audit_members (
 CREATE TRIGGER audit_members_insert_once BEFORE INSERT ON audit_members WHEN EXISTS (SELECT 1 FROM audit_members WHERE brand_id = NEW.brand_id AND audit_id = NEW.audit_id) BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
 CREATE TRIGGER audit_members_never_change BEFORE UPDATE ON audit_members BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
 CREATE TRIGGER audit_members_go_with_them BEFORE DELETE ON audit_members WHEN EXISTS (SELECT 1 FROM members WHERE brand_id = OLD.brand_id AND id = OLD.member_id) BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
+
+-- What creators published. A post is recognised by `url_key`, its address without what people copy it
+-- differently by; what was taken out counts nowhere. The metrics are the latest that is known of each
+-- (NULL: never measured), kept by the triggers of post_metrics and nothing else.
+CREATE TABLE posts (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  deal_id TEXT NOT NULL,
+  platform TEXT NOT NULL,
+  url TEXT NOT NULL,
+  url_key TEXT NOT NULL,
+  published_at_ms INTEGER NOT NULL,
+  reported_by TEXT NOT NULL CHECK (reported_by IN ('brand', 'creator')),
+  removed_at_ms INTEGER,
+  created_at_ms INTEGER NOT NULL,
+  measured_at_ms INTEGER,
+  measurements INTEGER NOT NULL DEFAULT 0 CHECK (measurements BETWEEN 0 AND 1000),
+  impressions INTEGER CHECK (impressions BETWEEN 0 AND 20000000000),
+  views INTEGER CHECK (views BETWEEN 0 AND 20000000000),
+  likes INTEGER CHECK (likes BETWEEN 0 AND 20000000000),
+  comments INTEGER CHECK (comments BETWEEN 0 AND 20000000000),
+  shares INTEGER CHECK (shares BETWEEN 0 AND 20000000000),
+  PRIMARY KEY (brand_id, id),
+  FOREIGN KEY (brand_id, deal_id) REFERENCES deals (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX posts_by_url ON posts (brand_id, url_key);
+CREATE INDEX posts_by_time ON posts (brand_id, published_at_ms, id);
+CREATE INDEX posts_by_deal ON posts (brand_id, deal_id, published_at_ms, id);
+
+-- How a post did at a time, as somebody told it. What is told again of the same moment completes it.
+CREATE TABLE post_metrics (
+  brand_id TEXT NOT NULL,
+  post_id TEXT NOT NULL,
+  measured_at_ms INTEGER NOT NULL,
+  source TEXT NOT NULL CHECK (source IN ('brand', 'creator')),
+  noted_at_ms INTEGER NOT NULL,
+  impressions INTEGER CHECK (impressions BETWEEN 0 AND 20000000000),
+  views INTEGER CHECK (views BETWEEN 0 AND 20000000000),
+  likes INTEGER CHECK (likes BETWEEN 0 AND 20000000000),
+  comments INTEGER CHECK (comments BETWEEN 0 AND 20000000000),
+  shares INTEGER CHECK (shares BETWEEN 0 AND 20000000000),
+  PRIMARY KEY (brand_id, post_id, measured_at_ms),
+  FOREIGN KEY (brand_id, post_id) REFERENCES posts (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER post_metrics_count AFTER INSERT ON post_metrics BEGIN UPDATE posts SET measurements = measurements + 1 WHERE brand_id = NEW.brand_id AND id = NEW.post_id; END;
+CREATE TRIGGER post_metrics_latest_insert AFTER INSERT ON post_metrics BEGIN UPDATE posts SET (measured_at_ms, impressions, views, likes, comments, shares) = (SELECT max(measured_at_ms), (SELECT impressions FROM post_metrics m WHERE m.brand_id = NEW.brand_id AND m.post_id = NEW.post_id AND m.impressions IS NOT NULL ORDER BY m.measured_at_ms DESC LIMIT 1), (SELECT views FROM post_metrics m WHERE m.brand_id = NEW.brand_id AND m.post_id = NEW.post_id AND m.views IS NOT NULL ORDER BY m.measured_at_ms DESC LIMIT 1), (SELECT likes FROM post_metrics m WHERE m.brand_id = NEW.brand_id AND m.post_id = NEW.post_id AND m.likes IS NOT NULL ORDER BY m.measured_at_ms DESC LIMIT 1), (SELECT comments FROM post_metrics m WHERE m.brand_id = NEW.brand_id AND m.post_id = NEW.post_id AND m.comments IS NOT NULL ORDER BY m.measured_at_ms DESC LIMIT 1), (SELECT shares FROM post_metrics m WHERE m.brand_id = NEW.brand_id AND m.post_id = NEW.post_id AND m.shares IS NOT NULL ORDER BY m.measured_at_ms DESC LIMIT 1) FROM post_metrics WHERE brand_id = NEW.brand_id AND post_id = NEW.post_id) WHERE brand_id = NEW.brand_id AND id = NEW.post_id; END;
+CREATE TRIGGER post_metrics_latest_update AFTER UPDATE ON post_metrics BEGIN UPDATE posts SET (measured_at_ms, impressions, views, likes, comments, shares) = (SELECT max(measured_at_ms), (SELECT impressions FROM post_metrics m WHERE m.brand_id = NEW.brand_id AND m.post_id = NEW.post_id AND m.impressions IS NOT NULL ORDER BY m.measured_at_ms DESC LIMIT 1), (SELECT views FROM post_metrics m WHERE m.brand_id = NEW.brand_id AND m.post_id = NEW.post_id AND m.views IS NOT NULL ORDER BY m.measured_at_ms DESC LIMIT 1), (SELECT likes FROM post_metrics m WHERE m.brand_id = NEW.brand_id AND m.post_id = NEW.post_id AND m.likes IS NOT NULL ORDER BY m.measured_at_ms DESC LIMIT 1), (SELECT comments FROM post_metrics m WHERE m.brand_id = NEW.brand_id AND m.post_id = NEW.post_id AND m.comments IS NOT NULL ORDER BY m.measured_at_ms DESC LIMIT 1), (SELECT shares FROM post_metrics m WHERE m.brand_id = NEW.brand_id AND m.post_id = NEW.post_id AND m.shares IS NOT NULL ORDER BY m.measured_at_ms DESC LIMIT 1) FROM post_metrics WHERE brand_id = NEW.brand_id AND post_id = NEW.post_id) WHERE brand_id = NEW.brand_id AND id = NEW.post_id; END;
+
+-- How a brand values what was seen, by versions: `rates` is a JSON list of platform (null first: all others),
+-- whether views count instead of impressions, and the CPM in minor units of the brand's currency.
+CREATE TABLE media_formulas (
+  brand_id TEXT NOT NULL,
+  version INTEGER NOT NULL CHECK (version BETWEEN 1 AND 10000),
+  rates TEXT NOT NULL CHECK (json_valid(rates)),
+  created_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, version)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER media_formulas_never_change BEFORE UPDATE ON media_formulas BEGIN SELECT RAISE(ABORT, 'media formulas are append-only'); END;
 
 -- What shops ask about their shoppers' data: tell what is stored (the brand answers), forget a
 -- customer, forget the shop (both done by a job). `cause` makes a repetition the same row; `orders`

@@ -16,6 +16,7 @@ mod api {
     mod bad_input;
     mod code_import;
     mod codes;
+    mod collections;
     mod connecting;
     mod connecting_edges;
     mod conversions;
@@ -34,6 +35,7 @@ mod api {
     mod pages;
     mod payments;
     mod payouts;
+    mod posts;
     mod privacy;
     mod proofs;
     mod sign_in;

@@ -20,12 +20,14 @@ use crate::partners::at;
 use crate::partners::shopify::admin::{self, Change, Subscription, Topic, user_errors};
 use crate::partners::trouble::Trouble;
 use crate::storage::store_access::{self, AccessRow, Look, State, tell};
-use crate::storage::{DbError, Statement, outbox as tasks};
+use crate::storage::{DbError, Statement, collections, outbox as tasks};
 
 /// The subject of a look that follows a shop's word that it removed the app.
 const TOLD_REMOVED: &str = "removed";
 /// A shop has a hundred subscriptions of an app at most, or so; more than this isn't believed.
 const MOST_PAGES: u32 = 10;
+/// What is said where terms name collections that can't be looked at.
+const NO_COLLECTIONS: &str = "terms name collections of this shop, whose products can't be kept in step: the app lacks the scope read_products";
 /// While something is missing it is looked at again after this.
 const SOON_MS: Millis = 3_600_000;
 /// So many stores are put to be looked at in one run.
@@ -139,11 +141,17 @@ async fn look(work: &mut Work<'_>) -> Result<Found, Failed> {
     }
     let (hooks, hindered) = ensure(work, &scopes).await?;
     let missing = missing(&scopes);
-    let problem = match missing.as_slice() {
+    let mut problem = match missing.as_slice() {
         [] => String::new(),
         some => format!("the app lacks scopes: {}", some.join(", ")),
     };
-    let whole = missing.is_empty() && hooks.iter().all(|hook| hook.state == "registered");
+    let named = collections::of_store(app.db(), brand, store, "", 1).await?;
+    let blind = !named.is_empty() && !grants(&scopes, collections::SCOPE);
+    if blind {
+        let gap = if problem.is_empty() { "" } else { "; " };
+        problem.extend([gap, NO_COLLECTIONS]);
+    }
+    let whole = missing.is_empty() && !blind && hooks.iter().all(|hook| hook.state == "registered");
     let now_ms = app.now_ms();
     let [early] = app.random();
     // Not all at once: a day, less up to three hours.

@@ -15,7 +15,7 @@ use crate::domain::time::Millis;
 use crate::error::Result;
 use crate::partners::trouble::Trouble;
 use crate::storage::outbox::{self as rows, Lease, NewTask, Stepped, TaskRow};
-use crate::storage::{DbError, Statement};
+use crate::storage::{DbError, Statement, collections};
 
 /// Nobody else works at a store for so long after a step.
 const LEASE_MS: Millis = 90_000;
@@ -311,6 +311,7 @@ async fn handle(work: &mut Work<'_>, task: &TaskRow) -> Result<Step, Failed> {
         Kind::SwitchCode => super::codes::switch(work, task).await,
         Kind::ChangeGroup => super::codes::change_group(work, task).await,
         Kind::LookAtCodes => super::code_watch::look(work, task).await,
+        Kind::LookAtCollections => super::collections::look(work, task).await,
     }
 }
 
@@ -328,6 +329,7 @@ fn given_up(work: &Work<'_>, task: &TaskRow, words: &str) -> Vec<Statement> {
         Kind::GoaffproAffiliate => {
             super::goaffpro::given_up(work.brand, work.store, &task.subject, words)
         }
+        Kind::LookAtCollections => vec![collections::unseen(work.brand, work.store, words)],
         Kind::MakeCode | Kind::AddCodes | Kind::SwitchCode | Kind::ChangeGroup => {
             super::codes::given_up(work, task, words)
         }

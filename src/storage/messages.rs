@@ -8,7 +8,7 @@ use crate::domain::time::{Day, Millis};
 statements! {
     /// What a message is written from, beside the deal itself.
     ABOUT = "
-SELECT c.id AS creator_id, c.name, c.handle, c.email, c.erased_at_ms, b.name AS brand, b.timezone,
+SELECT c.id AS creator_id, c.name, c.handle, c.email, c.country, c.erased_at_ms, b.name AS brand, b.timezone,
   b.currency, s.daily_limit, s.days, s.from_minute, s.to_minute,
   EXISTS (SELECT 1 FROM unsubscribes u WHERE u.brand_id = ?1 AND u.email_hash = c.email_hash) AS unsubscribed,
   (SELECT json_group_array(json_object('currency', part.currency, 'orders', part.orders, 'base', part.base,
@@ -125,6 +125,8 @@ row! {
         pub handle: String,
         /// Her address.
         pub email: Option<String>,
+        /// Where she lives.
+        pub country: Option<String>,
         /// When she was erased, if she was.
         pub erased_at_ms: Option<Millis>,
         /// The brand's name.

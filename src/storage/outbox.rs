@@ -88,6 +88,7 @@ spelling!(Kind {
     SwitchCode = "switch_code",
     ChangeGroup = "change_group",
     LookAtCodes = "look_at_codes",
+    LookAtCollections = "look_at_collections",
 });
 
 row! {

@@ -6,7 +6,7 @@ use crate::domain::ids::{BrandId, DealId, EnrolmentId, MailId, MessageId, Templa
 use crate::domain::json::json;
 use crate::domain::letter::{Envelope, is_one_address, message, plain};
 use crate::domain::money::{BasisPoints, Money};
-use crate::domain::outreach::{Settings, Window};
+use crate::domain::outreach::{Settings, Window, zone_of_country};
 use crate::domain::secret::token_hash;
 use crate::domain::template::{Template, Values};
 use crate::domain::time::{Millis, Zone};
@@ -204,7 +204,8 @@ impl Outreach {
 
     /// Whose day the window is of: hers if her country has one zone, else the brand's.
     fn zone(&self) -> Zone {
-        self.brand_zone()
+        let hers = self.about.country.as_deref().and_then(zone_of_country);
+        hers.unwrap_or_else(|| self.brand_zone())
     }
 
     /// The first moment from `at_ms` on at which a message may go out.

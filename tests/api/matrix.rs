@@ -38,6 +38,7 @@ struct Brand {
     payout: String,
     line: String,
     claim: String,
+    post: String,
     fee: String,
     owner: Member,
     manager: Member,
@@ -140,6 +141,9 @@ impl Brand {
         put.expect(200);
         let claim = Some(json!({ "order_number": format!("{word}-code"), "note": word }));
         let claim = product.call("POST", "/v1/me/claims", claim, &access).await.expect(201);
+        let published = json!({ "platform": "blog", "url": format!("https://{word}.example/p"),
+            "published_at": "2026-10-01T00:00:00Z" });
+        let published = post(&format!("/v1/deals/{token_deal}/posts"), published).await;
         let fee = json!({ "amount": { "amount": "5.00", "currency": "USD" }, "note": word });
         let pay = async |path: &str, body: Value| {
             crate::api::payouts::pay(product, &key, path, path, body).await.expect(201)
@@ -154,6 +158,7 @@ impl Brand {
             payout: id(&payout),
             line: id(&payout["lines"][0]),
             claim: id(&claim),
+            post: id(&published),
             fee: id(&planned),
             store,
             goaffpro,
@@ -197,9 +202,10 @@ impl Brand {
             r if r.starts_with("/v1/claims/") => &self.claim,
             r if r.starts_with("/v1/message-templates/") => &self.template,
             r if r.starts_with("/v1/sequences/") => &self.sequence,
+            r if r.starts_with("/v1/posts/") || r.starts_with("/v1/me/posts/") => &self.post,
             _ => &self.deal,
         };
-        let body = match (method, route) {
+        let mut body = match (method, route) {
             ("get" | "delete", _) => None,
             (_, "/v1/deals") => {
                 Some(json!({ "creator_id": self.creator, "campaign_id": self.campaign }))
@@ -273,6 +279,14 @@ impl Brand {
             (_, "/v1/orders/{id}/move") => Some(json!({ "deal_id": null, "reason": CANARY })),
             (_, "/v1/orders/{id}/disputes") => Some(json!({ "state": "lost" })),
             (_, "/v1/claims/{id}/decision") => Some(json!({ "outcome": "granted" })),
+            (_, "/v1/deals/{id}/posts" | "/v1/me/posts") => Some(json!({ "platform": "blog",
+                "url": "https://evil.example/p", "published_at": "2026-10-01T00:00:00Z" })),
+            (_, "/v1/posts/{id}") => Some(json!({ "state": "removed" })),
+            (_, "/v1/posts/{id}/metrics" | "/v1/me/posts/{id}/metrics") => {
+                Some(json!({ "likes": 1 }))
+            }
+            (_, "/v1/media-formulas") => Some(json!({ "default": { "measure": "views",
+                "cpm": { "amount": "1.00", "currency": "USD" } } })),
             (_, "/v1/me/claims") => Some(json!({ "order_number": "x" })),
             (_, "/v1/payouts") => Some(json!({ "currency": "USD" })),
             (_, "/v1/payouts/{id}/lines/{line_id}/settlement") => {
@@ -286,6 +300,12 @@ impl Brand {
             }
             _ => Some(json!({})),
         };
+        if route == "/v1/me/posts" && method == "post" {
+            body = body.map(|mut body| {
+                body["deal_id"] = json!(self.deal);
+                body
+            });
+        }
         let path = route.replace("{id}", of).replace("{line_id}", &self.line);
         let path = path.replace("{fee_id}", &self.fee).replace("{external_id}", CANARY);
         (path.replace("{affiliate_id}", "7"), body)

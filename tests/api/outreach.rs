@@ -107,6 +107,8 @@ async fn a_template_is_filled_in_sent_and_stands_in_the_deal() {
     assert!(reply.starts_with("reply+") && reply.ends_with("@replies.tributary.test"), "{reply}");
     let listed = messages(&product, &p).await;
     assert_eq!((listed.len(), &listed[0]["state"]), (1, &json!("sent")));
+    let contact = product.db.rows("SELECT contacted_at_ms FROM deals");
+    assert_eq!(contact[0]["contacted_at_ms"], product.app.now_ms());
     // Nothing of it can be read in the database.
     for plain in ["Autumn with", "ANNA: 0", reply] {
         assert!(!product.db.checksum().contains(plain), "{plain}");
@@ -232,6 +234,13 @@ async fn a_message_waits_for_her_day_and_can_be_cancelled_until_then() {
     let states: Vec<Value> =
         messages(&product, &p).await.iter().map(|m| m["state"].clone()).collect();
     assert_eq!(states, [json!("cancelled"), json!("sent")]);
+
+    // Where she lives counts, not where the brand is.
+    let product = Product::new();
+    let p = fresh(&product).await;
+    product.db.execute("UPDATE creators SET country = 'JP'").unwrap();
+    let waits = send(&product, &p, hello()).await.expect(201);
+    assert_eq!(waits["due_at"], "2026-11-23T00:00:00.000Z");
 
     // A clock that jumps past the window: the job waits for the next one.
     let product = Product::new();

@@ -36,10 +36,11 @@ pub fn generate() -> String {
 
     use super::{
         affiliates, approvals, audit, brand, bulk, by_hand, claims, code_import, code_switch,
-        codes, commission, completeness, connecting, conversions, creators, custom, deals, domains,
-        export, fees, goaffpro, groups, keys, links, mails, me, members, messages, money, offers,
-        operate, orders, passkeys, payment, payouts, personal, privacy, provider, quarantine,
-        sequences, sign_in, simulations, snippet, statements, stores, templates, terms, tiers,
+        codes, collections, commission, completeness, connecting, conversions, creators, custom,
+        deals, domains, export, fees, goaffpro, groups, keys, links, mails, me, media, members,
+        messages, money, offers, operate, orders, passkeys, payment, payouts, personal,
+        post_import, posts, privacy, provider, quarantine, sequences, sign_in, simulations,
+        snippet, statements, stores, templates, terms, tiers,
     };
 
     #[derive(OpenApi)]
@@ -76,6 +77,7 @@ pub fn generate() -> String {
             completeness::begin,
             completeness::show,
             completeness::of_store,
+            collections::list,
             completeness::mine,
             snippet::show,
             custom::rotate,
@@ -160,6 +162,19 @@ pub fn generate() -> String {
             by_hand::move_order,
             by_hand::dispute,
             by_hand::disputes,
+            posts::create,
+            posts::list,
+            media::summary,
+            post_import::import,
+            posts::show,
+            posts::update,
+            posts::history,
+            posts::measure,
+            media::list,
+            media::create,
+            posts::list_mine,
+            posts::create_mine,
+            posts::measure_mine,
             claims::create,
             claims::mine,
             claims::list,
