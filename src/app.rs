@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::domain::click::ClickKeys;
 use crate::domain::ids::{BrandId, Id, Kind, LinkId, MailId, StoreId};
+use crate::domain::letter::Envelope;
 use crate::domain::money::Currency;
 use crate::domain::secret::KeyRing;
 use crate::domain::sending::Told;
@@ -39,6 +40,8 @@ pub struct Config {
     pub link_target: Option<String>,
     /// Where the platforms of stores are.
     pub platforms: Platforms,
+    /// The domain whose mails come here, so that replies to messages do; `None`: they go to the sender.
+    pub reply_domain: Option<String>,
     /// A fault that a known-bad build shows; always `None` in builds without the feature.
     pub canary: Option<Canary>,
 }
@@ -260,6 +263,8 @@ pub struct Outgoing {
     pub text: String,
     /// The same, laid out.
     pub html: String,
+    /// What comes with it.
+    pub envelope: Envelope,
 }
 
 /// Why a mail is not known to be on its way.

@@ -34,6 +34,7 @@ mod api {
     mod order_life;
     mod orders;
     mod outbox;
+    mod outreach;
     mod pages;
     mod payments;
     mod payouts;

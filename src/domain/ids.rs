@@ -188,6 +188,14 @@ kinds! {
     Mail, MailId, "mail";
     /// A creator's claim that an order is hers.
     Claim, ClaimId, "claim";
+    /// A template of messages.
+    Template, TemplateId, "template";
+    /// A message to a creator, or from her.
+    Message, MessageId, "message";
+    /// A sequence of messages.
+    Sequence, SequenceId, "sequence";
+    /// A deal in a sequence.
+    Enrolment, EnrolmentId, "enrolment";
     /// What a creator published.
     Post, PostId, "post";
     /// What people wrote about a deal.

@@ -80,6 +80,46 @@ pub struct Written {
     pub text: String,
     /// The same, laid out.
     pub html: String,
+    /// What comes with it.
+    pub envelope: Envelope,
+}
+
+/// What comes with a mail beside its content: each empty where there is none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Envelope {
+    /// Who writes, as a name beside the address.
+    pub sender: String,
+    /// Where answers go.
+    pub reply_to: String,
+    /// The address that ends such mails when something is posted to it (RFC 8058).
+    pub unsubscribe: String,
+}
+
+/// A message that a brand wrote to a creator, as it goes out: its text as it is, and how to get no more.
+///
+/// `None` only if a template can't be rendered, which would be a fault of ours.
+#[must_use]
+pub fn message(subject: &str, text: &str, envelope: Envelope) -> Option<Written> {
+    let (subject, sender) = (plain(subject), plain(&envelope.sender));
+    let paragraphs: Vec<Vec<&str>> = text
+        .split("\n\n")
+        .filter(|paragraph| !paragraph.trim().is_empty())
+        .map(|paragraph| paragraph.trim_matches('\n').split('\n').collect())
+        .collect();
+    let unsubscribe = envelope.unsubscribe.as_str();
+    let html = MessageHtml { subject: &subject, paragraphs, sender: &sender, unsubscribe };
+    let html = html.render().ok()?;
+    let text = format!("{text}\n\n-- \nNo more messages from {sender}: {unsubscribe}\n");
+    Some(Written { subject, text, html, envelope: Envelope { sender, ..envelope } })
+}
+
+#[derive(Template)]
+#[template(path = "mail/message.html")]
+struct MessageHtml<'a> {
+    subject: &'a str,
+    paragraphs: Vec<Vec<&'a str>>,
+    sender: &'a str,
+    unsubscribe: &'a str,
 }
 
 /// The parts of every letter, in their order.
@@ -189,7 +229,7 @@ impl Letter<'_> {
         let (before, after) = (before.as_slice(), after.as_slice());
         let html = Html { subject: &subject, before, label, link, code, after }.render().ok()?;
         let text = Text { before, label, link, code, after }.render().ok()?;
-        Some(Written { text, html, subject })
+        Some(Written { text, html, subject, envelope: Envelope::default() })
     }
 }
 
@@ -274,7 +314,7 @@ mod tests {
     #[test]
     fn nobody_adds_a_header_a_line_or_a_link() {
         for letter in letters() {
-            let Written { subject, text, html } = letter.write().unwrap();
+            let Written { subject, text, html, .. } = letter.write().unwrap();
             assert!(!subject.contains(char::is_control), "{subject:?}");
             assert!(!text.contains('\r') && !text.contains("\nBcc"), "{text}");
             assert!(!text.contains('\u{202e}') && !html.contains('\u{202e}'));
@@ -295,6 +335,29 @@ mod tests {
         assert!(text.lines().any(|line| line == LINK), "{text}");
         assert!(text.contains("1234 5678") && html.contains("1234 5678"));
         assert!(!text.contains("\n\n\n") && !text.starts_with('\n'), "{text:?}");
+    }
+
+    #[test]
+    fn a_message_is_text_and_tells_how_to_get_no_more() {
+        let envelope = Envelope {
+            sender: "Casa\r\nBcc: x".to_owned(),
+            reply_to: String::new(),
+            unsubscribe: "https://app.example/unsubscribe/t".to_owned(),
+        };
+        let text = "Hi <script>x</script>\nthere\n\n\n\"><img onerror=x> {{7*7}}";
+        let written = message("A\r\nBcc: y", text, envelope).unwrap();
+        assert!(!written.subject.contains(['\r', '\n']));
+        assert!(!written.envelope.sender.contains(['\r', '\n']));
+        assert!(written.text.starts_with(text) && written.text.contains("/unsubscribe/t\n"));
+        assert!(!written.html.contains("<script") && !written.html.contains("<img"));
+        assert!(
+            written.html.contains("&#60;script&#62;x&#60;/script&#62;<br>"),
+            "{}",
+            written.html
+        );
+        assert!(written.html.contains("{{7*7}}"), "{}", written.html);
+        assert_eq!(written.html.matches("<p").count(), 3);
+        assert_eq!(written.html.matches("href=").count(), 1);
     }
 
     #[test]

@@ -13,10 +13,12 @@ pub mod fees;
 pub mod goaffpro;
 pub mod group_codes;
 pub mod hostnames;
+pub mod inbound;
 pub mod mail;
 pub mod order;
 mod orders_at_once;
 pub mod outbox;
+pub mod outreach;
 pub mod payments;
 pub mod paypal;
 pub mod privacy;
@@ -46,7 +48,7 @@ const QUARANTINE_BODY_MS: Millis = 14 * 24 * 3_600_000;
 /// Runs what is due in the minute a trigger was meant for: sealing, and stores to be looked at, every five
 /// minutes; what is due at stores; releases,
 /// expiry, re-wrapping, tiers, planned fees and drafts of payouts every hour, old mails, retention and looks at codes
-/// and collections every night (minutes apart, for each run has its own share of queries); redactions, mails and payments
+/// and collections every night (minutes apart, for each run has its own share of queries); redactions, mails, messages and payments
 /// that wait every minute; domain checks, which
 /// may wait for other hosts, every minute and last.
 pub async fn run_due(app: &App, scheduled_ms: Millis) {
@@ -85,6 +87,7 @@ pub async fn run_due(app: &App, scheduled_ms: Millis) {
         recorded(app, "expire_mails", Box::pin(mail::expire(app))).await;
     }
     recorded(app, "send_mails", Box::pin(mail::send_waiting(app))).await;
+    recorded(app, "outreach", Box::pin(outreach::send_due_messages(app))).await;
     recorded(app, "send_payouts", Box::pin(payments::send_due(app))).await;
     recorded(app, "outbox", Box::pin(outbox::run_due(app))).await;
     recorded(app, "verify_domains", Box::pin(domains::verify_pending(app))).await;
@@ -105,6 +108,7 @@ pub async fn run_all(app: &App) {
     recorded(app, "redact", Box::pin(privacy::redact_all(app, true))).await;
     recorded(app, "expire_mails", Box::pin(mail::expire(app))).await;
     recorded(app, "send_mails", Box::pin(mail::send_waiting(app))).await;
+    recorded(app, "outreach", Box::pin(outreach::send_due_messages(app))).await;
     recorded(app, "send_payouts", Box::pin(payments::send_due(app))).await;
     recorded(app, "look_at_stores", Box::pin(connecting::look_at_due(app))).await;
     recorded(app, "schedule_syncs", sync::schedule(app, sync::Due::ALL)).await;

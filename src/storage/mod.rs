@@ -31,6 +31,7 @@ pub mod ledger;
 pub mod links;
 pub mod mails;
 pub mod members;
+pub mod messages;
 pub mod notes;
 pub mod offers;
 pub mod order_facts;
@@ -47,12 +48,14 @@ pub mod retention;
 pub mod rewrap;
 pub mod rows;
 pub mod sendings;
+pub mod sequences;
 pub mod sessions;
 pub mod simulations;
 pub mod statement;
 pub mod store_access;
 pub mod stores;
 pub mod syncs;
+pub mod templates;
 pub mod tiers;
 pub mod timeline;
 
@@ -235,6 +238,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("mails", mails::STATEMENTS),
         ("members", members::STATEMENTS),
         ("notes", notes::STATEMENTS),
+        ("messages", messages::STATEMENTS),
         ("offers", offers::STATEMENTS),
         ("order_facts", order_facts::STATEMENTS),
         ("orders", orders::STATEMENTS),
@@ -248,12 +252,14 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("retention", retention::STATEMENTS),
         ("rewrap", rewrap::STATEMENTS),
         ("sendings", sendings::STATEMENTS),
+        ("sequences", sequences::STATEMENTS),
         ("sessions", sessions::STATEMENTS),
         ("simulations", simulations::STATEMENTS),
         ("statement", statement::STATEMENTS),
         ("store_access", store_access::STATEMENTS),
         ("stores", stores::STATEMENTS),
         ("syncs", syncs::STATEMENTS),
+        ("templates", templates::STATEMENTS),
         ("tiers", tiers::STATEMENTS),
         ("timeline", timeline::STATEMENTS),
     ]

@@ -123,6 +123,38 @@ SELECT m.id AS key, json_object('id', m.id, 'kind', m.kind,
 FROM creators c JOIN mails m ON m.brand_id = c.brand_id AND lower(m.recipient) = lower(trim(c.email))
 WHERE c.brand_id = ?1 AND c.id = ?2 AND m.id > ?3 ORDER BY m.id LIMIT ?4";
 
+    /// `sealed` is opened by whoever tells it.
+    MESSAGES = "
+SELECT m.id AS key, json_object('id', m.id, 'deal_id', m.deal_id, 'direction', m.direction, 'state', m.state,
+  'sealed', m.content, 'created_at', strftime('%FT%TZ', m.created_at_ms / 1000, 'unixepoch')) AS record
+FROM deals d JOIN messages m ON m.brand_id = d.brand_id AND m.deal_id = d.id
+WHERE d.brand_id = ?1 AND d.creator_id = ?2 AND m.id > ?3 ORDER BY m.id LIMIT ?4";
+
+    ENROLMENTS = "
+SELECT e.id AS key, json_object('id', e.id, 'deal_id', e.deal_id, 'sequence_id', e.sequence_id,
+  'state', e.state, 'reason', e.reason, 'steps_sent', e.step,
+  'created_at', strftime('%FT%TZ', e.created_at_ms / 1000, 'unixepoch')) AS record
+FROM deals d JOIN enrolments e ON e.brand_id = d.brand_id AND e.deal_id = d.id
+WHERE d.brand_id = ?1 AND d.creator_id = ?2 AND e.id > ?3 ORDER BY e.id LIMIT ?4";
+
+    /// That she wants no messages, which outlives her.
+    UNSUBSCRIBED = "
+SELECT 'unsubscribed' AS key, json_object('at', strftime('%FT%TZ', u.at_ms / 1000, 'unixepoch')) AS record
+FROM creators c JOIN unsubscribes u ON u.brand_id = c.brand_id AND u.email_hash = c.email_hash
+WHERE c.brand_id = ?1 AND c.id = ?2 AND 'unsubscribed' > ?3 ORDER BY key LIMIT ?4";
+
+    DROP_MESSAGES = "
+DELETE FROM messages
+WHERE brand_id = ?1 AND deal_id IN (SELECT id FROM deals WHERE brand_id = ?1 AND creator_id = ?2)";
+
+    DROP_CONVERSATIONS = "
+DELETE FROM conversations
+WHERE brand_id = ?1 AND deal_id IN (SELECT id FROM deals WHERE brand_id = ?1 AND creator_id = ?2)";
+
+    DROP_ENROLMENTS = "
+DELETE FROM enrolments
+WHERE brand_id = ?1 AND deal_id IN (SELECT id FROM deals WHERE brand_id = ?1 AND creator_id = ?2)";
+
     PAYMENT_DETAILS = "
 SELECT creator_id AS key, json_object('method', method, 'last4', last4, 'country', country,
   'updated_at', strftime('%FT%TZ', updated_at_ms / 1000, 'unixepoch')) AS record
@@ -305,6 +337,9 @@ const SECTIONS: &[(&str, &str)] = &[
     ("fee", FEES),
     ("post", POSTS),
     ("mail", MAILS),
+    ("message", MESSAGES),
+    ("enrolment", ENROLMENTS),
+    ("unsubscription", UNSUBSCRIBED),
     ("affiliate", AFFILIATES),
     ("affiliate_request", AFFILIATE_REQUESTS),
     ("audit", AUDIT),
@@ -390,6 +425,9 @@ pub fn erased(
 pub fn erase(brand: BrandId, creator: CreatorId, now_ms: Millis) -> Vec<Statement> {
     vec![
         bind!(DROP_MAILS, brand, creator),
+        bind!(DROP_MESSAGES, brand, creator),
+        bind!(DROP_CONVERSATIONS, brand, creator),
+        bind!(DROP_ENROLMENTS, brand, creator),
         bind!(CLEAR_UNMATCHED, brand, creator, now_ms),
         bind!(CLEAR_AFFILIATES, brand, creator, now_ms),
         bind!(DROP_REQUESTS, brand, creator),

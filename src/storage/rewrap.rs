@@ -81,6 +81,16 @@ WHERE id > ?2 AND content IS NOT NULL AND substr(content, 1, length(?1)) <> ?1 O
     MAILS_REPLACE = "
 UPDATE mails SET content = ?4 WHERE brand_id = ?1 AND id = ?2 AND content = ?3";
 
+    MESSAGES_LEFT = "
+SELECT count(*) AS n FROM messages WHERE substr(content, 1, length(?1)) <> ?1";
+
+    MESSAGES = "
+SELECT brand_id, id, content AS sealed FROM messages
+WHERE id > ?2 AND substr(content, 1, length(?1)) <> ?1 ORDER BY id LIMIT ?3";
+
+    MESSAGES_REPLACE = "
+UPDATE messages SET content = ?4 WHERE brand_id = ?1 AND id = ?2 AND content = ?3";
+
     DETAILS_LEFT = "
 SELECT count(*) AS n FROM payment_details WHERE substr(sealed, 1, length(?1)) <> ?1";
 
@@ -176,6 +186,14 @@ pub const SEALED: &[Sealed] = &[
         left: MAILS_LEFT,
         page: MAILS,
         replace: MAILS_REPLACE,
+        contexts: &[""],
+        limit: 50,
+    },
+    Sealed {
+        of: "messages",
+        left: MESSAGES_LEFT,
+        page: MESSAGES,
+        replace: MESSAGES_REPLACE,
         contexts: &[""],
         limit: 50,
     },

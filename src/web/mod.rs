@@ -14,6 +14,7 @@ pub mod mail;
 pub mod memory;
 pub mod message;
 pub mod once;
+pub mod outreach;
 pub mod pages;
 pub mod redirect;
 pub mod webhooks;

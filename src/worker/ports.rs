@@ -49,6 +49,7 @@ pub fn app(env: &Env) -> Result<App, String> {
         data_key: KeyRing::new(roots("DATA_KEY")?, lasting).ok_or("HASH_KEY")?,
         local,
         link_target: text("LINK_TARGET").filter(|host| !host.is_empty()),
+        reply_domain: text("REPLY_DOMAIN").filter(|host| !host.is_empty()),
         platforms: Platforms::told(local, text("SHOPIFY_ORIGIN"), text("GOAFFPRO_ORIGIN"))?,
         #[cfg(feature = "canary")]
         canary: match text("CANARY").as_deref() {

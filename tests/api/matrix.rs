@@ -33,6 +33,8 @@ struct Brand {
     order: String,
     quarantined: String,
     key_id: String,
+    template: String,
+    sequence: String,
     payout: String,
     line: String,
     claim: String,
@@ -118,6 +120,10 @@ impl Brand {
         let group = json!({ "name": word, "mode": "one_discount",
             "discount": { "kind": "percentage", "percent": "10" } });
         let group = id(&post("/v1/affiliate-groups", group).await);
+        let template = json!({ "name": word, "subject": word, "text": word });
+        let template = id(&post("/v1/message-templates", template).await);
+        let sequence = json!({ "name": word, "steps": [{ "template_id": template }] });
+        let sequence = id(&post("/v1/sequences", sequence).await);
         let spare = post("/v1/keys", json!({ "name": word, "scopes": ["read"] })).await;
         let invite = async |role: &str, seed: u8| {
             let email = format!("{word}-{role}@casa.example");
@@ -179,6 +185,8 @@ impl Brand {
             order,
             quarantined,
             key_id: id(&spare["key"]),
+            template,
+            sequence,
             owner: Member::joins(product, &owner_mail, seed).await,
             manager: invite("manager", seed + 1).await,
             viewer: invite("viewer", seed + 2).await,
@@ -207,6 +215,8 @@ impl Brand {
             r if r.starts_with("/v1/codes/") => &self.code,
             r if r.starts_with("/v1/orders/") => &self.order,
             r if r.starts_with("/v1/claims/") => &self.claim,
+            r if r.starts_with("/v1/message-templates/") => &self.template,
+            r if r.starts_with("/v1/sequences/") => &self.sequence,
             r if r.starts_with("/v1/posts/") || r.starts_with("/v1/me/posts/") => &self.post,
             _ => &self.deal,
         };
@@ -242,6 +252,20 @@ impl Brand {
                 Some(json!({ "outcome": "declined" }))
             }
             (_, "/v1/terms/bulk") => Some(json!({ "terms": { "commission_percent": "99" } })),
+            (_, "/v1/message-templates") => {
+                Some(json!({ "name": "x", "subject": "x", "text": "x" }))
+            }
+            (_, "/v1/message-templates/{id}") => Some(json!({ "name": "stolen" })),
+            (_, "/v1/message-templates/{id}/preview") => Some(json!({ "deal_id": self.deal })),
+            (_, "/v1/messages/preview") => {
+                Some(json!({ "deal_id": self.deal, "subject": "x", "text": "x" }))
+            }
+            (_, "/v1/deals/{id}/messages") => Some(json!({ "subject": "x", "text": "x" })),
+            (_, "/v1/outreach-settings") => Some(json!({ "daily_limit": 1 })),
+            (_, "/v1/sequences") => {
+                Some(json!({ "name": "x", "steps": [{ "template_id": self.template }] }))
+            }
+            (_, "/v1/deals/{id}/sequences") => Some(json!({ "sequence_id": self.sequence })),
             (_, "/v1/tiers") => Some(json!({ "metric": "orders", "period": "all", "levels":
                 [{ "name": "x", "threshold": "1", "commission_percent": "99" }] })),
             (_, "/v1/deals/{id}/codes") => {

@@ -838,6 +838,7 @@ describe('the books', () => {
       ['expire_quarantine', true],
       ['look_at_stores', true],
       ['outbox', true],
+      ['outreach', true],
       ['post_fees', true],
       ['redact', true],
       ['release_holds', true],

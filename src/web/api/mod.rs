@@ -37,6 +37,7 @@ pub mod me;
 pub mod media;
 pub mod members;
 pub mod merging;
+pub mod messages;
 pub mod money;
 pub mod notes;
 pub mod offers;
@@ -51,11 +52,13 @@ pub mod posts;
 pub mod privacy;
 pub mod provider;
 pub mod quarantine;
+pub mod sequences;
 pub mod sign_in;
 pub mod simulations;
 pub mod snippet;
 pub mod statements;
 pub mod stores;
+pub mod templates;
 pub mod terms;
 pub mod tiers;
 pub mod timeline;
@@ -184,6 +187,23 @@ routes! {
     "/v1/me/claims" => { get: claims::mine, post: claims::create }
     "/v1/orders/{id}/commission" => { get: commission::show }
     "/v1/mails" => { get: mails::list }
+    "/v1/message-templates" => { get: templates::list, post: templates::create }
+    "/v1/message-templates/{id}" => {
+        get: templates::show, patch: templates::update, delete: templates::remove
+    }
+    "/v1/message-templates/{id}/preview" => { post: templates::preview }
+    "/v1/messages" => { get: messages::conversations }
+    "/v1/messages/preview" => { post: templates::preview_text }
+    "/v1/outreach-settings" => {
+        get: messages::show_settings, patch: messages::update_settings
+    }
+    "/v1/deals/{id}/messages" => { get: messages::list, post: messages::create }
+    "/v1/deals/{id}/messages/read" => { post: messages::read }
+    "/v1/deals/{id}/messages/{message_id}" => { delete: messages::cancel }
+    "/v1/sequences" => { get: sequences::list, post: sequences::create }
+    "/v1/sequences/{id}" => { delete: sequences::archive }
+    "/v1/deals/{id}/sequences" => { get: sequences::enrolments, post: sequences::enrol }
+    "/v1/deals/{id}/sequences/{enrolment_id}" => { delete: sequences::unenrol }
     "/v1/ledger/export" => { get: export::export }
     "/v1/ledger/verification" => { get: money::verification }
     "/v1/simulations" => { post: simulations::simulate }
