@@ -41,4 +41,5 @@ mod api {
     mod terms;
     mod tiers;
     mod trail;
+    mod webhooks_out;
 }

@@ -186,6 +186,8 @@ kinds! {
     Mail, MailId, "mail";
     /// A creator's claim that an order is hers.
     Claim, ClaimId, "claim";
+    /// Where a brand has events told.
+    Endpoint, EndpointId, "endpoint";
 }
 
 #[cfg(test)]

@@ -55,6 +55,15 @@ pub enum Letter<'a> {
         /// The brand granted or declined what she asked for; `None`: it offers.
         granted: Option<bool>,
     },
+    /// A webhook endpoint is sent nothing any more.
+    WebhookPaused {
+        /// The brand's name.
+        brand: &'a str,
+        /// Where it is.
+        host: &'a str,
+        /// It answered that nothing is wanted there any more.
+        gone: bool,
+    },
     /// Something about the account's safety.
     Notice {
         /// "A passkey was added to your account."
@@ -105,6 +114,7 @@ impl Letter<'_> {
             Self::CreatorInvitation { .. } => "creator_invitation",
             Self::ClaimDecided { .. } => "claim_decided",
             Self::TermsNews { .. } => "terms_news",
+            Self::WebhookPaused { .. } => "webhook_paused",
             Self::Notice { .. } => "notice",
         }
     }
@@ -163,6 +173,10 @@ impl Letter<'_> {
                 let (subject, before) = terms_news(&plain(brand), granted);
                 (subject, before, "", "", "", Vec::new())
             }
+            Self::WebhookPaused { brand, host, gone } => {
+                let (subject, before) = webhook_paused(&plain(brand), &plain(host), gone);
+                (subject, before, "", "", "", Vec::new())
+            }
             Self::Notice { what } => (
                 "A change to your Tributary account".to_owned(),
                 vec![plain(what)],
@@ -196,6 +210,22 @@ fn unless_expected(days: u32) -> String {
         "The invitation holds for {days} days. If you did not expect it, do nothing: nobody is \
          told that you read this."
     )
+}
+
+/// Subject and text about an endpoint.
+fn webhook_paused(brand: &str, host: &str, gone: bool) -> (String, Vec<String>) {
+    let why = if gone {
+        "It answered that nothing is wanted there any more (410)."
+    } else {
+        "Nothing that was sent there arrived for three days."
+    };
+    let before = vec![
+        format!("The webhook endpoint of {brand} at {host} is paused. {why}"),
+        "What waits for it is kept for 30 days and sent when you resume it. What happens until then \
+         isn't told to it."
+            .to_owned(),
+    ];
+    (format!("{brand}: a webhook endpoint is paused"), before)
 }
 
 /// Subject and text about terms.

@@ -21,6 +21,7 @@ pub mod export;
 pub mod fees;
 pub mod goaffpro;
 pub mod groups;
+pub mod hooks;
 pub mod hosts;
 pub mod jobs;
 pub mod kept;
@@ -218,6 +219,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("deals", deals::STATEMENTS),
         ("export", export::STATEMENTS),
         ("fees", fees::STATEMENTS),
+        ("hooks", hooks::STATEMENTS),
         ("hosts", hosts::STATEMENTS),
         ("goaffpro", goaffpro::STATEMENTS),
         ("groups", groups::STATEMENTS),

@@ -37,6 +37,7 @@ struct Brand {
     line: String,
     claim: String,
     fee: String,
+    endpoint: String,
     owner: Member,
     manager: Member,
     viewer: Member,
@@ -74,6 +75,8 @@ impl Brand {
         )
         .await);
         super::goaffpro::affiliate(product, &id(&made["brand"]), &goaffpro, 7, word);
+        let hook = json!({ "url": format!("https://hooks.{word}.example/"), "description": word });
+        let endpoint = id(&post("/v1/webhook-endpoints", hook).await["endpoint"]);
         let creator = json!({ "name": format!("{word} Anna"), "handle": format!("{word}-anna"),
             "email": format!("{word}-anna@creator.example"), "niche": word, "tags": [word] });
         let creator = id(&post("/v1/creators", creator).await);
@@ -149,6 +152,7 @@ impl Brand {
             line: id(&payout["lines"][0]),
             claim: id(&claim),
             fee: id(&planned),
+            endpoint,
             store,
             goaffpro,
             creator,
@@ -187,6 +191,7 @@ impl Brand {
             r if r.starts_with("/v1/codes/") => &self.code,
             r if r.starts_with("/v1/orders/") => &self.order,
             r if r.starts_with("/v1/claims/") => &self.claim,
+            r if r.starts_with("/v1/webhook-endpoints/") => &self.endpoint,
             _ => &self.deal,
         };
         let body = match (method, route) {
@@ -230,6 +235,8 @@ impl Brand {
             (_, "/v1/members/{id}") => Some(json!({ "role": "owner" })),
             (_, "/v1/members") => Some(json!({ "email": "e@evil.example", "role": "owner" })),
             (_, "/v1/keys") => Some(json!({ "name": "k", "scopes": ["read"] })),
+            (_, "/v1/webhook-endpoints") => Some(json!({ "url": "https://evil.example/" })),
+            (_, "/v1/webhook-endpoints/{id}") => Some(json!({ "url": "https://evil.example/" })),
             (_, "/v1/brand") => Some(json!({ "hold_days": 0 })),
             (_, "/v1/creators") => Some(json!({ "name": "x", "handle": "x" })),
             (_, "/v1/campaigns") => Some(json!({ "name": "x" })),
@@ -263,7 +270,11 @@ impl Brand {
             _ => Some(json!({})),
         };
         let path = route.replace("{id}", of).replace("{line_id}", &self.line);
-        let path = path.replace("{fee_id}", &self.fee).replace("{external_id}", CANARY);
+        let first = self.id.replace("brand_", "evt_") + "_1";
+        let path = path
+            .replace("{delivery_id}", &first)
+            .replace("{fee_id}", &self.fee)
+            .replace("{external_id}", CANARY);
         (path.replace("{affiliate_id}", "7"), body)
     }
 }

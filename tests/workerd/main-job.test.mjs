@@ -849,6 +849,7 @@ describe('the books', () => {
       ['send_payouts', true],
       ['tiers', true],
       ['verify_domains', true],
+      ['webhooks', true],
       ['watch_codes', true],
     ]);
     assert.equal(status.unsealed_age_seconds, null);

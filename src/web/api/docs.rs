@@ -37,9 +37,9 @@ pub fn generate() -> String {
     use super::{
         affiliates, approvals, audit, brand, bulk, by_hand, claims, code_import, code_switch,
         codes, commission, completeness, connecting, conversions, creators, custom, deals, domains,
-        export, fees, goaffpro, groups, keys, links, mails, me, members, money, offers, operate,
-        orders, passkeys, payment, payouts, personal, privacy, provider, quarantine, sign_in,
-        simulations, snippet, statements, stores, terms, tiers,
+        export, fees, goaffpro, groups, hooks, keys, links, mails, me, members, money, offers,
+        operate, orders, passkeys, payment, payouts, personal, privacy, provider, quarantine,
+        sign_in, simulations, snippet, statements, stores, terms, tiers,
     };
 
     #[derive(OpenApi)]
@@ -71,6 +71,15 @@ pub fn generate() -> String {
             stores::update,
             connecting::check,
             connecting::authorize,
+            hooks::list,
+            hooks::create,
+            hooks::show,
+            hooks::update,
+            hooks::remove,
+            hooks::rotate,
+            hooks::test,
+            hooks::deliveries,
+            hooks::resend,
             quarantine::list,
             quarantine::replay,
             completeness::begin,
