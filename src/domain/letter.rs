@@ -165,16 +165,8 @@ impl Letter<'_> {
                     vec![unless_expected(days)],
                 )
             }
-            Self::ClaimDecided { brand, order, granted } => {
-                let (subject, before) = decided(&plain(brand), &plain(order), granted);
-                (subject, before, "", "", "", Vec::new())
-            }
-            Self::TermsNews { brand, granted } => {
-                let (subject, before) = terms_news(&plain(brand), granted);
-                (subject, before, "", "", "", Vec::new())
-            }
-            Self::WebhookPaused { brand, host, gone } => {
-                let (subject, before) = webhook_paused(&plain(brand), &plain(host), gone);
+            Self::ClaimDecided { .. } | Self::TermsNews { .. } | Self::WebhookPaused { .. } => {
+                let (subject, before) = self.news()?;
                 (subject, before, "", "", "", Vec::new())
             }
             Self::Notice { what } => (
@@ -195,6 +187,20 @@ impl Letter<'_> {
         let html = Html { subject: &subject, before, label, link, code, after }.render().ok()?;
         let text = Text { before, label, link, code, after }.render().ok()?;
         Some(Written { text, html, subject })
+    }
+
+    /// Subject and text of a letter that is nothing else.
+    fn news(&self) -> Option<(String, Vec<String>)> {
+        Some(match *self {
+            Self::ClaimDecided { brand, order, granted } => {
+                decided(&plain(brand), &plain(order), granted)
+            }
+            Self::TermsNews { brand, granted } => terms_news(&plain(brand), granted),
+            Self::WebhookPaused { brand, host, gone } => {
+                webhook_paused(&plain(brand), &plain(host), gone)
+            }
+            _ => return None,
+        })
     }
 }
 

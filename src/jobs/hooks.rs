@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
 
 use crate::app::{App, Pending, WebRequest};
@@ -32,9 +33,10 @@ use crate::web::normal_host;
 const MOST_ENDPOINTS: u32 = 20;
 /// so many at once: a worker waits for six answers at a time at most.
 const LANES: usize = 5;
-/// It sends each endpoint what it claims at once, so often.
+/// It claims so many deliveries at once, so often in all: a worker makes a thousand requests at most, those
+/// to D1 too.
 const CLAIMED_AT_ONCE: u32 = 20;
-const MOST_CLAIMS: u32 = 5;
+const MOST_CLAIMS: u32 = 40;
 /// It begins nothing later than this.
 const LONGEST_RUN_MS: Millis = 40_000;
 /// Nobody else works at an endpoint, and tries what was claimed there, for so long: longer than a run and
@@ -79,12 +81,12 @@ pub fn send_noted(app: App, told: Vec<BrandId>) -> Pending<'static, ()> {
 
 /// Works at these endpoints, a few side by side.
 async fn send_to(app: &App, due: Vec<DueRow>) -> Result<i64, DbError> {
-    let begun_ms = app.now_ms();
+    let run = Run { begun_ms: app.now_ms(), claims: AtomicU32::new(MOST_CLAIMS) };
     let (waiting, outcome) = (Mutex::new(VecDeque::from(due)), Mutex::new(Ok(0)));
     let next = || waiting.lock().ok().and_then(|mut waiting| waiting.pop_front());
     let lane = || async {
         while let Some(due) = next() {
-            let told = at_endpoint(app, &due, begun_ms).await;
+            let told = at_endpoint(app, &due, &run).await;
             if let Ok(mut outcome) = outcome.lock() {
                 match told {
                     Ok(sent) => *outcome = outcome.clone().map(|all| all + sent),
@@ -103,6 +105,25 @@ async fn send_to(app: &App, due: Vec<DueRow>) -> Result<i64, DbError> {
     outcome.into_inner().unwrap_or(Ok(0))
 }
 
+/// What a run may still do.
+struct Run {
+    begun_ms: Millis,
+    claims: AtomicU32,
+}
+
+impl Run {
+    fn is_late(&self, app: &App) -> bool {
+        app.now_ms() - self.begun_ms >= LONGEST_RUN_MS
+    }
+
+    /// Whether it may claim once more.
+    fn may_claim(&self, app: &App) -> bool {
+        let one_less = |left: u32| left.checked_sub(1);
+        !self.is_late(app)
+            && self.claims.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
+    }
+}
+
 /// An endpoint that is ours for a while.
 struct Work<'a> {
     app: &'a App,
@@ -114,11 +135,11 @@ struct Work<'a> {
 }
 
 /// Sends an endpoint what is due there, until something doesn't arrive.
-async fn at_endpoint(app: &App, due: &DueRow, begun_ms: Millis) -> Result<i64, DbError> {
-    let now_ms = app.now_ms();
-    if now_ms - begun_ms >= LONGEST_RUN_MS {
+async fn at_endpoint(app: &App, due: &DueRow, run: &Run) -> Result<i64, DbError> {
+    if !run.may_claim(app) {
         return Ok(0);
     }
+    let now_ms = app.now_ms();
     let taken = rows::take(app.db(), due, now_ms, now_ms + LEASE_MS).await?;
     let Some(taken) = taken else { return Ok(0) };
     let (mut failures, mut failing_since_ms) = (taken.failures, taken.failing_since_ms);
@@ -130,12 +151,12 @@ async fn at_endpoint(app: &App, due: &DueRow, begun_ms: Millis) -> Result<i64, D
         url: taken.url,
     };
     let mut arrived = 0;
-    for _ in 0..MOST_CLAIMS {
+    loop {
         let now_ms = app.now_ms();
         let claim = (now_ms, now_ms + LEASE_MS);
         let claimed = rows::claim(app.db(), due, claim, CLAIMED_AT_ONCE).await?;
         let all = claimed.len() == CLAIMED_AT_ONCE as usize;
-        let pass = work.pass(claimed, begun_ms).await;
+        let pass = work.pass(claimed, run).await;
         arrived += pass.arrived;
         if pass.arrived > 0 {
             (failures, failing_since_ms) = (0, None);
@@ -157,7 +178,7 @@ async fn at_endpoint(app: &App, due: &DueRow, begun_ms: Millis) -> Result<i64, D
                 rest_until_ms: now_ms + rest_ms(failures.saturating_add(1)),
             };
         }
-        let goes_on = all && pass.failed.is_none() && now_ms - begun_ms < LONGEST_RUN_MS;
+        let goes_on = all && pass.failed.is_none() && run.may_claim(app);
         if goes_on {
             // Ours still: the lease is prolonged with what came of it.
             standing.rest_until_ms = now_ms + LEASE_MS;
@@ -168,10 +189,9 @@ async fn at_endpoint(app: &App, due: &DueRow, begun_ms: Millis) -> Result<i64, D
         }
         app.db().run(batch).await?;
         if !goes_on {
-            break;
+            return Ok(arrived);
         }
     }
-    Ok(arrived)
 }
 
 /// What came of a few tries, one after the other.
@@ -185,12 +205,11 @@ struct Pass {
 
 impl Work<'_> {
     /// Sends what was claimed, in order, until something fails; what wasn't tried waits on as before.
-    async fn pass(&self, mut claimed: Vec<ClaimedRow>, begun_ms: Millis) -> Pass {
+    async fn pass(&self, mut claimed: Vec<ClaimedRow>, run: &Run) -> Pass {
         claimed.sort_by_key(|row| row.sequence);
         let mut pass = Pass::default();
         for row in claimed {
-            let late = self.app.now_ms() - begun_ms >= LONGEST_RUN_MS;
-            if pass.failed.is_some() || late {
+            if pass.failed.is_some() || run.is_late(self.app) {
                 pass.settled.push(untried(&row, self.app.now_ms()));
                 continue;
             }

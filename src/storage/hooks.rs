@@ -43,14 +43,14 @@ INSERT INTO webhook_deliveries (brand_id, endpoint_id, sequence)
 SELECT id, ?2, webhook_sequence FROM brands WHERE id = ?1";
 
     LAST = "
-SELECT d.sequence, e.type, d.state, d.tries, d.status, d.error, d.due_at_ms, d.created_at_ms,
+SELECT d.sequence, e.type AS kind, d.state, d.tries, d.status, d.error, d.due_at_ms, d.created_at_ms,
   d.last_tried_at_ms, d.delivered_at_ms
 FROM webhook_deliveries d JOIN webhook_events e ON e.brand_id = d.brand_id AND e.sequence = d.sequence
 WHERE d.brand_id = ?1 AND d.endpoint_id = ?2 AND d.sequence < ?3
 ORDER BY d.sequence DESC LIMIT ?4";
 
     ONE = "
-SELECT d.sequence, e.type, d.state, d.tries, d.status, d.error, d.due_at_ms, d.created_at_ms,
+SELECT d.sequence, e.type AS kind, d.state, d.tries, d.status, d.error, d.due_at_ms, d.created_at_ms,
   d.last_tried_at_ms, d.delivered_at_ms
 FROM webhook_deliveries d JOIN webhook_events e ON e.brand_id = d.brand_id AND e.sequence = d.sequence
 WHERE d.brand_id = ?1 AND d.endpoint_id = ?2 AND d.sequence = ?3";
@@ -160,7 +160,7 @@ row! {
         /// The event's number in the brand.
         pub sequence: i64,
         /// What it tells.
-        pub r#type: String,
+        pub kind: String,
         /// How it stands.
         pub state: DeliveryState,
         /// How often it was tried.

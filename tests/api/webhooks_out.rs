@@ -9,7 +9,7 @@ use tributary::partners::signed::{Headers, verify};
 
 use crate::support::shop::{coded, order};
 use crate::support::sqlite::{Fault, Sqlite};
-use crate::support::{Answer, Product, Programme};
+use crate::support::{Answer, Product, Programme, SECRET};
 
 /// Commands that are tried here.
 pub const HOOK_COMMANDS: [&str; 6] = [
@@ -127,7 +127,7 @@ fn deployed() -> Product {
 /// An order with the programme's code, and what became of it later.
 async fn deliver(product: &Product, p: &Programme, body: &Value) {
     let bytes = body.to_string().into_bytes();
-    assert_eq!(product.deliver(&p.store, &p.secret, &bytes).await, 200);
+    assert_eq!(product.deliver(&p.store, SECRET, &bytes).await, 200);
 }
 
 #[tokio::test]
@@ -339,11 +339,11 @@ async fn one_that_fails_holds_no_other_and_a_worker_that_dies_repeats_the_same_i
     assert!(log(&product, &p, &good).await.iter().all(|d| d["state"] == "delivered"));
 
     // The batch that would say what became of it never comes: it is told again when the claim is over.
-    let path = format!("/v1/webhook-endpoints/{good}/test");
-    product.call("POST", &path, None, &p.key).await.expect(201);
-    product.db.fail_after(4, Fault::Unavailable);
+    // (What is due, the endpoint, its host, the claim: then that batch.)
+    deliver(&product, &p, &order(9)).await;
+    product.db.fail_call(4, Fault::Before);
     let _ = jobs::hooks::send_due(&product.app).await;
-    product.db.heal();
+    product.db.fail_no_call();
     let first = receiver.take();
     run(&product).await;
     assert!(
@@ -392,7 +392,7 @@ async fn addresses_of_ours_and_of_private_networks_are_refused_and_looked_at_aga
     product
         .db
         .execute(
-            "INSERT INTO hosts (host, brand_id, state, created_at_ms) VALUES ('go.casa.example', 'x', 'active', 0)",
+            "INSERT INTO hosts (host, brand_id, state, created_at_ms) SELECT 'go.casa.example', id, 'active', 0 FROM brands",
         )
         .unwrap();
     let before = product.db.checksum();

@@ -150,7 +150,7 @@ fn delivery_view(brand: BrandId, row: DeliveryRow) -> DeliveryView {
     DeliveryView {
         id: event_id(brand, row.sequence),
         sequence: row.sequence,
-        event: row.r#type,
+        event: row.kind,
         state: match row.state {
             DeliveryState::Waiting => "waiting",
             DeliveryState::Delivered => "delivered",
