@@ -140,7 +140,7 @@ pub struct WebRequest<'a> {
     pub headers: Vec<(&'static str, String)>,
     /// The body, if there is one.
     pub body: Option<&'a str>,
-    /// How many bytes the answer may have.
+    /// How many bytes the answer may have; 0: its body isn't looked at, and it has 15 seconds.
     pub limit: usize,
 }
 
@@ -388,6 +388,7 @@ pub struct App {
 struct Left {
     mails: Vec<MailName>,
     stores: Vec<(BrandId, StoreId)>,
+    hooks: Vec<BrandId>,
 }
 
 /// What names a mail: whose it is (nobody's but the recipient's, without a brand) and its id.
@@ -433,6 +434,21 @@ impl App {
         if !left.stores.contains(&(brand, store)) {
             left.stores.push((brand, store));
         }
+    }
+
+    /// Notes that something of a brand may have changed that it has told, so that this begins after the
+    /// answer.
+    pub fn note_hooks(&self, brand: BrandId) {
+        let mut left = self.left();
+        if !left.hooks.contains(&brand) {
+            left.hooks.push(brand);
+        }
+    }
+
+    /// The brands that were noted since it was last asked.
+    #[must_use]
+    pub fn noted_hooks(&self) -> Vec<BrandId> {
+        std::mem::take(&mut self.left().hooks)
     }
 
     /// The mails that were noted since it was last asked.

@@ -47,4 +47,5 @@ mod api {
     mod terms;
     mod tiers;
     mod trail;
+    mod webhooks_out;
 }

@@ -206,6 +206,8 @@ kinds! {
     Cost, CostId, "cost";
     /// A field of creators of the brand's own.
     Field, FieldId, "field";
+    /// Where a brand has events told.
+    Endpoint, EndpointId, "endpoint";
 }
 
 #[cfg(test)]

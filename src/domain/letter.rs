@@ -64,6 +64,15 @@ pub enum Letter<'a> {
         /// What is in the way, in words.
         problem: &'a str,
     },
+    /// A webhook endpoint is sent nothing any more.
+    WebhookPaused {
+        /// The brand's name.
+        brand: &'a str,
+        /// Where it is.
+        host: &'a str,
+        /// It answered that nothing is wanted there any more.
+        gone: bool,
+    },
     /// Something about the account's safety.
     Notice {
         /// "A passkey was added to your account."
@@ -155,6 +164,7 @@ impl Letter<'_> {
             Self::ClaimDecided { .. } => "claim_decided",
             Self::TermsNews { .. } => "terms_news",
             Self::StoreLost { .. } => "store_lost",
+            Self::WebhookPaused { .. } => "webhook_paused",
             Self::Notice { .. } => "notice",
         }
     }
@@ -212,6 +222,9 @@ impl Letter<'_> {
             Self::StoreLost { brand, shop, problem } => {
                 only_told(lost(&plain(brand), &plain(shop), &plain(problem)))
             }
+            Self::WebhookPaused { brand, host, gone } => {
+                only_told(webhook_paused(&plain(brand), &plain(host), gone))
+            }
             Self::Notice { what } => (
                 "A change to your Tributary account".to_owned(),
                 vec![plain(what)],
@@ -263,6 +276,22 @@ fn unless_expected(days: u32) -> String {
         "The invitation holds for {days} days. If you did not expect it, do nothing: nobody is \
          told that you read this."
     )
+}
+
+/// Subject and text about an endpoint.
+fn webhook_paused(brand: &str, host: &str, gone: bool) -> (String, Vec<String>) {
+    let why = if gone {
+        "It answered that nothing is wanted there any more (410)."
+    } else {
+        "Nothing that was sent there arrived for three days."
+    };
+    let before = vec![
+        format!("The webhook endpoint of {brand} at {host} is paused. {why}"),
+        "What waits for it is kept for 30 days and sent when you resume it. What happens until then \
+         isn't told to it."
+            .to_owned(),
+    ];
+    (format!("{brand}: a webhook endpoint is paused"), before)
 }
 
 /// Subject and text about terms.

@@ -24,6 +24,7 @@ pub mod export;
 pub mod fees;
 pub mod goaffpro;
 pub mod groups;
+pub mod hooks;
 pub mod hosts;
 pub mod jobs;
 pub mod kept;
@@ -229,6 +230,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("deals", deals::STATEMENTS),
         ("export", export::STATEMENTS),
         ("fees", fees::STATEMENTS),
+        ("hooks", hooks::STATEMENTS),
         ("hosts", hosts::STATEMENTS),
         ("goaffpro", goaffpro::STATEMENTS),
         ("groups", groups::STATEMENTS),

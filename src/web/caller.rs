@@ -418,6 +418,7 @@ impl<S> Caller<S> {
         after: Option<String>,
     ) -> Statement {
         let by = By { actor: self.actor, request_id: &self.request_id };
+        app.note_hooks(self.brand);
         note(app, self.brand, &by, action, &subject.to_string(), before, after)
     }
 

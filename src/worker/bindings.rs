@@ -56,6 +56,7 @@ export function enqueue(env, message) {
   return told(() => env.OVERFLOW.send(message));
 }
 async function text(response, most) {
+  if (!most) { await response.body?.cancel(); return ''; }
   const decoder = new TextDecoder();
   let [told, size] = ['', 0];
   for await (const chunk of response.body ?? []) {

@@ -44,6 +44,7 @@ struct Brand {
     follow_up: String,
     cost: String,
     field: String,
+    endpoint: String,
     owner: Member,
     manager: Member,
     viewer: Member,
@@ -81,6 +82,8 @@ impl Brand {
         )
         .await);
         super::goaffpro::affiliate(product, &id(&made["brand"]), &goaffpro, 7, word);
+        let hook = json!({ "url": format!("https://hooks.{word}.example/"), "description": word });
+        let endpoint = id(&post("/v1/webhook-endpoints", hook).await["endpoint"]);
         let creator = json!({ "name": format!("{word} Anna"), "handle": format!("{word}-anna"),
             "email": format!("{word}-anna@creator.example"), "niche": word, "tags": [word] });
         let creator = id(&post("/v1/creators", creator).await);
@@ -174,6 +177,7 @@ impl Brand {
             follow_up: id(&follow_up),
             cost,
             field: id(&field),
+            endpoint,
             store,
             goaffpro,
             creator,
@@ -218,6 +222,7 @@ impl Brand {
             r if r.starts_with("/v1/message-templates/") => &self.template,
             r if r.starts_with("/v1/sequences/") => &self.sequence,
             r if r.starts_with("/v1/posts/") || r.starts_with("/v1/me/posts/") => &self.post,
+            r if r.starts_with("/v1/webhook-endpoints/") => &self.endpoint,
             _ => &self.deal,
         };
         let mut body = match (method, route) {
@@ -295,6 +300,8 @@ impl Brand {
             (_, "/v1/members/{id}") => Some(json!({ "role": "owner" })),
             (_, "/v1/members") => Some(json!({ "email": "e@evil.example", "role": "owner" })),
             (_, "/v1/keys") => Some(json!({ "name": "k", "scopes": ["read"] })),
+            (_, "/v1/webhook-endpoints") => Some(json!({ "url": "https://evil.example/" })),
+            (_, "/v1/webhook-endpoints/{id}") => Some(json!({ "url": "https://evil.example/" })),
             (_, "/v1/brand") => Some(json!({ "hold_days": 0 })),
             (_, "/v1/creators") => Some(json!({ "name": "x", "handle": "x" })),
             (_, "/v1/campaigns") => Some(json!({ "name": "x" })),
@@ -342,9 +349,11 @@ impl Brand {
             });
         }
         let path = route.replace("{id}", of).replace("{line_id}", &self.line);
+        let first = self.id.replace("brand_", "evt_") + "_1";
         let path = path.replace("{fee_id}", &self.fee).replace("{external_id}", CANARY);
         let path = path.replace("{note_id}", &self.note).replace("{cost_id}", &self.cost);
         let path = path.replace("{follow_up_id}", &self.follow_up);
+        let path = path.replace("{delivery_id}", &first);
         (path.replace("{affiliate_id}", "7"), body)
     }
 }

@@ -12,6 +12,9 @@ import { nextId, order } from './support/shopify.mjs';
 const TABLES = [
   ...[
     'brands',
+    'webhook_endpoints',
+    'webhook_events',
+    'webhook_deliveries',
     'attribution_rules',
     'hosts',
     'host_removals',

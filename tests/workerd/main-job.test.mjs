@@ -850,6 +850,7 @@ describe('the books', () => {
       ['send_payouts', true],
       ['tiers', true],
       ['verify_domains', true],
+      ['webhooks', true],
       ['watch_codes', true],
       ['watch_collections', true],
     ]);

@@ -37,10 +37,11 @@ pub fn generate() -> String {
     use super::{
         affiliates, approvals, audit, board, brand, bulk, by_hand, campaigns, claims, code_import,
         code_switch, codes, collections, commission, completeness, connecting, conversions, costs,
-        creators, custom, deals, domains, export, fees, goaffpro, groups, keys, links, mails, me,
-        media, members, merging, messages, money, notes, offers, operate, orders, passkeys,
-        payment, payouts, personal, post_import, posts, privacy, provider, quarantine, sequences,
-        sign_in, simulations, snippet, statements, stores, templates, terms, tiers, timeline,
+        creators, custom, deals, domains, export, fees, goaffpro, groups, hooks, keys, links,
+        mails, me, media, members, merging, messages, money, notes, offers, operate, orders,
+        passkeys, payment, payouts, personal, post_import, posts, privacy, provider, quarantine,
+        sequences, sign_in, simulations, snippet, statements, stores, templates, terms, tiers,
+        timeline,
     };
 
     #[derive(OpenApi)]
@@ -72,6 +73,15 @@ pub fn generate() -> String {
             stores::update,
             connecting::check,
             connecting::authorize,
+            hooks::list,
+            hooks::create,
+            hooks::show,
+            hooks::update,
+            hooks::remove,
+            hooks::rotate,
+            hooks::test,
+            hooks::deliveries,
+            hooks::resend,
             quarantine::list,
             quarantine::replay,
             completeness::begin,

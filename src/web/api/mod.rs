@@ -29,6 +29,7 @@ pub mod export;
 pub mod fees;
 pub mod goaffpro;
 pub mod groups;
+pub mod hooks;
 pub mod import;
 pub mod keys;
 pub mod links;
@@ -112,6 +113,14 @@ routes! {
     }
     "/v1/deals/{id}/affiliate" => { get: affiliates::requests, post: affiliates::request }
     "/webhooks/goaffpro/{id}" => { post: goaffpro::hint }
+    "/v1/webhook-endpoints" => { get: hooks::list, post: hooks::create }
+    "/v1/webhook-endpoints/{id}" => {
+        get: hooks::show, patch: hooks::update, delete: hooks::remove
+    }
+    "/v1/webhook-endpoints/{id}/secret" => { post: hooks::rotate }
+    "/v1/webhook-endpoints/{id}/test" => { post: hooks::test }
+    "/v1/webhook-endpoints/{id}/deliveries" => { get: hooks::deliveries }
+    "/v1/webhook-endpoints/{id}/deliveries/{delivery_id}/resend" => { post: hooks::resend }
     "/v1/creators" => { get: creators::list, post: creators::create }
     "/v1/creators/duplicates" => { get: merging::duplicates }
     "/v1/creators/{id}" => { get: creators::show, patch: creators::update }
