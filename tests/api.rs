@@ -16,6 +16,7 @@ mod api {
     mod bad_input;
     mod code_import;
     mod codes;
+    mod collections;
     mod connecting;
     mod connecting_edges;
     mod conversions;
@@ -36,6 +37,7 @@ mod api {
     mod pages;
     mod payments;
     mod payouts;
+    mod posts;
     mod privacy;
     mod proofs;
     mod sign_in;

@@ -150,6 +150,8 @@ kinds! {
     Code, CodeId, "code";
     /// A discount rule that codes are made from.
     Group, GroupId, "group";
+    /// A collection of a shop that terms name.
+    Collection, CollectionId, "collection";
     /// An order of a store.
     Order, OrderId, "order";
     /// A brand's API key.
@@ -186,6 +188,8 @@ kinds! {
     Mail, MailId, "mail";
     /// A creator's claim that an order is hers.
     Claim, ClaimId, "claim";
+    /// What a creator published.
+    Post, PostId, "post";
     /// What people wrote about a deal.
     Note, NoteId, "note";
     /// What is to be done about a deal.

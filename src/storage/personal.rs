@@ -144,6 +144,20 @@ SELECT id AS key, json_object('id', id, 'order_number', order_name, 'order_id', 
   'decision_note', decision_note) AS record
 FROM claims WHERE brand_id = ?1 AND creator_id = ?2 AND id > ?3 ORDER BY id LIMIT ?4";
 
+    POSTS = "
+SELECT p.id AS key, json_object('id', p.id, 'deal_id', p.deal_id, 'platform', p.platform, 'url', p.url,
+  'published_at', strftime('%FT%TZ', p.published_at_ms / 1000, 'unixepoch'), 'reported_by', p.reported_by,
+  'measured_at', strftime('%FT%TZ', p.measured_at_ms / 1000, 'unixepoch'), 'impressions', p.impressions,
+  'views', p.views, 'likes', p.likes, 'comments', p.comments, 'shares', p.shares,
+  'removed_at', strftime('%FT%TZ', p.removed_at_ms / 1000, 'unixepoch')) AS record
+FROM deals d JOIN posts p INDEXED BY posts_by_deal ON p.brand_id = d.brand_id AND p.deal_id = d.id
+WHERE d.brand_id = ?1 AND d.creator_id = ?2 AND p.id > ?3 ORDER BY p.id LIMIT ?4";
+
+    /// What is counted stays, where it was doesn't tell any more.
+    CLEAR_POSTS = "
+UPDATE posts SET url = '', url_key = id
+WHERE brand_id = ?1 AND deal_id IN (SELECT id FROM deals WHERE brand_id = ?1 AND creator_id = ?2)";
+
     FEES = "
 SELECT f.id AS key, json_object('id', f.id, 'deal_id', f.deal_id, 'currency', f.currency,
   'amount_minor', f.amount_minor, 'note', f.note, 'state', f.state, 'stage', f.stage,
@@ -289,6 +303,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("claim", CLAIMS),
     ("payment_sending", SENDINGS),
     ("fee", FEES),
+    ("post", POSTS),
     ("mail", MAILS),
     ("affiliate", AFFILIATES),
     ("affiliate_request", AFFILIATE_REQUESTS),
@@ -387,6 +402,7 @@ pub fn erase(brand: BrandId, creator: CreatorId, now_ms: Millis) -> Vec<Statemen
         bind!(CLOSE_DEALS, brand, creator, now_ms),
         bind!(CANCEL_FEES, brand, creator, now_ms),
         bind!(CLEAR_OFFERS, brand, creator),
+        bind!(CLEAR_POSTS, brand, creator),
         bind!(DROP_TOKENS, brand, creator),
         bind!(DROP_INVITATIONS, brand, creator),
         bind!(DROP_DETAILS, brand, creator),

@@ -36,6 +36,7 @@ struct Brand {
     payout: String,
     line: String,
     claim: String,
+    post: String,
     fee: String,
     note: String,
     follow_up: String,
@@ -138,6 +139,9 @@ impl Brand {
         put.expect(200);
         let claim = Some(json!({ "order_number": format!("{word}-code"), "note": word }));
         let claim = product.call("POST", "/v1/me/claims", claim, &access).await.expect(201);
+        let published = json!({ "platform": "blog", "url": format!("https://{word}.example/p"),
+            "published_at": "2026-10-01T00:00:00Z" });
+        let published = post(&format!("/v1/deals/{token_deal}/posts"), published).await;
         let fee = json!({ "amount": { "amount": "5.00", "currency": "USD" }, "note": word });
         let pay = async |path: &str, body: Value| {
             crate::api::payouts::pay(product, &key, path, path, body).await.expect(201)
@@ -158,6 +162,7 @@ impl Brand {
             payout: id(&payout),
             line: id(&payout["lines"][0]),
             claim: id(&claim),
+            post: id(&published),
             fee: id(&planned),
             note: id(&note),
             follow_up: id(&follow_up),
@@ -202,9 +207,10 @@ impl Brand {
             r if r.starts_with("/v1/codes/") => &self.code,
             r if r.starts_with("/v1/orders/") => &self.order,
             r if r.starts_with("/v1/claims/") => &self.claim,
+            r if r.starts_with("/v1/posts/") || r.starts_with("/v1/me/posts/") => &self.post,
             _ => &self.deal,
         };
-        let body = match (method, route) {
+        let mut body = match (method, route) {
             ("get" | "delete", _) => None,
             (_, "/v1/deals") => {
                 Some(json!({ "creator_id": self.creator, "campaign_id": self.campaign }))
@@ -258,6 +264,9 @@ impl Brand {
             (_, "/v1/stores/{id}/affiliates/{affiliate_id}/assignment") => {
                 Some(json!({ "deal_id": self.deal }))
             }
+            (_, "/v1/stores/{id}/comparison/{external_id}") => {
+                Some(json!({ "another_order": true }))
+            }
             (_, "/v1/deals/{id}/affiliate") => Some(json!({ "store_id": self.goaffpro })),
             (_, "/v1/members/{id}") => Some(json!({ "role": "owner" })),
             (_, "/v1/members") => Some(json!({ "email": "e@evil.example", "role": "owner" })),
@@ -281,6 +290,14 @@ impl Brand {
             (_, "/v1/orders/{id}/move") => Some(json!({ "deal_id": null, "reason": CANARY })),
             (_, "/v1/orders/{id}/disputes") => Some(json!({ "state": "lost" })),
             (_, "/v1/claims/{id}/decision") => Some(json!({ "outcome": "granted" })),
+            (_, "/v1/deals/{id}/posts" | "/v1/me/posts") => Some(json!({ "platform": "blog",
+                "url": "https://evil.example/p", "published_at": "2026-10-01T00:00:00Z" })),
+            (_, "/v1/posts/{id}") => Some(json!({ "state": "removed" })),
+            (_, "/v1/posts/{id}/metrics" | "/v1/me/posts/{id}/metrics") => {
+                Some(json!({ "likes": 1 }))
+            }
+            (_, "/v1/media-formulas") => Some(json!({ "default": { "measure": "views",
+                "cpm": { "amount": "1.00", "currency": "USD" } } })),
             (_, "/v1/me/claims") => Some(json!({ "order_number": "x" })),
             (_, "/v1/payouts") => Some(json!({ "currency": "USD" })),
             (_, "/v1/payouts/{id}/lines/{line_id}/settlement") => {
@@ -294,6 +311,12 @@ impl Brand {
             }
             _ => Some(json!({})),
         };
+        if route == "/v1/me/posts" && method == "post" {
+            body = body.map(|mut body| {
+                body["deal_id"] = json!(self.deal);
+                body
+            });
+        }
         let path = route.replace("{id}", of).replace("{line_id}", &self.line);
         let path = path.replace("{fee_id}", &self.fee).replace("{external_id}", CANARY);
         let path = path.replace("{note_id}", &self.note).replace("{cost_id}", &self.cost);

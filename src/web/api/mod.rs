@@ -12,6 +12,7 @@ pub mod claims;
 pub mod code_import;
 pub mod code_switch;
 pub mod codes;
+pub mod collections;
 pub mod commission;
 pub mod completeness;
 pub mod connecting;
@@ -28,10 +29,12 @@ pub mod export;
 pub mod fees;
 pub mod goaffpro;
 pub mod groups;
+pub mod import;
 pub mod keys;
 pub mod links;
 pub mod mails;
 pub mod me;
+pub mod media;
 pub mod members;
 pub mod merging;
 pub mod money;
@@ -43,6 +46,8 @@ pub mod passkeys;
 pub mod payment;
 pub mod payouts;
 pub mod personal;
+pub mod post_import;
+pub mod posts;
 pub mod privacy;
 pub mod provider;
 pub mod quarantine;
@@ -82,6 +87,7 @@ routes! {
     "/v1/stores/{id}" => { get: stores::show, patch: stores::update }
     "/v1/stores/{id}/connection" => { post: connecting::check }
     "/v1/stores/{id}/authorization" => { post: connecting::authorize }
+    "/v1/stores/{id}/collections" => { get: collections::list }
     "/v1/quarantine" => { get: quarantine::list }
     "/v1/quarantine/{id}/replay" => { post: quarantine::replay }
     "/v1/stores/{id}/backfill" => { get: completeness::show, post: completeness::begin }
@@ -96,6 +102,7 @@ routes! {
     "/v1/stores/{id}/snippet" => { get: snippet::show }
     "/v1/stores/{id}/goaffpro" => { get: goaffpro::show, patch: goaffpro::update }
     "/v1/stores/{id}/comparison" => { get: goaffpro::compare }
+    "/v1/stores/{id}/comparison/{external_id}" => { patch: goaffpro::say }
     "/v1/stores/{id}/affiliates" => { get: affiliates::list }
     "/v1/stores/{id}/affiliates/{affiliate_id}/assignment" => {
         post: affiliates::assign, delete: affiliates::unassign
@@ -157,6 +164,15 @@ routes! {
     "/v1/payouts/{id}/export" => { get: payment::export }
     "/v1/payouts/{id}/lines/{line_id}/settlement" => { post: payouts::settle }
     "/v1/deals/{id}/performance" => { get: money::performance }
+    "/v1/deals/{id}/posts" => { post: posts::create }
+    "/v1/posts" => { get: posts::list }
+    "/v1/posts/summary" => { get: media::summary }
+    "/v1/posts/import" => { post: post_import::import }
+    "/v1/posts/{id}" => { get: posts::show, patch: posts::update }
+    "/v1/posts/{id}/metrics" => { get: posts::history, post: posts::measure }
+    "/v1/media-formulas" => { get: media::list, post: media::create }
+    "/v1/me/posts" => { get: posts::list_mine, post: posts::create_mine }
+    "/v1/me/posts/{id}/metrics" => { post: posts::measure_mine }
     "/v1/links/{id}" => { get: links::show_link, patch: links::update_link }
     "/v1/orders" => { get: orders::list }
     "/v1/orders/{id}" => { get: orders::show }
