@@ -219,6 +219,9 @@ pub struct After {
 /// So many deals of a column are counted.
 pub const COUNTED: i64 = 1000;
 
+/// The cards of a page of a column, and how many deals are at the stage.
+pub type Column = (Vec<CardRow>, i64);
+
 /// Columns of a board: of each the cards after a place, at most `limit`, and how many deals are there.
 ///
 /// # Errors
@@ -230,7 +233,7 @@ pub fn columns<'a>(
     stages: &[String],
     (after, limit): (&After, i64),
     now_ms: Millis,
-) -> Pending<'a, Result<Vec<(Vec<CardRow>, i64)>, DbError>> {
+) -> Pending<'a, Result<Vec<Column>, DbError>> {
     let mut batch = Vec::new();
     for stage in stages {
         let (place, id) = (after.place, &after.id);

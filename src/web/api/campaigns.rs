@@ -222,9 +222,8 @@ body! {
 }
 
 impl StageChanges {
-    /// The stages after the change, and which text stands for which: from and to.
-    fn applied(&self, stages: &[String]) -> Result<(Vec<String>, String, String)> {
-        let mut checks = Checks::default();
+    /// Notes what is missing for this change, or has nothing to do with it.
+    fn look(&self, checks: &mut Checks) {
         let wants = match self.change {
             StageChange::Add => ["stage", "position"].as_slice(),
             StageChange::Rename => &["stage", "name"],
@@ -247,6 +246,12 @@ impl StageChanges {
                 _ => (),
             }
         }
+    }
+
+    /// The stages after the change, and which text stands for which: from and to.
+    fn applied(&self, stages: &[String]) -> Result<(Vec<String>, String, String)> {
+        let mut checks = Checks::default();
+        self.look(&mut checks);
         let is_one = |text: &str| stages.iter().any(|stage| stage == text);
         let stage = self.stage.clone().unwrap_or_default();
         let must_be = self.change != StageChange::Add && self.stage.is_some();
