@@ -66,28 +66,28 @@ SELECT id FROM creators WHERE brand_id = ?1 AND id > ?2 ORDER BY id LIMIT 1 OFFS
     /// them came before; at most 20 of each.
     DUPLICATES = "
 SELECT f.id, f.kind, f.platform, f.others FROM (
-  SELECT c.id, 'email' AS kind, NULL AS platform,
-    (SELECT json_group_array(m.id) FROM (SELECT o.id FROM creators o WHERE o.brand_id = ?1
-       AND o.email_hash = c.email_hash AND o.id > c.id ORDER BY o.id LIMIT 20) m) AS others
-  FROM (SELECT id, email_hash FROM creators WHERE brand_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3) c
-  WHERE c.email_hash IS NOT NULL AND NOT EXISTS (SELECT 1 FROM creators o WHERE o.brand_id = ?1
-    AND o.email_hash = c.email_hash AND o.id < c.id)
-  UNION ALL SELECT c.id, 'handle', NULL,
-    (SELECT json_group_array(m.id) FROM (SELECT o.id FROM creators o WHERE o.brand_id = ?1
-       AND o.handle_key = c.handle_key AND o.handle_key <> '' AND o.id > c.id ORDER BY o.id LIMIT 20) m)
-  FROM (SELECT id, handle_key FROM creators WHERE brand_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3) c
-  WHERE c.handle_key <> '' AND NOT EXISTS (SELECT 1 FROM creators o WHERE o.brand_id = ?1
-    AND o.handle_key = c.handle_key AND o.handle_key <> '' AND o.id < c.id)
-  UNION ALL SELECT c.id, 'handle', h.platform,
-    (SELECT json_group_array(m.creator_id) FROM (SELECT o.creator_id FROM creator_handles o
+  SELECT part.id, 'email' AS kind, NULL AS platform,
+    (SELECT json_group_array(h.id) FROM (SELECT o.id FROM creators o WHERE o.brand_id = ?1
+       AND o.email_hash = part.email_hash AND o.id > part.id ORDER BY o.id LIMIT 20) h) AS others
+  FROM (SELECT id, email_hash FROM creators WHERE brand_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3) part
+  WHERE part.email_hash IS NOT NULL AND NOT EXISTS (SELECT 1 FROM creators o WHERE o.brand_id = ?1
+    AND o.email_hash = part.email_hash AND o.id < part.id)
+  UNION ALL SELECT part.id, 'handle', NULL,
+    (SELECT json_group_array(h.id) FROM (SELECT o.id FROM creators o WHERE o.brand_id = ?1
+       AND o.handle_key = part.handle_key AND o.handle_key <> '' AND o.id > part.id ORDER BY o.id LIMIT 20) h)
+  FROM (SELECT id, handle_key FROM creators WHERE brand_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3) part
+  WHERE part.handle_key <> '' AND NOT EXISTS (SELECT 1 FROM creators o WHERE o.brand_id = ?1
+    AND o.handle_key = part.handle_key AND o.handle_key <> '' AND o.id < part.id)
+  UNION ALL SELECT part.id, 'handle', k.platform,
+    (SELECT json_group_array(h.creator_id) FROM (SELECT o.creator_id FROM creator_handles o
        INDEXED BY creator_handles_by_key WHERE o.brand_id = ?1
-       AND o.platform = h.platform AND o.handle_key = h.handle_key AND o.creator_id > c.id
-       ORDER BY o.creator_id LIMIT 20) m)
-  FROM (SELECT id FROM creators WHERE brand_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3) c
-  CROSS JOIN creator_handles h ON h.brand_id = ?1 AND h.creator_id = c.id
+       AND o.platform = k.platform AND o.handle_key = k.handle_key AND o.creator_id > part.id
+       ORDER BY o.creator_id LIMIT 20) h)
+  FROM (SELECT id FROM creators WHERE brand_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3) part
+  CROSS JOIN creator_handles k ON k.brand_id = ?1 AND k.creator_id = part.id
   WHERE NOT EXISTS (SELECT 1 FROM creator_handles o INDEXED BY creator_handles_by_key
-    WHERE o.brand_id = ?1 AND o.platform = h.platform
-    AND o.handle_key = h.handle_key AND o.creator_id < c.id)
+    WHERE o.brand_id = ?1 AND o.platform = k.platform
+    AND o.handle_key = k.handle_key AND o.creator_id < part.id)
 ) f WHERE f.others <> '[]' ORDER BY f.id, f.kind, f.platform LIMIT 4000";
 
     /// Who stays is named, all else goes; ?4 the revision that was read. One with books, or into one who
