@@ -161,7 +161,7 @@ const LONGEST_REST_MS: Millis = 600_000;
 /// and up to a quarter more by `random`, so that not everything comes at once.
 #[must_use]
 pub fn wait_ms(tries: u32, asked_ms: Millis, random: u8) -> Millis {
-    let waited = (FIRST_WAIT_MS << (2 * tries.saturating_sub(1)).min(20)).min(LONGEST_WAIT_MS);
+    let waited = (FIRST_WAIT_MS << (2 * tries.saturating_sub(1).min(10))).min(LONGEST_WAIT_MS);
     let waited = waited + waited * Millis::from(random) / 1024;
     waited.max(asked_ms.min(LONGEST_WAIT_MS))
 }

@@ -432,6 +432,7 @@ impl<S> Caller<S> {
         before: Option<String>,
         after: Option<String>,
     ) -> Statement {
+        app.note_hooks(self.brand);
         let (id, actor, request_id) = (app.new_id(), self.actor, self.request_id.as_str());
         let done = audit::Done { id, actor, action, subject, request_id, before, after };
         audit::note_if(condition, self.brand, &done, app.now_ms())
@@ -460,6 +461,7 @@ impl<S> Caller<S> {
         subjects: &[String],
         after: String,
     ) -> Statement {
+        app.note_hooks(self.brand);
         let (id, actor, request_id) = (app.new_id(), self.actor, self.request_id.as_str());
         let after = Some(after);
         let done = audit::Done { id, actor, action, subject: "", request_id, before: None, after };
@@ -477,6 +479,7 @@ impl<S> Caller<S> {
         before: Option<String>,
         after: Option<String>,
     ) -> [Statement; 2] {
+        app.note_hooks(self.brand);
         let (id, actor, request_id) = (app.new_id(), self.actor, self.request_id.as_str());
         let done = audit::Done { id, actor, action, subject, request_id, before, after };
         audit::note_of_creator(self.brand, done, creator, app.now_ms())
