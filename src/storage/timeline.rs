@@ -18,9 +18,9 @@ SELECT a.id, a.at_ms, a.actor_kind, a.actor_id, a.action, a.subject_id, coalesce
 FROM (SELECT ?2 AS id
     UNION ALL SELECT l.id FROM links l INDEXED BY links_by_deal WHERE l.brand_id = ?1 AND l.deal_id = ?2
     UNION ALL SELECT k.id FROM codes k INDEXED BY codes_by_deal WHERE k.brand_id = ?1 AND k.deal_id = ?2
-    UNION ALL SELECT f.id FROM fees f INDEXED BY fees_by_deal WHERE f.brand_id = ?1 AND f.deal_id = ?2) s
+    UNION ALL SELECT f.id FROM fees f INDEXED BY fees_by_deal WHERE f.brand_id = ?1 AND f.deal_id = ?2) part
 CROSS JOIN audit a ON a.brand_id = ?1 AND a.id IN (SELECT b.id FROM audit b INDEXED BY audit_by_subject
-    WHERE b.brand_id = ?1 AND b.subject_id = s.id AND b.id < ?3 AND b.action IN (SELECT value FROM json_each(?4))
+    WHERE b.brand_id = ?1 AND b.subject_id = part.id AND b.id < ?3 AND b.action IN (SELECT value FROM json_each(?4))
     ORDER BY b.id DESC LIMIT ?5)
 LEFT JOIN audit_personal p ON p.brand_id = ?1 AND p.audit_id = a.id
 ORDER BY a.id DESC LIMIT ?5";
