@@ -849,8 +849,8 @@ describe('the books', () => {
       ['send_payouts', true],
       ['tiers', true],
       ['verify_domains', true],
-      ['webhooks', true],
       ['watch_codes', true],
+      ['webhooks', true],
     ]);
     assert.equal(status.unsealed_age_seconds, null);
   });
