@@ -41,7 +41,7 @@ const PRIVATE: [&str; 11] = [
 ];
 
 /// The host of an address that events may be told to: https at a public name, on the usual port, without a
-/// user and a fragment. In a local run http (or https) to this machine, on any port, too.
+/// user and a fragment. In a local run http to this machine, on any port, too.
 ///
 /// Whoever reads addresses for the web takes `0x7f.1`, `2130706433` and `127.0.0.1` for the same; no address
 /// of numbers is taken here, however it is spelled, for none has a certificate that a receiver would have.
@@ -71,7 +71,7 @@ pub fn host_of(url: &str, local: bool) -> Result<&str, &'static str> {
     if authority.contains('@') {
         return Err("must not name a user");
     }
-    if local && is_loopback(authority) {
+    if !secure && is_loopback(authority) {
         return Ok(authority);
     }
     let (host, port) = authority.split_once(':').map_or((authority, None), |(h, p)| (h, Some(p)));
@@ -266,13 +266,14 @@ mod tests {
             "http://localhost:1/",
             "http://[::1]:9/",
             "http://[::1]/",
-            "https://127.0.0.1/",
             "http://localhost",
         ] {
             assert!(host_of(url, true).is_ok(), "{url}");
             assert!(host_of(url, false).is_err(), "{url}");
         }
         for url in [
+            "https://127.0.0.1/",
+            "https://localhost:8443/",
             "http://127.0.0.1:99999/",
             "http://127.0.0.1:x/",
             "http://127.0.0.2/",

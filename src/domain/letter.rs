@@ -172,7 +172,17 @@ impl Letter<'_> {
     /// Writes it out; `None` only if a template can't be, which would be a fault of ours.
     #[must_use]
     pub fn write(&self) -> Option<Written> {
-        let (subject, before, label, link, code, after) = match *self {
+        let (subject, before, label, link, code, after) = self.parts();
+        let (link, code) = (&plain(link), &plain(code));
+        let (before, after) = (before.as_slice(), after.as_slice());
+        let html = Html { subject: &subject, before, label, link, code, after }.render().ok()?;
+        let text = Text { before, label, link, code, after }.render().ok()?;
+        Some(Written { text, html, subject, envelope: Envelope::default() })
+    }
+
+    /// What it is made of.
+    fn parts(&self) -> Parts<'_> {
+        match *self {
             Self::SignIn { link, code, minutes } => (
                 "Sign in to Tributary".to_owned(),
                 vec![format!(
@@ -237,12 +247,7 @@ impl Letter<'_> {
                         .to_owned(),
                 ],
             ),
-        };
-        let (link, code) = (&plain(link), &plain(code));
-        let (before, after) = (before.as_slice(), after.as_slice());
-        let html = Html { subject: &subject, before, label, link, code, after }.render().ok()?;
-        let text = Text { before, label, link, code, after }.render().ok()?;
-        Some(Written { text, html, subject, envelope: Envelope::default() })
+        }
     }
 }
 

@@ -325,9 +325,8 @@ async fn one_that_fails_holds_no_other_and_a_worker_that_dies_repeats_the_same_i
     let (bad, _) = listen(&product, &p.key, json!({ "url": URL })).await;
     let (good, _) = listen(&product, &p.key, json!({ "url": SECOND })).await;
     receiver.answer(URL, 0, "");
-    for slug in ["a1", "a2", "a3"] {
-        let links = format!("/v1/deals/{}/links", p.deal);
-        p.post(&product, &links, json!({ "slug": slug })).await.expect(201);
+    for number in 1..=3 {
+        deliver(&product, &p, &order(number)).await;
     }
     run(&product).await;
     let got = receiver.take();
@@ -356,6 +355,23 @@ async fn one_that_fails_holds_no_other_and_a_worker_that_dies_repeats_the_same_i
     let second = |got: &[Got]| got.iter().find(|got| got.url == SECOND).map(|got| got.id.clone());
     assert!(second(&first).is_some());
     assert_eq!(second(&first), second(&again));
+}
+
+/// Somebody whose claim was over before its answer came has nothing to say any more.
+#[tokio::test]
+async fn a_claim_that_is_over_settles_nothing() {
+    let product = deployed();
+    let p = Programme::new(&product).await;
+    let (id, _) = listen(&product, &p.key, json!({ "url": URL })).await;
+    deliver(&product, &p, &order(1)).await;
+    let db = product.db.clone();
+    product.web.answer_by(Box::new(move |_| {
+        db.execute("UPDATE webhook_deliveries SET tries = tries + 1").unwrap();
+        Some(Ok(WebAnswer { status: 500, retry_after: String::new(), body: String::new() }))
+    }));
+    run(&product).await;
+    let told = &log(&product, &p, &id).await[0];
+    assert_eq!((&told["tries"], &told["last_status"]), (&json!(2), &Value::Null));
 }
 
 #[tokio::test]

@@ -850,9 +850,9 @@ describe('the books', () => {
       ['send_payouts', true],
       ['tiers', true],
       ['verify_domains', true],
-      ['webhooks', true],
       ['watch_codes', true],
       ['watch_collections', true],
+      ['webhooks', true],
     ]);
     assert.equal(status.unsealed_age_seconds, null);
   });

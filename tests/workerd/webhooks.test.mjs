@@ -143,6 +143,17 @@ test('while a secret is replaced both verify', async () => {
   assert.ok(!verifies(secret, hooks.got[1]) && verifies(made.secret, hooks.got[1]));
 });
 
+test('workers at once tell each event once', async () => {
+  const p = await fresh();
+  await listen(p, { events: ['order.created'] });
+  hooks.answer = () => new Promise((done) => setTimeout(done, 20, 200));
+  for (let n = 0; n < 25; n++) await p.store.send(order({ codes: [[p.code, '10.00']] }));
+  await Promise.all([1, 2, 3, 4].map(() => server.triggerCron()));
+  await settled();
+  const ids = hooks.got.map(({ headers }) => headers['webhook-id']);
+  assert.deepEqual([ids.length, new Set(ids).size], [25, 25]);
+});
+
 test('endpoints that stall hold no other', async () => {
   const p = await fresh();
   for (const n of [1, 2, 3]) await listen(p, { url: `${hooks.origin}/stalls/${n}`, events: ['order.created'] });
