@@ -13,6 +13,7 @@ pub mod limits;
 pub mod mail;
 pub mod memory;
 pub mod message;
+pub mod noting;
 pub mod once;
 pub mod outreach;
 pub mod pages;
