@@ -354,6 +354,7 @@ CREATE TRIGGER deals_of_nobody_merged BEFORE INSERT ON deals WHEN EXISTS (SELECT
 CREATE TRIGGER deals_begin_at_a_stage BEFORE INSERT ON deals WHEN EXISTS (SELECT 1 FROM campaigns c WHERE c.brand_id = NEW.brand_id AND c.id = NEW.campaign_id AND NOT EXISTS (SELECT 1 FROM json_each(c.stages) s WHERE s.value = NEW.stage)) BEGIN SELECT RAISE(ABORT, 'stage_gone: constraint failed'); END;
 CREATE TRIGGER deals_move_to_a_stage BEFORE UPDATE OF stage ON deals WHEN NEW.stage <> OLD.stage AND NOT EXISTS (SELECT 1 FROM campaigns c, json_each(c.stages) s WHERE c.brand_id = NEW.brand_id AND c.id = NEW.campaign_id AND s.value = NEW.stage) BEGIN SELECT RAISE(ABORT, 'stage_gone: constraint failed'); END;
 CREATE TRIGGER deals_owned_by_a_member BEFORE UPDATE OF owner_id ON deals WHEN NEW.owner_id IS NOT NULL AND NEW.owner_id IS NOT OLD.owner_id AND NOT EXISTS (SELECT 1 FROM members WHERE brand_id = NEW.brand_id AND id = NEW.owner_id) BEGIN SELECT RAISE(ABORT, 'owner_gone: constraint failed'); END;
+CREATE TRIGGER deals_of_nobody_erased BEFORE INSERT ON deals WHEN EXISTS (SELECT 1 FROM creators WHERE brand_id = NEW.brand_id AND id = NEW.creator_id AND erased_at_ms IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'creator_erased: constraint failed'); END;
 
 -- What a deal cost beside commission and fees: products that were given away and what sending them cost. A
 -- wrong one is voided.
@@ -374,6 +375,7 @@ CREATE TABLE deal_costs (
 ) STRICT, WITHOUT ROWID;
 CREATE TRIGGER deal_costs_never_change BEFORE UPDATE ON deal_costs WHEN NEW.product_minor <> OLD.product_minor OR NEW.shipping_minor <> OLD.shipping_minor OR NEW.currency <> OLD.currency OR NEW.deal_id <> OLD.deal_id OR NEW.day <> OLD.day OR OLD.voided_at_ms IS NOT NULL AND NEW.voided_at_ms IS NULL BEGIN SELECT RAISE(ABORT, 'deal_costs are append-only'); END;
 CREATE TRIGGER deal_costs_never_go BEFORE DELETE ON deal_costs BEGIN SELECT RAISE(ABORT, 'deal_costs are append-only'); END;
+CREATE TRIGGER deal_costs_of_nobody_erased BEFORE INSERT ON deal_costs WHEN NEW.note IS NOT NULL AND EXISTS (SELECT 1 FROM deals d JOIN creators c ON c.brand_id = d.brand_id AND c.id = d.creator_id WHERE d.brand_id = NEW.brand_id AND d.id = NEW.deal_id AND c.erased_at_ms IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'creator_erased: constraint failed'); END;
 
 -- What people write down about a deal. `contact`: it says that the creator was spoken to.
 CREATE TABLE notes (
@@ -539,6 +541,9 @@ CREATE TABLE offers (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX offers_by_deal ON offers (brand_id, deal_id, id);
 CREATE UNIQUE INDEX offers_waiting ON offers (brand_id, deal_id, kind) WHERE state = 'waiting';
+CREATE TRIGGER offers_of_nobody_erased BEFORE INSERT ON offers WHEN EXISTS (SELECT 1 FROM creators WHERE brand_id = NEW.brand_id AND id = NEW.creator_id AND erased_at_ms IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'creator_erased: constraint failed'); END;
+CREATE TRIGGER offers_of_nobody_merged BEFORE INSERT ON offers WHEN EXISTS (SELECT 1 FROM creators WHERE brand_id = NEW.brand_id AND id = NEW.creator_id AND merged_into IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'creator_merged: constraint failed'); END;
+CREATE TRIGGER offers_answered_by_nobody_erased BEFORE UPDATE OF answer ON offers WHEN NEW.answer IS NOT NULL AND EXISTS (SELECT 1 FROM creators WHERE brand_id = NEW.brand_id AND id = NEW.creator_id AND erased_at_ms IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'creator_erased: constraint failed'); END;
 
 -- Stores on GoAffPro. `ref_parameter` is what the site calls the ref code in an address; `orders_from` is the
 -- store that tells the same orders itself: then GoAffPro's are no orders, only evidence for those. Up to
@@ -662,6 +667,7 @@ CREATE TABLE affiliate_requests (
   FOREIGN KEY (brand_id, deal_id) REFERENCES deals (brand_id, id),
   FOREIGN KEY (brand_id, store_id) REFERENCES stores (brand_id, id)
 ) STRICT, WITHOUT ROWID;
+CREATE TRIGGER affiliate_requests_of_nobody_erased BEFORE INSERT ON affiliate_requests WHEN EXISTS (SELECT 1 FROM deals d JOIN creators c ON c.brand_id = d.brand_id AND c.id = d.creator_id WHERE d.brand_id = NEW.brand_id AND d.id = NEW.deal_id AND c.erased_at_ms IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'creator_erased: constraint failed'); END;
 
 -- Personal links of deals. `host` is where the link is handed out; `slugs` says where it works.
 -- Personal links of deals. `host` is where the link is handed out; `slugs` says where it works. It applies
@@ -966,6 +972,7 @@ CREATE TABLE invitations (
 CREATE INDEX invitations_by_creator ON invitations (brand_id, creator_id);
 CREATE INDEX invitations_by_deal ON invitations (brand_id, deal_id, id);
 CREATE TRIGGER invitations_of_nobody_merged BEFORE INSERT ON invitations WHEN EXISTS (SELECT 1 FROM creators WHERE brand_id = NEW.brand_id AND id = NEW.creator_id AND merged_into IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'creator_merged: constraint failed'); END;
+CREATE TRIGGER invitations_of_nobody_erased BEFORE INSERT ON invitations WHEN EXISTS (SELECT 1 FROM creators WHERE brand_id = NEW.brand_id AND id = NEW.creator_id AND erased_at_ms IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'creator_erased: constraint failed'); END;
 
 -- Creators' access tokens by their SHA-256.
 CREATE TABLE creator_tokens (
@@ -1034,6 +1041,8 @@ CREATE TABLE payment_details (
   usable_at_ms INTEGER NOT NULL,
   PRIMARY KEY (brand_id, creator_id)
 ) STRICT, WITHOUT ROWID;
+CREATE TRIGGER payment_details_of_nobody_erased BEFORE INSERT ON payment_details WHEN EXISTS (SELECT 1 FROM creators WHERE brand_id = NEW.brand_id AND id = NEW.creator_id AND erased_at_ms IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'creator_erased: constraint failed'); END;
+CREATE TRIGGER payment_details_of_nobody_merged BEFORE INSERT ON payment_details WHEN EXISTS (SELECT 1 FROM creators WHERE brand_id = NEW.brand_id AND id = NEW.creator_id AND merged_into IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'creator_merged: constraint failed'); END;
 
 -- Payments made together. Money leaves what is available when one is approved, and in no other
 -- way; `revision` guards that against being done twice. `needs_two`: it needed two people by the rule
@@ -1170,6 +1179,8 @@ CREATE INDEX claims_by_creator ON claims (brand_id, creator_id, id, created_at_m
 CREATE INDEX claims_by_state ON claims (brand_id, state, id);
 CREATE UNIQUE INDEX claims_open_once ON claims (brand_id, creator_id, order_id) WHERE state = 'open';
 CREATE TRIGGER claims_of_a_day BEFORE INSERT ON claims WHEN (SELECT count(*) FROM claims WHERE brand_id = NEW.brand_id AND creator_id = NEW.creator_id AND created_at_ms > NEW.created_at_ms - 86400000) >= 20 BEGIN SELECT RAISE(ABORT, 'claims_of_a_day: constraint failed'); END;
+CREATE TRIGGER claims_of_nobody_erased BEFORE INSERT ON claims WHEN EXISTS (SELECT 1 FROM creators WHERE brand_id = NEW.brand_id AND id = NEW.creator_id AND erased_at_ms IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'creator_erased: constraint failed'); END;
+CREATE TRIGGER claims_of_nobody_merged BEFORE INSERT ON claims WHEN EXISTS (SELECT 1 FROM creators WHERE brand_id = NEW.brand_id AND id = NEW.creator_id AND merged_into IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'creator_merged: constraint failed'); END;
 
 -- Who signs in, by e-mail address as it is compared. A person isn't a brand's: brands know their
 -- members and creators, and each only its own side of them.
@@ -1442,6 +1453,7 @@ CREATE TRIGGER messages_count AFTER UPDATE OF state ON messages WHEN OLD.state =
 CREATE TRIGGER messages_reply_stops AFTER INSERT ON messages WHEN NEW.direction = 'in' AND NEW.automatic = 0 BEGIN UPDATE enrolments SET state = 'stopped', reason = 'replied', due_at_ms = NULL WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND state = 'running'; END;
 CREATE TRIGGER messages_are_contact AFTER UPDATE OF sent_at_ms ON messages WHEN NEW.sent_at_ms IS NOT NULL AND OLD.sent_at_ms IS NULL BEGIN UPDATE deals SET contacted_at_ms = max(coalesce(contacted_at_ms, 0), NEW.sent_at_ms) WHERE brand_id = NEW.brand_id AND id = NEW.deal_id; END;
 CREATE TRIGGER mails_tell_messages AFTER UPDATE OF state, bounced_at_ms ON mails WHEN NEW.kind = 'message' BEGIN UPDATE messages SET state = iif(NEW.bounced_at_ms IS NULL, NEW.state, 'bounced'), reason = NEW.error, sent_at_ms = NEW.sent_at_ms WHERE brand_id = NEW.brand_id AND mail_id = NEW.id; END;
+CREATE TRIGGER messages_of_nobody_erased BEFORE INSERT ON messages WHEN EXISTS (SELECT 1 FROM deals d JOIN creators c ON c.brand_id = d.brand_id AND c.id = d.creator_id WHERE d.brand_id = NEW.brand_id AND d.id = NEW.deal_id AND c.erased_at_ms IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'creator_erased: constraint failed'); END;
 
 -- What rows of the audit trail say about a creator, before and after, apart from the trail so that
 -- it can go when she is erased, and only then.
@@ -1499,6 +1511,7 @@ CREATE TABLE posts (
 CREATE UNIQUE INDEX posts_by_url ON posts (brand_id, url_key);
 CREATE INDEX posts_by_time ON posts (brand_id, published_at_ms, id);
 CREATE INDEX posts_by_deal ON posts (brand_id, deal_id, published_at_ms, id);
+CREATE TRIGGER posts_of_nobody_erased BEFORE INSERT ON posts WHEN EXISTS (SELECT 1 FROM deals d JOIN creators c ON c.brand_id = d.brand_id AND c.id = d.creator_id WHERE d.brand_id = NEW.brand_id AND d.id = NEW.deal_id AND c.erased_at_ms IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'creator_erased: constraint failed'); END;
 
 -- How a post did at a time, as somebody told it. What is told again of the same moment completes it.
 CREATE TABLE post_metrics (

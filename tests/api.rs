@@ -27,6 +27,7 @@ mod api {
     mod domains;
     mod failures;
     mod goaffpro;
+    mod gone_meanwhile;
     mod mail;
     mod main_job;
     mod matrix;

@@ -283,9 +283,17 @@ DELETE FROM audit_personal WHERE brand_id = ?1
 DELETE FROM mails WHERE brand_id = ?1 AND lower(recipient) =
   (SELECT lower(trim(email)) FROM creators WHERE brand_id = ?1 AND id = ?2)";
 
-    /// What would earn for nobody ends; links lead on.
+    /// To addresses that she, or who was merged into her, had before, while the trail names them.
+    DROP_EARLIER_MAILS = "
+DELETE FROM mails WHERE brand_id = ?1 AND lower(recipient) IN (
+  SELECT lower(trim(j.value)) FROM audit_personal p, json_each(json_array(p.before ->> '$.email', p.after ->> '$.email',
+    p.before ->> '$.from.email', p.before ->> '$.into.email')) j
+  WHERE p.brand_id = ?1 AND j.value IS NOT NULL AND p.creator_id IN
+    (SELECT ?2 UNION ALL SELECT id FROM creators WHERE brand_id = ?1 AND merged_into = ?2))";
+
+    /// What would earn for nobody ends; links lead on. Whoever read a deal before reads it again.
     CLOSE_DEALS = "
-UPDATE deals SET tags = '[]', closed_at_ms = coalesce(closed_at_ms, ?3)
+UPDATE deals SET tags = '[]', closed_at_ms = coalesce(closed_at_ms, ?3), revision = revision + 1
 WHERE brand_id = ?1 AND creator_id = ?2";
 
     /// Nothing is posted for nobody.
@@ -425,6 +433,7 @@ pub fn erased(
 pub fn erase(brand: BrandId, creator: CreatorId, now_ms: Millis) -> Vec<Statement> {
     vec![
         bind!(DROP_MAILS, brand, creator),
+        bind!(DROP_EARLIER_MAILS, brand, creator),
         bind!(DROP_MESSAGES, brand, creator),
         bind!(DROP_CONVERSATIONS, brand, creator),
         bind!(DROP_ENROLMENTS, brand, creator),

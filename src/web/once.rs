@@ -91,6 +91,13 @@ impl Once {
         batch.push(payment::answer(brand, &self.key, &row, app.now_ms()));
         match app.db().run(batch).await {
             Ok(_) => Ok(Some(Response::json(status, row.answer))),
+            // Nobody who decides anew finds her there again.
+            Err(error)
+                if error.is_constraint("creator_erased")
+                    || error.is_constraint("creator_merged") =>
+            {
+                Err(error.into())
+            }
             // Also when the same call came twice at once: the other one's answer is there then.
             Err(DbError::Constraint(_)) => self.answered(app, brand).await,
             Err(error) => Err(error.into()),

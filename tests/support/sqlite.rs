@@ -209,7 +209,7 @@ impl Sqlite {
             (fault, calls.meanwhile.take_if(hit))
         };
         if let Some((_, sql)) = meanwhile {
-            self.execute(&sql).unwrap();
+            self.with(|connection| connection.execute_batch(&sql)).unwrap();
         }
         let lost = || DbError::Unavailable("Network connection lost.".into());
         if fault == Some(Fault::Before) {

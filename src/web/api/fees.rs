@@ -172,7 +172,7 @@ pub async fn reached<S>(
             batch.push(rows::reach(brand, fee.id, now_ms));
             continue;
         }
-        batch.push(rows::decide(brand, fee.id, FeeState::Posted, true, now_ms));
+        batch.push(rows::decide(brand, (fee.id, fee.creator_id), FeeState::Posted, true, now_ms));
         let told = json!({ "deal_id": deal, "stage": stage });
         batch.push(caller.note(app, "fee.post", fee.id, None, Some(told)));
         due.push(fee);
@@ -206,7 +206,7 @@ pub async fn fulfilled<S>(
             batch.push(rows::reach(brand, row.id, now_ms));
             continue;
         }
-        batch.push(rows::decide(brand, row.id, FeeState::Posted, true, now_ms));
+        batch.push(rows::decide(brand, (row.id, row.creator_id), FeeState::Posted, true, now_ms));
         let told = json!({ "deal_id": row.deal_id, "stage": stage });
         batch.push(caller.note(app, "fee.post", row.id, None, Some(told)));
         due.push(FeeRow {
@@ -260,7 +260,13 @@ pub async fn cancel(
     let mut fee = find().await?.ok_or(Error::NotFound)?;
     if fee.state == FeeState::Planned {
         let batch = vec![
-            rows::decide(caller.brand, at.fee, FeeState::Cancelled, false, app.now_ms()),
+            rows::decide(
+                caller.brand,
+                (at.fee, fee.creator_id),
+                FeeState::Cancelled,
+                false,
+                app.now_ms(),
+            ),
             caller.note(&app, "fee.cancel", at.fee, None, None),
         ];
         match app.db().run(batch).await {
