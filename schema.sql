@@ -433,7 +433,7 @@ CREATE TABLE terms (
   PRIMARY KEY (brand_id, deal_id, starts_at_ms, version),
   FOREIGN KEY (brand_id, deal_id) REFERENCES deals (brand_id, id)
 ) STRICT, WITHOUT ROWID;
-CREATE TRIGGER terms_never_before_decided_orders BEFORE INSERT ON terms WHEN NEW.version > 1 AND EXISTS (SELECT 1 FROM orders WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND placed_at_ms >= NEW.starts_at_ms AND (NEW.ends_at_ms IS NULL OR placed_at_ms < NEW.ends_at_ms)) BEGIN SELECT RAISE(ABORT, 'terms_before_decided_order'); END;
+CREATE TRIGGER terms_never_before_decided_orders BEFORE INSERT ON terms WHEN NEW.version > 1 AND EXISTS (SELECT 1 FROM orders WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND placed_at_ms > NEW.starts_at_ms - 1000 AND placed_at_ms + iif(placed_at_ms % 1000 = 0, 999, 0) >= NEW.starts_at_ms AND (NEW.ends_at_ms IS NULL OR placed_at_ms < NEW.ends_at_ms)) BEGIN SELECT RAISE(ABORT, 'terms_before_decided_order'); END;
 CREATE TRIGGER terms_version AFTER INSERT ON terms BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.brand_id, (SELECT version FROM brands WHERE id = NEW.brand_id), 'terms', NEW.id, json_object('deal', NEW.deal_id, 'version', NEW.version, 'terms', json_object('id', NEW.id, 'starts_at_ms', NEW.starts_at_ms, 'ends_at_ms', NEW.ends_at_ms, 'rate', NEW.rate_bp, 'rules', json(NEW.rules)))); END;
 CREATE TRIGGER terms_never_change BEFORE UPDATE ON terms BEGIN SELECT RAISE(ABORT, 'terms are append-only'); END;
 CREATE TRIGGER terms_never_go BEFORE DELETE ON terms BEGIN SELECT RAISE(ABORT, 'terms are append-only'); END;
