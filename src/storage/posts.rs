@@ -17,16 +17,25 @@ INSERT INTO posts (brand_id, id, deal_id, platform, url, url_key, published_at_m
 SELECT ?1, j.value ->> 'id', j.value ->> 'deal', j.value ->> 'platform', j.value ->> 'url', j.value ->> 'key',
   j.value ->> 'published', ?3, ?4 FROM json_each(?2) j";
 
+    /// What a creator tells never replaces what the brand did.
     /// What is told again of the same moment completes it; what was left out of a list stays unknown.
     MEASURE = "
 INSERT INTO post_metrics (brand_id, post_id, measured_at_ms, source, noted_at_ms, impressions, views, likes,
   comments, shares)
 SELECT ?1, j.value ->> 'id', j.value ->> 'at', ?3, ?4, j.value ->> 'impressions', j.value ->> 'views',
   j.value ->> 'likes', j.value ->> 'comments', j.value ->> 'shares' FROM json_each(?2) j WHERE true
-ON CONFLICT (brand_id, post_id, measured_at_ms) DO UPDATE SET source = excluded.source,
-  noted_at_ms = excluded.noted_at_ms, impressions = coalesce(excluded.impressions, impressions),
-  views = coalesce(excluded.views, views), likes = coalesce(excluded.likes, likes),
-  comments = coalesce(excluded.comments, comments), shares = coalesce(excluded.shares, shares)";
+ON CONFLICT (brand_id, post_id, measured_at_ms) DO UPDATE SET noted_at_ms = excluded.noted_at_ms,
+  source = iif(post_metrics.source = 'brand', 'brand', excluded.source),
+  impressions = iif(post_metrics.source = 'brand' AND excluded.source = 'creator', coalesce(post_metrics.impressions, excluded.impressions),
+    coalesce(excluded.impressions, post_metrics.impressions)),
+  views = iif(post_metrics.source = 'brand' AND excluded.source = 'creator', coalesce(post_metrics.views, excluded.views),
+    coalesce(excluded.views, post_metrics.views)),
+  likes = iif(post_metrics.source = 'brand' AND excluded.source = 'creator', coalesce(post_metrics.likes, excluded.likes),
+    coalesce(excluded.likes, post_metrics.likes)),
+  comments = iif(post_metrics.source = 'brand' AND excluded.source = 'creator', coalesce(post_metrics.comments, excluded.comments),
+    coalesce(excluded.comments, post_metrics.comments)),
+  shares = iif(post_metrics.source = 'brand' AND excluded.source = 'creator', coalesce(post_metrics.shares, excluded.shares),
+    coalesce(excluded.shares, post_metrics.shares))";
 
     /// What is NULL stays; ?5 is 1 to take it out at ?6, 0 to count it again.
     UPDATE = "
