@@ -53,6 +53,30 @@ export const api = [
     refused(422),
   ],
   [
+    'A19',
+    'collections of rates that are none',
+    (w) =>
+      [
+        'bedding',
+        [],
+        {},
+        { id: 'x' },
+        { id: 841 },
+        { id: '9223372036854775808' },
+        { id: '841', handle: 'bedding' },
+        { handle: '' },
+        { collection_id: w.a.deal.id },
+        { handle: 'bedding', store_id: 'x' },
+        { handle: 'bedding', title: 'Bedding' },
+      ].flatMap((collection) => [
+        terms(w, {
+          commission_percent: '10',
+          rates: [{ commission_percent: '20', collection }],
+        }),
+      ]),
+    refused(422),
+  ],
+  [
     'C13',
     'a creator merged into herself, into nobody, and into another brand\'s',
     (w) => [
