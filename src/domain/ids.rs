@@ -186,6 +186,8 @@ kinds! {
     Mail, MailId, "mail";
     /// A creator's claim that an order is hers.
     Claim, ClaimId, "claim";
+    /// A filter that was saved.
+    Segment, SegmentId, "seg";
 }
 
 #[cfg(test)]

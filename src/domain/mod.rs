@@ -16,6 +16,7 @@ pub mod deal;
 pub mod decimal;
 pub mod discount;
 pub mod dispute;
+pub mod filter;
 pub mod ids;
 pub mod ingest;
 pub mod json;
