@@ -31,13 +31,13 @@ CREATE TABLE deal_ranks (
   orders INTEGER NOT NULL,
   clicks INTEGER NOT NULL,
   conversion INTEGER NOT NULL,
-  last_day INTEGER NOT NULL,
+  idle INTEGER NOT NULL,
   PRIMARY KEY (brand_id, period, deal_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX deal_ranks_by_orders ON deal_ranks (brand_id, period, orders, deal_id);
 CREATE INDEX deal_ranks_by_clicks ON deal_ranks (brand_id, period, clicks, deal_id);
 CREATE INDEX deal_ranks_by_conversion ON deal_ranks (brand_id, period, conversion, deal_id);
-CREATE INDEX deal_ranks_by_last_day ON deal_ranks (brand_id, period, last_day, deal_id);
+CREATE INDEX deal_ranks_by_idle ON deal_ranks (brand_id, period, idle, deal_id);
 
 CREATE TABLE deal_money_ranks (
   brand_id TEXT NOT NULL,
@@ -102,10 +102,8 @@ CREATE TABLE segments (
   PRIMARY KEY (brand_id, id)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX segments_by_name ON segments (brand_id, name);
-CREATE INDEX creators_by_name ON creators (brand_id, name, id);
-CREATE INDEX creators_by_followers ON creators (brand_id, coalesce(followers, -1), id);
-CREATE INDEX deals_by_stage ON deals (brand_id, campaign_id, stage);
-CREATE INDEX deals_by_owner ON deals (brand_id, owner_id) WHERE owner_id IS NOT NULL;
+CREATE UNIQUE INDEX creators_by_name ON creators (brand_id, name, id);
+CREATE UNIQUE INDEX creators_by_followers ON creators (brand_id, coalesce(followers, -1), id);
 CREATE INDEX deals_by_contact ON deals (brand_id, coalesce(contacted_at_ms, -1), id);
 
 INSERT INTO deal_totals (brand_id, deal_id, period, currency, orders, base_minor, commission_minor, last_day) SELECT brand_id, deal_id, 0, currency, sum(orders), sum(base_minor), sum(commission_minor), max(iif(orders > 0, day, 0)) FROM deal_days WHERE true GROUP BY brand_id, deal_id, currency;

@@ -219,7 +219,7 @@ impl Sqlite {
         let transaction = connection.transaction().unwrap();
         let mut results = Vec::new();
         for statement in statements {
-            match run_one(&transaction, statement.sql, &statement.params) {
+            match run_one(&transaction, &statement.sql, &statement.params) {
                 Ok(rows) => results.push(Rows(rows)),
                 Err(error) => return Err(DbError::classify(error.to_string())),
             }

@@ -51,7 +51,9 @@ pub struct Subject {
     pub fields: Value,
     /// All that keywords look at.
     pub text: String,
-    /// The creator's name.
+    /// The creator's id.
+    pub creator: String,
+    /// Her name.
     pub name: String,
     /// Orders: the day, the currency, how many, base and commission.
     pub sales: Vec<(Day, Currency, i64, i64, i64)>,
@@ -201,8 +203,11 @@ pub fn order(sort: Sort, a: &Subject, b: &Subject, now: &Now<'_>) -> Ordering {
     };
     let by_value = match sort.key {
         SortKey::Created => Ordering::Equal,
-        SortKey::Name => a.name.cmp(&b.name),
-        SortKey::Followers => a.followers.unwrap_or(-1).cmp(&b.followers.unwrap_or(-1)),
+        SortKey::Name => (&a.name, &a.creator).cmp(&(&b.name, &b.creator)),
+        SortKey::Followers => {
+            let key = |subject: &Subject| (subject.followers.unwrap_or(-1), subject.creator.clone());
+            key(a).cmp(&key(b))
+        }
         SortKey::LastContact => {
             a.contacted_at_ms.unwrap_or(-1).cmp(&b.contacted_at_ms.unwrap_or(-1))
         }

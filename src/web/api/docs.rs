@@ -38,7 +38,7 @@ pub fn generate() -> String {
         affiliates, approvals, audit, brand, bulk, by_hand, claims, code_import, code_switch,
         codes, commission, completeness, connecting, conversions, creators, custom, deals, domains,
         export, fees, goaffpro, groups, keys, links, mails, me, members, money, offers, operate,
-        orders, passkeys, payment, payouts, personal, privacy, provider, quarantine, sign_in,
+        orders, passkeys, payment, payouts, personal, privacy, provider, quarantine, segments, sign_in,
         simulations, snippet, statements, stores, terms, tiers,
     };
 
@@ -102,6 +102,11 @@ pub fn generate() -> String {
             deals::list,
             deals::show,
             deals::update,
+            segments::create,
+            segments::list,
+            segments::show,
+            segments::update,
+            segments::remove,
             terms::add,
             terms::list,
             offers::create,

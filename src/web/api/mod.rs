@@ -23,6 +23,7 @@ pub mod docs;
 pub mod domains;
 pub mod export;
 pub mod fees;
+mod filtering;
 pub mod goaffpro;
 pub mod groups;
 pub mod keys;
@@ -41,6 +42,7 @@ pub mod personal;
 pub mod privacy;
 pub mod provider;
 pub mod quarantine;
+pub mod segments;
 pub mod sign_in;
 pub mod simulations;
 pub mod snippet;
@@ -104,6 +106,10 @@ routes! {
     "/v1/campaigns" => { get: creators::list_campaigns, post: creators::create_campaign }
     "/v1/campaigns/{id}" => { get: creators::show_campaign }
     "/v1/deals" => { get: deals::list, post: deals::create }
+    "/v1/segments" => { get: segments::list, post: segments::create }
+    "/v1/segments/{id}" => {
+        get: segments::show, patch: segments::update, delete: segments::remove
+    }
     "/v1/deals/{id}" => { get: deals::show, patch: deals::update }
     "/v1/deals/{id}/terms" => { get: terms::list, post: terms::add }
     "/v1/deals/{id}/tiers" => { get: tiers::steps }
