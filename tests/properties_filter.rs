@@ -112,25 +112,44 @@ impl World {
     fn new(db: &Sqlite, dice: &mut Dice) -> Self {
         let brand = BrandId::from_bytes(id(dice));
         let b = brand.to_string();
-        let zone = Zone::named(dice.of(&["UTC", "America/Los_Angeles", "Pacific/Auckland"])).unwrap();
-        insert(db, "brands", &json!({ "id": b, "name": "B", "currency": "EUR", "timezone": zone.name(),
+        let zone =
+            Zone::named(dice.of(&["UTC", "America/Los_Angeles", "Pacific/Auckland"])).unwrap();
+        insert(
+            db,
+            "brands",
+            &json!({ "id": b, "name": "B", "currency": "EUR", "timezone": zone.name(),
             "homepage_url": "", "owner_email": "", "hold_days": 30, "earn_on": "paid",
-            "count_test_orders": 0, "created_at_ms": 0 }));
+            "count_test_orders": 0, "created_at_ms": 0 }),
+        );
         let store = StoreId::from_bytes(id(dice)).to_string();
         db.execute("PRAGMA foreign_keys = OFF").unwrap();
-        let owners: Vec<String> = (0..2).map(|_| MemberId::from_bytes(id(dice)).to_string()).collect();
+        let owners: Vec<String> =
+            (0..2).map(|_| MemberId::from_bytes(id(dice)).to_string()).collect();
         let campaigns: Vec<(String, String)> = CAMPAIGNS
             .map(|name| (CampaignId::from_bytes(id(dice)).to_string(), name.to_owned()))
             .into();
         for (id, name) in &campaigns {
-            insert(db, "campaigns", &json!({ "brand_id": b, "id": id, "name": name,
-                "stages": json!(STAGES).to_string(), "created_at_ms": 0 }));
+            insert(
+                db,
+                "campaigns",
+                &json!({ "brand_id": b, "id": id, "name": name,
+                "stages": json!(STAGES).to_string(), "created_at_ms": 0 }),
+            );
         }
-        insert(db, "creator_fields", &json!({ "brand_id": b, "id": "f1", "name": "Size", "kind": "text", "created_at_ms": 0 }));
-        insert(db, "creator_fields", &json!({ "brand_id": b, "id": "f2", "name": "age", "kind": "number", "created_at_ms": 0 }));
+        insert(
+            db,
+            "creator_fields",
+            &json!({ "brand_id": b, "id": "f1", "name": "Size", "kind": "text", "created_at_ms": 0 }),
+        );
+        insert(
+            db,
+            "creator_fields",
+            &json!({ "brand_id": b, "id": "f2", "name": "age", "kind": "number", "created_at_ms": 0 }),
+        );
         let mut deals = Vec::new();
         for n in 0..10 {
-            let maybe = |dice: &mut Dice, value: Value| if dice.one_in(3) { Value::Null } else { value };
+            let maybe =
+                |dice: &mut Dice, value: Value| if dice.one_in(3) { Value::Null } else { value };
             let creator = CreatorId::from_bytes(id(dice)).to_string();
             let words = |dice: &mut Dice| format!("{} {}", dice.of(&WORDS), dice.of(&WORDS));
             let mut text = vec![words(dice), dice.of(&WORDS).to_uppercase()];
@@ -142,8 +161,10 @@ impl World {
             let followers = maybe(dice, json!(followers));
             let bp = dice.number(4) * 125;
             let engagement = maybe(dice, json!(bp));
-            let tags: Vec<String> = TAGS.iter().filter(|_| dice.one_in(5)).map(|&t| t.to_owned()).collect();
-            let (size, age) = (maybe(dice, json!(dice_of(n, &["S", "M"]))), maybe(dice, json!(20 + n)));
+            let tags: Vec<String> =
+                TAGS.iter().filter(|_| dice.one_in(5)).map(|&t| t.to_owned()).collect();
+            let (size, age) =
+                (maybe(dice, json!(dice_of(n, &["S", "M"]))), maybe(dice, json!(20 + n)));
             let mut fields = json!({});
             let mut shown = json!({});
             for (key, name, value) in [("f1", "size", &size), ("f2", "age", &age)] {
@@ -152,60 +173,92 @@ impl World {
                     shown[name] = value.clone();
                 }
             }
-            let person = if dice.one_in(4) { json!(format!("{creator}-person")) } else { Value::Null };
-            insert(db, "creators", &json!({ "brand_id": b, "id": creator, "name": name, "handle": handle,
+            let person =
+                if dice.one_in(4) { json!(format!("{creator}-person")) } else { Value::Null };
+            insert(
+                db,
+                "creators",
+                &json!({ "brand_id": b, "id": creator, "name": name, "handle": handle,
                 "niche": niche, "country": country, "language": language, "followers": followers,
                 "engagement_bp": engagement, "tags": json!(tags).to_string(), "created_at_ms": 0,
-                "fields": fields.to_string(), "person_id": person }));
+                "fields": fields.to_string(), "person_id": person }),
+            );
             if dice.one_in(2) {
                 let handle = dice.of(&WORDS);
                 text.push(handle.to_owned());
-                insert(db, "creator_handles", &json!({ "brand_id": b, "creator_id": creator,
-                    "platform": "tiktok", "handle": handle, "handle_key": handle }));
+                insert(
+                    db,
+                    "creator_handles",
+                    &json!({ "brand_id": b, "creator_id": creator,
+                    "platform": "tiktok", "handle": handle, "handle_key": handle }),
+                );
             }
             let first = deals.len();
             for _ in 0..dice.below(5) {
                 let deal = DealId::from_bytes(id(dice)).to_string();
                 let campaign = dice.of(&campaigns);
                 let stage = dice.of(&STAGES).to_owned();
-                let its: Vec<String> = TAGS.iter().filter(|_| dice.one_in(5)).map(|&t| t.to_owned()).collect();
-                let created = zone.start_of(TODAY.plus(-dice.number(40))) + dice.number(2) * (DAY_MS - 1);
+                let its: Vec<String> =
+                    TAGS.iter().filter(|_| dice.one_in(5)).map(|&t| t.to_owned()).collect();
+                let created =
+                    zone.start_of(TODAY.plus(-dice.number(40))) + dice.number(2) * (DAY_MS - 1);
                 let contacted = zone.start_of(TODAY.plus(-dice.number(40))) - dice.number(2);
                 let contacted = maybe(dice, json!(contacted));
                 let who = dice.of(&owners);
                 let owner = maybe(dice, json!(who));
                 let closed = dice.one_in(3);
                 let kind = dice.of(&["affiliate", "gifting"]);
-                insert(db, "deals", &json!({ "brand_id": b, "id": deal, "creator_id": creator,
+                insert(
+                    db,
+                    "deals",
+                    &json!({ "brand_id": b, "id": deal, "creator_id": creator,
                     "campaign_id": campaign.0, "stage": stage, "tags": json!(its).to_string(),
                     "created_at_ms": created, "contacted_at_ms": contacted, "kind": kind,
-                    "closed_at_ms": if closed { json!(1) } else { Value::Null } }));
+                    "closed_at_ms": if closed { json!(1) } else { Value::Null } }),
+                );
                 db.execute("DROP TRIGGER IF EXISTS deals_owned_by_a_member").unwrap();
-                db.execute(&format!("UPDATE deals SET owner_id = {} WHERE id = '{deal}'", quoted(&owner))).unwrap();
+                db.execute(&format!(
+                    "UPDATE deals SET owner_id = {} WHERE id = '{deal}'",
+                    quoted(&owner)
+                ))
+                .unwrap();
                 let mut flags = Vec::new();
-                let links: Vec<String> = (0..dice.below(3)).map(|_| LinkId::from_bytes(id(dice)).to_string()).collect();
+                let links: Vec<String> =
+                    (0..dice.below(3)).map(|_| LinkId::from_bytes(id(dice)).to_string()).collect();
                 for link in &links {
                     let closed = dice.one_in(3);
                     if !closed {
                         flags.push(Flag::HasLink);
                     }
-                    insert(db, "links", &json!({ "brand_id": b, "id": link, "deal_id": deal, "store_id": store,
+                    insert(
+                        db,
+                        "links",
+                        &json!({ "brand_id": b, "id": link, "deal_id": deal, "store_id": store,
                         "slug": link, "slug_key": link, "host": "", "target": "", "created_at_ms": 0,
-                        "closed_at_ms": if closed { json!(1) } else { Value::Null } }));
+                        "closed_at_ms": if closed { json!(1) } else { Value::Null } }),
+                    );
                 }
                 if dice.one_in(2) {
                     let state = dice.of(&["active", "deactivated"]);
                     if state == "active" {
                         flags.push(Flag::HasCode);
                     }
-                    insert(db, "codes", &json!({ "brand_id": b, "code_key": deal, "id": deal, "deal_id": deal,
-                        "code": deal, "created_at_ms": 0, "state": state }));
+                    insert(
+                        db,
+                        "codes",
+                        &json!({ "brand_id": b, "code_key": deal, "id": deal, "deal_id": deal,
+                        "code": deal, "created_at_ms": 0, "state": state }),
+                    );
                 }
                 let invitation = dice.one_in(4);
                 if invitation {
-                    insert(db, "invitations", &json!({ "secret_hash": format!("{:x<64}", deal), "brand_id": b,
+                    insert(
+                        db,
+                        "invitations",
+                        &json!({ "secret_hash": format!("{:x<64}", deal), "brand_id": b,
                         "id": deal, "deal_id": deal, "creator_id": creator, "created_at_ms": 0,
-                        "expires_at_ms": 1, "revision": 0 }));
+                        "expires_at_ms": 1, "revision": 0 }),
+                    );
                 }
                 if invitation || !person.is_null() {
                     flags.push(Flag::Invited);
@@ -213,8 +266,12 @@ impl World {
                 if dice.one_in(3) {
                     let note = words(dice);
                     text.push(note.clone());
-                    insert(db, "notes", &json!({ "brand_id": b, "deal_id": deal, "id": deal, "text": note,
-                        "contact": 0, "author_kind": "key", "author_id": "k", "created_at_ms": 0 }));
+                    insert(
+                        db,
+                        "notes",
+                        &json!({ "brand_id": b, "deal_id": deal, "id": deal, "text": note,
+                        "contact": 0, "author_kind": "key", "author_id": "k", "created_at_ms": 0 }),
+                    );
                 }
                 let mut clicks = Vec::new();
                 for link in &links {
@@ -279,10 +336,14 @@ fn orders(
         let mut day = TODAY.plus(-dice.number(70));
         let (mut base, mut state) = (dice.number(8) * 250, "paid");
         let order = format!("order-{deal}-{n}");
-        insert(db, "orders", &json!({ "brand_id": brand, "id": order, "store_id": store, "external_id": order,
+        insert(
+            db,
+            "orders",
+            &json!({ "brand_id": brand, "id": order, "store_id": store, "external_id": order,
             "revision": 1, "name": "#1", "placed_at_ms": day.0 * DAY_MS, "state": state, "currency": currency,
             "base_minor": base, "commission_minor": base / 10, "deal_id": deal, "creator_id": creator,
-            "facts": "{}", "placed_day": day.0 }));
+            "facts": "{}", "placed_day": day.0 }),
+        );
         for _ in 0..dice.below(3) {
             match dice.below(4) {
                 0 => base = dice.number(base + 1),
@@ -290,10 +351,20 @@ fn orders(
                 2 => day = TODAY.plus(-dice.number(70)),
                 _ => state = "paid",
             }
-            let sql = format!("UPDATE orders SET state = '{state}', base_minor = {base}, commission_minor = {}, placed_day = {} WHERE id = '{order}'", base / 10, day.0);
+            let sql = format!(
+                "UPDATE orders SET state = '{state}', base_minor = {base}, commission_minor = {}, placed_day = {} WHERE id = '{order}'",
+                base / 10,
+                day.0
+            );
             db.execute(&sql).unwrap();
         }
-        sales.push((day, currency.parse().unwrap(), i64::from(state != "cancelled"), base, base / 10));
+        sales.push((
+            day,
+            currency.parse().unwrap(),
+            i64::from(state != "cancelled"),
+            base,
+            base / 10,
+        ));
     }
     sales
 }
@@ -470,7 +541,10 @@ async fn sql_finds_what_the_evaluator_finds_in_its_order() {
                 world.deals.iter().filter(|deal| naive::finds(&filter, deal, &now)).collect();
             expected.sort_by(|a, b| naive::order(sort, a, b, &now));
             let expected: Vec<String> = expected.into_iter().map(|deal| deal.id.clone()).collect();
-            assert_eq!(found, expected, "seed {seed}/{nth}, {text}, sort {sort}, limit {limit}, {budget:?}");
+            assert_eq!(
+                found, expected,
+                "seed {seed}/{nth}, {text}, sort {sort}, limit {limit}, {budget:?}"
+            );
             matched += usize::from(!found.is_empty() && found.len() < world.deals.len());
             seen += 1;
         }
@@ -522,8 +596,10 @@ fn folded(db: &Sqlite) -> Vec<Value> {
         }
     }
     let rows = all.into_iter().filter(|(_, total)| *total != [0; 6]);
-    rows.map(|((deal, period, currency), t)| json!([deal, period, currency, t[0], t[1], t[2], t[3], t[4], t[5]]))
-        .collect()
+    rows.map(|((deal, period, currency), t)| {
+        json!([deal, period, currency, t[0], t[1], t[2], t[3], t[4], t[5]])
+    })
+    .collect()
 }
 
 #[tokio::test]
@@ -533,17 +609,26 @@ async fn totals_are_what_orders_and_clicks_come_to() {
         let mut dice = Dice(1000 + seed);
         let worlds = [World::new(&db, &mut dice), World::new(&db, &mut dice)];
         // Orders that move to another deal.
-        let ids: Vec<(String, String)> = worlds[0].deals.iter().map(|d| (d.id.clone(), d.creator.clone())).collect();
-        for row in db.rows(&format!("SELECT id FROM orders WHERE brand_id = '{}'", worlds[0].brand)) {
+        let ids: Vec<(String, String)> =
+            worlds[0].deals.iter().map(|d| (d.id.clone(), d.creator.clone())).collect();
+        for row in db.rows(&format!("SELECT id FROM orders WHERE brand_id = '{}'", worlds[0].brand))
+        {
             if dice.one_in(3) {
                 let (deal, creator) = dice.of(&ids);
-                let (deal, creator) = if dice.one_in(4) { ("NULL".to_owned(), "NULL".to_owned()) } else { (format!("'{deal}'"), format!("'{creator}'")) };
+                let (deal, creator) = if dice.one_in(4) {
+                    ("NULL".to_owned(), "NULL".to_owned())
+                } else {
+                    (format!("'{deal}'"), format!("'{creator}'"))
+                };
                 let money = if deal == "NULL" { ", commission_minor = 0" } else { "" };
                 db.execute(&format!("UPDATE orders SET deal_id = {deal}, creator_id = {creator}{money} WHERE id = {}", quoted(&row["id"]))).unwrap();
             }
         }
         let kept = db.rows("SELECT json_array(deal_id, period, currency, orders, base_minor, commission_minor, clicks, uniques, last_day) AS t FROM deal_totals WHERE orders + base_minor + commission_minor + clicks + uniques + last_day > 0 ORDER BY deal_id, period, currency");
-        let kept: Vec<Value> = kept.iter().map(|row| serde_json::from_str(row["t"].as_str().unwrap()).unwrap()).collect();
+        let kept: Vec<Value> = kept
+            .iter()
+            .map(|row| serde_json::from_str(row["t"].as_str().unwrap()).unwrap())
+            .collect();
         assert_eq!(kept, folded(&db), "seed {seed}");
         assert!(kept.len() > 30);
         // The copy that sorts is the same.

@@ -3,10 +3,13 @@
 //! Totals are kept by triggers with the books; what sorts them has an index for each measure, which an order
 //! shouldn't pay for. So the triggers only note which deals changed, and these statements bring the copy up to date.
 
-use super::{Database, DbError, Statement, bind, json_list, statements};
+use super::{Database, DbError, Reading, Statement, bind, json_list, statements};
 use crate::domain::ids::{BrandId, DealId};
 
 statements! {
+    /// Some brands with deals whose totals changed.
+    BRANDS = "SELECT DISTINCT brand_id FROM deals_to_rank LIMIT ?1";
+
     /// Some deals of a brand whose totals changed.
     CHANGED = "SELECT deal_id FROM deals_to_rank WHERE brand_id = ?1 ORDER BY deal_id LIMIT ?2";
 
@@ -32,6 +35,14 @@ WHERE true ON CONFLICT (brand_id, period, currency, deal_id) DO UPDATE SET base_
   commission_minor = excluded.commission_minor, per_commission = excluded.per_commission
 WHERE (excluded.base_minor, excluded.commission_minor, excluded.per_commission)
   <> (base_minor, commission_minor, per_commission)";
+}
+
+/// At most `most` brands that have deals to bring up to date.
+///
+/// # Errors
+/// [`DbError`].
+pub fn brands(db: &dyn Database, most: i64) -> Reading<'_, Vec<BrandId>> {
+    db.ask(super::Freshness::Primary, bind!(BRANDS, most), |rows| rows.column("brand_id"))
 }
 
 /// Brings at most `most` deals of a brand up to date; answers how many.

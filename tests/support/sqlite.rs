@@ -102,7 +102,8 @@ impl Sqlite {
         let mut all = String::new();
         for table in tables {
             let name = table["name"].as_str().unwrap();
-            if !matches!(name, "job_runs" | "quarantine") {
+            // What search keeps follows from `search_docs`; ranks are brought up to date by who reads.
+            if !matches!(name, "job_runs" | "quarantine" | "deals_to_rank" | "deal_ranks" | "deal_money_ranks") && !is_of_search(name) {
                 all.push_str(
                     &json!(self.rows(&format!("SELECT * FROM {name} ORDER BY 1, 2, 3")))
                         .to_string(),
@@ -138,6 +139,10 @@ impl Sqlite {
             })
             .collect()
     }
+}
+
+fn is_of_search(table: &str) -> bool {
+    table == "search" || (table.starts_with("search_") && table != "search_docs")
 }
 
 fn run_one(connection: &Connection, sql: &str, params: &[Param]) -> rusqlite::Result<Vec<Value>> {

@@ -839,6 +839,7 @@ describe('the books', () => {
       ['look_at_stores', true],
       ['outbox', true],
       ['post_fees', true],
+      ['rank_deals', true],
       ['redact', true],
       ['release_holds', true],
       ['retention', true],

@@ -39,9 +39,8 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(usize, Token)>, FilterError> {
             let length = rest.find("..").map_or(length, |points| points.min(length));
             (Token::Digits(rest.get(..length).unwrap_or_default().to_owned()), length)
         } else if first.is_ascii_alphabetic() || first == '_' {
-            let length = rest
-                .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
-                .unwrap_or(rest.len());
+            let length =
+                rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
             (Token::Word(rest.get(..length).unwrap_or_default().to_ascii_lowercase()), length)
         } else if let Some(sign) = SIGNS.iter().find(|sign| rest.starts_with(**sign)) {
             (Token::Sign(sign), sign.len())

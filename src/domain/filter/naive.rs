@@ -100,8 +100,9 @@ fn holds(condition: &Condition, subject: &Subject, now: &Now<'_>) -> bool {
             counted(subject, *number, now)
                 .is_some_and(|value| compares((value, unit), *op, *amount))
         }
-        Condition::Date(date, op, when) => day(subject, *date, now)
-            .is_some_and(|day| op.holds(day.cmp(&when.day(now.today)))),
+        Condition::Date(date, op, when) => {
+            day(subject, *date, now).is_some_and(|day| op.holds(day.cmp(&when.day(now.today))))
+        }
         Condition::Measure(measure, over, op, amount) => {
             value(subject, *measure, *over, now).is_some_and(|value| compares(value, *op, *amount))
         }
@@ -205,7 +206,8 @@ pub fn order(sort: Sort, a: &Subject, b: &Subject, now: &Now<'_>) -> Ordering {
         SortKey::Created => Ordering::Equal,
         SortKey::Name => (&a.name, &a.creator).cmp(&(&b.name, &b.creator)),
         SortKey::Followers => {
-            let key = |subject: &Subject| (subject.followers.unwrap_or(-1), subject.creator.clone());
+            let key =
+                |subject: &Subject| (subject.followers.unwrap_or(-1), subject.creator.clone());
             key(a).cmp(&key(b))
         }
         SortKey::LastContact => {

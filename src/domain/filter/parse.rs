@@ -74,8 +74,7 @@ impl std::str::FromStr for Sort {
 const SORTS: &str = "created, name, followers, last_contact, days_since_last_sale, clicks, orders, revenue, \
     commission, conversion or revenue_per_commission";
 const CONDITION: &str = "a field, a text in quotes, NOT or (";
-const PERIOD: &str =
-    "all, this_month, last_month, a month such as 2026-10, days such as 30d, or 2026-10-01..2026-10-20";
+const PERIOD: &str = "all, this_month, last_month, a month such as 2026-10, days such as 30d, or 2026-10-01..2026-10-20";
 
 struct Parser {
     /// The tokens that are left, the next one last.
@@ -410,7 +409,11 @@ impl Parser {
             }
         }
         let expected = if measure.is_money() && currency.is_none() { "`,` or `]`" } else { "`]`" };
-        if self.takes("]") { Ok(Over { period, currency }) } else { Err(FilterError::new(at, expected)) }
+        if self.takes("]") {
+            Ok(Over { period, currency })
+        } else {
+            Err(FilterError::new(at, expected))
+        }
     }
 
     fn period(&mut self) -> Parsed<Period> {
@@ -496,6 +499,7 @@ fn day(text: &str) -> Option<Day> {
 /// `30d`: at most ten years.
 fn days(text: &str) -> Option<u32> {
     let number = text.strip_suffix(['d', 'D'])?;
-    let plain = !number.is_empty() && number.len() <= 4 && number.bytes().all(|b| b.is_ascii_digit());
+    let plain =
+        !number.is_empty() && number.len() <= 4 && number.bytes().all(|b| b.is_ascii_digit());
     number.parse().ok().filter(|days| plain && *days <= 3660)
 }

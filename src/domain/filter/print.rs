@@ -79,7 +79,9 @@ impl Display for Condition {
             Self::Measure(measure, over, op, amount) => {
                 write!(f, "{}{over} {} {amount}", measure.name(), op.name())
             }
-            Self::FieldText(name, is, value) => texts(f, &field(name), *is, std::slice::from_ref(value)),
+            Self::FieldText(name, is, value) => {
+                texts(f, &field(name), *is, std::slice::from_ref(value))
+            }
             Self::FieldNumber(name, op, amount) => {
                 write!(f, "{} {} {amount}", field(name), op.name())
             }

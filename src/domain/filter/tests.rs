@@ -13,7 +13,7 @@ fn a_filter_is_printed_in_one_form() {
             "followers >= 10000 AND (tag = \"vip\" OR stage = \"Posted\") AND NOT has_code AND revenue[30d] >= 500 AND \"yoga mat\"",
         ),
         ("((invited))", "invited"),
-        ("a_and" , ""),
+        ("a_and", ""),
         ("(invited AND has_link) AND has_code", "invited AND has_link AND has_code"),
         ("invited OR has_link AND has_code", "invited OR (has_link AND has_code)"),
         ("NOT NOT (invited OR has_link)", "NOT NOT (invited OR has_link)"),
@@ -21,7 +21,10 @@ fn a_filter_is_printed_in_one_form() {
         ("country in ('de', 'DE','fr')", "country IN (\"DE\", \"FR\")"),
         ("revenue[all] > 0.50", "revenue > 0.5"),
         ("revenue[all, eur] > 1", "revenue[all, EUR] > 1"),
-        ("commission[2026-10-01..2026-10-20,USD] <= 1.25", "commission[2026-10-01..2026-10-20, USD] <= 1.25"),
+        (
+            "commission[2026-10-01..2026-10-20,USD] <= 1.25",
+            "commission[2026-10-01..2026-10-20, USD] <= 1.25",
+        ),
         ("conversion[2026-10] >= 2.50%", "conversion[2026-10] >= 2.5"),
         ("last_contact < today-030d", "last_contact < today-30d"),
         ("created >= today - 0d", "created >= today"),
@@ -61,7 +64,10 @@ fn what_is_wrong_is_told_with_its_place() {
         ("NOT", "at character 4: expected a field"),
         ("revenue[2026-13] > 1", "at character 9: expected all, this_month"),
         ("revenue[2026-02-30..2026-03-01] > 1", "at character 9: expected all"),
-        ("revenue[2026-03-02..2026-03-01] > 1", "at character 21: expected a day that isn't before"),
+        (
+            "revenue[2026-03-02..2026-03-01] > 1",
+            "at character 21: expected a day that isn't before",
+        ),
         ("revenue[0d] > 1", "at character 9: expected all"),
         ("revenue[9999d] > 1", "at character 9: expected all"),
         ("revenue[1850-01] > 1", "at character 9: expected all"),
@@ -79,10 +85,13 @@ fn what_is_wrong_is_told_with_its_place() {
         let told = reason(text);
         assert!(told.starts_with(expected), "{text}: {told}");
     }
-    for bad in ["sort", "-", "--revenue", "revenue[", "name[30d]", "revenue;DROP", "niche", "-created x"] {
+    for bad in
+        ["sort", "-", "--revenue", "revenue[", "name[30d]", "revenue;DROP", "niche", "-created x"]
+    {
         assert!(bad.parse::<Sort>().is_err(), "{bad}");
     }
-    for good in ["created", "-revenue[30d, EUR]", "-orders", "conversion[2026-10]", "-last_contact"] {
+    for good in ["created", "-revenue[30d, EUR]", "-orders", "conversion[2026-10]", "-last_contact"]
+    {
         assert_eq!(good.parse::<Sort>().unwrap().to_string(), good);
     }
 }
@@ -91,7 +100,9 @@ fn what_is_wrong_is_told_with_its_place() {
 fn a_filter_has_bounds() {
     let long = format!("\"{}\"", "x".repeat(MAX_LENGTH - 2));
     assert!(parse(&long).is_ok());
-    assert!(reason(&format!("{long} ")).contains("at character 2001: expected at most 2000 characters"));
+    assert!(
+        reason(&format!("{long} ")).contains("at character 2001: expected at most 2000 characters")
+    );
     let deep = |n: usize| format!("{}invited{}", "(".repeat(n), ")".repeat(n));
     assert!(parse(&deep(MAX_DEPTH - 1)).is_ok());
     assert!(reason(&deep(MAX_DEPTH)).contains("deep"));

@@ -6,9 +6,7 @@
 //! that of the order itself.
 
 use super::Compiler;
-use crate::domain::filter::{
-    Condition, Filter, Measure, Now, Op, Over, Sort, SortKey, Span, Text,
-};
+use crate::domain::filter::{Condition, Filter, Measure, Now, Op, Over, Sort, SortKey, Span, Text};
 use crate::domain::ids::BrandId;
 use crate::storage::{Database, DbError, Freshness, Rows, ranks, row};
 
@@ -224,20 +222,27 @@ impl Query<'_> {
         condition: &Condition,
         all: &[&Condition],
     ) -> Option<String> {
-        const OF_CREATOR: &str = "CROSS JOIN deals d INDEXED BY deals_by_creator ON d.brand_id = ?1 AND d.creator_id =";
+        const OF_CREATOR: &str =
+            "CROSS JOIN deals d INDEXED BY deals_by_creator ON d.brand_id = ?1 AND d.creator_id =";
         Some(match (source, condition) {
             (Source::Keyword, Condition::Keyword(text)) => {
                 let asked = compiler.matching(text);
-                format!("SELECT d.id AS id FROM search CROSS JOIN search_docs s ON s.doc = search.rowid {OF_CREATOR} s.creator_id WHERE search MATCH {asked} AND s.brand_id = ?1")
+                format!(
+                    "SELECT d.id AS id FROM search CROSS JOIN search_docs s ON s.doc = search.rowid {OF_CREATOR} s.creator_id WHERE search MATCH {asked} AND s.brand_id = ?1"
+                )
             }
             (Source::Owner, Condition::Text(Text::Owner, true, values)) => {
                 let list = compiler.values.texts(values);
-                format!("SELECT id FROM deals INDEXED BY deals_by_owner WHERE brand_id = ?1 AND owner_id IN ({list})")
+                format!(
+                    "SELECT id FROM deals INDEXED BY deals_by_owner WHERE brand_id = ?1 AND owner_id IN ({list})"
+                )
             }
             (Source::Tag, Condition::Tag(true, values)) => {
                 let list = compiler.values.texts(values);
                 let tags = format!("t.brand_id = ?1 AND t.tag IN ({list})");
-                format!("SELECT d.id AS id FROM tags t CROSS JOIN deals d ON d.brand_id = ?1 AND d.id = t.subject_id WHERE {tags} UNION ALL SELECT d.id AS id FROM tags t {OF_CREATOR} t.subject_id WHERE {tags}")
+                format!(
+                    "SELECT d.id AS id FROM tags t CROSS JOIN deals d ON d.brand_id = ?1 AND d.id = t.subject_id WHERE {tags} UNION ALL SELECT d.id AS id FROM tags t {OF_CREATOR} t.subject_id WHERE {tags}"
+                )
             }
             (Source::Campaign, Condition::Text(Text::Campaign, true, values)) => {
                 let list = compiler.values.texts(values);
@@ -248,7 +253,9 @@ impl Query<'_> {
                 let stages = stages.map(|values| compiler.values.texts(values));
                 let stages =
                     stages.map(|list| format!(" AND d.stage IN ({list})")).unwrap_or_default();
-                format!("SELECT d.id AS id FROM (SELECT k.id AS id FROM campaigns k WHERE k.brand_id = ?1 AND (k.id IN ({list}) OR k.name IN ({list}))) k CROSS JOIN deals d INDEXED BY deals_by_place ON d.brand_id = ?1 AND d.campaign_id = k.id{stages}")
+                format!(
+                    "SELECT d.id AS id FROM (SELECT k.id AS id FROM campaigns k WHERE k.brand_id = ?1 AND (k.id IN ({list}) OR k.name IN ({list}))) k CROSS JOIN deals d INDEXED BY deals_by_place ON d.brand_id = ?1 AND d.campaign_id = k.id{stages}"
+                )
             }
             (Source::Totals, Condition::Measure(measure, over, op @ (Op::Ge | Op::Gt), amount))
                 if amount.digits > 0 =>
@@ -260,7 +267,11 @@ impl Query<'_> {
                 let limit = compiler.values.int(limit);
                 let (rows, column) = (rank.rows(compiler), rank.column);
                 // What changed since the copy was made may be there or not.
-                format!("SELECT deal_id AS id FROM {} r WHERE {rows} AND r.{column} {} {limit} UNION ALL SELECT deal_id AS id FROM deals_to_rank WHERE brand_id = ?1", rank.table, op.name())
+                format!(
+                    "SELECT deal_id AS id FROM {} r WHERE {rows} AND r.{column} {} {limit} UNION ALL SELECT deal_id AS id FROM deals_to_rank WHERE brand_id = ?1",
+                    rank.table,
+                    op.name()
+                )
             }
             _ => return None,
         })
@@ -312,7 +323,9 @@ impl Query<'_> {
         if self.sort.descending == rest_is_low {
             walks.reverse();
         }
-        let now = after.map(|key| if key.value == rank.default.to_string() { Walk::Rest } else { Walk::Ranked });
+        let now = after.map(|key| {
+            if key.value == rank.default.to_string() { Walk::Rest } else { Walk::Ranked }
+        });
         if now.is_some_and(|now| walks.first() != Some(&now)) {
             walks.remove(0);
         }
@@ -338,8 +351,13 @@ impl Query<'_> {
             let most = (self.budget.rows / share / (compiler.cost + 2)).max(2);
             let most = if self.filter.is_none() && *walk != Walk::Rest { wanted } else { most };
             let (rows, also) = self.rows(&mut compiler, walk, after, most);
-            let sql = format!("SELECT w.id AS id, w.via AS via, json_quote(w.value) AS value FROM ({rows}) w CROSS JOIN deals d ON d.brand_id = ?1 AND d.id = w.id CROSS JOIN creators c ON c.brand_id = ?1 AND c.id = d.creator_id WHERE {also}{condition} LIMIT {wanted}");
-            let last = format!("SELECT w.id AS id, w.via AS via, json_quote(w.value) AS value FROM ({rows}) w LIMIT 1 OFFSET {}", most - 1);
+            let sql = format!(
+                "SELECT w.id AS id, w.via AS via, json_quote(w.value) AS value FROM ({rows}) w CROSS JOIN deals d ON d.brand_id = ?1 AND d.id = w.id CROSS JOIN creators c ON c.brand_id = ?1 AND c.id = d.creator_id WHERE {also}{condition} LIMIT {wanted}"
+            );
+            let last = format!(
+                "SELECT w.id AS id, w.via AS via, json_quote(w.value) AS value FROM ({rows}) w LIMIT 1 OFFSET {}",
+                most - 1
+            );
             let batch = [sql, last].map(|sql| compiler.values.statement(self.brand, sql));
             let results = db.run_on(Freshness::Primary, batch.into()).await?;
             let [keys, last] = results.as_slice() else {
@@ -377,7 +395,9 @@ impl Query<'_> {
             let value = compiler.values.json(key.value.clone());
             let (via, id) = (compiler.values.text(&key.via), compiler.values.text(&key.id));
             let [first, second, third] = columns;
-            format!(" AND {first} {than}= {value} AND ({first}, {second}, {third}) {than} ({value}, {via}, {id})")
+            format!(
+                " AND {first} {than}= {value} AND ({first}, {second}, {third}) {than} ({value}, {via}, {id})"
+            )
         };
         let beyond_id = |compiler: &mut Compiler<'_>, column: &str| {
             after.map_or_else(String::new, |key| {
@@ -389,7 +409,12 @@ impl Query<'_> {
             (Walk::Source(source), _) => {
                 let source = self.of(compiler, *source).unwrap_or_default();
                 let id = beyond_id(compiler, "id");
-                (format!("SELECT DISTINCT id, '' AS via, '' AS value FROM ({source}) WHERE true{id} ORDER BY id{order} LIMIT {most}"), none)
+                (
+                    format!(
+                        "SELECT DISTINCT id, '' AS via, '' AS value FROM ({source}) WHERE true{id} ORDER BY id{order} LIMIT {most}"
+                    ),
+                    none,
+                )
             }
             (Walk::Ranked, _) => {
                 let Some(rank) = self.rank() else { return (none.clone(), none) };
@@ -399,7 +424,13 @@ impl Query<'_> {
                 // All that differ from the default are on one side of it.
                 let side = if self.sort.key == SortKey::DaysSinceLastSale { "<" } else { ">" };
                 let default = compiler.values.int(rank.default);
-                (format!("SELECT r.deal_id AS id, '' AS via, {name} AS value FROM {} r WHERE {rows} AND {name} {side} {default}{beyond} ORDER BY {name}{order}, r.deal_id{order} LIMIT {most}", rank.table), none)
+                (
+                    format!(
+                        "SELECT r.deal_id AS id, '' AS via, {name} AS value FROM {} r WHERE {rows} AND {name} {side} {default}{beyond} ORDER BY {name}{order}, r.deal_id{order} LIMIT {most}",
+                        rank.table
+                    ),
+                    none,
+                )
             }
             (Walk::Rest, _) => {
                 let Some(rank) = self.rank() else { return (none.clone(), none) };
@@ -407,8 +438,13 @@ impl Query<'_> {
                 let default = compiler.values.int(rank.default);
                 let id = beyond_id(compiler, "d.id");
                 (
-                    format!("SELECT d.id AS id, '' AS via, {default} AS value FROM deals d WHERE d.brand_id = ?1{id} ORDER BY d.id{order} LIMIT {most}"),
-                    format!("NOT EXISTS (SELECT 1 FROM {} r WHERE {rows} AND r.deal_id = d.id AND r.{column} <> {default}) AND ", rank.table),
+                    format!(
+                        "SELECT d.id AS id, '' AS via, {default} AS value FROM deals d WHERE d.brand_id = ?1{id} ORDER BY d.id{order} LIMIT {most}"
+                    ),
+                    format!(
+                        "NOT EXISTS (SELECT 1 FROM {} r WHERE {rows} AND r.deal_id = d.id AND r.{column} <> {default}) AND ",
+                        rank.table
+                    ),
                 )
             }
             (Walk::Sorted, key) => {
@@ -418,15 +454,30 @@ impl Query<'_> {
                     SortKey::LastContact => {
                         let value = "coalesce(d.contacted_at_ms, -1)";
                         let beyond = beyond(compiler, [value, "''", "d.id"]);
-                        return (format!("SELECT d.id AS id, '' AS via, {value} AS value FROM deals d INDEXED BY deals_by_contact WHERE d.brand_id = ?1{beyond} ORDER BY {value}{order}, d.id{order} LIMIT {most}"), none);
+                        return (
+                            format!(
+                                "SELECT d.id AS id, '' AS via, {value} AS value FROM deals d INDEXED BY deals_by_contact WHERE d.brand_id = ?1{beyond} ORDER BY {value}{order}, d.id{order} LIMIT {most}"
+                            ),
+                            none,
+                        );
                     }
                     _ => {
                         let id = beyond_id(compiler, "d.id");
-                        return (format!("SELECT d.id AS id, '' AS via, '' AS value FROM deals d WHERE d.brand_id = ?1{id} ORDER BY d.id{order} LIMIT {most}"), none);
+                        return (
+                            format!(
+                                "SELECT d.id AS id, '' AS via, '' AS value FROM deals d WHERE d.brand_id = ?1{id} ORDER BY d.id{order} LIMIT {most}"
+                            ),
+                            none,
+                        );
                     }
                 };
                 let beyond = beyond(compiler, [value, "c.id", "d.id"]);
-                (format!("SELECT d.id AS id, c.id AS via, {value} AS value FROM creators c INDEXED BY {index} CROSS JOIN deals d INDEXED BY deals_by_creator ON d.brand_id = ?1 AND d.creator_id = c.id WHERE c.brand_id = ?1{beyond} ORDER BY {value}{order}, c.id{order}, d.id{order} LIMIT {most}"), none)
+                (
+                    format!(
+                        "SELECT d.id AS id, c.id AS via, {value} AS value FROM creators c INDEXED BY {index} CROSS JOIN deals d INDEXED BY deals_by_creator ON d.brand_id = ?1 AND d.creator_id = c.id WHERE c.brand_id = ?1{beyond} ORDER BY {value}{order}, c.id{order}, d.id{order} LIMIT {most}"
+                    ),
+                    none,
+                )
             }
         }
     }
@@ -466,7 +517,9 @@ impl Query<'_> {
             let (via, id) = (compiler.values.text(&key.via), compiler.values.text(&key.id));
             format!("WHERE (s.v, s.via, s.id) {than} ({value}, {via}, {id})")
         });
-        let sql = format!("SELECT s.id AS id, s.via AS via, json_quote(s.v) AS value FROM (SELECT d.id AS id, {via} AS via, {value} AS v FROM (SELECT DISTINCT id FROM ({source})) n CROSS JOIN deals d ON d.brand_id = ?1 AND d.id = n.id CROSS JOIN creators c ON c.brand_id = ?1 AND c.id = d.creator_id WHERE {condition}) s {beyond} ORDER BY s.v{order}, s.via{order}, s.id{order} LIMIT {limit}");
+        let sql = format!(
+            "SELECT s.id AS id, s.via AS via, json_quote(s.v) AS value FROM (SELECT d.id AS id, {via} AS via, {value} AS v FROM (SELECT DISTINCT id FROM ({source})) n CROSS JOIN deals d ON d.brand_id = ?1 AND d.id = n.id CROSS JOIN creators c ON c.brand_id = ?1 AND c.id = d.creator_id WHERE {condition}) s {beyond} ORDER BY s.v{order}, s.via{order}, s.id{order} LIMIT {limit}"
+        );
         let rows: Rows = db.rows(compiler.values.statement(self.brand, sql)).await?;
         let keys = rows.all::<Key>()?;
         let full = i64::try_from(keys.len()).is_ok_and(|n| n >= limit);

@@ -109,7 +109,9 @@ impl<'a> Compiler<'a> {
             Condition::Keyword(text) => {
                 self.cost += 1;
                 let found = self.matching(text);
-                format!("((SELECT s.doc FROM search_docs s WHERE s.brand_id = ?1 AND s.creator_id = d.creator_id) IN (SELECT rowid FROM search WHERE search MATCH {found}))")
+                format!(
+                    "((SELECT s.doc FROM search_docs s WHERE s.brand_id = ?1 AND s.creator_id = d.creator_id) IN (SELECT rowid FROM search WHERE search MATCH {found}))"
+                )
             }
             Condition::Flag(flag) => {
                 self.cost += 2;
@@ -122,7 +124,9 @@ impl<'a> Compiler<'a> {
             }
             Condition::Text(Text::Campaign, is, values) => {
                 let list = self.values.texts(values);
-                let found = format!("(d.campaign_id IN ({list}) OR d.campaign_id IN (SELECT k.id FROM campaigns k WHERE k.brand_id = ?1 AND k.name IN ({list})))");
+                let found = format!(
+                    "(d.campaign_id IN ({list}) OR d.campaign_id IN (SELECT k.id FROM campaigns k WHERE k.brand_id = ?1 AND k.name IN ({list})))"
+                );
                 if *is { found } else { format!("(NOT {found})") }
             }
             Condition::Text(text, is, values) => {
@@ -134,7 +138,9 @@ impl<'a> Compiler<'a> {
                 self.cost += 2;
                 let list = self.values.texts(values);
                 let not = if *is { "" } else { "NOT " };
-                format!("({not}EXISTS (SELECT 1 FROM tags t WHERE t.brand_id = ?1 AND t.tag IN ({list}) AND t.subject_id IN (d.id, d.creator_id)))")
+                format!(
+                    "({not}EXISTS (SELECT 1 FROM tags t WHERE t.brand_id = ?1 AND t.tag IN ({list}) AND t.subject_id IN (d.id, d.creator_id)))"
+                )
             }
             Condition::Open(true) => "(d.closed_at_ms IS NULL)".to_owned(),
             Condition::Open(false) => "(d.closed_at_ms IS NOT NULL)".to_owned(),
@@ -150,7 +156,11 @@ impl<'a> Compiler<'a> {
             }
             Condition::FieldText(name, is, text) => {
                 let text = self.values.text(text);
-                self.field(name, "('text')", &format!("j.value {} {text}", if *is { "=" } else { "<>" }))
+                self.field(
+                    name,
+                    "('text')",
+                    &format!("j.value {} {text}", if *is { "=" } else { "<>" }),
+                )
             }
             Condition::FieldNumber(name, op, amount) => {
                 let limit = self.values.text(&amount.to_string());
@@ -194,7 +204,9 @@ impl<'a> Compiler<'a> {
             Number::DaysSinceLastSale => {
                 self.cost += 1;
                 let today = self.values.int(self.now.today.0);
-                format!("({today} - nullif((SELECT max(t.last_day) FROM deal_totals t WHERE t.brand_id = ?1 AND t.deal_id = d.id AND t.period = 0), 0))")
+                format!(
+                    "({today} - nullif((SELECT max(t.last_day) FROM deal_totals t WHERE t.brand_id = ?1 AND t.deal_id = d.id AND t.period = 0), 0))"
+                )
             }
         }
     }
@@ -295,7 +307,9 @@ impl<'a> Compiler<'a> {
     fn field(&mut self, name: &str, types: &str, compared: &str) -> String {
         self.cost += 1;
         let name = self.values.text(name);
-        format!("(coalesce((SELECT {compared} FROM json_each(c.fields) j WHERE j.type IN {types} AND j.key = (SELECT f.id FROM creator_fields f WHERE f.brand_id = ?1 AND lower(f.name) = lower({name}) AND f.removed_at_ms IS NULL)), 0))")
+        format!(
+            "(coalesce((SELECT {compared} FROM json_each(c.fields) j WHERE j.type IN {types} AND j.key = (SELECT f.id FROM creator_fields f WHERE f.brand_id = ?1 AND lower(f.name) = lower({name}) AND f.removed_at_ms IS NULL)), 0))"
+        )
     }
 }
 

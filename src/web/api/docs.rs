@@ -38,8 +38,8 @@ pub fn generate() -> String {
         affiliates, approvals, audit, brand, bulk, by_hand, claims, code_import, code_switch,
         codes, commission, completeness, connecting, conversions, creators, custom, deals, domains,
         export, fees, goaffpro, groups, keys, links, mails, me, members, money, offers, operate,
-        orders, passkeys, payment, payouts, personal, privacy, provider, quarantine, segments, sign_in,
-        simulations, snippet, statements, stores, terms, tiers,
+        orders, passkeys, payment, payouts, personal, privacy, provider, quarantine, segments,
+        sign_in, simulations, snippet, statements, stores, terms, tiers,
     };
 
     #[derive(OpenApi)]

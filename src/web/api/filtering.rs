@@ -132,7 +132,8 @@ impl Asked {
     /// Tells the list, and the place in it, from all others.
     fn mark(&self, brand: BrandId, key: &Key) -> String {
         let filter = self.filter.as_ref().map(ToString::to_string).unwrap_or_default();
-        let told = [&*brand.to_string(), &filter, &self.sort.to_string(), &key.value, &key.via, &key.id];
+        let told =
+            [&*brand.to_string(), &filter, &self.sort.to_string(), &key.value, &key.via, &key.id];
         token_hash(&told.join("\n")).chars().take(20).collect()
     }
 }
