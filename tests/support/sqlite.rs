@@ -103,7 +103,11 @@ impl Sqlite {
         for table in tables {
             let name = table["name"].as_str().unwrap();
             // What search keeps follows from `search_docs`; ranks are brought up to date by who reads.
-            if !matches!(name, "job_runs" | "quarantine" | "deals_to_rank" | "deal_ranks" | "deal_money_ranks") && !is_of_search(name) {
+            if !matches!(
+                name,
+                "job_runs" | "quarantine" | "deals_to_rank" | "deal_ranks" | "deal_money_ranks"
+            ) && !is_of_search(name)
+            {
                 all.push_str(
                     &json!(self.rows(&format!("SELECT * FROM {name} ORDER BY 1, 2, 3")))
                         .to_string(),
@@ -161,7 +165,8 @@ fn run_one(connection: &Connection, sql: &str, params: &[Param]) -> rusqlite::Re
                 ValueRef::Integer(n) => n.into(),
                 ValueRef::Real(x) => json!(x),
                 ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned().into(),
-                ValueRef::Blob(_) => panic!("no statement returns blobs"),
+                // Only the full-text index has any: whoever looks for a word sees it.
+                ValueRef::Blob(bytes) => String::from_utf8_lossy(bytes).into_owned().into(),
             };
             object.insert(name.clone(), value);
         }

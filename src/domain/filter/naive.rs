@@ -11,6 +11,7 @@ use super::{
     Amount, Condition, Date, Filter, Flag, Knowable, Measure, Now, Number, Op, Over, Sort, SortKey,
     Text, words,
 };
+use crate::domain::decimal::Decimal;
 use crate::domain::money::Currency;
 use crate::domain::time::{Day, Millis};
 
@@ -111,12 +112,13 @@ fn holds(condition: &Condition, subject: &Subject, now: &Now<'_>) -> bool {
             .get(name)
             .and_then(Value::as_str)
             .is_some_and(|value| (value == text) == *is),
-        Condition::FieldNumber(name, op, amount) => subject
-            .fields
-            .get(name)
-            .and_then(Value::as_f64)
-            .and_then(|value| value.partial_cmp(&amount.to_string().parse::<f64>().ok()?))
-            .is_some_and(|ordering| op.holds(ordering)),
+        Condition::FieldNumber(name, op, amount) => {
+            let number = |text: String| text.parse::<Decimal>().ok();
+            let value = subject.fields.get(name).filter(|value| value.is_number());
+            let value = value.and_then(|value| number(value.to_string()));
+            let limit = number(amount.to_string());
+            value.zip(limit).is_some_and(|(value, limit)| op.holds(value.cmp(&limit)))
+        }
         Condition::Unknown(what, is) => {
             let known = match what {
                 Knowable::Text(text) => told(subject, *text).is_some(),
