@@ -492,7 +492,7 @@ fn amount(text: &str) -> Option<Amount> {
 
 /// A day that brands may mean.
 fn day(text: &str) -> Option<Day> {
-    let plain = text.bytes().nth(4) == Some(b'-');
+    let plain = text.as_bytes().get(4) == Some(&b'-');
     Day::from_iso(text).filter(|day| plain && YEARS.contains(&(Month::of(*day).0 / 12)))
 }
 

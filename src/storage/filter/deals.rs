@@ -387,28 +387,12 @@ impl Query<'_> {
         after: Option<&Key>,
         most: i64,
     ) -> (String, String) {
-        let descending = self.sort.descending;
-        let (than, order) = if descending { ("<", " DESC") } else { (">", "") };
-        // The bound of the first column alone is what SQLite finds its place by.
-        let beyond = |compiler: &mut Compiler<'_>, columns: [&str; 3]| {
-            let Some(key) = after else { return String::new() };
-            let value = compiler.values.json(key.value.clone());
-            let (via, id) = (compiler.values.text(&key.via), compiler.values.text(&key.id));
-            let [first, second, third] = columns;
-            format!(
-                " AND {first} {than}= {value} AND ({first}, {second}, {third}) {than} ({value}, {via}, {id})"
-            )
-        };
-        let beyond_id = |compiler: &mut Compiler<'_>, column: &str| {
-            after.map_or_else(String::new, |key| {
-                format!(" AND {column} {than} {}", compiler.values.text(&key.id))
-            })
-        };
+        let order = self.direction().1;
         let none = String::new();
-        match (walk, self.sort.key) {
-            (Walk::Source(source), _) => {
+        match walk {
+            Walk::Source(source) => {
                 let source = self.of(compiler, *source).unwrap_or_default();
-                let id = beyond_id(compiler, "id");
+                let id = self.beyond_id(compiler, after, "id");
                 (
                     format!(
                         "SELECT DISTINCT id, '' AS via, '' AS value FROM ({source}) WHERE true{id} ORDER BY id{order} LIMIT {most}"
@@ -416,11 +400,11 @@ impl Query<'_> {
                     none,
                 )
             }
-            (Walk::Ranked, _) => {
+            Walk::Ranked => {
                 let Some(rank) = self.rank() else { return (none.clone(), none) };
                 let (rows, column) = (rank.rows(compiler), rank.column);
                 let name = format!("r.{column}");
-                let beyond = beyond(compiler, [&name, "''", "r.deal_id"]);
+                let beyond = self.beyond(compiler, after, [&name, "''", "r.deal_id"]);
                 // All that differ from the default are on one side of it.
                 let side = if self.sort.key == SortKey::DaysSinceLastSale { "<" } else { ">" };
                 let default = compiler.values.int(rank.default);
@@ -432,11 +416,11 @@ impl Query<'_> {
                     none,
                 )
             }
-            (Walk::Rest, _) => {
+            Walk::Rest => {
                 let Some(rank) = self.rank() else { return (none.clone(), none) };
                 let (rows, column) = (rank.rows(compiler), rank.column);
                 let default = compiler.values.int(rank.default);
-                let id = beyond_id(compiler, "d.id");
+                let id = self.beyond_id(compiler, after, "d.id");
                 (
                     format!(
                         "SELECT d.id AS id, '' AS via, {default} AS value FROM deals d WHERE d.brand_id = ?1{id} ORDER BY d.id{order} LIMIT {most}"
@@ -447,39 +431,75 @@ impl Query<'_> {
                     ),
                 )
             }
-            (Walk::Sorted, key) => {
-                let (value, index) = match key {
-                    SortKey::Name => ("c.name", "creators_by_name"),
-                    SortKey::Followers => ("coalesce(c.followers, -1)", "creators_by_followers"),
-                    SortKey::LastContact => {
-                        let value = "coalesce(d.contacted_at_ms, -1)";
-                        let beyond = beyond(compiler, [value, "''", "d.id"]);
-                        return (
-                            format!(
-                                "SELECT d.id AS id, '' AS via, {value} AS value FROM deals d INDEXED BY deals_by_contact WHERE d.brand_id = ?1{beyond} ORDER BY {value}{order}, d.id{order} LIMIT {most}"
-                            ),
-                            none,
-                        );
-                    }
-                    _ => {
-                        let id = beyond_id(compiler, "d.id");
-                        return (
-                            format!(
-                                "SELECT d.id AS id, '' AS via, '' AS value FROM deals d WHERE d.brand_id = ?1{id} ORDER BY d.id{order} LIMIT {most}"
-                            ),
-                            none,
-                        );
-                    }
-                };
-                let beyond = beyond(compiler, [value, "c.id", "d.id"]);
-                (
-                    format!(
-                        "SELECT d.id AS id, c.id AS via, {value} AS value FROM creators c INDEXED BY {index} CROSS JOIN deals d INDEXED BY deals_by_creator ON d.brand_id = ?1 AND d.creator_id = c.id WHERE c.brand_id = ?1{beyond} ORDER BY {value}{order}, c.id{order}, d.id{order} LIMIT {most}"
-                    ),
-                    none,
-                )
-            }
+            Walk::Sorted => self.by_index(compiler, after, most),
         }
+    }
+
+    /// Deals in the order of an index of their own or of their creators.
+    fn by_index(
+        &self,
+        compiler: &mut Compiler<'_>,
+        after: Option<&Key>,
+        most: i64,
+    ) -> (String, String) {
+        let order = self.direction().1;
+        let (value, index) = match self.sort.key {
+            SortKey::Name => ("c.name", "creators_by_name"),
+            SortKey::Followers => ("coalesce(c.followers, -1)", "creators_by_followers"),
+            SortKey::LastContact => {
+                let value = "coalesce(d.contacted_at_ms, -1)";
+                let beyond = self.beyond(compiler, after, [value, "''", "d.id"]);
+                return (
+                    format!(
+                        "SELECT d.id AS id, '' AS via, {value} AS value FROM deals d INDEXED BY deals_by_contact WHERE d.brand_id = ?1{beyond} ORDER BY {value}{order}, d.id{order} LIMIT {most}"
+                    ),
+                    String::new(),
+                );
+            }
+            _ => {
+                let id = self.beyond_id(compiler, after, "d.id");
+                return (
+                    format!(
+                        "SELECT d.id AS id, '' AS via, '' AS value FROM deals d WHERE d.brand_id = ?1{id} ORDER BY d.id{order} LIMIT {most}"
+                    ),
+                    String::new(),
+                );
+            }
+        };
+        let beyond = self.beyond(compiler, after, [value, "c.id", "d.id"]);
+        (
+            format!(
+                "SELECT d.id AS id, c.id AS via, {value} AS value FROM creators c INDEXED BY {index} CROSS JOIN deals d INDEXED BY deals_by_creator ON d.brand_id = ?1 AND d.creator_id = c.id WHERE c.brand_id = ?1{beyond} ORDER BY {value}{order}, c.id{order}, d.id{order} LIMIT {most}"
+            ),
+            String::new(),
+        )
+    }
+
+    /// What is after something else, and in which order that is.
+    fn direction(&self) -> (&'static str, &'static str) {
+        if self.sort.descending { ("<", " DESC") } else { (">", "") }
+    }
+
+    /// What follows a key. The bound of the first column alone is what SQLite finds its place by.
+    fn beyond(
+        &self,
+        compiler: &mut Compiler<'_>,
+        after: Option<&Key>,
+        [first, second, third]: [&str; 3],
+    ) -> String {
+        let Some(key) = after else { return String::new() };
+        let than = self.direction().0;
+        let value = compiler.values.json(key.value.clone());
+        let (via, id) = (compiler.values.text(&key.via), compiler.values.text(&key.id));
+        format!(
+            " AND {first} {than}= {value} AND ({first}, {second}, {third}) {than} ({value}, {via}, {id})"
+        )
+    }
+
+    fn beyond_id(&self, compiler: &mut Compiler<'_>, after: Option<&Key>, column: &str) -> String {
+        after.map_or_else(String::new, |key| {
+            format!(" AND {column} {} {}", self.direction().0, compiler.values.text(&key.id))
+        })
     }
 
     /// What the list is sorted by, of the deal `d` of the creator `c`, and whose that is.

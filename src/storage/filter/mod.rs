@@ -113,15 +113,7 @@ impl<'a> Compiler<'a> {
                     "((SELECT s.doc FROM search_docs s WHERE s.brand_id = ?1 AND s.creator_id = d.creator_id) IN (SELECT rowid FROM search WHERE search MATCH {found}))"
                 )
             }
-            Condition::Flag(flag) => {
-                self.cost += 2;
-                match flag {
-                    Flag::HasLink => "(EXISTS (SELECT 1 FROM links l INDEXED BY links_by_deal WHERE l.brand_id = ?1 AND l.deal_id = d.id AND l.closed_at_ms IS NULL))",
-                    Flag::HasCode => "(EXISTS (SELECT 1 FROM codes k INDEXED BY codes_by_deal WHERE k.brand_id = ?1 AND k.deal_id = d.id AND k.state IN ('active', 'changed')))",
-                    Flag::Invited => "(c.person_id IS NOT NULL OR EXISTS (SELECT 1 FROM invitations i WHERE i.brand_id = ?1 AND i.deal_id = d.id))",
-                }
-                .to_owned()
-            }
+            Condition::Flag(flag) => self.flag(*flag),
             Condition::Text(Text::Campaign, is, values) => {
                 let list = self.values.texts(values);
                 let found = format!(
@@ -180,6 +172,16 @@ impl<'a> Compiler<'a> {
                 format!("({value} IS {}NULL)", if *is { "" } else { "NOT " })
             }
         }
+    }
+
+    fn flag(&mut self, flag: Flag) -> String {
+        self.cost += 2;
+        match flag {
+            Flag::HasLink => "(EXISTS (SELECT 1 FROM links l INDEXED BY links_by_deal WHERE l.brand_id = ?1 AND l.deal_id = d.id AND l.closed_at_ms IS NULL))",
+            Flag::HasCode => "(EXISTS (SELECT 1 FROM codes k INDEXED BY codes_by_deal WHERE k.brand_id = ?1 AND k.deal_id = d.id AND k.state IN ('active', 'changed')))",
+            Flag::Invited => "(c.person_id IS NOT NULL OR EXISTS (SELECT 1 FROM invitations i WHERE i.brand_id = ?1 AND i.deal_id = d.id))",
+        }
+        .to_owned()
     }
 
     /// What FTS5 is asked: each word quoted, so that nothing in it is a command, and the brand's own word.
