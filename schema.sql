@@ -13,7 +13,8 @@
 -- `tiers`: how many tiers haven't ended, counted by their triggers.
 -- `payout_day`: drafts are made on that day of each month that isn't before `payout_since_day`, in these
 -- currencies (NULL: all). A payout above `second_above_minor` needs two people. `revision` counts the
--- changes of settings.
+-- changes of settings. `webhooks`: how many endpoints listen, counted by their triggers; `webhook_sequence`: the
+-- number of the last event told to them.
 CREATE TABLE brands (
   id TEXT NOT NULL PRIMARY KEY,
   name TEXT NOT NULL,
@@ -35,7 +36,9 @@ CREATE TABLE brands (
   payout_currencies TEXT CHECK (json_valid(payout_currencies)),
   payout_since_day INTEGER,
   second_above_minor INTEGER CHECK (second_above_minor BETWEEN 0 AND 900000000000000),
-  revision INTEGER NOT NULL DEFAULT 0
+  revision INTEGER NOT NULL DEFAULT 0,
+  webhooks INTEGER NOT NULL DEFAULT 0 CHECK (webhooks >= 0),
+  webhook_sequence INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 CREATE TRIGGER brands_version AFTER UPDATE OF timezone, hold_days, earn_on, count_test_orders ON brands WHEN NEW.timezone <> OLD.timezone OR NEW.hold_days <> OLD.hold_days OR NEW.earn_on <> OLD.earn_on OR NEW.count_test_orders <> OLD.count_test_orders BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.id, (SELECT version FROM brands WHERE id = NEW.id), 'brand', NEW.id, json_object('timezone', NEW.timezone, 'hold_days', NEW.hold_days, 'earn_on', NEW.earn_on, 'count_test_orders', NEW.count_test_orders)); END;
 CREATE TRIGGER brands_begin_journal AFTER INSERT ON brands BEGIN INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.id, NEW.version, 'brand', NEW.id, json_object('timezone', NEW.timezone, 'hold_days', NEW.hold_days, 'earn_on', NEW.earn_on, 'count_test_orders', NEW.count_test_orders)); END;
@@ -57,7 +60,8 @@ CREATE TRIGGER attribution_rules_delete_version AFTER DELETE ON attribution_rule
 -- Hosts that brands serve links on. A host belongs to one brand; old ones stay, so that links
 -- that were handed out keep working. While one waits: its custom hostname at Cloudflare, the DNS records
 -- to make, what is in the way in words, whether that is final until somebody asks for another try, and
--- when it is looked at next. `since_ms`: since when it is served.
+-- when it is looked at next. `since_ms`: since when it is served. `ours`: we asked
+-- for the custom hostname, noted before we did; any other of the zone's is neither changed nor removed.
 CREATE TABLE hosts (
   host TEXT NOT NULL PRIMARY KEY,
   brand_id TEXT NOT NULL,
@@ -69,19 +73,23 @@ CREATE TABLE hosts (
   failed INTEGER NOT NULL DEFAULT 0 CHECK (failed IN (0, 1)),
   checked_at_ms INTEGER,
   due_at_ms INTEGER NOT NULL DEFAULT 0,
-  since_ms INTEGER
+  since_ms INTEGER,
+  ours INTEGER NOT NULL DEFAULT 0 CHECK (ours IN (0, 1))
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX hosts_by_brand ON hosts (brand_id);
 CREATE INDEX hosts_due ON hosts (due_at_ms) WHERE state = 'pending';
 
--- Custom hostnames at Cloudflare whose hosts were given up before they were served: they are removed there.
+-- Custom hostnames at Cloudflare whose hosts were given up before they were served: they are removed there,
+-- unless the host is wanted again before.
 CREATE TABLE host_removals (
   hostname_id TEXT NOT NULL PRIMARY KEY,
   host TEXT NOT NULL,
   due_at_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX host_removals_due ON host_removals (due_at_ms);
-CREATE TRIGGER hosts_given_up AFTER DELETE ON hosts WHEN OLD.hostname_id IS NOT NULL BEGIN INSERT INTO host_removals (hostname_id, host, due_at_ms) VALUES (OLD.hostname_id, OLD.host, 0) ON CONFLICT (hostname_id) DO NOTHING; END;
+CREATE INDEX host_removals_by_host ON host_removals (host);
+CREATE TRIGGER hosts_given_up AFTER DELETE ON hosts WHEN OLD.hostname_id IS NOT NULL AND OLD.ours = 1 BEGIN INSERT INTO host_removals (hostname_id, host, due_at_ms) VALUES (OLD.hostname_id, OLD.host, 0) ON CONFLICT (hostname_id) DO NOTHING; END;
+CREATE TRIGGER hosts_wanted_again AFTER INSERT ON hosts WHEN EXISTS (SELECT 1 FROM host_removals WHERE host = NEW.host) BEGIN UPDATE hosts SET hostname_id = (SELECT hostname_id FROM host_removals WHERE host = NEW.host), ours = 1 WHERE host = NEW.host; DELETE FROM host_removals WHERE host = NEW.host; END;
 
 -- API keys by the SHA-256 of their text. `scopes` are names between spaces. When a key was last
 -- used is noted at most once an hour. `revocations` refuses what would lock the brand out.
@@ -123,7 +131,9 @@ CREATE UNIQUE INDEX stores_by_shop ON stores (brand_id, shop_domain);
 -- is renewed with a refresh token. Tokens are sealed to `<store>/token` and `<store>/refresh`; who renews
 -- one says until when others wait for it. `scopes` are names between spaces; `problem` says in words what
 -- is in the way. `webhooks` is a JSON list of what was registered there, `webhook_seen_at_ms` when a
--- delivery was verified (an hour late at most), `look_at_ms` when the store is looked at again.
+-- delivery was verified (an hour late at most), `look_at_ms` when the store is looked at again. `changes`: how often
+-- somebody changed what opens the shop; what a look tells that began before such a change isn't kept.
+-- `lost_at_ms`: since when a shop that was reached isn't any more; its owners are told so once.
 CREATE TABLE store_access (
   brand_id TEXT NOT NULL,
   store_id TEXT NOT NULL,
@@ -144,6 +154,8 @@ CREATE TABLE store_access (
   webhooks TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(webhooks)),
   webhook_seen_at_ms INTEGER,
   look_at_ms INTEGER,
+  changes INTEGER NOT NULL DEFAULT 0,
+  lost_at_ms INTEGER,
   PRIMARY KEY (brand_id, store_id),
   FOREIGN KEY (brand_id, store_id) REFERENCES stores (brand_id, id)
 ) STRICT, WITHOUT ROWID;
@@ -424,6 +436,47 @@ CREATE TRIGGER terms_version AFTER INSERT ON terms BEGIN UPDATE brands SET versi
 CREATE TRIGGER terms_never_change BEFORE UPDATE ON terms BEGIN SELECT RAISE(ABORT, 'terms are append-only'); END;
 CREATE TRIGGER terms_never_go BEFORE DELETE ON terms BEGIN SELECT RAISE(ABORT, 'terms are append-only'); END;
 
+-- Collections of shops that terms name, and what the last look at each found. `change` is a JSON object of
+-- the products that were `added` and `removed` last, since `changed_at_ms`: triggers make spans and journal
+-- of it, never for a time before the last order that is known. `gone` and `too_large` ones keep the
+-- products that they had.
+CREATE TABLE collections (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  store_id TEXT NOT NULL,
+  external_id TEXT NOT NULL,
+  title TEXT NOT NULL,
+  handle TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('current', 'gone', 'too_large')),
+  problem TEXT NOT NULL DEFAULT '',
+  products INTEGER NOT NULL CHECK (products >= 0),
+  change TEXT NOT NULL CHECK (json_valid(change)),
+  changed_at_ms INTEGER NOT NULL,
+  looked_at_ms INTEGER NOT NULL,
+  created_at_ms INTEGER NOT NULL,
+  revision INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (brand_id, id),
+  FOREIGN KEY (brand_id, store_id) REFERENCES stores (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX collections_by_shop ON collections (brand_id, store_id, external_id);
+CREATE TRIGGER collections_insert_version AFTER INSERT ON collections BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.brand_id, (SELECT version FROM brands WHERE id = NEW.brand_id), 'collection', NEW.id, json_object('collection', NEW.id, 'from_ms', NEW.changed_at_ms, 'added', json(NEW.change -> '$.added'), 'removed', json(NEW.change -> '$.removed'))); INSERT INTO collection_products (brand_id, collection_id, product_id, from_ms) SELECT NEW.brand_id, NEW.id, value, NEW.changed_at_ms FROM json_each(NEW.change, '$.added'); END;
+CREATE TRIGGER collections_never_before_orders BEFORE UPDATE OF changed_at_ms ON collections WHEN NEW.changed_at_ms <> OLD.changed_at_ms AND (NEW.changed_at_ms < OLD.changed_at_ms OR EXISTS (SELECT 1 FROM orders WHERE brand_id = NEW.brand_id AND placed_at_ms > NEW.changed_at_ms - 1000)) BEGIN SELECT RAISE(ABORT, 'collections_never_before_orders: constraint failed'); END;
+CREATE TRIGGER collections_update_version AFTER UPDATE OF changed_at_ms ON collections WHEN NEW.changed_at_ms <> OLD.changed_at_ms BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.brand_id, (SELECT version FROM brands WHERE id = NEW.brand_id), 'collection', NEW.id, json_object('collection', NEW.id, 'from_ms', NEW.changed_at_ms, 'added', json(NEW.change -> '$.added'), 'removed', json(NEW.change -> '$.removed'))); UPDATE collection_products SET to_ms = NEW.changed_at_ms WHERE brand_id = NEW.brand_id AND collection_id = NEW.id AND to_ms IS NULL AND product_id IN (SELECT value FROM json_each(NEW.change, '$.removed')); INSERT INTO collection_products (brand_id, collection_id, product_id, from_ms) SELECT NEW.brand_id, NEW.id, value, NEW.changed_at_ms FROM json_each(NEW.change, '$.added'); END;
+
+-- Since when and until when a product was in a collection, by the platform's id: what was, never changes.
+-- The first products of a collection are in it since 0, for no terms can have named it before.
+CREATE TABLE collection_products (
+  brand_id TEXT NOT NULL,
+  collection_id TEXT NOT NULL,
+  product_id INTEGER NOT NULL,
+  from_ms INTEGER NOT NULL,
+  to_ms INTEGER CHECK (to_ms > from_ms),
+  PRIMARY KEY (brand_id, collection_id, product_id, from_ms),
+  FOREIGN KEY (brand_id, collection_id) REFERENCES collections (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER collection_products_end_once BEFORE UPDATE ON collection_products WHEN OLD.to_ms IS NOT NULL OR NEW.from_ms <> OLD.from_ms OR NEW.product_id <> OLD.product_id OR NEW.collection_id <> OLD.collection_id OR NEW.brand_id <> OLD.brand_id BEGIN SELECT RAISE(ABORT, 'collection_products are append-only'); END;
+CREATE TRIGGER collection_products_never_go BEFORE DELETE ON collection_products BEGIN SELECT RAISE(ABORT, 'collection_products are append-only'); END;
+
 -- Commission tiers of a brand, or of one campaign. `levels` is a JSON list of name, threshold (orders,
 -- or minor units of `currency`) and rate.
 CREATE TABLE tiers (
@@ -503,6 +556,7 @@ CREATE TABLE goaffpro_stores (
   affiliates_read_at_ms INTEGER,
   ledger_read_at_ms INTEGER,
   note TEXT NOT NULL DEFAULT '',
+  hinted_at_ms INTEGER,
   PRIMARY KEY (brand_id, store_id),
   FOREIGN KEY (brand_id, store_id) REFERENCES stores (brand_id, id),
   FOREIGN KEY (brand_id, orders_from) REFERENCES stores (brand_id, id)
@@ -512,7 +566,7 @@ CREATE TABLE goaffpro_stores (
 -- that told them. `told_at_ms` is when they were told so first (it has no time of change itself), `as_of_ms`
 -- also when their affiliate was assigned since. What is due is told to our orders: as one (`ours`), as
 -- evidence for another store's (`matched`; `waiting` until that comes), or not at all, because another store
--- seems to tell the same order (`held`). The buyer's keyed hash stands here only until then.
+-- seems to tell the same order (`held`), unless the brand said that it is `another` one. The buyer's keyed hash stands here only until then.
 CREATE TABLE goaffpro_orders (
   brand_id TEXT NOT NULL,
   store_id TEXT NOT NULL,
@@ -532,6 +586,7 @@ CREATE TABLE goaffpro_orders (
   order_id TEXT,
   due_at_ms INTEGER,
   revision INTEGER NOT NULL DEFAULT 0,
+  another INTEGER NOT NULL DEFAULT 0 CHECK (another IN (0, 1)),
   PRIMARY KEY (brand_id, store_id, external_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX goaffpro_orders_due ON goaffpro_orders (brand_id, store_id, due_at_ms) WHERE due_at_ms IS NOT NULL;
@@ -856,7 +911,7 @@ CREATE TRIGGER ledger_tiles_never_go BEFORE DELETE ON ledger_tiles BEGIN SELECT 
 CREATE TABLE rule_journal (
   brand_id TEXT NOT NULL,
   version INTEGER NOT NULL,
-  kind TEXT NOT NULL CHECK (kind IN ('brand', 'rules', 'creator', 'deal', 'terms', 'code', 'link')),
+  kind TEXT NOT NULL CHECK (kind IN ('brand', 'rules', 'creator', 'deal', 'terms', 'code', 'link', 'collection')),
   subject_id TEXT NOT NULL,
   value TEXT CHECK (json_valid(value)),
   PRIMARY KEY (brand_id, version, kind, subject_id)
@@ -1259,6 +1314,135 @@ CREATE UNIQUE INDEX mails_by_cause ON mails (cause);
 CREATE INDEX mails_by_service_id ON mails (service_id) WHERE service_id IS NOT NULL;
 CREATE INDEX mails_due ON mails (due_at_ms) WHERE due_at_ms IS NOT NULL;
 
+-- Texts that messages are written from. What stands between `{{` and `}}` is a known field.
+CREATE TABLE message_templates (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  name TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  text TEXT NOT NULL,
+  revision INTEGER NOT NULL DEFAULT 0,
+  created_at_ms INTEGER NOT NULL,
+  updated_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER message_templates_in_use BEFORE DELETE ON message_templates WHEN EXISTS (SELECT 1 FROM sequences s, json_each(s.steps) j WHERE s.brand_id = OLD.brand_id AND j.value ->> 'template_id' = OLD.id AND (s.archived_at_ms IS NULL OR EXISTS (SELECT 1 FROM enrolments e WHERE e.brand_id = s.brand_id AND e.sequence_id = s.id AND e.state = 'running'))) BEGIN SELECT RAISE(ABORT, 'constraint failed: template_in_use'); END;
+
+-- When messages go out, and how many in a day of the brand; a brand without a row has the defaults.
+-- `days` are those of the week, a bit each from Monday (1) on; minutes are those of the recipient's day.
+CREATE TABLE outreach_settings (
+  brand_id TEXT NOT NULL PRIMARY KEY,
+  daily_limit INTEGER NOT NULL CHECK (daily_limit BETWEEN 0 AND 10000),
+  days INTEGER NOT NULL CHECK (days BETWEEN 1 AND 127),
+  from_minute INTEGER NOT NULL CHECK (from_minute BETWEEN 0 AND 1439),
+  to_minute INTEGER NOT NULL CHECK (to_minute BETWEEN 1 AND 1440 AND to_minute > from_minute)
+) STRICT, WITHOUT ROWID;
+
+-- How many messages a brand handed over in one of its days: a trigger of `messages` counts.
+CREATE TABLE outreach_days (
+  brand_id TEXT NOT NULL,
+  day INTEGER NOT NULL,
+  sent INTEGER NOT NULL CHECK (sent >= 1),
+  PRIMARY KEY (brand_id, day)
+) STRICT, WITHOUT ROWID;
+
+-- Addresses that want no more messages of a brand, as its keyed hash of them. Nobody takes one out:
+-- it holds for whoever has that address, and after she was erased.
+CREATE TABLE unsubscribes (
+  brand_id TEXT NOT NULL,
+  email_hash TEXT NOT NULL,
+  at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, email_hash)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER unsubscribes_cancel AFTER INSERT ON unsubscribes BEGIN UPDATE messages SET state = 'cancelled', reason = 'unsubscribed', due_at_ms = NULL WHERE brand_id = NEW.brand_id AND state = 'scheduled' AND deal_id IN (SELECT d.id FROM creators c CROSS JOIN deals d ON d.brand_id = c.brand_id AND d.creator_id = c.id WHERE c.brand_id = NEW.brand_id AND c.email_hash = NEW.email_hash); UPDATE enrolments SET state = 'stopped', reason = 'unsubscribed', due_at_ms = NULL WHERE brand_id = NEW.brand_id AND state = 'running' AND deal_id IN (SELECT d.id FROM creators c CROSS JOIN deals d ON d.brand_id = c.brand_id AND d.creator_id = c.id WHERE c.brand_id = NEW.brand_id AND c.email_hash = NEW.email_hash); END;
+CREATE TRIGGER unsubscribes_never_change BEFORE UPDATE ON unsubscribes BEGIN SELECT RAISE(ABORT, 'unsubscribes are append-only'); END;
+CREATE TRIGGER unsubscribes_never_go BEFORE DELETE ON unsubscribes BEGIN SELECT RAISE(ABORT, 'unsubscribes are append-only'); END;
+
+-- What stands in a deal's reply addresses, as a hash; how many replies nobody has read; and how many
+-- came on `in_day`, so that two machines that answer each other come to an end.
+CREATE TABLE conversations (
+  brand_id TEXT NOT NULL,
+  deal_id TEXT NOT NULL,
+  reply_hash TEXT NOT NULL,
+  unread INTEGER NOT NULL DEFAULT 0 CHECK (unread >= 0),
+  last_at_ms INTEGER NOT NULL,
+  in_day INTEGER NOT NULL DEFAULT 0,
+  in_count INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (brand_id, deal_id),
+  FOREIGN KEY (brand_id, deal_id) REFERENCES deals (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX conversations_by_reply ON conversations (reply_hash);
+CREATE INDEX conversations_unread ON conversations (brand_id, deal_id) WHERE unread > 0;
+
+-- Sequences: `steps` is the JSON list of their templates, each with the hours it waits after the one
+-- before. They never change; one that is archived takes no more deals.
+CREATE TABLE sequences (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  name TEXT NOT NULL,
+  steps TEXT NOT NULL CHECK (json_valid(steps)),
+  created_at_ms INTEGER NOT NULL,
+  archived_at_ms INTEGER,
+  PRIMARY KEY (brand_id, id)
+) STRICT, WITHOUT ROWID;
+
+-- Deals in sequences. `step` is the next one to send, due at `due_at_ms`.
+CREATE TABLE enrolments (
+  brand_id TEXT NOT NULL,
+  deal_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  sequence_id TEXT NOT NULL,
+  step INTEGER NOT NULL CHECK (step >= 0),
+  state TEXT NOT NULL CHECK (state IN ('running', 'finished', 'stopped')),
+  reason TEXT NOT NULL DEFAULT '',
+  due_at_ms INTEGER CHECK ((due_at_ms IS NULL) = (state <> 'running')),
+  created_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, deal_id, id),
+  FOREIGN KEY (brand_id, deal_id) REFERENCES deals (brand_id, id),
+  FOREIGN KEY (brand_id, sequence_id) REFERENCES sequences (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX enrolments_running ON enrolments (brand_id, deal_id, sequence_id) WHERE state = 'running';
+CREATE INDEX enrolments_by_sequence ON enrolments (brand_id, sequence_id);
+CREATE INDEX enrolments_due ON enrolments (due_at_ms) WHERE state = 'running';
+CREATE TRIGGER enrolments_stop_messages AFTER UPDATE OF state ON enrolments WHEN NEW.state = 'stopped' AND OLD.state <> 'stopped' BEGIN UPDATE messages SET state = 'cancelled', reason = NEW.reason, due_at_ms = NULL WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND enrolment_id = NEW.id AND state = 'scheduled'; END;
+CREATE TRIGGER deals_move_stops AFTER UPDATE OF stage ON deals WHEN NEW.stage <> OLD.stage AND EXISTS (SELECT 1 FROM campaigns c, json_each(c.stages) j WHERE c.brand_id = NEW.brand_id AND c.id = NEW.campaign_id AND j.value = OLD.stage) BEGIN UPDATE enrolments SET state = 'stopped', reason = 'moved', due_at_ms = NULL WHERE brand_id = NEW.brand_id AND deal_id = NEW.id AND state = 'running'; END;
+CREATE TRIGGER deals_close_stops AFTER UPDATE OF closed_at_ms ON deals WHEN NEW.closed_at_ms IS NOT NULL AND OLD.closed_at_ms IS NULL BEGIN UPDATE enrolments SET state = 'stopped', reason = 'closed', due_at_ms = NULL WHERE brand_id = NEW.brand_id AND deal_id = NEW.id AND state = 'running'; END;
+CREATE TRIGGER offers_decline_stops AFTER UPDATE OF state ON offers WHEN NEW.state = 'declined' AND NEW.kind = 'offer' BEGIN UPDATE enrolments SET state = 'stopped', reason = 'declined', due_at_ms = NULL WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND state = 'running'; END;
+
+-- What was written to creators and what came back, by deal. `content` is sealed to the id. A message
+-- waits as `scheduled` until `due_at_ms`; then it gets its mail (`mail_id`), once, and follows what
+-- becomes of that. `handed_day` is the brand's day on which it did. `inbound_key` names a mail that
+-- came, so that it stands here once; an automatic answer stops no sequence.
+CREATE TABLE messages (
+  brand_id TEXT NOT NULL,
+  deal_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  direction TEXT NOT NULL CHECK (direction IN ('out', 'in')),
+  state TEXT NOT NULL CHECK (state IN ('scheduled', 'waiting', 'sending', 'sent', 'failed', 'unknown', 'bounced', 'cancelled', 'received')),
+  reason TEXT NOT NULL DEFAULT '',
+  content TEXT NOT NULL,
+  template_id TEXT,
+  enrolment_id TEXT,
+  step INTEGER,
+  mail_id TEXT,
+  handed_day INTEGER,
+  inbound_key TEXT,
+  automatic INTEGER NOT NULL DEFAULT 0 CHECK (automatic IN (0, 1)),
+  due_at_ms INTEGER CHECK ((due_at_ms IS NULL) = (state <> 'scheduled')),
+  created_at_ms INTEGER NOT NULL,
+  sent_at_ms INTEGER,
+  PRIMARY KEY (brand_id, deal_id, id),
+  FOREIGN KEY (brand_id, deal_id) REFERENCES deals (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX messages_due ON messages (due_at_ms) WHERE state = 'scheduled';
+CREATE UNIQUE INDEX messages_by_mail ON messages (brand_id, mail_id) WHERE mail_id IS NOT NULL;
+CREATE UNIQUE INDEX messages_by_step ON messages (brand_id, enrolment_id, step) WHERE enrolment_id IS NOT NULL;
+CREATE UNIQUE INDEX messages_by_inbound ON messages (brand_id, inbound_key) WHERE inbound_key IS NOT NULL;
+CREATE TRIGGER messages_count AFTER UPDATE OF state ON messages WHEN OLD.state = 'scheduled' AND NEW.state = 'waiting' BEGIN INSERT INTO outreach_days (brand_id, day, sent) VALUES (NEW.brand_id, NEW.handed_day, 1) ON CONFLICT (brand_id, day) DO UPDATE SET sent = sent + 1; END;
+CREATE TRIGGER messages_reply_stops AFTER INSERT ON messages WHEN NEW.direction = 'in' AND NEW.automatic = 0 BEGIN UPDATE enrolments SET state = 'stopped', reason = 'replied', due_at_ms = NULL WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND state = 'running'; END;
+CREATE TRIGGER messages_are_contact AFTER UPDATE OF sent_at_ms ON messages WHEN NEW.sent_at_ms IS NOT NULL AND OLD.sent_at_ms IS NULL BEGIN UPDATE deals SET contacted_at_ms = max(coalesce(contacted_at_ms, 0), NEW.sent_at_ms) WHERE brand_id = NEW.brand_id AND id = NEW.deal_id; END;
+CREATE TRIGGER mails_tell_messages AFTER UPDATE OF state, bounced_at_ms ON mails WHEN NEW.kind = 'message' BEGIN UPDATE messages SET state = iif(NEW.bounced_at_ms IS NULL, NEW.state, 'bounced'), reason = NEW.error, sent_at_ms = NEW.sent_at_ms WHERE brand_id = NEW.brand_id AND mail_id = NEW.id; END;
+
 -- What rows of the audit trail say about a creator, before and after, apart from the trail so that
 -- it can go when she is erased, and only then.
 CREATE TABLE audit_personal (
@@ -1288,6 +1472,64 @@ CREATE TRIGGER audit_members_insert_once BEFORE INSERT ON audit_members WHEN EXI
 CREATE TRIGGER audit_members_never_change BEFORE UPDATE ON audit_members BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
 CREATE TRIGGER audit_members_go_with_them BEFORE DELETE ON audit_members WHEN EXISTS (SELECT 1 FROM members WHERE brand_id = OLD.brand_id AND id = OLD.member_id) BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
 
+-- What creators published. A post is recognised by `url_key`, its address without what people copy it
+-- differently by; what was taken out counts nowhere. The metrics are the latest that is known of each
+-- (NULL: never measured), kept by the triggers of post_metrics and nothing else.
+CREATE TABLE posts (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  deal_id TEXT NOT NULL,
+  platform TEXT NOT NULL,
+  url TEXT NOT NULL,
+  url_key TEXT NOT NULL,
+  published_at_ms INTEGER NOT NULL,
+  reported_by TEXT NOT NULL CHECK (reported_by IN ('brand', 'creator')),
+  removed_at_ms INTEGER,
+  created_at_ms INTEGER NOT NULL,
+  measured_at_ms INTEGER,
+  measurements INTEGER NOT NULL DEFAULT 0 CHECK (measurements BETWEEN 0 AND 1000),
+  impressions INTEGER CHECK (impressions BETWEEN 0 AND 20000000000),
+  views INTEGER CHECK (views BETWEEN 0 AND 20000000000),
+  likes INTEGER CHECK (likes BETWEEN 0 AND 20000000000),
+  comments INTEGER CHECK (comments BETWEEN 0 AND 20000000000),
+  shares INTEGER CHECK (shares BETWEEN 0 AND 20000000000),
+  PRIMARY KEY (brand_id, id),
+  FOREIGN KEY (brand_id, deal_id) REFERENCES deals (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX posts_by_url ON posts (brand_id, url_key);
+CREATE INDEX posts_by_time ON posts (brand_id, published_at_ms, id);
+CREATE INDEX posts_by_deal ON posts (brand_id, deal_id, published_at_ms, id);
+
+-- How a post did at a time, as somebody told it. What is told again of the same moment completes it.
+CREATE TABLE post_metrics (
+  brand_id TEXT NOT NULL,
+  post_id TEXT NOT NULL,
+  measured_at_ms INTEGER NOT NULL,
+  source TEXT NOT NULL CHECK (source IN ('brand', 'creator')),
+  noted_at_ms INTEGER NOT NULL,
+  impressions INTEGER CHECK (impressions BETWEEN 0 AND 20000000000),
+  views INTEGER CHECK (views BETWEEN 0 AND 20000000000),
+  likes INTEGER CHECK (likes BETWEEN 0 AND 20000000000),
+  comments INTEGER CHECK (comments BETWEEN 0 AND 20000000000),
+  shares INTEGER CHECK (shares BETWEEN 0 AND 20000000000),
+  PRIMARY KEY (brand_id, post_id, measured_at_ms),
+  FOREIGN KEY (brand_id, post_id) REFERENCES posts (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER post_metrics_count AFTER INSERT ON post_metrics BEGIN UPDATE posts SET measurements = measurements + 1 WHERE brand_id = NEW.brand_id AND id = NEW.post_id; END;
+CREATE TRIGGER post_metrics_latest_insert AFTER INSERT ON post_metrics BEGIN UPDATE posts SET (measured_at_ms, impressions, views, likes, comments, shares) = (SELECT max(measured_at_ms), (SELECT impressions FROM post_metrics m WHERE m.brand_id = NEW.brand_id AND m.post_id = NEW.post_id AND m.impressions IS NOT NULL ORDER BY m.measured_at_ms DESC LIMIT 1), (SELECT views FROM post_metrics m WHERE m.brand_id = NEW.brand_id AND m.post_id = NEW.post_id AND m.views IS NOT NULL ORDER BY m.measured_at_ms DESC LIMIT 1), (SELECT likes FROM post_metrics m WHERE m.brand_id = NEW.brand_id AND m.post_id = NEW.post_id AND m.likes IS NOT NULL ORDER BY m.measured_at_ms DESC LIMIT 1), (SELECT comments FROM post_metrics m WHERE m.brand_id = NEW.brand_id AND m.post_id = NEW.post_id AND m.comments IS NOT NULL ORDER BY m.measured_at_ms DESC LIMIT 1), (SELECT shares FROM post_metrics m WHERE m.brand_id = NEW.brand_id AND m.post_id = NEW.post_id AND m.shares IS NOT NULL ORDER BY m.measured_at_ms DESC LIMIT 1) FROM post_metrics WHERE brand_id = NEW.brand_id AND post_id = NEW.post_id) WHERE brand_id = NEW.brand_id AND id = NEW.post_id; END;
+CREATE TRIGGER post_metrics_latest_update AFTER UPDATE ON post_metrics BEGIN UPDATE posts SET (measured_at_ms, impressions, views, likes, comments, shares) = (SELECT max(measured_at_ms), (SELECT impressions FROM post_metrics m WHERE m.brand_id = NEW.brand_id AND m.post_id = NEW.post_id AND m.impressions IS NOT NULL ORDER BY m.measured_at_ms DESC LIMIT 1), (SELECT views FROM post_metrics m WHERE m.brand_id = NEW.brand_id AND m.post_id = NEW.post_id AND m.views IS NOT NULL ORDER BY m.measured_at_ms DESC LIMIT 1), (SELECT likes FROM post_metrics m WHERE m.brand_id = NEW.brand_id AND m.post_id = NEW.post_id AND m.likes IS NOT NULL ORDER BY m.measured_at_ms DESC LIMIT 1), (SELECT comments FROM post_metrics m WHERE m.brand_id = NEW.brand_id AND m.post_id = NEW.post_id AND m.comments IS NOT NULL ORDER BY m.measured_at_ms DESC LIMIT 1), (SELECT shares FROM post_metrics m WHERE m.brand_id = NEW.brand_id AND m.post_id = NEW.post_id AND m.shares IS NOT NULL ORDER BY m.measured_at_ms DESC LIMIT 1) FROM post_metrics WHERE brand_id = NEW.brand_id AND post_id = NEW.post_id) WHERE brand_id = NEW.brand_id AND id = NEW.post_id; END;
+
+-- How a brand values what was seen, by versions: `rates` is a JSON list of platform (null first: all others),
+-- whether views count instead of impressions, and the CPM in minor units of the brand's currency.
+CREATE TABLE media_formulas (
+  brand_id TEXT NOT NULL,
+  version INTEGER NOT NULL CHECK (version BETWEEN 1 AND 10000),
+  rates TEXT NOT NULL CHECK (json_valid(rates)),
+  created_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, version)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER media_formulas_never_change BEFORE UPDATE ON media_formulas BEGIN SELECT RAISE(ABORT, 'media formulas are append-only'); END;
+
 -- What shops ask about their shoppers' data: tell what is stored (the brand answers), forget a
 -- customer, forget the shop (both done by a job). `cause` makes a repetition the same row; `orders`
 -- is a JSON list of pairs, our id and the platform's, of which `redacted` have been worked off.
@@ -1314,6 +1556,84 @@ CREATE TABLE rewraps (
   remaining INTEGER NOT NULL,
   counted_at_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Where brands have events told: Standard Webhooks. `events` is a JSON list of types, empty for all. Secrets
+-- are sealed to the endpoint's id; the one before signs too until its time is over. `due_at_ms`: when it is
+-- looked at next, which is also for how long somebody works at it; NULL while nothing waits. `failing_since_ms`:
+-- nothing arrived since; `paused` says why nothing is sent, in a word.
+CREATE TABLE webhook_endpoints (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  url TEXT NOT NULL,
+  events TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(events)),
+  description TEXT NOT NULL DEFAULT '',
+  state TEXT NOT NULL DEFAULT 'active' CHECK (state IN ('active', 'paused')),
+  paused TEXT NOT NULL DEFAULT '' CHECK (paused IN ('', 'by_hand', 'failing', 'gone')),
+  secret_sealed TEXT NOT NULL,
+  previous_sealed TEXT,
+  previous_until_ms INTEGER,
+  failures INTEGER NOT NULL DEFAULT 0,
+  failing_since_ms INTEGER,
+  due_at_ms INTEGER,
+  created_at_ms INTEGER NOT NULL,
+  CHECK ((state = 'paused') = (paused <> '')),
+  CHECK ((previous_sealed IS NULL) = (previous_until_ms IS NULL)),
+  PRIMARY KEY (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX webhook_endpoints_due ON webhook_endpoints (due_at_ms) WHERE due_at_ms IS NOT NULL AND state = 'active';
+CREATE TRIGGER webhook_endpoints_most BEFORE INSERT ON webhook_endpoints WHEN (SELECT count(*) FROM webhook_endpoints WHERE brand_id = NEW.brand_id) >= 20 BEGIN SELECT RAISE(ABORT, 'webhook_endpoints_most: constraint failed'); END;
+CREATE TRIGGER webhook_endpoints_listen AFTER INSERT ON webhook_endpoints WHEN NEW.state = 'active' BEGIN UPDATE brands SET webhooks = webhooks + 1 WHERE id = NEW.brand_id; END;
+CREATE TRIGGER webhook_endpoints_change AFTER UPDATE OF state ON webhook_endpoints WHEN NEW.state <> OLD.state BEGIN UPDATE brands SET webhooks = webhooks + (NEW.state = 'active') - (OLD.state = 'active') WHERE id = NEW.brand_id; END;
+CREATE TRIGGER webhook_endpoints_end AFTER DELETE ON webhook_endpoints BEGIN UPDATE brands SET webhooks = webhooks - (OLD.state = 'active') WHERE id = OLD.brand_id; DELETE FROM webhook_deliveries WHERE brand_id = OLD.brand_id AND endpoint_id = OLD.id; END;
+
+-- What happened, where an endpoint listens: written by triggers on the tables that change, in the batch of the
+-- change, so that none is lost and none told of what didn't happen. `data` is what the row was then: ids,
+-- amounts and states, nothing of people. Told by the database's own clock.
+CREATE TABLE webhook_events (
+  brand_id TEXT NOT NULL,
+  sequence INTEGER NOT NULL,
+  type TEXT NOT NULL,
+  data TEXT NOT NULL CHECK (json_valid(data)),
+  created_at_ms INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER)),
+  PRIMARY KEY (brand_id, sequence)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX webhook_events_by_time ON webhook_events (created_at_ms);
+CREATE TRIGGER webhook_events_nobody BEFORE INSERT ON webhook_events WHEN NEW.type <> 'webhook.test' AND NOT EXISTS (SELECT 1 FROM webhook_endpoints WHERE brand_id = NEW.brand_id AND state = 'active' AND (events = '[]' OR instr(events, json_quote(NEW.type)) > 0)) BEGIN SELECT RAISE(IGNORE); END;
+CREATE TRIGGER webhook_events_go_out AFTER INSERT ON webhook_events BEGIN UPDATE brands SET webhook_sequence = NEW.sequence WHERE id = NEW.brand_id; INSERT INTO webhook_deliveries (brand_id, endpoint_id, sequence) SELECT brand_id, id, NEW.sequence FROM webhook_endpoints WHERE brand_id = NEW.brand_id AND NEW.type <> 'webhook.test' AND state = 'active' AND (events = '[]' OR instr(events, json_quote(NEW.type)) > 0); END;
+
+-- An event on its way to one endpoint. `due_at_ms`: when it is tried next, or until when somebody tries it.
+-- `status` is the last answer's, `error` says in words why it doesn't count.
+CREATE TABLE webhook_deliveries (
+  brand_id TEXT NOT NULL,
+  endpoint_id TEXT NOT NULL,
+  sequence INTEGER NOT NULL,
+  state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'delivered', 'failed')),
+  tries INTEGER NOT NULL DEFAULT 0,
+  status INTEGER,
+  error TEXT NOT NULL DEFAULT '',
+  due_at_ms INTEGER NOT NULL DEFAULT 0,
+  first_tried_at_ms INTEGER,
+  last_tried_at_ms INTEGER,
+  delivered_at_ms INTEGER,
+  created_at_ms INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER)),
+  PRIMARY KEY (brand_id, endpoint_id, sequence)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX webhook_deliveries_due ON webhook_deliveries (brand_id, endpoint_id, due_at_ms, sequence) WHERE state = 'waiting';
+CREATE INDEX webhook_deliveries_by_time ON webhook_deliveries (created_at_ms);
+CREATE TRIGGER webhook_deliveries_wake AFTER INSERT ON webhook_deliveries BEGIN UPDATE webhook_endpoints SET due_at_ms = 0 WHERE brand_id = NEW.brand_id AND id = NEW.endpoint_id AND due_at_ms IS NULL; END;
+
+-- What is told to webhooks. Of a brand without endpoints each costs a look at its row, where it gets that far.
+CREATE TRIGGER orders_insert_told AFTER INSERT ON orders WHEN NEW.placed_at_ms IS NOT NULL AND (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, 'order.created', json_object('id', NEW.id, 'store_id', NEW.store_id, 'external_id', NEW.external_id, 'name', NEW.name, 'placed_at_ms', NEW.placed_at_ms, 'state', NEW.state, 'currency', NEW.currency, 'base_minor', NEW.base_minor, 'deal_id', NEW.deal_id, 'creator_id', NEW.creator_id) FROM brands WHERE id = NEW.brand_id; INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, 'commission.created', json_object('order_id', NEW.id, 'deal_id', NEW.deal_id, 'creator_id', NEW.creator_id, 'currency', NEW.currency, 'base_minor', NEW.base_minor, 'commission_minor', NEW.commission_minor, 'available_day', NEW.available_day, 'order_state', NEW.state) FROM brands WHERE id = NEW.brand_id AND NEW.deal_id IS NOT NULL; END;
+CREATE TRIGGER orders_update_told AFTER UPDATE ON orders WHEN NEW.placed_at_ms IS NOT NULL AND (OLD.placed_at_ms IS NULL OR NEW.state <> OLD.state OR NEW.base_minor <> OLD.base_minor OR NEW.deal_id IS NOT OLD.deal_id OR NEW.currency IS NOT OLD.currency OR NEW.name <> OLD.name OR NEW.commission_minor <> OLD.commission_minor OR NEW.available_day IS NOT OLD.available_day) AND (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, iif(OLD.placed_at_ms IS NULL, 'order.created', 'order.updated'), json_object('id', NEW.id, 'store_id', NEW.store_id, 'external_id', NEW.external_id, 'name', NEW.name, 'placed_at_ms', NEW.placed_at_ms, 'state', NEW.state, 'currency', NEW.currency, 'base_minor', NEW.base_minor, 'deal_id', NEW.deal_id, 'creator_id', NEW.creator_id) FROM brands WHERE id = NEW.brand_id AND (OLD.placed_at_ms IS NULL OR NEW.state <> OLD.state OR NEW.base_minor <> OLD.base_minor OR NEW.deal_id IS NOT OLD.deal_id OR NEW.currency IS NOT OLD.currency OR NEW.name <> OLD.name); INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, iif(OLD.deal_id IS NULL, 'commission.created', 'commission.updated'), json_object('order_id', NEW.id, 'deal_id', NEW.deal_id, 'creator_id', NEW.creator_id, 'currency', NEW.currency, 'base_minor', NEW.base_minor, 'commission_minor', NEW.commission_minor, 'available_day', NEW.available_day, 'order_state', NEW.state, 'previous_deal_id', OLD.deal_id, 'previous_commission_minor', OLD.commission_minor) FROM brands WHERE id = NEW.brand_id AND (NEW.deal_id IS NOT NULL OR OLD.deal_id IS NOT NULL) AND (NEW.state <> OLD.state OR NEW.base_minor <> OLD.base_minor OR NEW.commission_minor <> OLD.commission_minor OR NEW.deal_id IS NOT OLD.deal_id OR NEW.available_day IS NOT OLD.available_day); END;
+CREATE TRIGGER deals_insert_told AFTER INSERT ON deals WHEN (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, 'deal.created', json_object('id', NEW.id, 'creator_id', NEW.creator_id, 'campaign_id', NEW.campaign_id, 'stage', NEW.stage, 'closed_at_ms', NEW.closed_at_ms, 'created_at_ms', NEW.created_at_ms) FROM brands WHERE id = NEW.brand_id; END;
+CREATE TRIGGER deals_update_told AFTER UPDATE ON deals WHEN (NEW.stage <> OLD.stage OR NEW.tags <> OLD.tags OR NEW.creator_id <> OLD.creator_id OR NEW.campaign_id <> OLD.campaign_id OR NEW.closed_at_ms IS NOT OLD.closed_at_ms) AND (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, iif(NEW.closed_at_ms IS NOT NULL AND OLD.closed_at_ms IS NULL, 'deal.closed', 'deal.updated'), json_object('id', NEW.id, 'creator_id', NEW.creator_id, 'campaign_id', NEW.campaign_id, 'stage', NEW.stage, 'closed_at_ms', NEW.closed_at_ms, 'created_at_ms', NEW.created_at_ms, 'previous_stage', OLD.stage) FROM brands WHERE id = NEW.brand_id; END;
+CREATE TRIGGER links_insert_told AFTER INSERT ON links WHEN (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, 'link.created', json_object('id', NEW.id, 'deal_id', NEW.deal_id, 'store_id', NEW.store_id, 'host', NEW.host, 'slug', NEW.slug, 'target', NEW.target, 'code_id', NEW.code_id, 'closed_at_ms', NEW.closed_at_ms, 'created_at_ms', NEW.created_at_ms) FROM brands WHERE id = NEW.brand_id; END;
+CREATE TRIGGER links_update_told AFTER UPDATE ON links WHEN (NEW.deal_id <> OLD.deal_id OR NEW.slug <> OLD.slug OR NEW.host <> OLD.host OR NEW.target <> OLD.target OR NEW.code_id IS NOT OLD.code_id OR NEW.closed_at_ms IS NOT OLD.closed_at_ms) AND (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, 'link.updated', json_object('id', NEW.id, 'deal_id', NEW.deal_id, 'store_id', NEW.store_id, 'host', NEW.host, 'slug', NEW.slug, 'target', NEW.target, 'code_id', NEW.code_id, 'closed_at_ms', NEW.closed_at_ms, 'created_at_ms', NEW.created_at_ms) FROM brands WHERE id = NEW.brand_id; END;
+CREATE TRIGGER codes_insert_told AFTER INSERT ON codes WHEN (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, 'code.created', json_object('id', NEW.id, 'deal_id', NEW.deal_id, 'code', NEW.code, 'state', NEW.state, 'store_id', NEW.store_id, 'group_id', NEW.group_id, 'created_at_ms', NEW.created_at_ms) FROM brands WHERE id = NEW.brand_id; END;
+CREATE TRIGGER codes_update_told AFTER UPDATE ON codes WHEN (NEW.state <> OLD.state OR NEW.deal_id <> OLD.deal_id OR NEW.code <> OLD.code) AND (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, 'code.updated', json_object('id', NEW.id, 'deal_id', NEW.deal_id, 'code', NEW.code, 'state', NEW.state, 'store_id', NEW.store_id, 'group_id', NEW.group_id, 'created_at_ms', NEW.created_at_ms, 'previous_state', OLD.state) FROM brands WHERE id = NEW.brand_id; END;
+CREATE TRIGGER payouts_insert_told AFTER INSERT ON payouts WHEN (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, 'payout.drafted', json_object('id', NEW.id, 'currency', NEW.currency, 'state', NEW.state, 'created_at_ms', NEW.created_at_ms, 'approved_at_ms', NEW.approved_at_ms) FROM brands WHERE id = NEW.brand_id; END;
+CREATE TRIGGER payouts_update_told AFTER UPDATE OF state ON payouts WHEN NEW.state <> OLD.state AND NEW.state IN ('approved', 'cancelled') AND (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, 'payout.' || NEW.state, json_object('id', NEW.id, 'currency', NEW.currency, 'state', NEW.state, 'created_at_ms', NEW.created_at_ms, 'approved_at_ms', NEW.approved_at_ms) FROM brands WHERE id = NEW.brand_id; END;
+CREATE TRIGGER payout_lines_told AFTER UPDATE OF state ON payout_lines WHEN NEW.state <> OLD.state AND NEW.state IN ('settled', 'failed') AND (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, 'payout.line_' || NEW.state, json_object('id', NEW.id, 'payout_id', NEW.payout_id, 'creator_id', NEW.creator_id, 'amount_minor', NEW.amount_minor, 'state', NEW.state, 'reference', NEW.reference, 'attempt', NEW.attempt, 'settled_at_ms', NEW.settled_at_ms, 'currency', (SELECT currency FROM payouts WHERE brand_id = NEW.brand_id AND id = NEW.payout_id)) FROM brands WHERE id = NEW.brand_id; END;
 
 -- What a decision about an order loads, as JSON: a short statement over views costs less than a
 -- long one, which is sent, scanned and hashed with every order. Each is over one table, so that

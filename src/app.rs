@@ -5,10 +5,12 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::domain::click::ClickKeys;
 use crate::domain::ids::{BrandId, Id, Kind, LinkId, MailId, StoreId};
+use crate::domain::letter::Envelope;
 use crate::domain::money::Currency;
 use crate::domain::secret::KeyRing;
 use crate::domain::sending::Told;
@@ -16,6 +18,7 @@ use crate::domain::time::{Day, Millis};
 use crate::partners::cloudflare::Told as Hostname;
 use crate::storage::Database;
 use crate::storage::click_counter::DayTotals;
+use crate::storage::counting::Counting;
 use crate::web::memory::Memory;
 
 /// A future that a port returns.
@@ -37,6 +40,8 @@ pub struct Config {
     pub link_target: Option<String>,
     /// Where the platforms of stores are.
     pub platforms: Platforms,
+    /// The domain whose mails come here, so that replies to messages do; `None`: they go to the sender.
+    pub reply_domain: Option<String>,
     /// A fault that a known-bad build shows; always `None` in builds without the feature.
     pub canary: Option<Canary>,
 }
@@ -135,7 +140,7 @@ pub struct WebRequest<'a> {
     pub headers: Vec<(&'static str, String)>,
     /// The body, if there is one.
     pub body: Option<&'a str>,
-    /// How many bytes the answer may have.
+    /// How many bytes the answer may have; 0: its body isn't looked at, and it has 15 seconds.
     pub limit: usize,
 }
 
@@ -258,6 +263,8 @@ pub struct Outgoing {
     pub text: String,
     /// The same, laid out.
     pub html: String,
+    /// What comes with it.
+    pub envelope: Envelope,
 }
 
 /// Why a mail is not known to be on its way.
@@ -381,6 +388,7 @@ pub struct App {
 struct Left {
     mails: Vec<MailName>,
     stores: Vec<(BrandId, StoreId)>,
+    hooks: Vec<BrandId>,
 }
 
 /// What names a mail: whose it is (nobody's but the recipient's, without a brand) and its id.
@@ -406,6 +414,15 @@ impl App {
         Self { ports: self.ports.clone(), left: Arc::default() }
     }
 
+    /// The same application, which counts the statements that it has D1 run from here on.
+    #[must_use]
+    pub fn counting(&self) -> (Self, Arc<AtomicU32>) {
+        let count = Arc::new(AtomicU32::new(0));
+        let db = Counting { inner: self.db.clone(), count: count.clone() };
+        let ports = Ports { db: Arc::new(db), ..(*self.ports).clone() };
+        (Self { ports: Arc::new(ports), left: self.left.clone() }, count)
+    }
+
     /// Notes that a mail was composed, so that it is sent after the answer.
     pub fn note_mail(&self, name: MailName) {
         self.left().mails.push(name);
@@ -417,6 +434,21 @@ impl App {
         if !left.stores.contains(&(brand, store)) {
             left.stores.push((brand, store));
         }
+    }
+
+    /// Notes that something of a brand may have changed that it has told, so that this begins after the
+    /// answer.
+    pub fn note_hooks(&self, brand: BrandId) {
+        let mut left = self.left();
+        if !left.hooks.contains(&brand) {
+            left.hooks.push(brand);
+        }
+    }
+
+    /// The brands that were noted since it was last asked.
+    #[must_use]
+    pub fn noted_hooks(&self) -> Vec<BrandId> {
+        std::mem::take(&mut self.left().hooks)
     }
 
     /// The mails that were noted since it was last asked.

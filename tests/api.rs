@@ -16,9 +16,13 @@ mod api {
     mod bad_input;
     mod code_import;
     mod codes;
+    mod collections;
     mod connecting;
     mod connecting_edges;
     mod conversions;
+    mod crm_boards;
+    mod crm_creators;
+    mod crm_timeline;
     mod currencies;
     mod domains;
     mod failures;
@@ -31,9 +35,11 @@ mod api {
     mod order_life;
     mod orders;
     mod outbox;
+    mod outreach;
     mod pages;
     mod payments;
     mod payouts;
+    mod posts;
     mod privacy;
     mod proofs;
     mod sign_in;
@@ -42,4 +48,5 @@ mod api {
     mod terms;
     mod tiers;
     mod trail;
+    mod webhooks_out;
 }

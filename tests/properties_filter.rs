@@ -24,7 +24,8 @@ use tributary::domain::filter::{
 use tributary::domain::ids::{BrandId, CampaignId, CreatorId, DealId, LinkId, MemberId, StoreId};
 use tributary::domain::money::Currency;
 use tributary::domain::time::{DAY_MS, Day, Zone};
-use tributary::storage::filter::deals::{Budget, Key, Query, page};
+use tributary::storage::filter::creators;
+use tributary::storage::filter::deals::{self, Budget, Key, Query};
 use tributary::storage::{Database, DbError, Freshness, Rows, Statement};
 
 /// Reproducible numbers.
@@ -98,6 +99,8 @@ struct World {
     brand: BrandId,
     zone: Zone,
     deals: Vec<Subject>,
+    /// Creators as those of no deal are seen: one who was merged isn't in it.
+    creators: Vec<Subject>,
     owners: Vec<String>,
     campaigns: Vec<(String, String)>,
 }
@@ -146,7 +149,7 @@ impl World {
             "creator_fields",
             &json!({ "brand_id": b, "id": "f2", "name": "age", "kind": "number", "created_at_ms": 0 }),
         );
-        let mut deals = Vec::new();
+        let (mut deals, mut creators) = (Vec::new(), Vec::<Subject>::new());
         for n in 0..10 {
             let maybe =
                 |dice: &mut Dice, value: Value| if dice.one_in(3) { Value::Null } else { value };
@@ -313,8 +316,54 @@ impl World {
                 });
             }
             deals[first..].iter_mut().for_each(|deal| deal.text = text.join(" "));
+            let into = creators.first().map(|into| into.creator.clone());
+            if let Some(into) = into.filter(|_| first == deals.len() && dice.one_in(3)) {
+                db.execute(&format!(
+                    "UPDATE creators SET merged_into = '{into}' WHERE id = '{creator}'"
+                ))
+                .unwrap();
+                continue;
+            }
+            creators.push(Subject {
+                tags,
+                country: country.as_str().map(str::to_owned),
+                language: language.as_str().map(str::to_owned),
+                niche: niche.clone(),
+                followers: followers.as_i64(),
+                engagement_bp: engagement.as_i64(),
+                flags: if person.is_null() { Vec::new() } else { vec![Flag::Invited] },
+                fields: shown,
+                creator,
+                name,
+                text: text.join(" "),
+                ..Subject::default()
+            });
         }
-        Self { brand, zone, deals, owners, campaigns }
+        Self { brand, zone, deals, creators, owners, campaigns }
+    }
+}
+
+impl World {
+    /// The creators of whose deals a filter finds one, or who have none and are found.
+    fn creators_of(&self, filter: &Filter, sort: Sort, now: &Now<'_>) -> Vec<String> {
+        let mut found: Vec<&Subject> = self.creators.iter().collect();
+        found.retain(|creator| {
+            let mut hers =
+                self.deals.iter().filter(|deal| deal.creator == creator.creator).peekable();
+            match hers.peek() {
+                None => naive::finds(filter, creator, now),
+                Some(_) => hers.any(|deal| naive::finds(filter, deal, now)),
+            }
+        });
+        let by = if sort.is_of_creators() { sort.key } else { SortKey::Created };
+        found.sort_by(|a, b| {
+            let sort = Sort { key: by, descending: false };
+            naive::order(sort, a, b, now).then_with(|| a.creator.cmp(&b.creator))
+        });
+        if sort.descending {
+            found.reverse();
+        }
+        found.into_iter().map(|creator| creator.creator.clone()).collect()
     }
 }
 
@@ -490,11 +539,15 @@ fn sort(dice: &mut Dice) -> Sort {
 }
 
 /// All pages, one after the other.
-async fn all(db: &dyn Database, query: &Query<'_>, limit: i64) -> Vec<String> {
+async fn all(db: &dyn Database, query: &Query<'_>, limit: i64, of_creators: bool) -> Vec<String> {
     let mut found = Vec::new();
     let mut after: Option<Key> = None;
     for _ in 0..500 {
-        let next = page(db, query, after.as_ref(), limit).await;
+        let next = if of_creators {
+            creators::page(db, query, after.as_ref(), limit).await
+        } else {
+            deals::page(db, query, after.as_ref(), limit).await
+        };
         let next = next.unwrap_or_else(|e| panic!("{e:?}: {}", query.filter.unwrap()));
         assert!(next.keys.len() <= usize::try_from(limit).unwrap());
         found.extend(next.keys.iter().map(|key| key.id.clone()));
@@ -536,7 +589,7 @@ async fn sql_finds_what_the_evaluator_finds_in_its_order() {
             let budget = dice.of(&[Budget::PAGE, small]);
             let query = Query { brand: world.brand, filter: Some(&filter), sort, now, budget };
             let limit = 1 + dice.number(12);
-            let found = all(&listening, &query, limit).await;
+            let found = all(&listening, &query, limit, false).await;
             let mut expected: Vec<&Subject> =
                 world.deals.iter().filter(|deal| naive::finds(&filter, deal, &now)).collect();
             expected.sort_by(|a, b| naive::order(sort, a, b, &now));
@@ -546,6 +599,12 @@ async fn sql_finds_what_the_evaluator_finds_in_its_order() {
                 "seed {seed}/{nth}, {text}, sort {sort}, limit {limit}, {budget:?}"
             );
             matched += usize::from(!found.is_empty() && found.len() < world.deals.len());
+            let found = all(&listening, &query, limit, true).await;
+            assert_eq!(
+                found,
+                world.creators_of(&filter, sort, &now),
+                "creators, seed {seed}/{nth}, {text}, sort {sort}, limit {limit}, {budget:?}"
+            );
             seen += 1;
         }
         for statement in heard.lock().unwrap().iter() {

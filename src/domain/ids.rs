@@ -150,6 +150,8 @@ kinds! {
     Code, CodeId, "code";
     /// A discount rule that codes are made from.
     Group, GroupId, "group";
+    /// A collection of a shop that terms name.
+    Collection, CollectionId, "collection";
     /// An order of a store.
     Order, OrderId, "order";
     /// A brand's API key.
@@ -188,6 +190,26 @@ kinds! {
     Claim, ClaimId, "claim";
     /// A filter that was saved.
     Segment, SegmentId, "seg";
+    /// A template of messages.
+    Template, TemplateId, "template";
+    /// A message to a creator, or from her.
+    Message, MessageId, "message";
+    /// A sequence of messages.
+    Sequence, SequenceId, "sequence";
+    /// A deal in a sequence.
+    Enrolment, EnrolmentId, "enrolment";
+    /// What a creator published.
+    Post, PostId, "post";
+    /// What people wrote about a deal.
+    Note, NoteId, "note";
+    /// What is to be done about a deal.
+    FollowUp, FollowUpId, "followup";
+    /// What a deal cost.
+    Cost, CostId, "cost";
+    /// A field of creators of the brand's own.
+    Field, FieldId, "field";
+    /// Where a brand has events told.
+    Endpoint, EndpointId, "endpoint";
 }
 
 #[cfg(test)]

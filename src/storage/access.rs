@@ -11,7 +11,8 @@ INSERT INTO api_keys (secret_hash, brand_id, id, created_at_ms, name, scopes, ex
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
     FIND_KEY = "
-SELECT k.brand_id, k.id, k.scopes, k.expires_at_ms, k.last_used_at_ms, b.money_keys
+SELECT k.brand_id, k.id, k.scopes, k.expires_at_ms, k.last_used_at_ms, b.money_keys,
+  b.webhooks > 0 AS told
 FROM api_keys k JOIN brands b ON b.id = k.brand_id
 WHERE k.secret_hash = ?1 AND k.revoked_at_ms IS NULL";
 
@@ -111,6 +112,8 @@ row! {
         pub last_used_at_ms: Option<Millis>,
         /// Whether the brand lets keys move money.
         pub money_keys: bool,
+        /// Whether an endpoint of the brand listens for events.
+        pub told: bool,
     }
 }
 

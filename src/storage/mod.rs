@@ -9,12 +9,15 @@
 pub mod access;
 pub mod affiliates;
 pub mod audit;
+pub mod boards;
 pub mod brands;
 pub mod claims;
 pub mod click_counter;
 pub mod clicks;
 pub mod code_work;
 pub mod codes;
+pub mod collections;
+pub mod counting;
 pub mod creators;
 pub mod deals;
 pub mod export;
@@ -22,6 +25,7 @@ pub mod fees;
 pub mod filter;
 pub mod goaffpro;
 pub mod groups;
+pub mod hooks;
 pub mod hosts;
 pub mod jobs;
 pub mod kept;
@@ -29,6 +33,8 @@ pub mod ledger;
 pub mod links;
 pub mod mails;
 pub mod members;
+pub mod messages;
+pub mod notes;
 pub mod offers;
 pub mod order_facts;
 pub mod orders;
@@ -36,6 +42,7 @@ pub mod outbox;
 pub mod payment;
 pub mod payouts;
 pub mod personal;
+pub mod posts;
 pub mod privacy;
 pub mod proofs;
 pub mod quarantine;
@@ -45,13 +52,16 @@ pub mod rewrap;
 pub mod rows;
 pub mod segments;
 pub mod sendings;
+pub mod sequences;
 pub mod sessions;
 pub mod simulations;
 pub mod statement;
 pub mod store_access;
 pub mod stores;
 pub mod syncs;
+pub mod templates;
 pub mod tiers;
+pub mod timeline;
 
 pub(crate) use rows::{Columns, FromColumn, FromRow, Reading, row, spelling};
 
@@ -214,8 +224,10 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("access", access::STATEMENTS),
         ("affiliates", affiliates::STATEMENTS),
         ("audit", audit::STATEMENTS),
+        ("boards", boards::STATEMENTS),
         ("brands", brands::STATEMENTS),
         ("claims", claims::STATEMENTS),
+        ("posts", posts::STATEMENTS),
         ("clicks", clicks::STATEMENTS),
         ("code_work", code_work::STATEMENTS),
         ("codes", codes::STATEMENTS),
@@ -223,6 +235,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("deals", deals::STATEMENTS),
         ("export", export::STATEMENTS),
         ("fees", fees::STATEMENTS),
+        ("hooks", hooks::STATEMENTS),
         ("hosts", hosts::STATEMENTS),
         ("goaffpro", goaffpro::STATEMENTS),
         ("groups", groups::STATEMENTS),
@@ -231,6 +244,8 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("links", links::STATEMENTS),
         ("mails", mails::STATEMENTS),
         ("members", members::STATEMENTS),
+        ("notes", notes::STATEMENTS),
+        ("messages", messages::STATEMENTS),
         ("offers", offers::STATEMENTS),
         ("order_facts", order_facts::STATEMENTS),
         ("orders", orders::STATEMENTS),
@@ -246,13 +261,16 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("rewrap", rewrap::STATEMENTS),
         ("segments", segments::STATEMENTS),
         ("sendings", sendings::STATEMENTS),
+        ("sequences", sequences::STATEMENTS),
         ("sessions", sessions::STATEMENTS),
         ("simulations", simulations::STATEMENTS),
         ("statement", statement::STATEMENTS),
         ("store_access", store_access::STATEMENTS),
         ("stores", stores::STATEMENTS),
         ("syncs", syncs::STATEMENTS),
+        ("templates", templates::STATEMENTS),
         ("tiers", tiers::STATEMENTS),
+        ("timeline", timeline::STATEMENTS),
     ]
 }
 
@@ -385,6 +403,19 @@ impl dyn Database + '_ {
 /// A list as JSON, for `json_each`.
 fn json_list<T: ToString>(items: &[T]) -> String {
     json!(items.iter().map(T::to_string).collect::<Vec<_>>())
+}
+
+/// A list of numbers as JSON: `json_each` knows them for numbers.
+fn json_numbers(items: &[u64]) -> String {
+    let mut list = String::from("[");
+    for (place, item) in items.iter().enumerate() {
+        if place > 0 {
+            list.push(',');
+        }
+        list.push_str(&item.to_string());
+    }
+    list.push(']');
+    list
 }
 
 /// A page of a list: how many rows to ask for, after which key.

@@ -33,10 +33,18 @@ struct Brand {
     order: String,
     quarantined: String,
     key_id: String,
+    template: String,
+    sequence: String,
     payout: String,
     line: String,
     claim: String,
+    post: String,
     fee: String,
+    note: String,
+    follow_up: String,
+    cost: String,
+    field: String,
+    endpoint: String,
     owner: Member,
     manager: Member,
     viewer: Member,
@@ -74,6 +82,8 @@ impl Brand {
         )
         .await);
         super::goaffpro::affiliate(product, &id(&made["brand"]), &goaffpro, 7, word);
+        let hook = json!({ "url": format!("https://hooks.{word}.example/"), "description": word });
+        let endpoint = id(&post("/v1/webhook-endpoints", hook).await["endpoint"]);
         let creator = json!({ "name": format!("{word} Anna"), "handle": format!("{word}-anna"),
             "email": format!("{word}-anna@creator.example"), "niche": word, "tags": [word] });
         let creator = id(&post("/v1/creators", creator).await);
@@ -113,6 +123,10 @@ impl Brand {
         let group = json!({ "name": word, "mode": "one_discount",
             "discount": { "kind": "percentage", "percent": "10" } });
         let group = id(&post("/v1/affiliate-groups", group).await);
+        let template = json!({ "name": word, "subject": word, "text": word });
+        let template = id(&post("/v1/message-templates", template).await);
+        let sequence = json!({ "name": word, "steps": [{ "template_id": template }] });
+        let sequence = id(&post("/v1/sequences", sequence).await);
         let spare = post("/v1/keys", json!({ "name": word, "scopes": ["read"] })).await;
         let invite = async |role: &str, seed: u8| {
             let email = format!("{word}-{role}@casa.example");
@@ -134,6 +148,9 @@ impl Brand {
         put.expect(200);
         let claim = Some(json!({ "order_number": format!("{word}-code"), "note": word }));
         let claim = product.call("POST", "/v1/me/claims", claim, &access).await.expect(201);
+        let published = json!({ "platform": "blog", "url": format!("https://{word}.example/p"),
+            "published_at": "2026-10-01T00:00:00Z" });
+        let published = post(&format!("/v1/deals/{token_deal}/posts"), published).await;
         let fee = json!({ "amount": { "amount": "5.00", "currency": "USD" }, "note": word });
         let pay = async |path: &str, body: Value| {
             crate::api::payouts::pay(product, &key, path, path, body).await.expect(201)
@@ -142,13 +159,25 @@ impl Brand {
         let mut planned = fee;
         planned["due_on"] = json!("2027-01-01");
         let planned = pay(&format!("/v1/deals/{deal}/fees"), planned).await;
+        let cost = json!({ "product": { "amount": "5.00", "currency": "USD" }, "note": word });
+        let cost = id(&pay(&format!("/v1/deals/{deal}/costs"), cost).await);
+        let note = post(&format!("/v1/deals/{deal}/notes"), json!({ "text": word })).await;
+        let follow_up = json!({ "text": word, "due_on": "2026-12-01" });
+        let follow_up = post(&format!("/v1/deals/{deal}/follow-ups"), follow_up).await;
+        let field = post("/v1/creator-fields", json!({ "name": word, "kind": "text" })).await;
         let payout = pay("/v1/payouts", json!({ "currency": "USD" })).await;
         Self {
             id: id(&made["brand"]),
             payout: id(&payout),
             line: id(&payout["lines"][0]),
             claim: id(&claim),
+            post: id(&published),
             fee: id(&planned),
+            note: id(&note),
+            follow_up: id(&follow_up),
+            cost,
+            field: id(&field),
+            endpoint,
             store,
             goaffpro,
             creator,
@@ -160,6 +189,8 @@ impl Brand {
             order,
             quarantined,
             key_id: id(&spare["key"]),
+            template,
+            sequence,
             owner: Member::joins(product, &owner_mail, seed).await,
             manager: invite("manager", seed + 1).await,
             viewer: invite("viewer", seed + 2).await,
@@ -180,6 +211,7 @@ impl Brand {
             "/v1/stores/{id}" => &self.store,
             r if r.starts_with("/v1/stores/") => &self.goaffpro,
             r if r.starts_with("/v1/quarantine/") => &self.quarantined,
+            r if r.starts_with("/v1/creator-fields/") => &self.field,
             r if r.starts_with("/v1/creators/") => &self.creator,
             r if r.starts_with("/v1/campaigns/") => &self.campaign,
             r if r.starts_with("/v1/links/") => &self.link,
@@ -187,14 +219,35 @@ impl Brand {
             r if r.starts_with("/v1/codes/") => &self.code,
             r if r.starts_with("/v1/orders/") => &self.order,
             r if r.starts_with("/v1/claims/") => &self.claim,
+            r if r.starts_with("/v1/message-templates/") => &self.template,
+            r if r.starts_with("/v1/sequences/") => &self.sequence,
+            r if r.starts_with("/v1/posts/") || r.starts_with("/v1/me/posts/") => &self.post,
+            r if r.starts_with("/v1/webhook-endpoints/") => &self.endpoint,
             _ => &self.deal,
         };
-        let body = match (method, route) {
+        let mut body = match (method, route) {
             ("get" | "delete", _) => None,
             (_, "/v1/deals") => {
                 Some(json!({ "creator_id": self.creator, "campaign_id": self.campaign }))
             }
             (_, "/v1/deals/{id}") => Some(json!({ "tags": ["stolen"] })),
+            (_, "/v1/deals/{id}/move") => Some(json!({ "stage": CANARY })),
+            (_, "/v1/deals/{id}/costs") => {
+                Some(json!({ "product": { "amount": "1.00", "currency": "USD" } }))
+            }
+            (_, "/v1/deals/{id}/notes" | "/v1/deals/{id}/notes/{note_id}") => {
+                Some(json!({ "text": "stolen" }))
+            }
+            (_, "/v1/deals/{id}/follow-ups") => {
+                Some(json!({ "text": "stolen", "due_on": "2026-12-01" }))
+            }
+            (_, "/v1/deals/{id}/follow-ups/{follow_up_id}") => Some(json!({ "done": true })),
+            (_, "/v1/creators/{id}") => Some(json!({ "name": "stolen" })),
+            (_, "/v1/creators/{id}/merge") => Some(json!({ "from_id": self.creator })),
+            (_, "/v1/creator-fields") => Some(json!({ "name": "x", "kind": "text" })),
+            (_, "/v1/creator-fields/{id}") => Some(json!({ "name": "stolen" })),
+            (_, "/v1/campaigns/{id}") => Some(json!({ "name": "stolen" })),
+            (_, "/v1/campaigns/{id}/stages") => Some(json!({ "change": "add", "stage": "stolen" })),
             (_, "/v1/deals/{id}/terms") => Some(json!({ "commission_percent": "99" })),
             (_, "/v1/deals/{id}/offers") => {
                 Some(json!({ "terms": { "commission_percent": "99" } }))
@@ -206,6 +259,20 @@ impl Brand {
             (_, "/v1/terms/bulk") => Some(json!({ "terms": { "commission_percent": "99" } })),
             (_, "/v1/segments") => Some(json!({ "name": "x", "filter": "invited" })),
             (_, "/v1/segments/{id}") => Some(json!({ "name": "stolen" })),
+            (_, "/v1/message-templates") => {
+                Some(json!({ "name": "x", "subject": "x", "text": "x" }))
+            }
+            (_, "/v1/message-templates/{id}") => Some(json!({ "name": "stolen" })),
+            (_, "/v1/message-templates/{id}/preview") => Some(json!({ "deal_id": self.deal })),
+            (_, "/v1/messages/preview") => {
+                Some(json!({ "deal_id": self.deal, "subject": "x", "text": "x" }))
+            }
+            (_, "/v1/deals/{id}/messages") => Some(json!({ "subject": "x", "text": "x" })),
+            (_, "/v1/outreach-settings") => Some(json!({ "daily_limit": 1 })),
+            (_, "/v1/sequences") => {
+                Some(json!({ "name": "x", "steps": [{ "template_id": self.template }] }))
+            }
+            (_, "/v1/deals/{id}/sequences") => Some(json!({ "sequence_id": self.sequence })),
             (_, "/v1/tiers") => Some(json!({ "metric": "orders", "period": "all", "levels":
                 [{ "name": "x", "threshold": "1", "commission_percent": "99" }] })),
             (_, "/v1/deals/{id}/codes") => {
@@ -228,10 +295,15 @@ impl Brand {
             (_, "/v1/stores/{id}/affiliates/{affiliate_id}/assignment") => {
                 Some(json!({ "deal_id": self.deal }))
             }
+            (_, "/v1/stores/{id}/comparison/{external_id}") => {
+                Some(json!({ "another_order": true }))
+            }
             (_, "/v1/deals/{id}/affiliate") => Some(json!({ "store_id": self.goaffpro })),
             (_, "/v1/members/{id}") => Some(json!({ "role": "owner" })),
             (_, "/v1/members") => Some(json!({ "email": "e@evil.example", "role": "owner" })),
             (_, "/v1/keys") => Some(json!({ "name": "k", "scopes": ["read"] })),
+            (_, "/v1/webhook-endpoints") => Some(json!({ "url": "https://evil.example/" })),
+            (_, "/v1/webhook-endpoints/{id}") => Some(json!({ "url": "https://evil.example/" })),
             (_, "/v1/brand") => Some(json!({ "hold_days": 0 })),
             (_, "/v1/creators") => Some(json!({ "name": "x", "handle": "x" })),
             (_, "/v1/campaigns") => Some(json!({ "name": "x" })),
@@ -251,6 +323,14 @@ impl Brand {
             (_, "/v1/orders/{id}/move") => Some(json!({ "deal_id": null, "reason": CANARY })),
             (_, "/v1/orders/{id}/disputes") => Some(json!({ "state": "lost" })),
             (_, "/v1/claims/{id}/decision") => Some(json!({ "outcome": "granted" })),
+            (_, "/v1/deals/{id}/posts" | "/v1/me/posts") => Some(json!({ "platform": "blog",
+                "url": "https://evil.example/p", "published_at": "2026-10-01T00:00:00Z" })),
+            (_, "/v1/posts/{id}") => Some(json!({ "state": "removed" })),
+            (_, "/v1/posts/{id}/metrics" | "/v1/me/posts/{id}/metrics") => {
+                Some(json!({ "likes": 1 }))
+            }
+            (_, "/v1/media-formulas") => Some(json!({ "default": { "measure": "views",
+                "cpm": { "amount": "1.00", "currency": "USD" } } })),
             (_, "/v1/me/claims") => Some(json!({ "order_number": "x" })),
             (_, "/v1/payouts") => Some(json!({ "currency": "USD" })),
             (_, "/v1/payouts/{id}/lines/{line_id}/settlement") => {
@@ -264,8 +344,18 @@ impl Brand {
             }
             _ => Some(json!({})),
         };
+        if route == "/v1/me/posts" && method == "post" {
+            body = body.map(|mut body| {
+                body["deal_id"] = json!(self.deal);
+                body
+            });
+        }
         let path = route.replace("{id}", of).replace("{line_id}", &self.line);
+        let first = self.id.replace("brand_", "evt_") + "_1";
         let path = path.replace("{fee_id}", &self.fee).replace("{external_id}", CANARY);
+        let path = path.replace("{note_id}", &self.note).replace("{cost_id}", &self.cost);
+        let path = path.replace("{follow_up_id}", &self.follow_up);
+        let path = path.replace("{delivery_id}", &first);
         (path.replace("{affiliate_id}", "7"), body)
     }
 }

@@ -12,6 +12,9 @@ import { nextId, order } from './support/shopify.mjs';
 const TABLES = [
   ...[
     'brands',
+    'webhook_endpoints',
+    'webhook_events',
+    'webhook_deliveries',
     'attribution_rules',
     'hosts',
     'host_removals',
@@ -27,7 +30,7 @@ const TABLES = [
     'follow_ups',
     'terms',
   ],
-  ...['links', 'slugs', 'codes', 'affiliate_groups', 'orders', 'customers', 'tiers', 'tier_steps', 'offers', 'deal_days', 'entries', 'balances', 'ledger_seals'],
+  ...['links', 'slugs', 'codes', 'affiliate_groups', 'collections', 'collection_products', 'orders', 'customers', 'tiers', 'tier_steps', 'message_templates', 'outreach_settings', 'outreach_days', 'unsubscribes', 'conversations', 'sequences', 'enrolments', 'messages', 'offers', 'deal_days', 'entries', 'balances', 'ledger_seals'],
   ...['deal_totals', 'tags', 'search_docs', 'segments'],
   ...['ledger_tiles', 'rule_journal', 'store_access', 'store_leases', 'outbox', 'store_authorizations', 'store_syncs', 'store_days'],
   ...['invitations', 'creator_tokens', 'people', 'members', 'sign_ins', 'sessions', 'passkeys',
@@ -36,6 +39,7 @@ const TABLES = [
   ...['fees', 'adjustments', 'payment_details', 'payouts', 'payout_lines', 'idempotency', 'claims'],
   ...['payout_approvals', 'payout_runs', 'payout_providers', 'payout_sendings'],
   ...['goaffpro_stores', 'goaffpro_orders', 'affiliates', 'affiliate_deals', 'affiliate_clicks', 'affiliate_requests'],
+  ...['posts', 'post_metrics', 'media_formulas'],
 ];
 
 let server;

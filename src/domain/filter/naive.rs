@@ -15,10 +15,10 @@ use crate::domain::decimal::Decimal;
 use crate::domain::money::Currency;
 use crate::domain::time::{Day, Millis};
 
-/// A deal with its creator, as a filter sees them.
+/// A deal with its creator, as a filter sees them; or a creator without any.
 #[derive(Debug, Clone, Default)]
 pub struct Subject {
-    /// The deal's id.
+    /// The deal's id; empty where there is none, about which then nothing is known.
     pub id: String,
     /// Tags of the deal and of its creator.
     pub tags: Vec<String>,
@@ -87,7 +87,7 @@ fn holds(condition: &Condition, subject: &Subject, now: &Now<'_>) -> bool {
         Condition::Flag(flag) => subject.flags.contains(flag),
         Condition::Text(Text::Campaign, is, values) => {
             let (id, name) = &subject.campaign;
-            (values.contains(id) || values.contains(name)) == *is
+            is_deal(subject) && (values.contains(id) || values.contains(name)) == *is
         }
         Condition::Text(text, is, values) => {
             told(subject, *text).is_some_and(|told| values.contains(told) == *is)
@@ -95,7 +95,7 @@ fn holds(condition: &Condition, subject: &Subject, now: &Now<'_>) -> bool {
         Condition::Tag(is, values) => {
             values.iter().any(|value| subject.tags.contains(value)) == *is
         }
-        Condition::Open(open) => subject.open == *open,
+        Condition::Open(open) => is_deal(subject) && subject.open == *open,
         Condition::Number(number, op, amount) => {
             let unit = if *number == Number::Engagement { 100 } else { 1 };
             counted(subject, *number, now)
@@ -140,11 +140,16 @@ fn compares((numerator, denominator): (i64, i64), op: Op, amount: Amount) -> boo
     op.holds(left.cmp(&right))
 }
 
+fn is_deal(subject: &Subject) -> bool {
+    !subject.id.is_empty()
+}
+
 fn told(subject: &Subject, text: Text) -> Option<&String> {
+    let of_deal = |text| is_deal(subject).then_some(text);
     match text {
-        Text::Stage => Some(&subject.stage),
-        Text::Campaign => Some(&subject.campaign.0),
-        Text::Kind => Some(&subject.kind),
+        Text::Stage => of_deal(&subject.stage),
+        Text::Campaign => of_deal(&subject.campaign.0),
+        Text::Kind => of_deal(&subject.kind),
         Text::Owner => subject.owner.as_ref(),
         Text::Country => subject.country.as_ref(),
         Text::Language => subject.language.as_ref(),
@@ -167,7 +172,8 @@ fn last_sale(subject: &Subject) -> Option<Day> {
 fn day(subject: &Subject, date: Date, now: &Now<'_>) -> Option<Day> {
     let at_ms = match date {
         Date::LastContact => subject.contacted_at_ms?,
-        Date::Created => subject.created_at_ms,
+        Date::Created if is_deal(subject) => subject.created_at_ms,
+        Date::Created => return None,
     };
     Some(now.zone.day(at_ms))
 }

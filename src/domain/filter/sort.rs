@@ -15,6 +15,12 @@ pub struct Sort {
 impl Sort {
     /// As they were made, the oldest first.
     pub const DEFAULT: Self = Self { descending: false, key: SortKey::Created };
+
+    /// Whether creators can be sorted so: by what is theirs and no deal's.
+    #[must_use]
+    pub fn is_of_creators(self) -> bool {
+        matches!(self.key, SortKey::Created | SortKey::Name | SortKey::Followers)
+    }
 }
 
 /// What can be sorted by.

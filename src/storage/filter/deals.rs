@@ -42,8 +42,8 @@ row! {
         /// What it is sorted by, as JSON.
         pub value: String,
     }
-    struct Count {
-        n: i64,
+    pub(super) struct Count {
+        pub(super) n: i64,
     }
 }
 
@@ -100,7 +100,7 @@ enum Walk {
 
 /// What names deals without looking at all of them, the one that is tried first first.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Source {
+pub(super) enum Source {
     Keyword,
     Owner,
     Tag,
@@ -109,6 +109,12 @@ enum Source {
     /// All of the brand, for want of another.
     All,
 }
+
+/// Those that a filter may have.
+pub(super) const SOURCES: [Source; 5] =
+    [Source::Keyword, Source::Owner, Source::Tag, Source::Campaign, Source::Totals];
+/// So many of them are tried.
+pub(super) const TRIED: usize = 2;
 
 /// Where the copy of totals has what a list is sorted by.
 struct Rank {
@@ -164,12 +170,12 @@ pub async fn page(
 }
 
 impl Query<'_> {
-    fn compiler(&self) -> Compiler<'_> {
+    pub(super) fn compiler(&self) -> Compiler<'_> {
         Compiler::new(self.now, self.brand)
     }
 
     /// The condition, and what it costs to look at it.
-    fn condition(&self, compiler: &mut Compiler<'_>) -> String {
+    pub(super) fn condition(&self, compiler: &mut Compiler<'_>) -> String {
         self.filter.map_or_else(|| "1".to_owned(), |filter| compiler.filter(filter))
     }
 
@@ -190,15 +196,14 @@ impl Query<'_> {
 
     /// The first source that names at most so many deals, of the first two that the filter has.
     async fn source(&self, db: &dyn Database, most: i64) -> Result<Option<Source>, DbError> {
-        use Source::{Campaign, Keyword, Owner, Tag, Totals};
         let mut tried = 0;
-        for source in [Keyword, Owner, Tag, Campaign, Totals] {
+        for source in SOURCES {
             match self.count(db, source, most).await? {
                 Some(count) if count <= most => return Ok(Some(source)),
                 Some(_) => tried += 1,
                 None => (),
             }
-            if tried == 2 {
+            if tried == TRIED {
                 break;
             }
         }
@@ -206,7 +211,7 @@ impl Query<'_> {
     }
 
     /// The deals that a source names, if the filter has it.
-    fn of(&self, compiler: &mut Compiler<'_>, source: Source) -> Option<String> {
+    pub(super) fn of(&self, compiler: &mut Compiler<'_>, source: Source) -> Option<String> {
         if source == Source::All {
             return Some("SELECT id FROM deals WHERE brand_id = ?1".to_owned());
         }
@@ -476,12 +481,12 @@ impl Query<'_> {
     }
 
     /// What is after something else, and in which order that is.
-    fn direction(&self) -> (&'static str, &'static str) {
+    pub(super) fn direction(&self) -> (&'static str, &'static str) {
         if self.sort.descending { ("<", " DESC") } else { (">", "") }
     }
 
     /// What follows a key. The bound of the first column alone is what SQLite finds its place by.
-    fn beyond(
+    pub(super) fn beyond(
         &self,
         compiler: &mut Compiler<'_>,
         after: Option<&Key>,
@@ -528,9 +533,24 @@ impl Query<'_> {
         limit: i64,
     ) -> Result<Found, NoPage> {
         let mut compiler = self.compiler();
-        let source = self.of(&mut compiler, source).unwrap_or_default();
+        let named = self.of(&mut compiler, source).unwrap_or_default();
         let condition = self.condition(&mut compiler);
         let (value, via) = self.value(&mut compiler);
+        let deals = if source == Source::All {
+            "deals d".to_owned()
+        } else {
+            format!(
+                "(SELECT DISTINCT id FROM ({named})) n CROSS JOIN deals d ON d.brand_id = ?1 AND d.id = n.id"
+            )
+        };
+        // Of many deals it takes as long to find their creators as to add up their days.
+        let of_creators =
+            [condition.as_str(), value.as_str(), via].iter().any(|sql| sql.contains("c."));
+        let creators = if of_creators {
+            " CROSS JOIN creators c ON c.brand_id = ?1 AND c.id = d.creator_id"
+        } else {
+            ""
+        };
         let (than, order) = if self.sort.descending { ("<", " DESC") } else { (">", "") };
         let beyond = after.map_or_else(String::new, |key| {
             let value = compiler.values.json(key.value.clone());
@@ -538,7 +558,7 @@ impl Query<'_> {
             format!("WHERE (s.v, s.via, s.id) {than} ({value}, {via}, {id})")
         });
         let sql = format!(
-            "SELECT s.id AS id, s.via AS via, json_quote(s.v) AS value FROM (SELECT d.id AS id, {via} AS via, {value} AS v FROM (SELECT DISTINCT id FROM ({source})) n CROSS JOIN deals d ON d.brand_id = ?1 AND d.id = n.id CROSS JOIN creators c ON c.brand_id = ?1 AND c.id = d.creator_id WHERE {condition}) s {beyond} ORDER BY s.v{order}, s.via{order}, s.id{order} LIMIT {limit}"
+            "SELECT s.id AS id, s.via AS via, json_quote(s.v) AS value FROM (SELECT d.id AS id, {via} AS via, {value} AS v FROM {deals}{creators} WHERE d.brand_id = ?1 AND {condition}) s {beyond} ORDER BY s.v{order}, s.via{order}, s.id{order} LIMIT {limit}"
         );
         let rows: Rows = db.rows(compiler.values.statement(self.brand, sql)).await?;
         let keys = rows.all::<Key>()?;

@@ -2,8 +2,9 @@
 //!
 //! What a filter says becomes the shape of a statement; what it compares with travels in one JSON parameter
 //! (`?2 ->> 3`), so that no value is ever part of the text. Every look into a table names the brand (`?1`).
-//! [`deals`] reads pages by it.
+//! [`deals`] and [`creators`] read pages by it.
 
+pub mod creators;
 pub mod deals;
 
 use std::fmt::Write;
@@ -55,7 +56,7 @@ impl Values {
     }
 }
 
-/// Compiles conditions about the deal `d` of the creator `c`.
+/// Compiles conditions about the deal `d` of the creator `c`; of a creator without deals all of `d` is NULL.
 struct Compiler<'a> {
     now: Now<'a>,
     brand: BrandId,
@@ -110,7 +111,7 @@ impl<'a> Compiler<'a> {
                 self.cost += 1;
                 let found = self.matching(text);
                 format!(
-                    "((SELECT s.doc FROM search_docs s WHERE s.brand_id = ?1 AND s.creator_id = d.creator_id) IN (SELECT rowid FROM search WHERE search MATCH {found}))"
+                    "((SELECT s.doc FROM search_docs s WHERE s.brand_id = ?1 AND s.creator_id = c.id) IN (SELECT rowid FROM search WHERE search MATCH {found}))"
                 )
             }
             Condition::Flag(flag) => self.flag(*flag),
@@ -119,7 +120,8 @@ impl<'a> Compiler<'a> {
                 let found = format!(
                     "(d.campaign_id IN ({list}) OR d.campaign_id IN (SELECT k.id FROM campaigns k WHERE k.brand_id = ?1 AND k.name IN ({list})))"
                 );
-                if *is { found } else { format!("(NOT {found})") }
+                let not = if *is { "" } else { "NOT " };
+                format!("(coalesce({not}{found}, 0))")
             }
             Condition::Text(text, is, values) => {
                 let list = self.values.texts(values);
@@ -131,10 +133,10 @@ impl<'a> Compiler<'a> {
                 let list = self.values.texts(values);
                 let not = if *is { "" } else { "NOT " };
                 format!(
-                    "({not}EXISTS (SELECT 1 FROM tags t WHERE t.brand_id = ?1 AND t.tag IN ({list}) AND t.subject_id IN (d.id, d.creator_id)))"
+                    "({not}EXISTS (SELECT 1 FROM tags t WHERE t.brand_id = ?1 AND t.tag IN ({list}) AND t.subject_id IN (d.id, c.id)))"
                 )
             }
-            Condition::Open(true) => "(d.closed_at_ms IS NULL)".to_owned(),
+            Condition::Open(true) => "(d.closed_at_ms IS NULL AND d.id IS NOT NULL)".to_owned(),
             Condition::Open(false) => "(d.closed_at_ms IS NOT NULL)".to_owned(),
             Condition::Number(number, op, amount) => {
                 let unit = if *number == Number::Engagement { 100 } else { 1 };

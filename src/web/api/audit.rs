@@ -47,6 +47,13 @@ view! {
     }
 }
 
+impl ActorView {
+    /// Who it was, where that is known.
+    pub(super) fn of(kind: String, id: String) -> Option<Self> {
+        (!kind.is_empty()).then_some(Self { kind, id })
+    }
+}
+
 /// JSON as it is stored.
 pub struct Stored(pub Option<String>);
 

@@ -6,8 +6,9 @@ use utoipa::ToSchema;
 
 use crate::app::{App, Pending};
 use crate::domain::auth::TokenKind;
+use crate::domain::deal::DealKind;
 use crate::domain::ids::{
-    BrandId, CampaignId, CodeId, CreatorId, Deal, DealId, InvitationId, LinkId,
+    BrandId, CampaignId, CodeId, CreatorId, Deal, DealId, InvitationId, LinkId, MemberId,
 };
 use crate::domain::json::json;
 use crate::domain::letter::Letter;
@@ -16,7 +17,7 @@ use crate::domain::time::{DAY_MS, Millis, to_rfc3339};
 use crate::error::{Error, Result};
 use crate::storage::deals::{self as rows, DealRow, DealUpdate, NewDeal, Start};
 use crate::storage::rows::from_json;
-use crate::storage::{DbError, access, creators, personal};
+use crate::storage::{DbError, access, creators, members, personal};
 use crate::web::body::{FromJson, body, words};
 use crate::web::extract::{Body, Caller, Changing, Checks, Params, PathId, checked, may};
 use crate::web::handler::{Json, State, Tagged};
@@ -27,7 +28,8 @@ use crate::web::{limits, mail};
 
 use super::code_switch::follow_deal;
 use super::codes::CodeView;
-use super::filtering::{self, Asked};
+use super::collections;
+use super::filtering::{self, Asked, Of};
 use super::terms::{NewTerms, Noted, TermsView};
 use super::view::{List, Percent, Time};
 
@@ -49,8 +51,19 @@ view! {
         links: Vec<LinkView>,
         codes: Vec<CodeView>,
         tags: Vec<String>,
+        kind: DealKind,
+        /// The member who looks after it.
+        #[schema(required)]
+        owner_id: Option<MemberId>,
+        /// When the creator was last written to, or a note said that she was spoken to.
+        #[schema(required)]
+        last_contact_at: Option<Time>,
     }
 }
+
+by_serde!(DealKind);
+words!(DealKind { "affiliate" => Affiliate, "gifting" => Gifting, "paid" => Paid,
+    "ambassador" => Ambassador, "giveaway" => Giveaway, "usage_rights" => UsageRights });
 
 /// Open or closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -102,7 +115,8 @@ pub fn link_url(app: &App, host: &str, slug: &str) -> String {
     }
 }
 
-fn view(app: &App, row: DealRow) -> DealView {
+/// What the API shows of a deal.
+pub(super) fn view(app: &App, row: DealRow) -> DealView {
     DealView {
         id: row.id,
         creator_id: row.creator_id,
@@ -124,7 +138,15 @@ fn view(app: &App, row: DealRow) -> DealView {
             .collect(),
         codes: row.codes.into_iter().map(CodeView::from).collect(),
         tags: row.tags,
+        kind: row.kind,
+        owner_id: row.owner_id,
+        last_contact_at: row.contacted_at_ms.map(Time),
     }
+}
+
+/// The same as text.
+pub(super) fn shown(app: &App, row: DealRow) -> String {
+    json::text(&view(app, row))
 }
 
 /// A deal of the brand.
@@ -140,10 +162,14 @@ pub fn find(app: &App, brand: BrandId, id: DealId) -> Pending<'_, Result<DealRow
 /// Nothing new is agreed with somebody who was erased.
 pub(super) fn not_erased(app: &App, brand: BrandId, creator: CreatorId) -> Pending<'_, Result<()>> {
     Box::pin(async move {
-        let erased = personal::erased(app.db(), brand, creator).await?;
-        match erased.and_then(|row| row.erased_at_ms) {
-            None => Ok(()),
-            Some(_) => Err(Error::refused("creator-erased", "this creator was erased")),
+        match personal::erased(app.db(), brand, creator).await? {
+            Some(row) if row.merged_into.is_some() => {
+                Err(Error::refused("creator-merged", "this creator was merged into another"))
+            }
+            Some(row) if row.erased_at_ms.is_some() => {
+                Err(Error::refused("creator-erased", "this creator was erased"))
+            }
+            _ => Ok(()),
         }
     })
 }
@@ -172,6 +198,8 @@ body! {
         starts_at: Option<Time>,
         /// The first terms, where they say more than a rate.
         terms: Option<NewTerms>,
+        /// `affiliate` where nothing is said.
+        kind: Option<DealKind>,
     }
 }
 
@@ -202,6 +230,9 @@ pub async fn create(
     caller: Caller<may::Deals>,
     Body(mut new): Body<NewDealBody>,
 ) -> Result<(StatusCode, Json<DealView>)> {
+    if let Some(terms) = &mut new.terms {
+        collections::resolve(&app, &caller, terms).await?;
+    }
     let mut checks = Checks::default();
     let creator = checks.field("creator_id", new.creator_id.parse::<CreatorId>());
     let campaign_id = checks.field("campaign_id", new.campaign_id.parse::<CampaignId>());
@@ -212,16 +243,20 @@ pub async fn create(
     let (creator, campaign_id) = (checked(creator)?, checked(campaign_id)?);
     not_erased(&app, caller.brand, creator).await?;
     let campaign = creators::campaign(app.db(), caller.brand, campaign_id).await?;
-    let stages = campaign.ok_or(Error::NotFound)?.stages;
-    let stage = stage_of(&stages, new.stage.as_deref())?;
-    let deal = NewDeal { id, creator, campaign: campaign_id, stage: &stage };
+    let campaign = campaign.ok_or(Error::NotFound)?;
+    if campaign.archived_at_ms.is_some() {
+        return Err(Error::refused("campaign-archived", "this campaign was put away"));
+    }
+    let stage = stage_of(&campaign.stages, new.stage.as_deref())?;
+    let kind = new.kind.unwrap_or(DealKind::Affiliate);
+    let deal = NewDeal { id, creator, campaign: campaign_id, stage: &stage, kind };
     let mut batch = vec![rows::insert(caller.brand, &deal, now_ms)];
     if let Some(terms) = &terms {
         batch.extend(rows::insert_terms(caller.brand, terms, Start::Exactly, "", now_ms));
     }
     let rate_bp = terms.as_ref().map(|terms| terms.cited.rate.points());
     let made = json!({ "creator_id": creator, "campaign_id": campaign_id, "stage": stage,
-        "rate_bp": rate_bp, "terms": terms.as_ref().map(Noted) });
+        "kind": kind, "rate_bp": rate_bp, "terms": terms.as_ref().map(Noted) });
     batch.push(caller.note(&app, "deal.create", id, None, Some(made)));
     app.db().run(batch).await.map_err(missing_parent)?;
     Ok((StatusCode::CREATED, Json(view(&app, find(&app, caller.brand, id).await?))))
@@ -229,7 +264,15 @@ pub async fn create(
 
 /// A reference to what isn't there, or is another brand's, is a 404.
 pub(super) fn missing_parent(error: DbError) -> Box<Error> {
-    if error.is_constraint("FOREIGN KEY") { Error::NotFound.into() } else { error.into() }
+    if error.is_constraint("FOREIGN KEY") {
+        Error::NotFound.into()
+    } else if error.is_constraint("stage_gone") {
+        Error::refused("stage-gone", "the campaign's stages changed meanwhile")
+    } else if error.is_constraint("creator_merged") {
+        Error::refused("creator-merged", "this creator was merged into another")
+    } else {
+        error.into()
+    }
 }
 
 /// A stage of the campaign; the first one where none is asked for.
@@ -268,9 +311,9 @@ pub async fn list(
     params: Params,
 ) -> Result<Json<List<DealView>>> {
     let params = params.only(filtering::PARAMS)?;
-    if let Some(asked) = Asked::of(&app, caller.brand, &params).await? {
+    if let Some(asked) = Asked::of(&app, caller.brand, Of::Deals, &params).await? {
         let brand = super::brand::find(&app, caller.brand).await?.brand;
-        let (ids, next_cursor) = asked.deals(&app, &brand, &params).await?;
+        let (ids, next_cursor) = asked.page(&app, &brand, &params).await?;
         let mut found = rows::by_ids_text(app.db(), caller.brand, &ids, app.now_ms()).await?;
         found.sort_by_key(|row| ids.iter().position(|id| *id == row.id.to_string()));
         let data = found.into_iter().map(|row| view(&app, row)).collect();
@@ -299,6 +342,9 @@ body! {
         stage: Option<String>,
         tags: Option<Vec<String>>,
         state: Option<LinkState>,
+        kind: Option<DealKind>,
+        /// The member who looks after it; null for nobody.
+        owner_id: Option<Option<String>>,
     }
 }
 
@@ -317,7 +363,9 @@ pub async fn update(
     let changes = &changing.body;
     let mut checks = Checks::default();
     let tags = changes.tags.clone().map(|tags| super::creators::tags(&mut checks, tags));
-    let mut update = DealUpdate { tags, closed: changes.state.map(LinkState::closed), stage: None };
+    let owner = owner(&app, caller.brand, &mut checks, changes.owner_id.as_ref()).await?;
+    let closed = changes.state.map(LinkState::closed);
+    let mut update = DealUpdate { tags, closed, stage: None, kind: changes.kind, owner };
     for _ in 0..ATTEMPTS {
         let deal = find(&app, caller.brand, id.0).await?;
         not_erased(&app, caller.brand, deal.creator_id).await?;
@@ -337,8 +385,8 @@ pub async fn update(
         {
             batch.extend(follow_deal(&app, caller.brand, deal.id, !closed).await?);
         }
-        let changed =
-            json!({ "stage": update.stage, "tags": update.tags, "closed": update.closed });
+        let changed = json!({ "stage": update.stage, "tags": update.tags, "closed": update.closed,
+                "kind": update.kind, "owner_id": update.owner.flatten() });
         let what = ("deal.update", &*deal.id.to_string());
         batch.extend(caller.note_of_creator(&app, creator, what, Some(before), Some(changed)));
         match app.db().run(batch).await {
@@ -349,6 +397,21 @@ pub async fn update(
         }
     }
     Err(contended())
+}
+
+/// The member that a body names as the one who looks after something; `Some(None)` for nobody.
+pub(super) async fn owner(
+    app: &App,
+    brand: BrandId,
+    checks: &mut Checks,
+    told: Option<&Option<String>>,
+) -> Result<Option<Option<MemberId>>> {
+    let Some(Some(text)) = told else { return Ok(told.map(|_| None)) };
+    let found = match text.parse::<MemberId>() {
+        Ok(id) => members::find(app.db(), brand, id).await?.map(|_| id),
+        Err(_) => None,
+    };
+    Ok(checks.field("owner_id", found.ok_or("must be a member of the brand")).map(Some))
 }
 
 view! {
@@ -398,8 +461,10 @@ pub async fn invite(
             &email,
             &letter,
         )?);
+        batch.push(rows::contacted(caller.brand, deal.id, now_ms));
     }
-    let made = json!({ "creator_id": new.creator, "expires_at": to_rfc3339(new.expires_at_ms) });
+    let made = json!({ "creator_id": new.creator, "invitation_id": new.id,
+        "expires_at": to_rfc3339(new.expires_at_ms) });
     let note = caller.note(&app, "deal.invite", deal.id, None, Some(made));
     batch.push(note);
     app.db().run(batch).await?;

@@ -7,7 +7,8 @@ use crate::domain::ids::{BrandId, SegmentId};
 use crate::domain::json::json;
 use crate::domain::secret::token_hash;
 use crate::error::{Error, Result};
-use crate::storage::filter::deals::{self, Budget, Key, MOST_FREE, NoPage, Query};
+use crate::storage::filter::creators;
+use crate::storage::filter::deals::{self, Budget, Found, Key, MOST_FREE, NoPage, Query};
 use crate::storage::rows::parse as parse_json;
 use crate::storage::segments;
 use crate::web::extract::Params;
@@ -15,8 +16,18 @@ use crate::web::extract::Params;
 /// The parameters of a list that can be filtered.
 pub(super) const PARAMS: &[&str] = &["limit", "cursor", "filter", "sort", "segment"];
 
+/// A list that can be filtered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    /// Of deals.
+    Deals,
+    /// Of creators: those of whose deals one is found.
+    Creators,
+}
+
 /// What a request asks for, if it asks for anything.
 pub(super) struct Asked {
+    of: Of,
     filter: Option<Filter>,
     sort: Sort,
 }
@@ -46,18 +57,28 @@ impl Asked {
     ///
     /// # Errors
     /// 422; 404 for no such segment.
-    pub(super) async fn of(app: &App, brand: BrandId, params: &Params) -> Result<Option<Self>> {
+    pub(super) async fn of(
+        app: &App,
+        brand: BrandId,
+        of: Of,
+        params: &Params,
+    ) -> Result<Option<Self>> {
         let (text, order) = (params.get("filter"), params.get("sort"));
         let segment = params.id("segment")?;
         if text.is_none() && order.is_none() && segment.is_none() {
             return Ok(None);
         }
-        let mut found = Self { filter: None, sort: Sort::DEFAULT };
+        let mut found = Self { of, filter: None, sort: Sort::DEFAULT };
         if let Some(text) = text {
             found.filter = Some(filter(text)?);
         }
         if let Some(order) = order {
             found.sort = sort(order)?;
+            if of == Of::Creators && !found.sort.is_of_creators() {
+                let why =
+                    "creators are sorted by created, name or followers; their deals by all else";
+                return Err(Error::invalid("sort", why));
+            }
         }
         if let Some(id) = segment {
             let (saved, by) = of_segment(app, brand, id).await?;
@@ -65,16 +86,17 @@ impl Asked {
                 Some(also) => Filter::And(vec![saved, also]),
                 None => saved,
             });
-            found.sort = if order.is_some() { found.sort } else { by };
+            let fits = of == Of::Deals || by.is_of_creators();
+            found.sort = if order.is_none() && fits { by } else { found.sort };
         }
         Ok(Some(found))
     }
 
-    /// A page of deals that are asked for: their ids, and the cursor of the next page.
+    /// A page of what is asked for: ids, and the cursor of the next page.
     ///
     /// # Errors
     /// 422.
-    pub(super) async fn deals(
+    pub(super) async fn page(
         &self,
         app: &App,
         brand: &Brand,
@@ -92,7 +114,10 @@ impl Asked {
         let now = Now { today, zone: &brand.timezone, currency: brand.currency };
         let (filter, sort) = (self.filter.as_ref(), self.sort);
         let query = Query { brand: brand.id, filter, sort, now, budget: Budget::PAGE };
-        let found = deals::page(app.db(), &query, after.as_ref(), limit).await;
+        let found: Result<Found, NoPage> = match self.of {
+            Of::Deals => deals::page(app.db(), &query, after.as_ref(), limit).await,
+            Of::Creators => creators::page(app.db(), &query, after.as_ref(), limit).await,
+        };
         let found = found.map_err(|error| match error {
             NoPage::TooMany => Error::invalid(
                 "sort",
@@ -132,8 +157,8 @@ impl Asked {
     /// Tells the list, and the place in it, from all others.
     fn mark(&self, brand: BrandId, key: &Key) -> String {
         let filter = self.filter.as_ref().map(ToString::to_string).unwrap_or_default();
-        let told =
-            [&*brand.to_string(), &filter, &self.sort.to_string(), &key.value, &key.via, &key.id];
+        let list = format!("{:?} {}", self.of, self.sort);
+        let told = [&*brand.to_string(), &filter, &list, &key.value, &key.via, &key.id];
         token_hash(&told.join("\n")).chars().take(20).collect()
     }
 }

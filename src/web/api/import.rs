@@ -1,0 +1,249 @@
+//! Files of rows that become something: what all imports have in common.
+//!
+//! A file is previewed first, which tells what each row would do and a hash; sent again with that hash it
+//! happens, all of it or nothing. The first line names the columns, in any order.
+
+use std::collections::HashMap;
+
+use sha2::{Digest, Sha256};
+
+use crate::app::App;
+use crate::domain::ids::{BrandId, DealId};
+use crate::domain::json::json;
+use crate::domain::merkle::hex;
+use crate::error::{Error, FieldError, Result};
+use crate::storage::codes::{self as rows, HandleRow};
+use crate::web::MAX_API_BODY;
+use crate::web::csv::{self, Line};
+use crate::web::extract::Params;
+use crate::web::handler::{Call, Extract};
+
+/// So many rows a file holds.
+pub const MOST_ROWS: usize = 10_000;
+/// So many rows that are wrong are told at once.
+const MOST_TOLD: usize = 100;
+
+/// A file in the body.
+pub struct File(Vec<u8>);
+
+impl Extract for File {
+    fn extract(call: &Call<'_>) -> Result<Self> {
+        let told = call.request.header("content-type").unwrap_or_default();
+        let essence = told.split(';').next().unwrap_or_default().trim();
+        if !essence.eq_ignore_ascii_case("text/csv") {
+            return Err(Error::UnsupportedMediaType.into());
+        }
+        if call.request.body.len() > MAX_API_BODY {
+            return Err(Error::TooLarge.into());
+        }
+        Ok(Self(call.request.body.to_vec()))
+    }
+}
+
+/// What is to happen with a file.
+pub struct Asked(Option<String>);
+
+impl Asked {
+    /// `preview=true`, or the `hash` of a preview.
+    ///
+    /// # Errors
+    /// 422.
+    pub fn of(params: &Params) -> Result<Self> {
+        match (params.get("preview"), params.get("hash")) {
+            (Some("true"), None) => Ok(Self(None)),
+            (None | Some("false"), Some(hash)) => Ok(Self(Some(hash.to_owned()))),
+            _ => {
+                let reason = "must be true, or the hash of a preview be given";
+                Err(Error::invalid("preview", reason))
+            }
+        }
+    }
+
+    /// Whether only to tell what would happen. Otherwise nothing may be wrong, and what happens must be what
+    /// was previewed.
+    ///
+    /// # Errors
+    /// 422 naming the rows that are wrong; 409 if it isn't what was previewed.
+    pub fn is_preview(&self, wrong: Vec<FieldError>, hash: &str) -> Result<bool> {
+        match &self.0 {
+            None => Ok(true),
+            Some(_) if !wrong.is_empty() => {
+                Err(Error::Invalid(wrong.into_iter().take(MOST_TOLD).collect()).into())
+            }
+            Some(told) if told != hash => Err(changed()),
+            Some(_) => Ok(false),
+        }
+    }
+}
+
+/// What it would do isn't what was previewed.
+#[must_use]
+pub fn changed() -> Box<Error> {
+    let why = "the file, or what it is about, isn't that of the preview any more";
+    Error::refused("preview-changed", why)
+}
+
+/// What a preview is recognised by.
+#[must_use]
+pub fn hash_of(rows: &[String]) -> String {
+    hex(&Sha256::digest(json!(rows)))
+}
+
+/// A row that is wrong.
+#[must_use]
+pub fn wrong(line: usize, reason: &str) -> FieldError {
+    FieldError { field: format!("line {line}"), reason: reason.to_owned() }
+}
+
+/// A file's rows under the names of their columns.
+pub struct Sheet {
+    columns: Vec<String>,
+    lines: Vec<Line>,
+}
+
+impl Sheet {
+    /// Reads a file whose columns are among these.
+    ///
+    /// # Errors
+    /// 422 naming the line.
+    pub fn read(file: &File, names: &[&str]) -> Result<Self> {
+        let refuse = |line, why: &str| Box::new(Error::Invalid(vec![wrong(line, why)]));
+        let read = csv::read(&file.0, MOST_ROWS + 1);
+        let mut lines = read.map_err(|(line, why)| refuse(line, why))?.into_iter();
+        let (_, header) = lines.next().ok_or_else(|| refuse(1, "the file is empty"))?;
+        let columns: Vec<String> = header.iter().map(|name| name.trim().to_lowercase()).collect();
+        for (place, name) in columns.iter().enumerate() {
+            if !names.contains(&name.as_str()) {
+                return Err(refuse(1, &format!("columns are among {}", names.join(", "))));
+            }
+            if columns.iter().take(place).any(|other| other == name) {
+                return Err(refuse(1, &format!("the column {name} is there twice")));
+            }
+        }
+        let lines: Vec<Line> = lines.collect();
+        if lines.is_empty() {
+            return Err(refuse(1, "the file has no rows"));
+        }
+        Ok(Self { columns, lines })
+    }
+
+    /// Refuses a file without any of these columns.
+    ///
+    /// # Errors
+    /// 422.
+    pub fn need(&self, any: &[&str]) -> Result<()> {
+        if any.iter().any(|name| self.columns.iter().any(|column| column == name)) {
+            return Ok(());
+        }
+        let reason = format!("a column {} is missing", any.join(" or "));
+        Err(Error::Invalid(vec![wrong(1, &reason)]).into())
+    }
+
+    /// The rows.
+    pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        self.lines.iter().map(|line| Row { sheet: self, line })
+    }
+}
+
+/// A row of a [`Sheet`].
+#[derive(Clone, Copy)]
+pub struct Row<'a> {
+    sheet: &'a Sheet,
+    line: &'a Line,
+}
+
+impl<'a> Row<'a> {
+    /// Its number in the file.
+    #[must_use]
+    pub fn number(&self) -> usize {
+        self.line.0
+    }
+
+    /// Whether it has as many cells as the file has columns.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.line.1.len() == self.sheet.columns.len()
+    }
+
+    /// A cell as it stands there.
+    #[must_use]
+    pub fn raw(&self, name: &str) -> &'a str {
+        let place = self.sheet.columns.iter().position(|column| column == name);
+        place.and_then(|place| self.line.1.get(place)).map_or("", String::as_str)
+    }
+
+    /// What a cell says, if it says anything.
+    #[must_use]
+    pub fn cell(&self, name: &str) -> Option<&'a str> {
+        Some(self.raw(name).trim()).filter(|text| !text.is_empty())
+    }
+}
+
+/// A handle or address as it is compared.
+fn name_key(text: &str) -> String {
+    let key = text.trim().to_lowercase();
+    key.strip_prefix('@').map_or(key.clone(), str::to_owned)
+}
+
+/// The deals that a file's rows name in their columns `deal_id` or `creator` (a handle or an e-mail address
+/// with one open deal). What is another brand's is as if it weren't there.
+pub struct Deals {
+    by_id: HashMap<DealId, HandleRow>,
+    named: HashMap<String, Vec<DealId>>,
+}
+
+impl Deals {
+    /// Looks them up.
+    ///
+    /// # Errors
+    /// 503 if D1 is away.
+    pub async fn load(app: &App, brand: BrandId, sheet: &Sheet) -> Result<Self> {
+        let ids = sheet.rows().filter_map(|row| row.cell("deal_id")?.parse().ok());
+        let ids: Vec<DealId> = ids.collect();
+        let names = sheet.rows().filter_map(|row| row.cell("creator").map(name_key));
+        let mut names: Vec<String> = names.filter(|name| !name.is_empty()).collect();
+        names.sort_unstable();
+        names.dedup();
+        let mut found = Self { by_id: HashMap::new(), named: HashMap::new() };
+        if !ids.is_empty() {
+            for row in rows::handles(app.db(), brand, &ids).await? {
+                found.by_id.insert(row.deal_id, row);
+            }
+        }
+        if !names.is_empty() {
+            for row in rows::deals_of(app.db(), brand, &names).await? {
+                let email = row.email.as_deref().map(name_key);
+                let mut called = vec![name_key(&row.handle)];
+                called.extend(email);
+                called.dedup();
+                for name in called {
+                    found.named.entry(name).or_default().push(row.deal_id);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The deal that a row names.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn of(&self, row: &Row<'_>) -> std::result::Result<DealId, &'static str> {
+        match (row.cell("deal_id"), row.cell("creator")) {
+            (Some(id), None) => {
+                let id = id.parse().ok().filter(|id| self.by_id.contains_key(id));
+                id.ok_or("there is no such deal")
+            }
+            (None, Some(name)) => {
+                let deals = self.named.get(&name_key(name)).map(Vec::as_slice).unwrap_or_default();
+                match deals {
+                    [one] => Ok(*one),
+                    [] => Err("there is no such creator with an open deal"),
+                    _ => Err("several deals fit: name one by deal_id"),
+                }
+            }
+            (None, None) => Err("no deal is named"),
+            (Some(_), Some(_)) => Err("name a deal or a creator, not both"),
+        }
+    }
+}
