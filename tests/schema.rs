@@ -429,8 +429,17 @@ fn every_look_into_a_brands_table_is_within_the_brand() {
 }
 
 /// Subqueries that found their rows within the brand.
-const DERIVED: &[&str] =
-    &["h", "f", "s", "part", "(subquery-2)", "(subquery-3)", "(subquery-4)", "(subquery-7)"];
+const DERIVED: &[&str] = &[
+    "h",
+    "f",
+    "s",
+    "part",
+    "(subquery-2)",
+    "(subquery-3)",
+    "(subquery-4)",
+    "(subquery-6)",
+    "(subquery-7)",
+];
 const UNIQUE: &[&str] = &[
     "(secret_hash=?)",
     "hosts USING PRIMARY KEY (host=?)",
