@@ -13,6 +13,7 @@ const TABLES = [
   ...[
     'brands',
     'webhook_endpoints',
+    'order_news',
     'webhook_events',
     'webhook_deliveries',
     'attribution_rules',
