@@ -363,9 +363,12 @@ impl Query<'_> {
             let wanted = limit - i64::try_from(found.keys.len()).unwrap_or(limit);
             let mut compiler = self.compiler();
             let condition = self.condition(&mut compiler);
-            // Each candidate is read a second time to find out where to go on.
+            // Each candidate is read a second time to find out where to go on; by what is their creators' that is
+            // an entry of the index, the creator, and an entry for the deal.
+            let of_creator = matches!(self.sort.key, SortKey::Name | SortKey::Followers);
+            let again = if of_creator { 6 } else { 2 };
             let share = i64::try_from(walks.len()).unwrap_or(1);
-            let most = (self.budget.rows / share / (compiler.cost + 2)).max(2);
+            let most = (self.budget.rows / share / (compiler.cost + again)).max(2);
             let most = if self.filter.is_none() && *walk != Walk::Rest { wanted } else { most };
             let (rows, also) = self.rows(&mut compiler, walk, after, most);
             let sql = format!(
