@@ -18,8 +18,8 @@ use support::sqlite::Sqlite;
 use tributary::app::Pending;
 use tributary::domain::filter::naive::{self, Subject};
 use tributary::domain::filter::{
-    Amount, Condition, Date, Filter, Flag, Knowable, Measure, Month, Now, Number, Op, Over, Period,
-    Sort, SortKey, Text, When, parse,
+    Amount, Condition, Date, Filter, Flag, Knowable, MAX_CONDITIONS, Measure, Month, Now, Number,
+    Op, Over, Period, Sort, SortKey, Text, When, parse,
 };
 use tributary::domain::ids::{BrandId, CampaignId, CreatorId, DealId, LinkId, MemberId, StoreId};
 use tributary::domain::money::Currency;
@@ -523,6 +523,17 @@ fn filter(dice: &mut Dice, world: &World, depth: u64) -> Filter {
     }
 }
 
+/// A filter with no more conditions than there may be.
+fn short(dice: &mut Dice, world: &World) -> Filter {
+    loop {
+        let (found, mut conditions) = (filter(dice, world, 3), 0);
+        found.each(&mut |_| conditions += 1);
+        if conditions <= MAX_CONDITIONS {
+            return found;
+        }
+    }
+}
+
 fn sort(dice: &mut Dice) -> Sort {
     let key = match dice.below(9) {
         0 | 1 => SortKey::Created,
@@ -580,12 +591,13 @@ async fn sql_finds_what_the_evaluator_finds_in_its_order() {
         let heard = Arc::new(Mutex::new(Vec::new()));
         let listening = Listening { db: db.clone(), heard: heard.clone() };
         for nth in 0..per_world {
-            let (filter, sort) = (filter(&mut dice, &world, 3), sort(&mut dice));
+            let (filter, sort) = (short(&mut dice, &world), sort(&mut dice));
             let text = filter.to_string();
             assert_eq!(parse(&text).as_ref(), Ok(&filter), "{text}");
             assert_eq!(sort.to_string().parse::<Sort>().as_ref(), Ok(&sort), "{sort}");
             let rows = 10 + dice.number(60);
-            let small = Budget { rows, many: dice.number(12), few: dice.number(12) };
+            let small =
+                Budget { rows, many: dice.number(12), few: dice.number(12), free: dice.number(12) };
             let budget = dice.of(&[Budget::PAGE, small]);
             let query = Query { brand: world.brand, filter: Some(&filter), sort, now, budget };
             let limit = 1 + dice.number(12);

@@ -115,6 +115,8 @@ export const KEPT = [
   ['deals', 'conversion > 5% AND followers >= 100000', '-followers'],
   ['deals', 'revenue_per_commission >= 9 AND stage = "Posted" AND campaign = "Campaign 3"', '-clicks'],
   ['deals', '"yoga"', '-revenue'],
+  ['deals', '"yoga" AND tag = "vip"', 'created'],
+  ['deals', 'tag = "vip" AND "likes"', '-created'],
   ['deals', '"number4400"', 'name'],
   ['deals', 'tag = "vip" AND days_since_last_sale > 2', '-orders'],
   ['deals', 'tag = "summer" OR NOT (country = "BR" OR last_contact >= today-30d)', 'last_contact'],
@@ -124,6 +126,7 @@ export const KEPT = [
   ['deals', `NOT (${thirty((n) => `NOT "n${n}" OR NOT tag = "t${n}"`).split(' AND ').slice(0, 15).join(' AND ')})`, 'created'],
   ['creators', 'revenue >= 500 AND country = "DE"', '-followers'],
   ['creators', '"yoga" AND has_code', 'name'],
+  ['creators', '"likes" AND tag = "vip" AND NOT has_code', 'created'],
   ['creators', 'followers > 999999999', 'created'],
   ['creators', 'tag = "vip" AND orders >= 10', '-followers'],
 ];
@@ -141,10 +144,10 @@ export const FREE = [
   ['creators', 'revenue[30d] >= 500', '-followers'],
 ];
 
-/** The first pages of a list: the most rows and time of D1 that one took. */
+/** The first pages of a list, as large as they may be asked for: the most rows and time of D1 that one took. */
 export async function pages(server, key, [list, filter, sort], { times = 5, most = 4 } = {}) {
   const headers = { authorization: `Bearer ${key}` };
-  const query = new URLSearchParams({ sort, ...(filter && { filter }) });
+  const query = new URLSearchParams({ sort, limit: 200, ...(filter && { filter }) });
   const cost = { rows: 0, written: 0, ms: 0, found: 0, pages: 0 };
   let cursor = null;
   do {

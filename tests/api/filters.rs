@@ -241,6 +241,55 @@ async fn segments_are_saved_for_everybody_in_the_brand() {
     assert_eq!(actions, ["segment.delete", "segment.update", "segment.create"]);
 }
 
+async fn creators(product: &Product, p: &Programme, query: &str) -> Vec<String> {
+    let answer = p.get(product, &format!("/v1/creators?{query}")).await;
+    assert_eq!(answer["next_cursor"], Value::Null, "{query}");
+    let all = answer["data"].as_array().unwrap().iter();
+    all.map(|creator| creator["name"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Creators are found by their deals, each once; who has none by what is hers.
+#[tokio::test]
+async fn creators_are_found_by_their_deals() {
+    let product = Product::new();
+    let p = Programme::with(&product, "USD", "10").await;
+    let bea = second(&product, &p).await;
+    let hers = p.get(&product, &format!("/v1/deals/{bea}")).await["creator_id"].clone();
+    let twice = json!({ "creator_id": hers, "campaign_id": p.campaign });
+    p.post(&product, "/v1/deals", twice).await.expect(201);
+    product.pass(1);
+    let zoe = json!({ "name": "Zoe", "handle": "zoe", "followers": 5, "tags": ["vip"] });
+    let zoe = p.post(&product, "/v1/creators", zoe).await.expect(201);
+    let name = p.get(&product, &format!("/v1/creators/{}", p.creator)).await["name"].clone();
+    let ann = name.as_str().unwrap();
+    for (filter, expected) in [
+        ("state = open", vec![ann, "Bea Yogini"]),
+        ("NOT state = open", vec!["Zoe"]),
+        ("tag = \"vip\"", vec!["Bea Yogini", "Zoe"]),
+        ("tag = \"vip\" AND orders = 0 AND created <= today", vec!["Bea Yogini"]),
+        ("owner = unknown AND campaign != \"x\"", vec![ann, "Bea Yogini"]),
+        ("\"zoe\"", vec!["Zoe"]),
+        ("followers > 4 AND NOT has_link", vec!["Bea Yogini", "Zoe"]),
+    ] {
+        let query = format!("filter={}", encoded(filter));
+        assert_eq!(creators(&product, &p, &query).await, expected, "{filter}");
+    }
+    assert_eq!(creators(&product, &p, "sort=-followers").await[0], "Bea Yogini");
+    assert_eq!(creators(&product, &p, "sort=-name").await[0], "Zoe");
+    let segment = json!({ "name": "S", "filter": "followers > 4", "sort": "-revenue" });
+    let segment = p.post(&product, "/v1/segments", segment).await.expect(201);
+    let query = format!("segment={}", segment["id"].as_str().unwrap());
+    assert_eq!(creators(&product, &p, &query).await, ["Bea Yogini", "Zoe"]);
+    let refused = product.call("GET", "/v1/creators?sort=-revenue", None, &p.key).await.expect(422);
+    assert_eq!(refused["errors"][0]["field"], "sort");
+    // Who was merged into another is nobody any more.
+    let merge = format!("/v1/creators/{}/merge", hers.as_str().unwrap());
+    let from = json!({ "from_id": zoe["id"] });
+    p.post(&product, &merge, from).await.expect(200);
+    assert_eq!(creators(&product, &p, "sort=-name").await.len(), 2);
+    assert!(creators(&product, &p, "filter=%22merged%22").await.is_empty());
+}
+
 /// Two changes at the same moment: the second is told.
 #[tokio::test]
 async fn a_segment_that_changed_meanwhile_is_not_overwritten() {

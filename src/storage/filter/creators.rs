@@ -23,12 +23,14 @@ pub async fn page(
     limit: i64,
 ) -> Result<Found, NoPage> {
     let by_id = query.value_of_creator().1.is_empty();
-    let most = if by_id { query.budget.many } else { query.budget.few };
+    // What is named is read with its deals, so half as much may be named.
+    let most = if by_id { query.budget.many } else { query.budget.few } / 2;
     let source = query.source_of_creators(db, most).await?;
     let mut compiler = query.compiler();
     let condition = query.condition(&mut compiler);
-    // Each pair is read a second time to find out where to go on; what a source names is few enough already.
-    let affordable = (query.budget.rows / (compiler.cost + 2)).max(2);
+    // Each pair is three rows, and is read a second time to find out where to go on; what a source names is few
+    // enough already.
+    let affordable = (query.budget.rows / (compiler.cost + 6)).max(2);
     let most = if source.is_some() && !by_id { most + 1 } else { affordable };
     let pairs = query.pairs(&mut compiler, source, after, most);
     let sql = format!(

@@ -19,15 +19,18 @@ pub struct Budget {
     pub many: i64,
     /// and where all of them have to be looked at before the first can be told.
     pub few: i64,
+    /// Deals that a source may name where they are sorted by a period that no totals are kept for.
+    pub free: i64,
 }
 
 impl Budget {
     /// That of a page of a list.
-    pub const PAGE: Self = Self { rows: 3000, many: 1200, few: 300 };
+    pub const PAGE: Self = Self { rows: 2000, many: 250, few: 250, free: 2000 };
 }
 
-/// So many deals can be sorted by a period that no totals are kept for.
-pub const MOST_FREE: i64 = 5000;
+/// Rows of D1, by the same rule of thumb, that a list sorted by a period without totals may read: all of its deals
+/// are looked at.
+const FREE: i64 = 150_000;
 /// Deals that are brought up to date before a list is sorted by what they come to.
 const RANKED: i64 = 10;
 
@@ -73,8 +76,8 @@ pub struct Found {
 /// Why there is no page.
 #[derive(Debug)]
 pub enum NoPage {
-    /// More than [`MOST_FREE`] deals can't be sorted by such a period.
-    TooMany,
+    /// More than so many deals can't be sorted by such a period.
+    TooMany(i64),
     /// The database.
     Db(DbError),
 }
@@ -151,14 +154,23 @@ pub async fn page(
         ranks::refresh(db, query.brand, RANKED).await?;
     }
     let by_id = query.sort.key == SortKey::Created;
-    let source = query.source(db, if by_id { query.budget.many } else { query.budget.few }).await?;
+    let free = matches!(query.sort.key, SortKey::Measure(_, over) if !over.period.is_kept());
+    let most = match (by_id, free) {
+        (true, _) => query.budget.many,
+        (_, true) => query.budget.free,
+        _ => query.budget.few,
+    };
+    let source = query.source(db, most).await?;
     if let (Some(source), false) = (source, by_id) {
         return query.all_of(db, source, after, limit).await;
     }
-    let free = matches!(query.sort.key, SortKey::Measure(_, over) if !over.period.is_kept());
     if free {
-        if query.count(db, Source::All, MOST_FREE).await? > Some(MOST_FREE) {
-            return Err(NoPage::TooMany);
+        let mut compiler = query.compiler();
+        query.condition(&mut compiler);
+        query.value(&mut compiler);
+        let most = FREE / compiler.cost;
+        if query.count(db, Source::All, most).await? > Some(most) {
+            return Err(NoPage::TooMany(most));
         }
         return query.all_of(db, Source::All, after, limit).await;
     }
@@ -351,9 +363,12 @@ impl Query<'_> {
             let wanted = limit - i64::try_from(found.keys.len()).unwrap_or(limit);
             let mut compiler = self.compiler();
             let condition = self.condition(&mut compiler);
-            // Each candidate is read a second time to find out where to go on.
+            // Each candidate is read a second time to find out where to go on; by what is their creators' that is
+            // an entry of the index, the creator, and an entry for the deal.
+            let of_creator = matches!(self.sort.key, SortKey::Name | SortKey::Followers);
+            let again = if of_creator { 6 } else { 2 };
             let share = i64::try_from(walks.len()).unwrap_or(1);
-            let most = (self.budget.rows / share / (compiler.cost + 2)).max(2);
+            let most = (self.budget.rows / share / (compiler.cost + again)).max(2);
             let most = if self.filter.is_none() && *walk != Walk::Rest { wanted } else { most };
             let (rows, also) = self.rows(&mut compiler, walk, after, most);
             let sql = format!(

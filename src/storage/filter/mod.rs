@@ -294,7 +294,8 @@ impl<'a> Compiler<'a> {
             parts.push(format!("coalesce((SELECT sum(t.{column}) FROM deal_totals t WHERE t.brand_id = ?1 AND t.deal_id = d.id AND {when}{currency}), 0)"));
         }
         for (from, to) in days {
-            self.cost += 5;
+            // Clicks are found by the deal's links.
+            self.cost += if matches!(what, Sum::Clicks | Sum::Uniques) { 10 } else { 5 };
             let (from, to) = (self.values.int(from.0), self.values.int(to.0));
             parts.push(match what {
                 Sum::Clicks | Sum::Uniques => {

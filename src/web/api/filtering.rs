@@ -8,7 +8,7 @@ use crate::domain::json::json;
 use crate::domain::secret::token_hash;
 use crate::error::{Error, Result};
 use crate::storage::filter::creators;
-use crate::storage::filter::deals::{self, Budget, Found, Key, MOST_FREE, NoPage, Query};
+use crate::storage::filter::deals::{self, Budget, Found, Key, NoPage, Query};
 use crate::storage::rows::parse as parse_json;
 use crate::storage::segments;
 use crate::web::extract::Params;
@@ -119,10 +119,10 @@ impl Asked {
             Of::Creators => creators::page(app.db(), &query, after.as_ref(), limit).await,
         };
         let found = found.map_err(|error| match error {
-            NoPage::TooMany => Error::invalid(
+            NoPage::TooMany(most) => Error::invalid(
                 "sort",
                 format!(
-                    "more than {MOST_FREE} deals can't be sorted by a period of days: narrow the filter by a \
+                    "more than {most} deals can't be sorted by a period of days: narrow the filter by a \
                      text, owner, tag or campaign, or sort by all time or a calendar month"
                 ),
             ),
