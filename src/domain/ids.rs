@@ -208,6 +208,10 @@ kinds! {
     Field, FieldId, "field";
     /// Where a brand has events told.
     Endpoint, EndpointId, "endpoint";
+    /// What is done by itself when something happens in a deal.
+    Automation, AutomationId, "automation";
+    /// An automation that began in a deal.
+    Run, RunId, "run";
 }
 
 #[cfg(test)]
