@@ -9,6 +9,8 @@
 pub mod access;
 pub mod affiliates;
 pub mod audit;
+pub mod automation_runs;
+pub mod automations;
 pub mod boards;
 pub mod brands;
 pub mod claims;
@@ -219,6 +221,8 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("access", access::STATEMENTS),
         ("affiliates", affiliates::STATEMENTS),
         ("audit", audit::STATEMENTS),
+        ("automation_runs", automation_runs::STATEMENTS),
+        ("automations", automations::STATEMENTS),
         ("boards", boards::STATEMENTS),
         ("brands", brands::STATEMENTS),
         ("claims", claims::STATEMENTS),

@@ -1,0 +1,563 @@
+//! Automations, and what happened that starts them. Causes are written by triggers of `schema.sql`, on the tables
+//! that change; what time brought about is looked for here.
+
+use super::rows::{Columns, FromColumn, FromRow, spelling};
+use super::{Database, Page, Reading, Statement, bind, row, statements};
+use crate::domain::automation::{Kind, Total, Trigger, When};
+use crate::domain::ids::{AutomationId, BrandId, CampaignId, CreatorId, DealId, RunId};
+use crate::domain::json::json;
+use crate::domain::tiers::Metric;
+use crate::domain::time::{Day, Millis};
+
+statements! {
+    /// It begins with what happens from now on.
+    INSERT = "
+INSERT INTO automations (brand_id, id, name, kind, listens, campaign_id, trigger, conditions, first_only, steps,
+  state, since_day, created_at_ms, changed_at_ms, from_sequence)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13,
+  (SELECT coalesce(max(sequence), 0) FROM automation_causes WHERE brand_id = ?1))";
+
+    /// ?12 the revision that was read: another aborts. ?14: it begins anew, on the day ?15.
+    UPDATE = "
+UPDATE automations SET name = ?3, kind = ?4, listens = ?5, campaign_id = ?6, trigger = ?7, conditions = ?8,
+  first_only = ?9, steps = ?10, state = ?11, revision = iif(revision = ?12, revision + 1, NULL), changed_at_ms = ?13,
+  from_sequence = iif(?14 = 1,
+    (SELECT coalesce(max(c.sequence), 0) FROM automation_causes c WHERE c.brand_id = ?1), from_sequence),
+  since_day = iif(?14 = 1, ?15, since_day), looked_day = iif(?14 = 1, NULL, looked_day),
+  looked_to = iif(?14 = 1, '', looked_to)
+WHERE brand_id = ?1 AND id = ?2 AND state <> 'removed'";
+
+    FIND = "
+SELECT id, name, kind, campaign_id, trigger, conditions, first_only, steps, state, revision, from_sequence, since_day,
+  looked_day, looked_to, created_at_ms, changed_at_ms
+FROM automations WHERE brand_id = ?1 AND id = ?2 AND state <> 'removed'";
+
+    LIST = "
+SELECT id, name, kind, campaign_id, trigger, conditions, first_only, steps, state, revision, from_sequence, since_day,
+  looked_day, looked_to, created_at_ms, changed_at_ms
+FROM automations WHERE brand_id = ?1 AND id > ?2 AND state <> 'removed' ORDER BY id LIMIT ?3";
+
+    ENABLED = "
+SELECT id, name, kind, campaign_id, trigger, conditions, first_only, steps, state, revision, from_sequence, since_day,
+  looked_day, looked_to, created_at_ms, changed_at_ms
+FROM automations WHERE brand_id = ?1 AND state = 'enabled' ORDER BY id";
+
+    /// Forgets who had reached the threshold before.
+    DROP_PAST = "DELETE FROM automation_past WHERE brand_id = ?1 AND automation_id = ?2";
+
+    /// Deals that have reached it already: ?3 what is measured, ?4 in which currency, ?5 how much.
+    PAST = "
+INSERT INTO automation_past (brand_id, automation_id, deal_id)
+SELECT ?1, ?2, deal_id FROM deal_days WHERE brand_id = ?1 AND (?3 = 'orders' OR currency = ?4) GROUP BY deal_id
+HAVING sum(CASE ?3 WHEN 'orders' THEN orders WHEN 'revenue' THEN base_minor ELSE commission_minor END) >= ?5";
+
+    /// A stage's new name, in what names it in its campaign: ?3 the name before, ?4 from now on.
+    RENAME_STAGE = "
+UPDATE automations SET trigger = iif(trigger ->> 'stage' = ?3, json_set(trigger, '$.stage', ?4), trigger),
+  steps = (SELECT json_group_array(json(iif(j.value ->> 'stage' = ?3, json_set(j.value, '$.stage', ?4), j.value))
+    ORDER BY j.key) FROM json_each(automations.steps) j), revision = revision + 1
+WHERE brand_id = ?1 AND campaign_id = ?2 AND state <> 'removed'
+  AND (trigger ->> 'stage' = ?3 OR EXISTS (SELECT 1 FROM json_each(automations.steps) j WHERE j.value ->> 'stage' = ?3))";
+
+    /// Brands that listen to one of these kinds (bits).
+    LISTENING = "SELECT id FROM brands WHERE (automations & CAST(?1 AS INTEGER)) > 0 ORDER BY id";
+
+    /// Brands that something happened in.
+    WAITING = "
+SELECT b.id FROM brands b WHERE b.automations > 0
+  AND EXISTS (SELECT 1 FROM automation_causes c WHERE c.brand_id = b.id AND c.state = 'waiting') ORDER BY b.id";
+
+    /// What happened, first things first, with what is known of the deals that it is about.
+    CAUSES = "
+SELECT c.sequence, c.name, c.kind, c.detail, c.subject, c.automation_id, c.run_id, c.revision,
+  (SELECT r.chain FROM automation_runs r WHERE r.brand_id = ?1 AND r.id = c.run_id) AS chain,
+  iif(c.deal_id IS NULL,
+    (SELECT json_group_array(json_object('id', h.id, 'campaign_id', h.campaign_id)) FROM (SELECT d.id, d.campaign_id
+       FROM deals d INDEXED BY deals_by_creator WHERE d.brand_id = ?1 AND d.creator_id = c.subject
+       AND d.closed_at_ms IS NULL ORDER BY d.id DESC LIMIT 50) h),
+    (SELECT json_group_array(json_object('id', d.id, 'campaign_id', d.campaign_id)) FROM deals d
+       WHERE d.brand_id = ?1 AND d.id = c.deal_id AND d.closed_at_ms IS NULL)) AS deals,
+  iif(c.kind = 'threshold_reached', (SELECT json_group_array(json_object('currency', h.currency, 'orders', h.orders,
+      'base_minor', h.base, 'commission_minor', h.commission)) FROM (SELECT t.currency, sum(t.orders) AS orders,
+        sum(t.base_minor) AS base, sum(t.commission_minor) AS commission FROM deal_days t
+        WHERE t.brand_id = ?1 AND t.deal_id = c.deal_id GROUP BY t.currency) h), '[]') AS totals
+FROM automation_causes c WHERE c.brand_id = ?1 AND c.state = 'waiting' ORDER BY c.sequence LIMIT ?2";
+
+    /// What was looked at: ?2 a list of sequences and revisions. What changed again since waits on.
+    DONE = "
+UPDATE automation_causes SET state = 'done' FROM json_each(?2) j
+WHERE brand_id = ?1 AND sequence = j.value ->> 0 AND automation_causes.revision = j.value ->> 1";
+
+    /// How far a page of deals after ?2 goes.
+    DEALS_TO = "
+SELECT max(h.id) AS last, count(*) AS deals FROM (SELECT d.id FROM deals d
+  WHERE d.brand_id = ?1 AND d.id > ?2 ORDER BY d.id LIMIT ?3) h";
+
+    /// The day ?6 came, for open deals after ?3 up to ?4, of the campaign ?5 if one is named.
+    DAY_CAME = "
+INSERT INTO automation_causes (brand_id, sequence, name, kind, deal_id, automation_id)
+SELECT ?1, (SELECT coalesce(max(sequence), 0) FROM automation_causes WHERE brand_id = ?1)
+  + row_number() OVER (ORDER BY d.id), 'date/' || ?2 || '/' || CAST(?6 AS INTEGER) || '/' || d.id, 'date', d.id, ?2
+FROM deals d WHERE d.brand_id = ?1 AND d.id > ?3 AND d.id <= ?4 AND d.closed_at_ms IS NULL
+  AND (?5 IS NULL OR d.campaign_id = ?5) ON CONFLICT (brand_id, name) DO NOTHING";
+
+    /// ?6 days without a sale passed between the days ?7 and ?8: since the last one, or since the deal was made.
+    NO_SALE = "
+INSERT INTO automation_causes (brand_id, sequence, name, kind, deal_id, automation_id)
+SELECT ?1, (SELECT coalesce(max(sequence), 0) FROM automation_causes WHERE brand_id = ?1)
+  + row_number() OVER (ORDER BY h.id), 'no_sale/' || ?2 || '/' || CAST(?6 AS INTEGER) || '/' || h.id || '/' || h.since,
+  'no_sale', h.id, ?2
+FROM (SELECT d.id, max(d.created_at_ms / 86400000, coalesce((SELECT t.day FROM deal_days t WHERE t.brand_id = ?1
+    AND t.deal_id = d.id AND t.orders > 0 ORDER BY t.day DESC LIMIT 1), 0)) AS since
+  FROM deals d WHERE d.brand_id = ?1 AND d.id > ?3 AND d.id <= ?4 AND d.closed_at_ms IS NULL
+  AND (?5 IS NULL OR d.campaign_id = ?5)) h
+WHERE h.since + CAST(?6 AS INTEGER) BETWEEN CAST(?7 AS INTEGER) AND CAST(?8 AS INTEGER)
+ON CONFLICT (brand_id, name) DO NOTHING";
+
+    /// Follow-ups that were due between the days ?3 and ?4 and still are to be done; at most ?5 at once.
+    OVERDUE = "
+INSERT INTO automation_causes (brand_id, sequence, name, kind, deal_id, subject, automation_id, run_id)
+SELECT ?1, (SELECT coalesce(max(sequence), 0) FROM automation_causes WHERE brand_id = ?1)
+  + row_number() OVER (ORDER BY h.id), h.name, 'follow_up_overdue', h.deal_id, h.id, ?2,
+  (SELECT s.run_id FROM automation_steps s WHERE s.brand_id = ?1 AND s.made = h.id LIMIT 1)
+FROM (SELECT w.id, w.deal_id, 'follow_up_overdue/' || ?2 || '/' || w.id AS name FROM follow_ups w
+  INDEXED BY follow_ups_open WHERE w.brand_id = ?1 AND w.done_at_ms IS NULL
+  AND w.due_day BETWEEN CAST(?3 AS INTEGER) AND CAST(?4 AS INTEGER) AND NOT EXISTS (SELECT 1 FROM automation_causes c
+    WHERE c.brand_id = ?1 AND c.name = 'follow_up_overdue/' || ?2 || '/' || w.id)
+  ORDER BY w.due_day, w.id LIMIT ?5) h
+WHERE true ON CONFLICT (brand_id, name) DO NOTHING RETURNING sequence";
+
+    /// Where a look for what time brought about has come to: the day, and the last deal, '' at the end.
+    LOOKED = "
+UPDATE automations SET looked_day = ?3, looked_to = ?4 WHERE brand_id = ?1 AND id = ?2";
+}
+
+/// Whether an automation begins runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It does.
+    Enabled,
+    /// It doesn't.
+    Disabled,
+    /// It is gone; its runs are still shown.
+    Removed,
+}
+spelling!(State { Enabled = "enabled", Disabled = "disabled", Removed = "removed" });
+
+impl FromColumn for Kind {
+    fn from_column(value: &serde_json::Value) -> Option<Self> {
+        Self::of(value.as_str()?)
+    }
+    fn placeholder() -> Self {
+        Self::DealCreated
+    }
+}
+
+/// An automation as it is stored.
+#[derive(Debug, Clone)]
+pub struct AutomationRow {
+    /// Its id.
+    pub id: AutomationId,
+    /// What the brand calls it.
+    pub name: String,
+    /// What starts it.
+    pub trigger: Trigger,
+    /// A filter that a deal has to fit, '' for any.
+    pub conditions: String,
+    /// Only the first time in a deal.
+    pub first_only: bool,
+    /// Its steps, a JSON list.
+    pub steps: String,
+    /// Whether it begins runs.
+    pub state: State,
+    /// How often it was changed.
+    pub revision: i64,
+    /// It begins with causes after this one.
+    pub from_sequence: i64,
+    /// It begins with what time brings about from this day on.
+    pub since_day: Day,
+    /// The day that was looked at last.
+    pub looked_day: Option<Day>,
+    /// How far, '' to the end.
+    pub looked_to: String,
+    /// When it was made.
+    pub created_at_ms: Millis,
+    /// When it was changed.
+    pub changed_at_ms: Millis,
+}
+
+impl FromRow for AutomationRow {
+    fn from_row(columns: &mut Columns<'_>) -> Self {
+        let kind: Kind = columns.read("kind");
+        let told: Told = columns.read("trigger");
+        let when = told.when(kind);
+        Self {
+            id: columns.read("id"),
+            name: columns.read("name"),
+            trigger: Trigger {
+                when: columns.checked("trigger", when),
+                campaign: columns.read("campaign_id"),
+            },
+            conditions: columns.read("conditions"),
+            first_only: columns.read("first_only"),
+            steps: columns.read("steps"),
+            state: columns.read("state"),
+            revision: columns.read("revision"),
+            from_sequence: columns.read("from_sequence"),
+            since_day: columns.read("since_day"),
+            looked_day: columns.read("looked_day"),
+            looked_to: columns.read("looked_to"),
+            created_at_ms: columns.read("created_at_ms"),
+            changed_at_ms: columns.read("changed_at_ms"),
+        }
+    }
+}
+
+/// What a trigger says beside its kind, as it is kept.
+struct Told {
+    stage: Option<String>,
+    metric: Option<Metric>,
+    at_least: Option<i64>,
+    currency: Option<crate::domain::money::Currency>,
+    tiers: Option<crate::domain::ids::TiersId>,
+    level: Option<String>,
+    days: Option<i64>,
+    day: Option<Day>,
+}
+
+impl FromRow for Told {
+    fn from_row(columns: &mut Columns<'_>) -> Self {
+        Self {
+            stage: columns.or_default("stage"),
+            metric: columns.or_default("metric"),
+            at_least: columns.or_default("at_least"),
+            currency: columns.or_default("currency"),
+            tiers: columns.or_default("tiers"),
+            level: columns.or_default("level"),
+            days: columns.or_default("days"),
+            day: columns.or_default("day"),
+        }
+    }
+}
+
+impl Told {
+    fn when(self, kind: Kind) -> Option<When> {
+        Some(match kind {
+            Kind::StageEntered => When::StageEntered(self.stage?),
+            Kind::StageLeft => When::StageLeft(self.stage?),
+            Kind::DealCreated => When::DealCreated,
+            Kind::Invited => When::Invited,
+            Kind::Accepted => When::Accepted,
+            Kind::OrderAttributed => When::OrderAttributed,
+            Kind::ThresholdReached => When::ThresholdReached {
+                metric: self.metric?,
+                at_least: self.at_least?,
+                currency: self.currency?,
+            },
+            Kind::TierReached => When::TierReached { tiers: self.tiers, level: self.level },
+            Kind::PayoutPaid => When::PayoutPaid,
+            Kind::NoSale => When::NoSale(self.days?),
+            Kind::FollowUpOverdue => When::FollowUpOverdue,
+            Kind::PostPublished => When::PostPublished,
+            Kind::Date => When::Date(self.day?),
+        })
+    }
+}
+
+impl FromColumn for When {
+    fn from_column(_: &serde_json::Value) -> Option<Self> {
+        None
+    }
+    fn placeholder() -> Self {
+        Self::DealCreated
+    }
+}
+
+/// How a measure is spelled where triggers are kept.
+#[must_use]
+pub fn metric_word(metric: Metric) -> &'static str {
+    match metric {
+        Metric::Orders => "orders",
+        Metric::Revenue => "revenue",
+        Metric::Commission => "commission",
+    }
+}
+
+/// What a trigger says beside its kind, as JSON.
+fn told(when: &When) -> String {
+    match when {
+        When::StageEntered(stage) | When::StageLeft(stage) => json!({ "stage": stage }),
+        When::ThresholdReached { metric, at_least, currency } => {
+            json!({ "metric": metric_word(*metric), "at_least": at_least, "currency": currency })
+        }
+        When::TierReached { tiers, level } => json!({ "tiers": tiers, "level": level }),
+        When::NoSale(days) => json!({ "days": days }),
+        When::Date(day) => json!({ "day": day.0 }),
+        _ => "{}".to_owned(),
+    }
+}
+
+row! {
+    /// A deal that something happened in.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct CauseDeal {
+        /// Which.
+        pub id: DealId,
+        /// Of which campaign.
+        pub campaign_id: CampaignId,
+    }
+    /// Something that happened.
+    #[derive(Debug, Clone)]
+    pub struct CauseRow {
+        /// Its number in the brand.
+        pub sequence: i64,
+        /// What names it, once.
+        pub name: String,
+        /// Of which kind.
+        pub kind: Kind,
+        /// The stage or the level.
+        pub detail: String,
+        /// What it is about beside the deal: an order, tiers, a creator, a post.
+        pub subject: String,
+        /// The automation that looked for it.
+        pub automation_id: Option<AutomationId>,
+        /// The run that did it.
+        pub run_id: Option<RunId>,
+        /// How often it changed.
+        pub revision: i64,
+        /// The automations that led to it.
+        pub chain: Option<Vec<AutomationId>>,
+        /// The open deals that it is about, the latest first.
+        pub deals: Vec<CauseDeal>,
+        /// What the deal's orders come to, if that changed.
+        pub totals: Vec<Total>,
+    }
+    struct To {
+        last: Option<String>,
+        deals: i64,
+    }
+}
+
+impl FromRow for Total {
+    fn from_row(columns: &mut Columns<'_>) -> Self {
+        Self {
+            currency: columns.read("currency"),
+            orders: columns.read("orders"),
+            base_minor: columns.read("base_minor"),
+            commission_minor: columns.read("commission_minor"),
+        }
+    }
+}
+
+/// Stores a new automation; the hundred-and-first aborts (`automations_most`).
+#[must_use]
+pub fn insert(brand: BrandId, row: &AutomationRow) -> Vec<Statement> {
+    let kind = row.trigger.when.kind();
+    let mut batch = vec![bind!(
+        INSERT,
+        brand,
+        row.id,
+        &row.name,
+        kind.word(),
+        kind.bit(),
+        row.trigger.campaign,
+        told(&row.trigger.when),
+        &row.conditions,
+        row.first_only,
+        &row.steps,
+        row.state,
+        row.since_day.0,
+        row.created_at_ms,
+    )];
+    batch.extend(past(brand, row));
+    batch
+}
+
+/// Stores what an automation is now; one that changed since it was read aborts. `begins`: it begins with what
+/// happens from now on, and on that day.
+#[must_use]
+pub fn update(
+    brand: BrandId,
+    row: &AutomationRow,
+    begins: Option<Day>,
+    now_ms: Millis,
+) -> Vec<Statement> {
+    let kind = row.trigger.when.kind();
+    let mut batch = vec![bind!(
+        UPDATE,
+        brand,
+        row.id,
+        &row.name,
+        kind.word(),
+        kind.bit(),
+        row.trigger.campaign,
+        told(&row.trigger.when),
+        &row.conditions,
+        row.first_only,
+        &row.steps,
+        row.state,
+        row.revision,
+        now_ms,
+        begins.is_some(),
+        begins.unwrap_or(row.since_day).0,
+    )];
+    if begins.is_some() {
+        batch.push(bind!(DROP_PAST, brand, row.id));
+        batch.extend(past(brand, row));
+    }
+    batch
+}
+
+/// Who has reached its threshold before.
+fn past(brand: BrandId, row: &AutomationRow) -> Option<Statement> {
+    let When::ThresholdReached { metric, at_least, currency } = row.trigger.when else {
+        return None;
+    };
+    let metric = metric_word(metric);
+    (row.state == State::Enabled)
+        .then(|| bind!(PAST, brand, row.id, metric, currency.code(), at_least))
+}
+
+/// One automation that wasn't removed.
+///
+/// # Errors
+/// [`super::DbError`].
+pub fn find(
+    db: &dyn Database,
+    brand: BrandId,
+    id: AutomationId,
+) -> Reading<'_, Option<AutomationRow>> {
+    db.first(bind!(FIND, brand, id))
+}
+
+/// A page of automations.
+///
+/// # Errors
+/// [`super::DbError`].
+pub fn list<'a>(
+    db: &'a dyn Database,
+    brand: BrandId,
+    page: &Page,
+) -> Reading<'a, Vec<AutomationRow>> {
+    db.all(bind!(LIST, brand, &page.after, page.limit))
+}
+
+/// All that are enabled: a hundred at most.
+///
+/// # Errors
+/// [`super::DbError`].
+pub fn enabled(db: &dyn Database, brand: BrandId) -> Reading<'_, Vec<AutomationRow>> {
+    db.all(bind!(ENABLED, brand))
+}
+
+/// A stage's new name, where automations of its campaign name it.
+#[must_use]
+pub fn rename_stage(
+    brand: BrandId,
+    campaign: CampaignId,
+    (from, to): (&str, &str),
+) -> Statement {
+    bind!(RENAME_STAGE, brand, campaign, from, to)
+}
+
+/// Brands that listen to one of these kinds.
+///
+/// # Errors
+/// [`super::DbError`].
+pub fn listening<'a>(db: &'a dyn Database, kinds: &[Kind]) -> Reading<'a, Vec<BrandId>> {
+    let bits: i64 = kinds.iter().map(|kind| kind.bit()).sum();
+    db.ask(super::Freshness::Primary, bind!(LISTENING, bits), |rows| rows.column("id"))
+}
+
+/// Brands in which something happened.
+///
+/// # Errors
+/// [`super::DbError`].
+pub fn waiting(db: &dyn Database) -> Reading<'_, Vec<BrandId>> {
+    db.ask(super::Freshness::Primary, bind!(WAITING), |rows| rows.column("id"))
+}
+
+/// What happened, first things first.
+///
+/// # Errors
+/// [`super::DbError`].
+pub fn causes(db: &dyn Database, brand: BrandId, most: i64) -> Reading<'_, Vec<CauseRow>> {
+    db.all(bind!(CAUSES, brand, most))
+}
+
+/// What was looked at; what changed again since waits on.
+#[must_use]
+pub fn done(brand: BrandId, causes: &[CauseRow]) -> Statement {
+    let looked: Vec<(i64, i64)> = causes.iter().map(|c| (c.sequence, c.revision)).collect();
+    bind!(DONE, brand, json!(looked))
+}
+
+/// A stretch of a brand's deals, by their ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stretch {
+    /// Those after this,
+    pub after: String,
+    /// up to this.
+    pub to: String,
+    /// Whether there may be more.
+    pub more: bool,
+}
+
+/// The next stretch of at most `most` deals after one.
+///
+/// # Errors
+/// [`super::DbError`].
+pub async fn stretch(
+    db: &dyn Database,
+    brand: BrandId,
+    after: &str,
+    most: i64,
+) -> Result<Stretch, super::DbError> {
+    let found: Option<To> = db.first(bind!(DEALS_TO, brand, after, most)).await?;
+    let (to, deals) = found.map_or((None, 0), |to| (to.last, to.deals));
+    let after = after.to_owned();
+    Ok(Stretch { to: to.unwrap_or_else(|| after.clone()), after, more: deals >= most })
+}
+
+/// A day came, for the deals of this stretch.
+#[must_use]
+pub fn day_came(brand: BrandId, row: &AutomationRow, stretch: &Stretch, day: Day) -> Statement {
+    let campaign = row.trigger.campaign;
+    bind!(DAY_CAME, brand, row.id, &stretch.after, &stretch.to, campaign, day.0)
+}
+
+/// So many days without a sale passed by one of these days, for the deals of this stretch.
+#[must_use]
+pub fn no_sale(
+    brand: BrandId,
+    row: &AutomationRow,
+    stretch: &Stretch,
+    days: i64,
+    (from, to): (Day, Day),
+) -> Statement {
+    let campaign = row.trigger.campaign;
+    bind!(NO_SALE, brand, row.id, &stretch.after, &stretch.to, campaign, days, from.0, to.0)
+}
+
+/// Follow-ups that were due on one of these days and still are to be done; at most so many.
+#[must_use]
+pub fn overdue(
+    brand: BrandId,
+    automation: AutomationId,
+    (from, to): (Day, Day),
+    most: i64,
+) -> Statement {
+    bind!(OVERDUE, brand, automation, from.0, to.0, most)
+}
+
+/// Where a look has come to.
+#[must_use]
+pub fn looked(brand: BrandId, automation: AutomationId, day: Day, to: &str) -> Statement {
+    bind!(LOOKED, brand, automation, day.0, to)
+}
+
+/// The creator whose payment a cause is about.
+#[must_use]
+pub fn creator_of(cause: &CauseRow) -> Option<CreatorId> {
+    cause.subject.parse().ok()
+}
