@@ -12,6 +12,7 @@ mod support;
 
 mod api {
     mod access;
+    mod actions;
     mod at_once;
     mod bad_input;
     mod code_import;

@@ -3,6 +3,7 @@
 //! Every job is safe to run twice and at the same time as another run of itself, and records its
 //! last run for `GET /v1/status`.
 
+pub mod actions;
 pub mod code_watch;
 pub mod codes;
 pub mod collections;

@@ -7,6 +7,7 @@
 //! multiplies a bound parameter, and STRICT tables turn them back.
 
 pub mod access;
+pub mod actions;
 pub mod affiliates;
 pub mod audit;
 pub mod automation_runs;
@@ -219,6 +220,7 @@ const fn squeeze(sql: &[u8], out: &mut [u8]) -> usize {
 pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static str)])> {
     vec![
         ("access", access::STATEMENTS),
+        ("actions", actions::STATEMENTS),
         ("affiliates", affiliates::STATEMENTS),
         ("audit", audit::STATEMENTS),
         ("automation_runs", automation_runs::STATEMENTS),
