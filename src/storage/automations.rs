@@ -4,7 +4,7 @@
 use super::rows::{Columns, FromColumn, FromRow, spelling};
 use super::{Database, Page, Reading, Statement, bind, row, statements};
 use crate::domain::automation::{Kind, Total, Trigger, When};
-use crate::domain::ids::{AutomationId, BrandId, CampaignId, CreatorId, DealId, RunId};
+use crate::domain::ids::{AutomationId, BrandId, CampaignId, DealId, RunId};
 use crate::domain::json::json;
 use crate::domain::tiers::Metric;
 use crate::domain::time::{Day, Millis};
@@ -58,6 +58,11 @@ UPDATE automations SET trigger = iif(trigger ->> 'stage' = ?3, json_set(trigger,
     ORDER BY j.key) FROM json_each(automations.steps) j), revision = revision + 1
 WHERE brand_id = ?1 AND campaign_id = ?2 AND state <> 'removed'
   AND (trigger ->> 'stage' = ?3 OR EXISTS (SELECT 1 FROM json_each(automations.steps) j WHERE j.value ->> 'stage' = ?3))";
+
+    /// Whether a campaign has this stage: ?2 which, or any that isn't put away.
+    STAGE_KNOWN = "
+SELECT c.id FROM campaigns c, json_each(c.stages) j WHERE c.brand_id = ?1 AND (?2 IS NULL OR c.id = ?2)
+  AND c.archived_at_ms IS NULL AND j.value = ?3 LIMIT 1";
 
     /// Brands that listen to one of these kinds (bits).
     LISTENING = "SELECT id FROM brands WHERE (automations & CAST(?1 AS INTEGER)) > 0 ORDER BY id";
@@ -452,12 +457,22 @@ pub fn enabled(db: &dyn Database, brand: BrandId) -> Reading<'_, Vec<AutomationR
 
 /// A stage's new name, where automations of its campaign name it.
 #[must_use]
-pub fn rename_stage(
-    brand: BrandId,
-    campaign: CampaignId,
-    (from, to): (&str, &str),
-) -> Statement {
+pub fn rename_stage(brand: BrandId, campaign: CampaignId, (from, to): (&str, &str)) -> Statement {
     bind!(RENAME_STAGE, brand, campaign, from, to)
+}
+
+/// Whether this campaign, or any that isn't put away, has a stage of this name.
+///
+/// # Errors
+/// [`super::DbError`].
+pub fn stage_known<'a>(
+    db: &'a dyn Database,
+    brand: BrandId,
+    campaign: Option<CampaignId>,
+    stage: &str,
+) -> Reading<'a, bool> {
+    let ask = bind!(STAGE_KNOWN, brand, campaign, stage);
+    db.ask(super::Freshness::Primary, ask, |rows| Ok(!rows.is_empty()))
 }
 
 /// Brands that listen to one of these kinds.
@@ -554,10 +569,4 @@ pub fn overdue(
 #[must_use]
 pub fn looked(brand: BrandId, automation: AutomationId, day: Day, to: &str) -> Statement {
     bind!(LOOKED, brand, automation, day.0, to)
-}
-
-/// The creator whose payment a cause is about.
-#[must_use]
-pub fn creator_of(cause: &CauseRow) -> Option<CreatorId> {
-    cause.subject.parse().ok()
 }

@@ -112,6 +112,7 @@ pub async fn serve_api(app: &App, request: Request<'_>) -> Response {
     }
     let told = app.noted_hooks();
     if !told.is_empty() {
+        then(&mut response, jobs::automations::run_noted(app.clone(), told.clone()));
         then(&mut response, jobs::hooks::send_noted(app.clone(), told));
     }
     let status = response.status;

@@ -3,6 +3,9 @@
 pub mod affiliates;
 pub mod approvals;
 pub mod audit;
+pub mod automation_runs;
+pub mod automation_templates;
+pub mod automations;
 pub mod board;
 pub mod brand;
 pub mod bulk;
@@ -121,6 +124,18 @@ routes! {
     "/v1/webhook-endpoints/{id}/test" => { post: hooks::test }
     "/v1/webhook-endpoints/{id}/deliveries" => { get: hooks::deliveries }
     "/v1/webhook-endpoints/{id}/deliveries/{delivery_id}/resend" => { post: hooks::resend }
+    "/v1/automations" => { get: automations::list, post: automations::create }
+    "/v1/automations/templates" => {
+        get: automation_templates::list, post: automation_templates::use_one
+    }
+    "/v1/automations/{id}" => {
+        get: automations::show, patch: automations::update, delete: automations::remove
+    }
+    "/v1/automations/{id}/runs" => { get: automation_runs::of_automation }
+    "/v1/automations/{id}/try" => { post: automation_runs::try_on }
+    "/v1/automation-runs/{id}" => { get: automation_runs::show }
+    "/v1/automation-runs/{id}/retry" => { post: automation_runs::retry }
+    "/v1/deals/{id}/automation-runs" => { get: automation_runs::of_deal }
     "/v1/creators" => { get: creators::list, post: creators::create }
     "/v1/creators/duplicates" => { get: merging::duplicates }
     "/v1/creators/{id}" => { get: creators::show, patch: creators::update }
