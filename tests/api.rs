@@ -14,6 +14,8 @@ mod api {
     mod access;
     mod actions;
     mod at_once;
+    mod automations;
+    mod automations_hard;
     mod bad_input;
     mod code_import;
     mod codes;

@@ -35,13 +35,13 @@ pub fn generate() -> String {
     };
 
     use super::{
-        affiliates, approvals, audit, board, brand, bulk, by_hand, campaigns, claims, code_import,
-        code_switch, codes, collections, commission, completeness, connecting, conversions, costs,
-        creators, custom, deals, domains, export, fees, goaffpro, groups, hooks, keys, links,
-        mails, me, media, members, merging, messages, money, notes, offers, operate, orders,
-        passkeys, payment, payouts, personal, post_import, posts, privacy, provider, quarantine,
-        sequences, sign_in, simulations, snippet, statements, stores, templates, terms, tiers,
-        timeline,
+        affiliates, approvals, audit, automation_runs, automation_templates, automations, board,
+        brand, bulk, by_hand, campaigns, claims, code_import, code_switch, codes, collections,
+        commission, completeness, connecting, conversions, costs, creators, custom, deals, domains,
+        export, fees, goaffpro, groups, hooks, keys, links, mails, me, media, members, merging,
+        messages, money, notes, offers, operate, orders, passkeys, payment, payouts, personal,
+        post_import, posts, privacy, provider, quarantine, sequences, sign_in, simulations,
+        snippet, statements, stores, templates, terms, tiers, timeline,
     };
 
     #[derive(OpenApi)]
@@ -73,6 +73,18 @@ pub fn generate() -> String {
             stores::update,
             connecting::check,
             connecting::authorize,
+            automations::list,
+            automations::create,
+            automation_templates::list,
+            automation_templates::use_one,
+            automations::show,
+            automations::update,
+            automations::remove,
+            automation_runs::of_automation,
+            automation_runs::of_deal,
+            automation_runs::show,
+            automation_runs::retry,
+            automation_runs::try_on,
             hooks::list,
             hooks::create,
             hooks::show,
