@@ -1733,6 +1733,7 @@ CREATE INDEX automation_runs_by_automation ON automation_runs (brand_id, automat
 CREATE INDEX automation_runs_by_deal ON automation_runs (brand_id, deal_id, id);
 CREATE INDEX automation_runs_running ON automation_runs (brand_id, automation_id) WHERE state = 'running';
 CREATE INDEX automation_runs_due ON automation_runs (due_at_ms) WHERE due_at_ms IS NOT NULL;
+CREATE INDEX automation_runs_due_of_brand ON automation_runs (brand_id, due_at_ms) WHERE due_at_ms IS NOT NULL;
 
 -- What the steps of runs did: `told` in JSON. `made` is the follow-up that one made, so that what becomes of
 -- that is known for the run's doing.

@@ -452,7 +452,6 @@ const HOT: &[(&str, &str)] = &[
     ("automation_runs", "DUE"),
     ("automation_runs", "TAKE"),
     ("automation_runs", "LATELY"),
-    ("automations", "CAUSES"),
     ("hooks", "DUE"),
     ("hooks", "CLAIM"),
     ("hooks", "SETTLE"),

@@ -31,7 +31,7 @@ SELECT brand_id, id, revision FROM automation_runs INDEXED BY automation_runs_du
 WHERE due_at_ms <= ?1 ORDER BY due_at_ms LIMIT ?2";
 
     DUE_OF_BRAND = "
-SELECT brand_id, id, revision FROM automation_runs INDEXED BY automation_runs_due
+SELECT brand_id, id, revision FROM automation_runs INDEXED BY automation_runs_due_of_brand
 WHERE brand_id = ?3 AND due_at_ms <= ?1 ORDER BY due_at_ms LIMIT ?2";
 
     /// Nobody else does its next step until ?5, if nobody did since it was read at revision ?3.
@@ -57,9 +57,6 @@ WHERE brand_id = ?1 AND id = ?2";
 INSERT INTO automation_steps (brand_id, run_id, step, state, told, tries, made, at_ms)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (brand_id, run_id, step) DO UPDATE SET state = excluded.state,
   told = excluded.told, tries = excluded.tries, made = coalesce(excluded.made, made), at_ms = excluded.at_ms";
-
-    /// For whose doing what follows in this batch is: NULL at its end.
-    DOING = "UPDATE brands SET automation_run = ?2 WHERE id = ?1";
 
     /// NULL, which aborts, if it isn't failed any more.
     RETRY = "
@@ -365,12 +362,6 @@ pub struct Did<'a> {
 pub fn tell(brand: BrandId, run: RunId, did: &Did<'_>, now_ms: Millis) -> Statement {
     let Did { step, state, told, tries, made } = *did;
     bind!(TELL, brand, run, step, state, told, tries, made, now_ms)
-}
-
-/// What goes before the doing of a run in its batch, and after it: causes that are written between are its.
-#[must_use]
-pub fn doing(brand: BrandId, run: RunId) -> (Statement, Statement) {
-    (bind!(DOING, brand, run), bind!(DOING, brand, None::<&str>))
 }
 
 /// Tries a failed run again from the step that failed; one that isn't failed aborts.

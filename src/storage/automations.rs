@@ -86,7 +86,8 @@ SELECT c.sequence, c.name, c.kind, c.detail, c.subject, c.automation_id, c.run_i
       'base_minor', h.base, 'commission_minor', h.commission)) FROM (SELECT t.currency, sum(t.orders) AS orders,
         sum(t.base_minor) AS base, sum(t.commission_minor) AS commission FROM deal_days t
         WHERE t.brand_id = ?1 AND t.deal_id = c.deal_id GROUP BY t.currency) h), '[]') AS totals
-FROM automation_causes c WHERE c.brand_id = ?1 AND c.state = 'waiting' ORDER BY c.sequence LIMIT ?2";
+FROM automation_causes c INDEXED BY automation_causes_waiting
+WHERE c.brand_id = ?1 AND c.state = 'waiting' ORDER BY c.sequence LIMIT ?2";
 
     /// What was looked at: ?2 a list of sequences and revisions. What changed again since waits on.
     DONE = "

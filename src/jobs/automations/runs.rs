@@ -19,7 +19,7 @@ use crate::jobs::actions::{Action, Cause, Outcome, perform};
 use crate::storage::automation_runs::{self as rows, Did, DueRow, GoesOn, RunState, TakenRow};
 use crate::storage::automations::State;
 use crate::storage::rows::{FromRow, from_json};
-use crate::storage::{DbError, Statement};
+use crate::storage::{DbError, Statement, brands};
 use crate::web::extract::{By, note};
 
 /// Nobody else does a run's next step for so long: longer than one can take.
@@ -220,7 +220,7 @@ async fn act(app: &App, due: &DueRow, run: &TakenRow, action: &Action) -> Result
     let name = cause(due.id, run);
     let by_run = due.id.to_string();
     let by = By { actor: Actor::Job("automations"), request_id: &by_run };
-    let (first, last) = rows::doing(due.brand_id, due.id);
+    let (first, last) = brands::doing(due.brand_id, due.id);
     let cause = Cause { first: vec![first], last: vec![last], ..Cause::new(by, &name) };
     Ok(match perform(app, due.brand_id, run.deal_id, action, &cause).await {
         Ok(Outcome::Done(made)) => Done::new(Came::Done, made),
