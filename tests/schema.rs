@@ -273,6 +273,7 @@ const UNSCOPED: &[(&str, &str)] = &[
     ("outbox", "DUE_STORES"),
     ("outbox", "OUTBOX_STANDING"),
     ("privacy", "OPEN"),
+    ("ranks", "BRANDS"),
     ("retention", "NOTE"),
     ("retention", "NOTE_PEOPLE"),
     ("retention", "AUDIT_MEMBERS"),
@@ -431,7 +432,8 @@ fn every_look_into_a_brands_table_is_within_the_brand() {
 }
 
 /// Subqueries that found their rows within the brand.
-const DERIVED: &[&str] = &["h", "f", "s", "part", "(subquery-2)", "(subquery-3)", "(subquery-4)"];
+const DERIVED: &[&str] =
+    &["h", "f", "s", "part", "(subquery-2)", "(subquery-3)", "(subquery-4)", "(subquery-5)"];
 const UNIQUE: &[&str] = &[
     "(secret_hash=?)",
     "hosts USING PRIMARY KEY (host=?)",

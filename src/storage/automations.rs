@@ -48,7 +48,7 @@ FROM automations WHERE brand_id = ?1 AND state = 'enabled' ORDER BY id";
     /// Deals that have reached it already: ?3 what is measured, ?4 in which currency, ?5 how much.
     PAST = "
 INSERT INTO automation_past (brand_id, automation_id, deal_id)
-SELECT ?1, ?2, deal_id FROM deal_days WHERE brand_id = ?1 AND (?3 = 'orders' OR currency = ?4) GROUP BY deal_id
+SELECT ?1, ?2, deal_id FROM deal_totals WHERE brand_id = ?1 AND period = 0 AND (?3 = 'orders' OR currency = ?4) GROUP BY deal_id
 HAVING sum(CASE ?3 WHEN 'orders' THEN orders WHEN 'revenue' THEN base_minor ELSE commission_minor END) >= ?5";
 
     /// A stage's new name, in what names it in its campaign: ?3 the name before, ?4 from now on.
@@ -82,10 +82,9 @@ SELECT c.sequence, c.name, c.kind, c.detail, c.subject, c.automation_id, c.run_i
        AND d.closed_at_ms IS NULL ORDER BY d.id DESC LIMIT 50) h),
     (SELECT json_group_array(json_object('id', d.id, 'campaign_id', d.campaign_id)) FROM deals d
        WHERE d.brand_id = ?1 AND d.id = c.deal_id AND d.closed_at_ms IS NULL)) AS deals,
-  iif(c.kind = 'threshold_reached', (SELECT json_group_array(json_object('currency', h.currency, 'orders', h.orders,
-      'base_minor', h.base, 'commission_minor', h.commission)) FROM (SELECT t.currency, sum(t.orders) AS orders,
-        sum(t.base_minor) AS base, sum(t.commission_minor) AS commission FROM deal_days t
-        WHERE t.brand_id = ?1 AND t.deal_id = c.deal_id GROUP BY t.currency) h), '[]') AS totals
+  iif(c.kind = 'threshold_reached', (SELECT json_group_array(json_object('currency', t.currency, 'orders', t.orders,
+      'base_minor', t.base_minor, 'commission_minor', t.commission_minor)) FROM deal_totals t
+        WHERE t.brand_id = ?1 AND t.deal_id = c.deal_id AND t.period = 0), '[]') AS totals
 FROM automation_causes c INDEXED BY automation_causes_waiting
 WHERE c.brand_id = ?1 AND c.state = 'waiting' ORDER BY c.sequence LIMIT ?2";
 
@@ -113,8 +112,8 @@ INSERT INTO automation_causes (brand_id, sequence, name, kind, deal_id, automati
 SELECT ?1, (SELECT coalesce(max(sequence), 0) FROM automation_causes WHERE brand_id = ?1)
   + row_number() OVER (ORDER BY h.id), 'no_sale/' || ?2 || '/' || CAST(?6 AS INTEGER) || '/' || h.id || '/' || h.since,
   'no_sale', h.id, ?2
-FROM (SELECT d.id, max(d.created_at_ms / 86400000, coalesce((SELECT t.day FROM deal_days t WHERE t.brand_id = ?1
-    AND t.deal_id = d.id AND t.orders > 0 ORDER BY t.day DESC LIMIT 1), 0)) AS since
+FROM (SELECT d.id, max(d.created_at_ms / 86400000, coalesce((SELECT max(t.last_day) FROM deal_totals t
+    WHERE t.brand_id = ?1 AND t.deal_id = d.id AND t.period = 0), 0)) AS since
   FROM deals d WHERE d.brand_id = ?1 AND d.id > ?3 AND d.id <= ?4 AND d.closed_at_ms IS NULL
   AND (?5 IS NULL OR d.campaign_id = ?5)) h
 WHERE h.since + CAST(?6 AS INTEGER) BETWEEN CAST(?7 AS INTEGER) AND CAST(?8 AS INTEGER)
