@@ -433,7 +433,7 @@ fn every_look_into_a_brands_table_is_within_the_brand() {
 
 /// Subqueries that found their rows within the brand.
 const DERIVED: &[&str] =
-    &["h", "f", "s", "part", "(subquery-2)", "(subquery-3)", "(subquery-4)", "(subquery-5)"];
+    &["h", "f", "s", "part", "(subquery-2)", "(subquery-3)", "(subquery-4)", "(subquery-5)", "(subquery-6)"];
 const UNIQUE: &[&str] = &[
     "(secret_hash=?)",
     "hosts USING PRIMARY KEY (host=?)",
