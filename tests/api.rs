@@ -15,6 +15,7 @@ mod api {
     mod actions;
     mod at_once;
     mod bad_input;
+    mod bulk;
     mod code_import;
     mod codes;
     mod collections;

@@ -12,6 +12,7 @@ pub mod affiliates;
 pub mod audit;
 pub mod boards;
 pub mod brands;
+pub mod bulk;
 pub mod claims;
 pub mod click_counter;
 pub mod clicks;
@@ -223,6 +224,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("audit", audit::STATEMENTS),
         ("boards", boards::STATEMENTS),
         ("brands", brands::STATEMENTS),
+        ("bulk", bulk::STATEMENTS),
         ("claims", claims::STATEMENTS),
         ("posts", posts::STATEMENTS),
         ("clicks", clicks::STATEMENTS),

@@ -35,7 +35,7 @@ pub fn generate() -> String {
     };
 
     use super::{
-        affiliates, approvals, audit, board, brand, bulk, by_hand, campaigns, claims, code_import,
+        affiliates, approvals, audit, board, brand, bulk, bulk_terms, by_hand, campaigns, claims, code_import,
         code_switch, codes, collections, commission, completeness, connecting, conversions, costs,
         creators, custom, deals, domains, export, fees, goaffpro, groups, hooks, keys, links,
         mails, me, media, members, merging, messages, money, notes, offers, operate, orders,
@@ -146,7 +146,14 @@ pub fn generate() -> String {
             offers::mine,
             offers::answer,
             offers::ask,
-            bulk::change,
+            bulk::create,
+            bulk::list,
+            bulk::show,
+            bulk::results,
+            bulk::pause,
+            bulk::resume,
+            bulk::cancel,
+            bulk_terms::change,
             tiers::create,
             tiers::list,
             tiers::end,
