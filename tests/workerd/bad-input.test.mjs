@@ -13,6 +13,9 @@ const TABLES = [
   ...[
     'brands',
     'webhook_endpoints',
+    'deal_actions',
+    'bulk_actions',
+    'bulk_deals',
     'webhook_events',
     'webhook_deliveries',
     'attribution_rules',

@@ -833,6 +833,7 @@ describe('the books', () => {
     await timed.triggerCron({ cron: 'all' });
     const status = await new Client(timed).get('/v1/status');
     assert.deepEqual(status.jobs.map((job) => [job.name, job.succeeded]).sort(), [
+      ['bulk_actions', true],
       ['draft_payouts', true],
       ['expire_mails', true],
       ['expire_quarantine', true],

@@ -35,13 +35,13 @@ pub fn generate() -> String {
     };
 
     use super::{
-        affiliates, approvals, audit, board, brand, bulk, bulk_terms, by_hand, campaigns, claims, code_import,
-        code_switch, codes, collections, commission, completeness, connecting, conversions, costs,
-        creators, custom, deals, domains, export, fees, goaffpro, groups, hooks, keys, links,
-        mails, me, media, members, merging, messages, money, notes, offers, operate, orders,
-        passkeys, payment, payouts, personal, post_import, posts, privacy, provider, quarantine,
-        sequences, sign_in, simulations, snippet, statements, stores, templates, terms, tiers,
-        timeline,
+        affiliates, approvals, audit, board, brand, bulk, bulk_terms, by_hand, campaigns, claims,
+        code_import, code_switch, codes, collections, commission, completeness, connecting,
+        conversions, costs, creators, custom, deals, domains, export, fees, goaffpro, groups,
+        hooks, keys, links, mails, me, media, members, merging, messages, money, notes, offers,
+        operate, orders, passkeys, payment, payouts, personal, post_import, posts, privacy,
+        provider, quarantine, sequences, sign_in, simulations, snippet, statements, stores,
+        templates, terms, tiers, timeline,
     };
 
     #[derive(OpenApi)]
