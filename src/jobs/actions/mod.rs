@@ -135,12 +135,12 @@ pub async fn check<S>(
         Ok(()) => prepare(app, caller.brand, action).await,
         Err(error) => Err(error),
     };
-    prepared.map_err(|error| within(error, at))
+    prepared.map_err(|error| within(*error, at))
 }
 
 /// The same error, of the action in this field.
-fn within(error: Box<Error>, at: &str) -> Box<Error> {
-    match *error {
+fn within(error: Error, at: &str) -> Box<Error> {
+    match error {
         Error::Invalid(wrong) => {
             let named = |wrong: FieldError| *Box::new(wrong).within(at);
             Error::Invalid(wrong.into_iter().map(named).collect()).into()
@@ -201,7 +201,7 @@ pub async fn perform_prepared(
         let (outcome, planned) = match decided {
             Ok(planned) => (Outcome::Done(planned.made.clone()), Some(planned)),
             Err(None) => (Outcome::Unchanged, None),
-            Err(Some(error)) => (refusal(error)?, None),
+            Err(Some(error)) => (refusal(*error)?, None),
         };
         let mut batch = cause.first.clone();
         batch.push(rows::insert(brand, (deal, cause.name), action.word(), &outcome.row(), now_ms));
@@ -253,8 +253,8 @@ async fn keep(
 ///
 /// # Errors
 /// It itself, if it doesn't.
-fn refusal(error: Box<Error>) -> Result<Outcome> {
-    match *error {
+fn refusal(error: Error) -> Result<Outcome> {
+    match error {
         Error::Refused { rule, detail } => Ok(Outcome::refused(rule, detail)),
         Error::Invalid(wrong) => {
             let one = |wrong: &FieldError| match wrong.field.as_str() {
