@@ -273,6 +273,7 @@ const UNSCOPED: &[(&str, &str)] = &[
     ("outbox", "DUE_STORES"),
     ("outbox", "OUTBOX_STANDING"),
     ("privacy", "OPEN"),
+    ("ranks", "BRANDS"),
     ("retention", "NOTE"),
     ("retention", "NOTE_PEOPLE"),
     ("retention", "AUDIT_MEMBERS"),

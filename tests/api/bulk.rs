@@ -173,6 +173,47 @@ async fn what_a_preview_shows_is_done() {
 }
 
 #[tokio::test]
+async fn a_filter_and_a_segment_say_which_deals_and_these_stay_fixed() {
+    let product = Product::new();
+    let p = Programme::new(&product).await;
+    let deals = many(&product, &p, 6).await;
+    for id in &deals[..3] {
+        let to = json!({ "stage": "Negotiation" });
+        p.post(&product, &format!("/v1/deals/{id}/move"), to).await.expect(200);
+    }
+    let filter = "stage = \"Negotiation\"";
+    let segment = json!({ "name": "S", "filter": filter });
+    let segment = p.post(&product, "/v1/segments", segment).await.expect(201);
+    let action = json!({ "do": "add_tags", "tags": ["x"] });
+    for which in [json!({ "filter": filter }), json!({ "segment": segment["id"] })] {
+        let mut body = which;
+        body["action"] = action.clone();
+        body["preview"] = json!(true);
+        let seen = p.post(&product, PATH, body.clone()).await.expect(200);
+        assert_eq!((&seen["deals"], &seen["change"]), (&json!(3), &json!(3)));
+        body.as_object_mut().unwrap().remove("preview");
+        body["hash"] = seen["hash"].clone();
+        // One more is found now: that isn't what was seen.
+        let more = format!("/v1/deals/{}/move", deals[4]);
+        p.post(&product, &more, json!({ "stage": "Negotiation" })).await.expect(200);
+        p.post(&product, PATH, body.clone()).await.expect(409);
+        p.post(&product, &more, json!({ "stage": "Outreach" })).await.expect(200);
+        let job = p.post(&product, PATH, body).await.expect(201);
+        // Whoever comes or goes then: the deals of the job are fixed.
+        p.post(&product, &more, json!({ "stage": "Negotiation" })).await.expect(200);
+        consume(&product).await;
+        let told = results(&product, &p, &job).await;
+        let told: Vec<&str> = told.iter().map(|row| row["deal_id"].as_str().unwrap()).collect();
+        assert_eq!(told, &deals[..3]);
+        p.post(&product, &more, json!({ "stage": "Outreach" })).await.expect(200);
+        let off = json!({ "do": "remove_tags", "tags": ["x"] });
+        let job = begin(&product, &p, &off, &deals[..3]).await;
+        consume(&product).await;
+        assert_eq!(progress(&show(&product, &p, &job).await), [3, 3, 0, 0, 0]);
+    }
+}
+
+#[tokio::test]
 async fn three_hundred_deals_with_pause_and_two_workers() {
     let product = Product::new();
     let p = Programme::new(&product).await;
@@ -428,6 +469,17 @@ async fn odd_requests_are_told_what_is_wrong() {
         (json!({ "action": ok, "deal_ids": deals, "preview": true, "hash": "x" }), "hash"),
         (json!({ "action": ok, "preview": true }), "deal_ids"),
         (json!({ "action": ok, "deal_ids": [], "preview": true }), "deal_ids"),
+        (
+            json!({ "action": ok, "deal_ids": deals, "filter": "stage = \"Posted\"", "preview": true }),
+            "deal_ids",
+        ),
+        (json!({ "action": ok, "filter": "stage = (", "preview": true }), "filter"),
+        (json!({ "action": ok, "filter": "stage = \"Posted\"", "preview": true }), "filter"),
+        (json!({ "action": ok, "segment": "x", "preview": true }), "segment"),
+        (
+            json!({ "action": ok, "segment": "segment_01h455vb4pex5vsknk084sn02q", "preview": true }),
+            "segment",
+        ),
         (json!({ "action": ok, "deal_ids": vec![none; 1001], "preview": true }), "deal_ids"),
         (json!({ "action": ok, "deal_ids": [none], "preview": true }), "deal_ids"),
         (json!({ "action": ok, "deal_ids": ["x"], "preview": true }), "deal_ids[0]"),

@@ -841,6 +841,7 @@ describe('the books', () => {
       ['outbox', true],
       ['outreach', true],
       ['post_fees', true],
+      ['rank_deals', true],
       ['redact', true],
       ['release_holds', true],
       ['retention', true],

@@ -25,10 +25,13 @@ use crate::web::json::{self, ToJson, view};
 use crate::web::message::Response;
 use crate::web::once::{Perhaps, contended};
 
+use super::filtering;
 use super::view::{List, Time};
 
 /// So many deals can be named.
 const MOST_NAMED: usize = 1000;
+/// So many a filter may find.
+const MOST_FOUND: usize = 5000;
 /// So many deals are looked at in one query.
 const AT_ONCE: usize = 200;
 /// A preview shows so many deals.
@@ -70,6 +73,10 @@ body! {
         action: Asked,
         /// To these: 1 to 1000.
         deal_ids: Option<Vec<String>>,
+        /// Instead: to those that a filter finds, 5000 at most.
+        filter: Option<String>,
+        /// To those of a segment, and of these to those that the filter finds, if there is one.
+        segment: Option<String>,
         /// True: only tell what it would do.
         preview: Option<bool>,
         /// What a preview was called, within an hour: this does what it showed, and is refused if it would be
@@ -256,19 +263,21 @@ pub async fn create(
     {
         return Ok(Response::json(StatusCode::CREATED, json::text(&BulkView::from(row))));
     }
-    let deals = selected(new.deal_ids.as_deref())?;
+    let deals = selected(&app, caller.brand, &new).await?;
     let seen = foresee(&app, caller.brand, &prepared, &deals).await?;
     match &new.hash {
         None => {
-            let hash = called(app.now_ms(), &new.action.text, &seen);
+            let made = format!("{}.{}", app.now_ms(), hex(&app.random::<4>()));
+            let hash = called(&made, &new.action.text, &seen);
             Ok(Response::json(StatusCode::OK, json::text(&preview(seen, hash))))
         }
         Some(hash) => {
-            let (made_ms, _) = hash.split_once('.').unwrap_or_default();
+            let (made, _) = hash.rsplit_once('.').unwrap_or_default();
+            let (made_ms, _) = made.split_once('.').unwrap_or_default();
             let made_ms: Millis = made_ms.parse().unwrap_or(0);
             let now_ms = app.now_ms();
             let fresh = made_ms <= now_ms && now_ms - made_ms < PREVIEW_MS;
-            if !fresh || called(made_ms, &new.action.text, &seen) != *hash {
+            if !fresh || called(made, &new.action.text, &seen) != *hash {
                 return Err(preview_changed());
             }
             begin(&app, &caller, once, (hash, &new.action), &seen).await
@@ -281,10 +290,16 @@ fn preview_changed() -> Box<Error> {
     Error::refused("preview-changed", why)
 }
 
-/// The deals that a body names, each once, in the order of their ids.
-fn selected(named: Option<&[String]>) -> Result<Vec<DealId>> {
-    let Some(named) = named else {
-        return Err(Error::invalid("deal_ids", "say which deals"));
+/// The deals that a body names or finds, each once, in the order of their ids.
+async fn selected(app: &App, brand: BrandId, new: &NewBulkAction) -> Result<Vec<DealId>> {
+    let filters = new.filter.is_some() || new.segment.is_some();
+    let named = match &new.deal_ids {
+        Some(_) if filters => {
+            return Err(Error::invalid("deal_ids", "say ids, or a filter or segment, not both"));
+        }
+        Some(named) => named,
+        None if filters => return found(app, brand, new).await,
+        None => return Err(Error::invalid("deal_ids", "say which deals, or a filter or segment")),
     };
     if named.is_empty() || named.len() > MOST_NAMED {
         return Err(Error::invalid("deal_ids", "must be 1 to 1000"));
@@ -293,6 +308,27 @@ fn selected(named: Option<&[String]>) -> Result<Vec<DealId>> {
     for (place, text) in named.iter().enumerate() {
         let id = text.parse().map_err(|e| Error::invalid(format!("deal_ids[{place}]"), e))?;
         deals.push(id);
+    }
+    deals.sort_by_key(|deal| deal.bytes());
+    deals.dedup();
+    Ok(deals)
+}
+
+/// The deals that a filter or segment finds now.
+async fn found(app: &App, brand: BrandId, new: &NewBulkAction) -> Result<Vec<DealId>> {
+    let segment = new.segment.as_deref().map(str::parse).transpose();
+    let segment = segment.map_err(|e| Error::invalid("segment", e))?;
+    let brand = super::brand::find(app, brand).await?.brand;
+    let which = (new.filter.as_deref(), segment);
+    let mut deals = filtering::all(app, &brand, which, MOST_FOUND).await.map_err(|error| {
+        // It is named in the body, not in the address.
+        match *error {
+            Error::NotFound => Error::invalid("segment", "is no segment"),
+            other => other.into(),
+        }
+    })?;
+    if deals.is_empty() {
+        return Err(Error::invalid("filter", "finds no deal"));
     }
     deals.sort_by_key(|deal| deal.bytes());
     deals.dedup();
@@ -329,14 +365,15 @@ async fn foresee(
     Ok(seen)
 }
 
-/// What a preview is called: when it was made, and a hash of the action, the deals, and what would become of each.
-fn called(made_ms: Millis, action: &str, seen: &[Seen]) -> String {
+/// What a preview is called: when it was made, so that each has a name of its own, and a hash of that, the action,
+/// the deals, and what would become of each.
+fn called(made: &str, action: &str, seen: &[Seen]) -> String {
     let mut digest = Sha256::new();
-    digest.update(json!([made_ms, action]));
+    digest.update(json!([made, action]));
     for one in seen {
         digest.update(json!([one.deal, outcome(&one.foreseen)]));
     }
-    format!("{made_ms}.{}", hex(&digest.finalize()))
+    format!("{made}.{}", hex(&digest.finalize()))
 }
 
 fn outcome(foreseen: &Foreseen) -> &'static str {

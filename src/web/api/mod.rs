@@ -28,6 +28,7 @@ pub mod docs;
 pub mod domains;
 pub mod export;
 pub mod fees;
+mod filtering;
 pub mod goaffpro;
 pub mod groups;
 pub mod hooks;
@@ -54,6 +55,7 @@ pub mod posts;
 pub mod privacy;
 pub mod provider;
 pub mod quarantine;
+pub mod segments;
 pub mod sequences;
 pub mod sign_in;
 pub mod simulations;
@@ -136,6 +138,10 @@ routes! {
     "/v1/campaigns/{id}/stages" => { post: campaigns::change_stages }
     "/v1/campaigns/{id}/board" => { get: board::show }
     "/v1/deals" => { get: deals::list, post: deals::create }
+    "/v1/segments" => { get: segments::list, post: segments::create }
+    "/v1/segments/{id}" => {
+        get: segments::show, patch: segments::update, delete: segments::remove
+    }
     "/v1/deals/{id}" => { get: deals::show, patch: deals::update }
     "/v1/deals/{id}/move" => { post: board::move_deal }
     "/v1/deals/{id}/costs" => { get: costs::list, post: costs::create }
