@@ -17,6 +17,7 @@ mod api {
     mod automations;
     mod automations_hard;
     mod bad_input;
+    mod bulk;
     mod code_import;
     mod codes;
     mod collections;

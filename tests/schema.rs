@@ -306,6 +306,7 @@ const UNSCOPED: &[(&str, &str)] = &[
     ("rewrap", "HOOKS_BEFORE_LEFT"),
     ("rewrap", "HOOKS_BEFORE"),
     ("hooks", "DUE"),
+    ("bulk", "DUE"),
     ("rewrap", "ACCOUNTS_LEFT"),
     ("rewrap", "ACCOUNTS"),
     ("sendings", "DUE_SENDINGS"),
@@ -432,8 +433,17 @@ fn every_look_into_a_brands_table_is_within_the_brand() {
 }
 
 /// Subqueries that found their rows within the brand.
-const DERIVED: &[&str] =
-    &["h", "f", "s", "part", "(subquery-2)", "(subquery-3)", "(subquery-4)", "(subquery-5)", "(subquery-6)"];
+const DERIVED: &[&str] = &[
+    "h",
+    "f",
+    "s",
+    "part",
+    "(subquery-2)",
+    "(subquery-3)",
+    "(subquery-4)",
+    "(subquery-5)",
+    "(subquery-6)",
+];
 const UNIQUE: &[&str] = &[
     "(secret_hash=?)",
     "hosts USING PRIMARY KEY (host=?)",
@@ -446,7 +456,14 @@ const UNIQUE: &[&str] = &[
 const HOT: &[(&str, &str)] = &[
     ("access", "FIND_KEY"),
     ("access", "FIND_TOKEN"),
+    ("actions", "FIND"),
     ("brands", "FIND"),
+    ("bulk", "DUE"),
+    ("bulk", "HOLD"),
+    ("bulk", "TELL"),
+    ("bulk", "WAITING"),
+    ("bulk", "RESULTS"),
+    ("bulk", "FINISH"),
     ("clicks", "PUSH"),
     ("clicks", "OF_DEALS"),
     ("deals", "BY_IDS"),

@@ -5,6 +5,7 @@
 
 pub mod actions;
 pub mod automations;
+pub mod bulk;
 pub mod code_watch;
 pub mod codes;
 pub mod collections;
@@ -53,7 +54,8 @@ const QUARANTINE_BODY_MS: Millis = 14 * 24 * 3_600_000;
 /// minutes; what is due at stores; releases,
 /// expiry, re-wrapping, tiers, planned fees and drafts of payouts every hour, old mails, retention and looks at codes
 /// and collections every night (minutes apart, for each run has its own share of queries); redactions,
-/// automations (what time brings about every fifteen minutes), webhooks, mails, messages and payments that wait every minute; domain checks, which
+/// automations (what time brings about every fifteen minutes), webhooks, mails, messages, payments and bulk actions
+/// that wait every minute; domain checks, which
 /// may wait for other hosts, every minute and last.
 pub async fn run_due(app: &App, scheduled_ms: Millis) {
     let minute = scheduled_ms.div_euclid(60_000);
@@ -99,6 +101,7 @@ pub async fn run_due(app: &App, scheduled_ms: Millis) {
     recorded(app, "send_mails", Box::pin(mail::send_waiting(app))).await;
     recorded(app, "outreach", Box::pin(outreach::send_due_messages(app))).await;
     recorded(app, "send_payouts", Box::pin(payments::send_due(app))).await;
+    recorded(app, "bulk_actions", Box::pin(bulk::run_due(app))).await;
     recorded(app, "outbox", Box::pin(outbox::run_due(app))).await;
     recorded(app, "verify_domains", Box::pin(domains::verify_pending(app))).await;
 }
@@ -124,6 +127,7 @@ pub async fn run_all(app: &App) {
     recorded(app, "send_mails", Box::pin(mail::send_waiting(app))).await;
     recorded(app, "outreach", Box::pin(outreach::send_due_messages(app))).await;
     recorded(app, "send_payouts", Box::pin(payments::send_due(app))).await;
+    recorded(app, "bulk_actions", Box::pin(bulk::run_due(app))).await;
     recorded(app, "look_at_stores", Box::pin(connecting::look_at_due(app))).await;
     recorded(app, "schedule_syncs", sync::schedule(app, sync::Due::ALL)).await;
     recorded(app, "outbox", Box::pin(outbox::run_due(app))).await;

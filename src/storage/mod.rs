@@ -14,6 +14,7 @@ pub mod automation_runs;
 pub mod automations;
 pub mod boards;
 pub mod brands;
+pub mod bulk;
 pub mod claims;
 pub mod click_counter;
 pub mod clicks;
@@ -232,6 +233,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("automations", automations::STATEMENTS),
         ("boards", boards::STATEMENTS),
         ("brands", brands::STATEMENTS),
+        ("bulk", bulk::STATEMENTS),
         ("claims", claims::STATEMENTS),
         ("posts", posts::STATEMENTS),
         ("clicks", clicks::STATEMENTS),

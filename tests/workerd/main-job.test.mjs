@@ -834,6 +834,7 @@ describe('the books', () => {
     const status = await new Client(timed).get('/v1/status');
     assert.deepEqual(status.jobs.map((job) => [job.name, job.succeeded]).sort(), [
       ['automations', true],
+      ['bulk_actions', true],
       ['draft_payouts', true],
       ['expire_mails', true],
       ['expire_quarantine', true],

@@ -36,12 +36,12 @@ pub fn generate() -> String {
 
     use super::{
         affiliates, approvals, audit, automation_runs, automation_templates, automations, board,
-        brand, bulk, by_hand, campaigns, claims, code_import, code_switch, codes, collections,
-        commission, completeness, connecting, conversions, costs, creators, custom, deals, domains,
-        export, fees, goaffpro, groups, hooks, keys, links, mails, me, media, members, merging,
-        messages, money, notes, offers, operate, orders, passkeys, payment, payouts, personal,
-        post_import, posts, privacy, provider, quarantine, segments, sequences, sign_in,
-        simulations, snippet, statements, stores, templates, terms, tiers, timeline,
+        brand, bulk, bulk_terms, by_hand, campaigns, claims, code_import, code_switch, codes,
+        collections, commission, completeness, connecting, conversions, costs, creators, custom,
+        deals, domains, export, fees, goaffpro, groups, hooks, keys, links, mails, me, media,
+        members, merging, messages, money, notes, offers, operate, orders, passkeys, payment,
+        payouts, personal, post_import, posts, privacy, provider, quarantine, segments, sequences,
+        sign_in, simulations, snippet, statements, stores, templates, terms, tiers, timeline,
     };
 
     #[derive(OpenApi)]
@@ -163,7 +163,14 @@ pub fn generate() -> String {
             offers::mine,
             offers::answer,
             offers::ask,
-            bulk::change,
+            bulk::create,
+            bulk::list,
+            bulk::show,
+            bulk::results,
+            bulk::pause,
+            bulk::resume,
+            bulk::cancel,
+            bulk_terms::change,
             tiers::create,
             tiers::list,
             tiers::end,

@@ -9,6 +9,7 @@ pub mod automations;
 pub mod board;
 pub mod brand;
 pub mod bulk;
+pub mod bulk_terms;
 pub mod by_hand;
 pub mod campaigns;
 pub mod claims;
@@ -174,7 +175,13 @@ routes! {
     "/v1/offers" => { get: offers::list }
     "/v1/offers/{id}" => { delete: offers::withdraw }
     "/v1/offers/{id}/decision" => { post: offers::decide }
-    "/v1/terms/bulk" => { post: bulk::change }
+    "/v1/bulk-actions" => { get: bulk::list, post: bulk::create }
+    "/v1/bulk-actions/{id}" => { get: bulk::show }
+    "/v1/bulk-actions/{id}/results" => { get: bulk::results }
+    "/v1/bulk-actions/{id}/pause" => { post: bulk::pause }
+    "/v1/bulk-actions/{id}/resume" => { post: bulk::resume }
+    "/v1/bulk-actions/{id}/cancel" => { post: bulk::cancel }
+    "/v1/terms/bulk" => { post: bulk_terms::change }
     "/v1/deals/{id}/links" => { post: links::add_link }
     "/v1/deals/{id}/codes" => { post: codes::add }
     "/v1/affiliate-groups" => { get: groups::list, post: groups::create }
