@@ -355,6 +355,7 @@ const UNSCOPED: &[(&str, &str)] = &[
     ("syncs", "WITHOUT_JOURNEY"),
     ("syncs", "ADD_MISSED"),
     ("syncs", "TELL_DAY"),
+    ("hooks", "NEWS"),
 ];
 
 /// What this module's tables hold is people's and no brand's: each statement is about one person,
@@ -443,6 +444,7 @@ const DERIVED: &[&str] = &[
     "(subquery-4)",
     "(subquery-5)",
     "(subquery-6)",
+    "n",
 ];
 const UNIQUE: &[&str] = &[
     "(secret_hash=?)",

@@ -70,7 +70,31 @@ SELECT c.id FROM campaigns c, json_each(c.stages) j WHERE c.brand_id = ?1 AND (?
     /// Brands that something happened in.
     WAITING = "
 SELECT b.id FROM brands b WHERE b.automations > 0
-  AND EXISTS (SELECT 1 FROM automation_causes c WHERE c.brand_id = b.id AND c.state = 'waiting') ORDER BY b.id";
+  AND (EXISTS (SELECT 1 FROM automation_causes c WHERE c.brand_id = b.id AND c.state = 'waiting')
+    OR EXISTS (SELECT 1 FROM automation_orders n WHERE n.brand_id = b.id)) ORDER BY b.id";
+
+    /// Orders that became a deal's, up to the news ?2, make causes.
+    ATTRIBUTED = "
+INSERT INTO automation_causes (brand_id, sequence, name, kind, deal_id, subject)
+SELECT ?1, (SELECT coalesce(max(sequence), 0) FROM automation_causes WHERE brand_id = ?1)
+  + row_number() OVER (ORDER BY n.id), 'order_attributed/' || n.order_id || '/' || n.deal_id, 'order_attributed',
+  n.deal_id, n.order_id
+FROM automation_orders n WHERE n.brand_id = ?1 AND n.id <= ?2 AND n.attributed = 1
+ON CONFLICT (brand_id, name) DO NOTHING";
+
+    /// Deals whose orders changed, up to the news ?2, are looked at again.
+    CHANGED = "
+INSERT INTO automation_causes (brand_id, sequence, name, kind, deal_id)
+SELECT ?1, (SELECT coalesce(max(sequence), 0) FROM automation_causes WHERE brand_id = ?1)
+  + row_number() OVER (ORDER BY h.deal_id), 'threshold_reached/' || h.deal_id, 'threshold_reached', h.deal_id
+FROM (SELECT DISTINCT n.deal_id FROM automation_orders n WHERE n.brand_id = ?1 AND n.id <= ?2) h
+WHERE true ON CONFLICT (brand_id, name) DO UPDATE SET state = 'waiting', revision = revision + 1";
+
+    HEARD = "DELETE FROM automation_orders WHERE brand_id = ?1 AND id <= ?2";
+
+    /// How far the next ?2 news of orders go.
+    NEWS_TO = "
+SELECT max(h.id) AS last FROM (SELECT n.id FROM automation_orders n WHERE n.brand_id = ?1 ORDER BY n.id LIMIT ?2) h";
 
     /// What happened, first things first, with what is known of the deals that it is about.
     CAUSES = "
@@ -337,6 +361,9 @@ row! {
         /// What the deal's orders come to, if that changed.
         pub totals: Vec<Total>,
     }
+    struct News {
+        last: Option<i64>,
+    }
     struct To {
         last: Option<String>,
         deals: i64,
@@ -358,7 +385,8 @@ impl FromRow for Total {
 #[must_use]
 pub fn insert(brand: BrandId, row: &AutomationRow) -> Vec<Statement> {
     let kind = row.trigger.when.kind();
-    let mut batch = vec![bind!(
+    let mut batch = hear(brand, ALL_NEWS);
+    batch.push(bind!(
         INSERT,
         brand,
         row.id,
@@ -373,7 +401,7 @@ pub fn insert(brand: BrandId, row: &AutomationRow) -> Vec<Statement> {
         row.state,
         row.since_day.0,
         row.created_at_ms,
-    )];
+    ));
     batch.extend(past(brand, row));
     batch
 }
@@ -388,7 +416,9 @@ pub fn update(
     now_ms: Millis,
 ) -> Vec<Statement> {
     let kind = row.trigger.when.kind();
-    let mut batch = vec![bind!(
+    // What was told before it begins is numbered before it, too.
+    let mut batch = if begins.is_some() { hear(brand, ALL_NEWS) } else { Vec::new() };
+    batch.push(bind!(
         UPDATE,
         brand,
         row.id,
@@ -405,7 +435,7 @@ pub fn update(
         now_ms,
         begins.is_some(),
         begins.unwrap_or(row.since_day).0,
-    )];
+    ));
     if begins.is_some() {
         batch.push(bind!(DROP_PAST, brand, row.id));
         batch.extend(past(brand, row));
@@ -490,6 +520,28 @@ pub fn listening<'a>(db: &'a dyn Database, kinds: &[Kind]) -> Reading<'a, Vec<Br
 /// [`super::DbError`].
 pub fn waiting(db: &dyn Database) -> Reading<'_, Vec<BrandId>> {
     db.ask(super::Freshness::Primary, bind!(WAITING), |rows| rows.column("id"))
+}
+
+/// Beyond the number of any news.
+const ALL_NEWS: i64 = 9_007_199_254_740_991;
+
+/// Makes causes of what orders told, up to that news.
+#[must_use]
+pub fn hear(brand: BrandId, to: i64) -> Vec<Statement> {
+    vec![bind!(ATTRIBUTED, brand, to), bind!(CHANGED, brand, to), bind!(HEARD, brand, to)]
+}
+
+/// How far the next `most` news of orders go, if there are any.
+///
+/// # Errors
+/// [`super::DbError`].
+pub async fn news(
+    db: &dyn Database,
+    brand: BrandId,
+    most: i64,
+) -> Result<Option<i64>, super::DbError> {
+    let found: Option<News> = db.first(bind!(NEWS_TO, brand, most)).await?;
+    Ok(found.and_then(|found| found.last))
 }
 
 /// What happened, first things first.

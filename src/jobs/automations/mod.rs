@@ -122,6 +122,12 @@ async fn follow(app: &App) {
 /// Begins the runs that what happened in a brand causes. What runs do may be the next cause, so that it is
 /// looked at again while something is there.
 async fn begin_runs(app: &App, brand: BrandId, budget: &Budget) -> Result<()> {
+    while let Some(to) = rows::news(app.db(), brand, PAGE).await? {
+        app.db().run(rows::hear(brand, to)).await?;
+        if budget.is_spent(app) {
+            return Ok(());
+        }
+    }
     while !budget.is_spent(app) {
         let causes = rows::causes(app.db(), brand, PAGE).await?;
         if causes.is_empty() {
