@@ -444,7 +444,6 @@ const DERIVED: &[&str] = &[
     "(subquery-4)",
     "(subquery-5)",
     "(subquery-6)",
-    "n",
 ];
 const UNIQUE: &[&str] = &[
     "(secret_hash=?)",
