@@ -444,6 +444,7 @@ const DERIVED: &[&str] = &[
     "(subquery-4)",
     "(subquery-5)",
     "(subquery-6)",
+    "(subquery-7)",
 ];
 const UNIQUE: &[&str] = &[
     "(secret_hash=?)",

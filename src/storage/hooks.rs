@@ -79,9 +79,9 @@ INSERT INTO webhook_events (brand_id, sequence, type, data, created_at_ms)
 SELECT ?1, (SELECT webhook_sequence FROM brands WHERE id = ?1) + row_number() OVER (ORDER BY s.id, s.part),
   s.kind, s.data, s.created_at_ms
 FROM (
-  SELECT n.id, n.created_at_ms, p.value AS part, iif(p.value = 0,
-      iif(n.was ->> 4 IS NULL, 'order.created', 'order.updated'),
-      iif(n.was ->> 8 IS NULL, 'commission.created', 'commission.updated')) AS kind,
+  SELECT f.id, f.created_at_ms, p.value AS part, iif(p.value = 0,
+      iif(f.was ->> 4 IS NULL, 'order.created', 'order.updated'),
+      iif(f.was ->> 8 IS NULL, 'commission.created', 'commission.updated')) AS kind,
     iif(p.value = 0, json_object('id', told ->> 0, 'store_id', told ->> 1, 'external_id', told ->> 2,
       'name', told ->> 3, 'placed_at_ms', told ->> 4, 'state', told ->> 5, 'currency', told ->> 6,
       'base_minor', told ->> 7, 'deal_id', told ->> 8, 'creator_id', told ->> 9),
@@ -89,7 +89,7 @@ FROM (
       'currency', told ->> 6, 'base_minor', told ->> 7, 'commission_minor', told ->> 10,
       'available_day', told ->> 11, 'order_state', told ->> 5),
       iif(was IS NULL, '{}', json_object('previous_deal_id', was ->> 8, 'previous_commission_minor', was ->> 10)))) AS data
-  FROM (SELECT id, created_at_ms, told, was FROM order_news WHERE brand_id = ?1 ORDER BY id LIMIT ?2) n
+  FROM (SELECT id, created_at_ms, told, was FROM order_news WHERE brand_id = ?1 ORDER BY id LIMIT ?2) f
     CROSS JOIN json_each('[0, 1]') p
   WHERE iif(p.value = 0,
     was ->> 4 IS NULL OR told ->> 5 <> was ->> 5 OR told ->> 7 <> was ->> 7 OR told ->> 8 IS NOT was ->> 8
