@@ -10,6 +10,7 @@ pub mod access;
 pub mod actions;
 pub mod affiliates;
 pub mod audit;
+pub mod automation_looks;
 pub mod automation_runs;
 pub mod automations;
 pub mod boards;
@@ -229,6 +230,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("actions", actions::STATEMENTS),
         ("affiliates", affiliates::STATEMENTS),
         ("audit", audit::STATEMENTS),
+        ("automation_looks", automation_looks::STATEMENTS),
         ("automation_runs", automation_runs::STATEMENTS),
         ("automations", automations::STATEMENTS),
         ("boards", boards::STATEMENTS),

@@ -22,6 +22,7 @@ use crate::domain::ids::{AutomationId, BrandId, DealId};
 use crate::domain::json::json;
 use crate::domain::time::{DAY_MS, Day, Millis};
 use crate::error::Result;
+use crate::storage::automation_looks as looks;
 use crate::storage::automation_runs::{self as run_rows, NewRun};
 use crate::storage::automations::{self as rows, AutomationRow, CauseRow};
 use crate::storage::brands;
@@ -299,25 +300,25 @@ async fn look_once(
     let from = automation.since_day.max(today.plus(-LOOK_BACK_DAYS));
     if automation.trigger.when == When::FollowUpOverdue {
         let days = (from, today.plus(-1));
-        let found = app.db().rows(rows::overdue(brand, automation.id, days, DEALS)).await?;
+        let found = app.db().rows(looks::overdue(brand, automation.id, days, DEALS)).await?;
         if i64::try_from(found.0.len()).is_ok_and(|n| n >= DEALS) {
             return Ok(());
         }
         (automation.looked_day, automation.looked_to) = (Some(today), String::new());
-        app.db().run(vec![rows::looked(brand, automation.id, today, "")]).await?;
+        app.db().run(vec![looks::looked(brand, automation.id, today, "")]).await?;
         return Ok(());
     }
     // Another day begins with the first deal.
     let same_day = automation.looked_day == Some(today);
     let after = if same_day { automation.looked_to.clone() } else { String::new() };
-    let stretch = rows::stretch(app.db(), brand, &after, DEALS).await?;
+    let stretch = looks::stretch(app.db(), brand, &after, DEALS).await?;
     let found = match automation.trigger.when {
-        When::Date(day) => rows::day_came(brand, automation, &stretch, day),
-        When::NoSale(days) => rows::no_sale(brand, automation, &stretch, days, (from, today)),
+        When::Date(day) => looks::day_came(brand, automation, &stretch, day),
+        When::NoSale(days) => looks::no_sale(brand, automation, &stretch, days, (from, today)),
         _ => return Ok(()),
     };
     let to = if stretch.more { stretch.to } else { String::new() };
-    app.db().run(vec![found, rows::looked(brand, automation.id, today, &to)]).await?;
+    app.db().run(vec![found, looks::looked(brand, automation.id, today, &to)]).await?;
     (automation.looked_day, automation.looked_to) = (Some(today), to);
     Ok(())
 }

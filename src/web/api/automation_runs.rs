@@ -317,7 +317,7 @@ pub async fn try_on(
                     let seen = prepared.foresee(&found, &about, now_ms);
                     foreseen(&app, (caller.brand, deal), action, seen).await?
                 }
-                Err(error) => ("refused", None, None, Some(in_words(error)?)),
+                Err(error) => ("refused", None, None, Some(in_words(*error)?)),
             },
         };
         let (step, r#do) = (i64::try_from(place).unwrap_or(0), step.word().to_owned());
@@ -358,7 +358,7 @@ async fn foreseen(
                     let text = format!("{}\n\n{}", draft.subject, draft.text);
                     ("change", None, Some(text), None)
                 }
-                Err(error) => ("change", None, None, Some(in_words(error)?)),
+                Err(error) => ("change", None, None, Some(in_words(*error)?)),
             }
         }
     })
@@ -368,8 +368,8 @@ async fn foreseen(
 ///
 /// # Errors
 /// It itself, if it is about something else.
-fn in_words(error: Box<Error>) -> Result<String> {
-    match *error {
+fn in_words(error: Error) -> Result<String> {
+    match error {
         Error::Invalid(wrong) => {
             let all: Vec<String> = wrong.into_iter().map(|wrong| wrong.reason).collect();
             Ok(all.join("; "))

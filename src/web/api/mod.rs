@@ -5,6 +5,7 @@ pub mod approvals;
 pub mod audit;
 pub mod automation_runs;
 pub mod automation_templates;
+pub mod automation_triggers;
 pub mod automations;
 pub mod board;
 pub mod brand;
