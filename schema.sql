@@ -14,7 +14,8 @@
 -- `payout_day`: drafts are made on that day of each month that isn't before `payout_since_day`, in these
 -- currencies (NULL: all). A payout above `second_above_minor` needs two people. `revision` counts the
 -- changes of settings. `webhooks`: how many endpoints listen, counted by their triggers; `webhook_sequence`: the
--- number of the last event told to them.
+-- number of the last event told to them. `automations`: the bits of what the enabled ones listen to, kept by
+-- their triggers; `automation_run`: the run whose step is done in this batch, NULL between batches.
 CREATE TABLE brands (
   id TEXT NOT NULL PRIMARY KEY,
   name TEXT NOT NULL,
@@ -38,8 +39,11 @@ CREATE TABLE brands (
   second_above_minor INTEGER CHECK (second_above_minor BETWEEN 0 AND 900000000000000),
   revision INTEGER NOT NULL DEFAULT 0,
   webhooks INTEGER NOT NULL DEFAULT 0 CHECK (webhooks >= 0),
-  webhook_sequence INTEGER NOT NULL DEFAULT 0
+  webhook_sequence INTEGER NOT NULL DEFAULT 0,
+  automations INTEGER NOT NULL DEFAULT 0,
+  automation_run TEXT
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX brands_automated ON brands (id) WHERE automations > 0;
 CREATE TRIGGER brands_version AFTER UPDATE OF timezone, hold_days, earn_on, count_test_orders ON brands WHEN NEW.timezone <> OLD.timezone OR NEW.hold_days <> OLD.hold_days OR NEW.earn_on <> OLD.earn_on OR NEW.count_test_orders <> OLD.count_test_orders BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.id, (SELECT version FROM brands WHERE id = NEW.id), 'brand', NEW.id, json_object('timezone', NEW.timezone, 'hold_days', NEW.hold_days, 'earn_on', NEW.earn_on, 'count_test_orders', NEW.count_test_orders)); END;
 CREATE TRIGGER brands_begin_journal AFTER INSERT ON brands BEGIN INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.id, NEW.version, 'brand', NEW.id, json_object('timezone', NEW.timezone, 'hold_days', NEW.hold_days, 'earn_on', NEW.earn_on, 'count_test_orders', NEW.count_test_orders)); END;
 
@@ -1661,6 +1665,141 @@ CREATE TRIGGER payouts_insert_told AFTER INSERT ON payouts WHEN (SELECT webhooks
 CREATE TRIGGER payouts_update_told AFTER UPDATE OF state ON payouts WHEN NEW.state <> OLD.state AND NEW.state IN ('approved', 'cancelled') AND (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, 'payout.' || NEW.state, json_object('id', NEW.id, 'currency', NEW.currency, 'state', NEW.state, 'created_at_ms', NEW.created_at_ms, 'approved_at_ms', NEW.approved_at_ms) FROM brands WHERE id = NEW.brand_id; END;
 CREATE TRIGGER payout_lines_told AFTER UPDATE OF state ON payout_lines WHEN NEW.state <> OLD.state AND NEW.state IN ('settled', 'failed') AND (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, 'payout.line_' || NEW.state, json_object('id', NEW.id, 'payout_id', NEW.payout_id, 'creator_id', NEW.creator_id, 'amount_minor', NEW.amount_minor, 'state', NEW.state, 'reference', NEW.reference, 'attempt', NEW.attempt, 'settled_at_ms', NEW.settled_at_ms, 'currency', (SELECT currency FROM payouts WHERE brand_id = NEW.brand_id AND id = NEW.payout_id)) FROM brands WHERE id = NEW.brand_id; END;
 
+-- What is done by itself when something happens in a deal. `kind` is what starts it and `listens` its bit in
+-- `brands.automations`, `trigger` the rest of that in JSON; `conditions` is a filter or '', `steps` a JSON list.
+-- It begins with causes after `from_sequence`. Where only time starts it: which day of the brand was looked at
+-- last, how far (a deal's or follow-up's id, '' to the end), and since which day it counts.
+CREATE TABLE automations (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  name TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  listens INTEGER NOT NULL CHECK (listens > 0),
+  campaign_id TEXT,
+  trigger TEXT NOT NULL CHECK (json_valid(trigger)),
+  conditions TEXT NOT NULL,
+  first_only INTEGER NOT NULL CHECK (first_only IN (0, 1)),
+  steps TEXT NOT NULL CHECK (json_valid(steps)),
+  state TEXT NOT NULL CHECK (state IN ('enabled', 'disabled', 'removed')),
+  revision INTEGER NOT NULL DEFAULT 0,
+  from_sequence INTEGER NOT NULL DEFAULT 0,
+  since_day INTEGER NOT NULL DEFAULT 0,
+  looked_day INTEGER,
+  looked_to TEXT NOT NULL DEFAULT '',
+  created_at_ms INTEGER NOT NULL,
+  changed_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, id),
+  FOREIGN KEY (brand_id, campaign_id) REFERENCES campaigns (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX automations_enabled ON automations (brand_id, kind, id) WHERE state = 'enabled';
+CREATE TRIGGER automations_most BEFORE INSERT ON automations WHEN (SELECT count(*) FROM automations WHERE brand_id = NEW.brand_id AND state <> 'removed') >= 100 BEGIN SELECT RAISE(ABORT, 'automations_most: constraint failed'); END;
+CREATE TRIGGER automations_listen AFTER INSERT ON automations WHEN NEW.state = 'enabled' BEGIN UPDATE brands SET automations = (SELECT sum(DISTINCT listens) FROM automations WHERE brand_id = NEW.brand_id AND state = 'enabled') WHERE id = NEW.brand_id; END;
+CREATE TRIGGER automations_change AFTER UPDATE OF state, listens ON automations WHEN NEW.state <> OLD.state OR NEW.listens <> OLD.listens BEGIN UPDATE brands SET automations = coalesce((SELECT sum(DISTINCT listens) FROM automations WHERE brand_id = NEW.brand_id AND state = 'enabled'), 0) WHERE id = NEW.brand_id; END;
+CREATE TRIGGER automations_stop AFTER UPDATE OF state ON automations WHEN OLD.state = 'enabled' AND NEW.state <> 'enabled' BEGIN UPDATE automation_runs SET state = 'stopped', reason = 'the automation was switched off', due_at_ms = NULL, ended_at_ms = NEW.changed_at_ms, revision = revision + 1 WHERE brand_id = NEW.brand_id AND automation_id = NEW.id AND state = 'running'; END;
+CREATE TRIGGER message_templates_in_automations BEFORE DELETE ON message_templates WHEN EXISTS (SELECT 1 FROM automations a, json_each(a.steps) j WHERE a.brand_id = OLD.brand_id AND a.state <> 'removed' AND j.value ->> 'template_id' = OLD.id) BEGIN SELECT RAISE(ABORT, 'constraint failed: template_in_use'); END;
+
+-- Deals that had reached an automation's threshold when it was enabled: it begins with what is reached later.
+CREATE TABLE automation_past (
+  brand_id TEXT NOT NULL,
+  automation_id TEXT NOT NULL,
+  deal_id TEXT NOT NULL,
+  PRIMARY KEY (brand_id, automation_id, deal_id)
+) STRICT, WITHOUT ROWID;
+
+-- What happened that automations listen to, once under its name: written by triggers on the tables that change,
+-- in the batch of the change, or by the job that looks for what time brought about. `run_id` is the run that
+-- did it, if one did; `automation_id` the one that looked for it. `revision` counts what changed again before
+-- it was looked at. A payment is about a creator (`subject`), who may have several deals.
+CREATE TABLE automation_causes (
+  brand_id TEXT NOT NULL,
+  sequence INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  deal_id TEXT,
+  subject TEXT NOT NULL DEFAULT '',
+  detail TEXT NOT NULL DEFAULT '',
+  automation_id TEXT,
+  run_id TEXT,
+  state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'done')),
+  revision INTEGER NOT NULL DEFAULT 0,
+  created_at_ms INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER)),
+  PRIMARY KEY (brand_id, sequence)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX automation_causes_once ON automation_causes (brand_id, name);
+CREATE INDEX automation_causes_waiting ON automation_causes (brand_id, sequence) WHERE state = 'waiting';
+CREATE INDEX automation_causes_by_deal ON automation_causes (brand_id, deal_id) WHERE deal_id IS NOT NULL;
+CREATE INDEX automation_causes_by_time ON automation_causes (created_at_ms) WHERE state = 'done';
+
+-- Automations that began in a deal, each once for what `once` says: the name of its cause, the threshold, or
+-- `first`. `steps` is what it began with, `chain` the automations that led to it and itself. While it runs,
+-- `due_at_ms` is when its next step is due, or until when somebody does it.
+CREATE TABLE automation_runs (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  automation_id TEXT NOT NULL,
+  deal_id TEXT NOT NULL,
+  once TEXT NOT NULL,
+  cause TEXT NOT NULL,
+  chain TEXT NOT NULL CHECK (json_valid(chain)),
+  steps TEXT NOT NULL CHECK (json_valid(steps)),
+  state TEXT NOT NULL CHECK (state IN ('running', 'done', 'failed', 'stopped')),
+  reason TEXT NOT NULL DEFAULT '',
+  step INTEGER NOT NULL DEFAULT 0,
+  tries INTEGER NOT NULL DEFAULT 0,
+  round INTEGER NOT NULL DEFAULT 0,
+  revision INTEGER NOT NULL DEFAULT 0,
+  due_at_ms INTEGER CHECK ((due_at_ms IS NULL) = (state <> 'running')),
+  created_at_ms INTEGER NOT NULL,
+  ended_at_ms INTEGER,
+  PRIMARY KEY (brand_id, id),
+  FOREIGN KEY (brand_id, deal_id) REFERENCES deals (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX automation_runs_once ON automation_runs (brand_id, automation_id, deal_id, once);
+CREATE INDEX automation_runs_by_automation ON automation_runs (brand_id, automation_id, id);
+CREATE INDEX automation_runs_by_deal ON automation_runs (brand_id, deal_id, id);
+CREATE INDEX automation_runs_running ON automation_runs (brand_id, automation_id) WHERE state = 'running';
+CREATE INDEX automation_runs_due ON automation_runs (due_at_ms) WHERE due_at_ms IS NOT NULL;
+CREATE INDEX automation_runs_due_of_brand ON automation_runs (brand_id, due_at_ms) WHERE due_at_ms IS NOT NULL;
+
+-- What the steps of runs did: `told` in JSON. `made` is the follow-up that one made, so that what becomes of
+-- that is known for the run's doing.
+CREATE TABLE automation_steps (
+  brand_id TEXT NOT NULL,
+  run_id TEXT NOT NULL,
+  step INTEGER NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('done', 'unchanged', 'waiting', 'trying', 'failed')),
+  told TEXT NOT NULL CHECK (json_valid(told)),
+  tries INTEGER NOT NULL,
+  made TEXT,
+  at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, run_id, step),
+  FOREIGN KEY (brand_id, run_id) REFERENCES automation_runs (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX automation_steps_by_made ON automation_steps (brand_id, made) WHERE made IS NOT NULL;
+
+-- Orders of deals that changed, where an automation listens to orders: the triggers of `orders` write it, and nothing
+-- hangs on it, for every delivery compiles them. A job makes causes of it, and takes it away. `attributed`: it became
+-- the deal's.
+CREATE TABLE automation_orders (
+  id INTEGER PRIMARY KEY,
+  brand_id TEXT NOT NULL,
+  order_id TEXT NOT NULL,
+  deal_id TEXT NOT NULL,
+  attributed INTEGER NOT NULL CHECK (attributed IN (0, 1))
+) STRICT;
+CREATE INDEX automation_orders_by_brand ON automation_orders (brand_id, id);
+
+-- What happened, for automations. Of a brand without any each costs a look at its row, where it gets that far.
+CREATE TRIGGER deals_insert_caused AFTER INSERT ON deals WHEN ((SELECT automations FROM brands WHERE id = NEW.brand_id) & 5) > 0 BEGIN INSERT INTO automation_causes (brand_id, sequence, name, kind, deal_id, subject, detail, run_id) SELECT b.id, (SELECT coalesce(max(sequence), 0) + 1 FROM automation_causes WHERE brand_id = b.id), 'deal_created/' || NEW.id, 'deal_created', NEW.id, '', '', b.automation_run FROM brands b WHERE b.id = NEW.brand_id AND (b.automations & 4) > 0 ON CONFLICT (brand_id, name) DO NOTHING; INSERT INTO automation_causes (brand_id, sequence, name, kind, deal_id, subject, detail, run_id) SELECT b.id, (SELECT coalesce(max(sequence), 0) + 1 FROM automation_causes WHERE brand_id = b.id), 'stage_entered/' || NEW.id || '/' || NEW.revision || '/' || NEW.stage, 'stage_entered', NEW.id, '', NEW.stage, b.automation_run FROM brands b WHERE b.id = NEW.brand_id AND (b.automations & 1) > 0 ON CONFLICT (brand_id, name) DO NOTHING; END;
+CREATE TRIGGER deals_stage_caused AFTER UPDATE OF stage ON deals WHEN NEW.stage <> OLD.stage AND EXISTS (SELECT 1 FROM campaigns c, json_each(c.stages) j WHERE c.brand_id = NEW.brand_id AND c.id = NEW.campaign_id AND j.value = OLD.stage) AND ((SELECT automations FROM brands WHERE id = NEW.brand_id) & 3) > 0 BEGIN INSERT INTO automation_causes (brand_id, sequence, name, kind, deal_id, subject, detail, run_id) SELECT b.id, (SELECT coalesce(max(sequence), 0) + 1 FROM automation_causes WHERE brand_id = b.id), 'stage_left/' || NEW.id || '/' || NEW.revision || '/' || OLD.stage, 'stage_left', NEW.id, '', OLD.stage, b.automation_run FROM brands b WHERE b.id = NEW.brand_id AND (b.automations & 2) > 0 ON CONFLICT (brand_id, name) DO NOTHING; INSERT INTO automation_causes (brand_id, sequence, name, kind, deal_id, subject, detail, run_id) SELECT b.id, (SELECT coalesce(max(sequence), 0) + 1 FROM automation_causes WHERE brand_id = b.id), 'stage_entered/' || NEW.id || '/' || NEW.revision || '/' || NEW.stage, 'stage_entered', NEW.id, '', NEW.stage, b.automation_run FROM brands b WHERE b.id = NEW.brand_id AND (b.automations & 1) > 0 ON CONFLICT (brand_id, name) DO NOTHING; END;
+CREATE TRIGGER invitations_insert_caused AFTER INSERT ON invitations WHEN ((SELECT automations FROM brands WHERE id = NEW.brand_id) & 8) > 0 BEGIN INSERT INTO automation_causes (brand_id, sequence, name, kind, deal_id, subject, detail, run_id) SELECT b.id, (SELECT coalesce(max(sequence), 0) + 1 FROM automation_causes WHERE brand_id = b.id), 'invited/' || NEW.id, 'invited', NEW.deal_id, '', '', b.automation_run FROM brands b WHERE b.id = NEW.brand_id AND (b.automations & 8) > 0 ON CONFLICT (brand_id, name) DO NOTHING; END;
+CREATE TRIGGER invitations_accept_caused AFTER UPDATE OF accepted_at_ms ON invitations WHEN NEW.accepted_at_ms IS NOT NULL AND OLD.accepted_at_ms IS NULL AND ((SELECT automations FROM brands WHERE id = NEW.brand_id) & 16) > 0 BEGIN INSERT INTO automation_causes (brand_id, sequence, name, kind, deal_id, subject, detail, run_id) SELECT b.id, (SELECT coalesce(max(sequence), 0) + 1 FROM automation_causes WHERE brand_id = b.id), 'accepted/' || NEW.id, 'accepted', NEW.deal_id, '', '', b.automation_run FROM brands b WHERE b.id = NEW.brand_id AND (b.automations & 16) > 0 ON CONFLICT (brand_id, name) DO NOTHING; END;
+CREATE TRIGGER orders_insert_caused AFTER INSERT ON orders WHEN NEW.deal_id IS NOT NULL AND ((SELECT automations FROM brands WHERE id = NEW.brand_id) & 96) > 0 BEGIN INSERT INTO automation_orders (brand_id, order_id, deal_id, attributed) VALUES (NEW.brand_id, NEW.id, NEW.deal_id, NEW.state <> 'cancelled'); END;
+CREATE TRIGGER orders_update_caused AFTER UPDATE ON orders WHEN NEW.deal_id IS NOT NULL AND ((SELECT automations FROM brands WHERE id = NEW.brand_id) & 96) > 0 BEGIN INSERT INTO automation_orders (brand_id, order_id, deal_id, attributed) VALUES (NEW.brand_id, NEW.id, NEW.deal_id, NEW.deal_id IS NOT OLD.deal_id AND NEW.state <> 'cancelled'); END;
+CREATE TRIGGER tier_steps_caused AFTER INSERT ON tier_steps WHEN ((SELECT automations FROM brands WHERE id = NEW.brand_id) & 128) > 0 BEGIN INSERT INTO automation_causes (brand_id, sequence, name, kind, deal_id, subject, detail, run_id) SELECT b.id, (SELECT coalesce(max(sequence), 0) + 1 FROM automation_causes WHERE brand_id = b.id), 'tier_reached/' || NEW.deal_id || '/' || NEW.tiers_id || '/' || NEW.since || '/' || NEW.level, 'tier_reached', NEW.deal_id, NEW.tiers_id, NEW.name, b.automation_run FROM brands b WHERE b.id = NEW.brand_id AND (b.automations & 128) > 0 ON CONFLICT (brand_id, name) DO NOTHING; END;
+CREATE TRIGGER payout_lines_caused AFTER UPDATE OF state ON payout_lines WHEN NEW.state = 'settled' AND OLD.state <> 'settled' AND ((SELECT automations FROM brands WHERE id = NEW.brand_id) & 256) > 0 BEGIN INSERT INTO automation_causes (brand_id, sequence, name, kind, deal_id, subject, detail, run_id) SELECT b.id, (SELECT coalesce(max(sequence), 0) + 1 FROM automation_causes WHERE brand_id = b.id), 'payout_paid/' || NEW.id || '/' || NEW.attempt, 'payout_paid', NULL, NEW.creator_id, '', b.automation_run FROM brands b WHERE b.id = NEW.brand_id AND (b.automations & 256) > 0 ON CONFLICT (brand_id, name) DO NOTHING; END;
+CREATE TRIGGER posts_caused AFTER INSERT ON posts WHEN ((SELECT automations FROM brands WHERE id = NEW.brand_id) & 2048) > 0 BEGIN INSERT INTO automation_causes (brand_id, sequence, name, kind, deal_id, subject, detail, run_id) SELECT b.id, (SELECT coalesce(max(sequence), 0) + 1 FROM automation_causes WHERE brand_id = b.id), 'post_published/' || NEW.id, 'post_published', NEW.deal_id, NEW.id, '', b.automation_run FROM brands b WHERE b.id = NEW.brand_id AND (b.automations & 2048) > 0 ON CONFLICT (brand_id, name) DO NOTHING; END;
+
 -- What a decision about an order loads, as JSON: a short statement over views costs less than a
 -- long one, which is sent, scanned and hashed with every order. Each is over one table, so that
 -- SQLite looks up single rows; what belongs to a row is a subquery.
@@ -1819,3 +1958,67 @@ CREATE UNIQUE INDEX segments_by_name ON segments (brand_id, name);
 CREATE UNIQUE INDEX creators_by_name ON creators (brand_id, name, id);
 CREATE UNIQUE INDEX creators_by_followers ON creators (brand_id, coalesce(followers, -1), id);
 CREATE INDEX deals_by_contact ON deals (brand_id, coalesce(contacted_at_ms, -1), id);
+
+-- What was done to deals for a cause, such as a bulk action or an automation: whoever does it writes the row in the
+-- same batch, so that no cause does it twice. `subject` is JSON: the ids of what was made.
+CREATE TABLE deal_actions (
+  brand_id TEXT NOT NULL,
+  deal_id TEXT NOT NULL,
+  cause TEXT NOT NULL CHECK (length(cause) BETWEEN 1 AND 200),
+  action TEXT NOT NULL,
+  outcome TEXT NOT NULL CHECK (outcome IN ('done', 'unchanged', 'refused')),
+  rule TEXT NOT NULL,
+  why TEXT NOT NULL,
+  subject TEXT NOT NULL CHECK (json_valid(subject)),
+  at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, deal_id, cause)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER deal_actions_never_change BEFORE UPDATE ON deal_actions BEGIN SELECT RAISE(ABORT, 'deal_actions are append-only'); END;
+
+-- Actions on many deals, fixed when they were asked for; `preview` names what was seen before, and makes one only.
+-- Whoever works at one has `due_at_ms` for a lease: nobody else begins before it. Triggers of `bulk_deals` count.
+CREATE TABLE bulk_actions (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  preview TEXT NOT NULL,
+  action TEXT NOT NULL CHECK (json_valid(action)),
+  kind TEXT NOT NULL,
+  actor_kind TEXT NOT NULL,
+  actor_id TEXT NOT NULL,
+  request_id TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('running', 'paused', 'cancelled', 'finished')),
+  reason TEXT NOT NULL DEFAULT '',
+  deals INTEGER NOT NULL CHECK (deals >= 1),
+  done INTEGER NOT NULL DEFAULT 0,
+  unchanged INTEGER NOT NULL DEFAULT 0,
+  refused INTEGER NOT NULL DEFAULT 0,
+  failed INTEGER NOT NULL DEFAULT 0,
+  created_at_ms INTEGER NOT NULL,
+  finished_at_ms INTEGER,
+  due_at_ms INTEGER,
+  CHECK ((state = 'running') = (due_at_ms IS NOT NULL)),
+  CHECK (done + unchanged + refused + failed <= deals),
+  PRIMARY KEY (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX bulk_actions_by_preview ON bulk_actions (brand_id, preview);
+CREATE INDEX bulk_actions_due ON bulk_actions (due_at_ms) WHERE due_at_ms IS NOT NULL;
+
+-- The deals of a bulk action in the order in which they are worked at, and what became of each.
+CREATE TABLE bulk_deals (
+  brand_id TEXT NOT NULL,
+  bulk_id TEXT NOT NULL,
+  place INTEGER NOT NULL,
+  deal_id TEXT NOT NULL,
+  outcome TEXT CHECK (outcome IN ('done', 'unchanged', 'refused', 'failed')),
+  rule TEXT NOT NULL DEFAULT '',
+  why TEXT NOT NULL DEFAULT '',
+  subject TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(subject)),
+  tries INTEGER NOT NULL DEFAULT 0,
+  at_ms INTEGER,
+  CHECK ((outcome IS NULL) = (at_ms IS NULL)),
+  PRIMARY KEY (brand_id, bulk_id, place),
+  FOREIGN KEY (brand_id, bulk_id) REFERENCES bulk_actions (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX bulk_deals_waiting ON bulk_deals (brand_id, bulk_id, place) WHERE outcome IS NULL;
+CREATE TRIGGER bulk_deals_count AFTER UPDATE OF outcome ON bulk_deals WHEN OLD.outcome IS NULL AND NEW.outcome IS NOT NULL BEGIN UPDATE bulk_actions SET done = done + (NEW.outcome = 'done'), unchanged = unchanged + (NEW.outcome = 'unchanged'), refused = refused + (NEW.outcome = 'refused'), failed = failed + (NEW.outcome = 'failed') WHERE brand_id = NEW.brand_id AND id = NEW.bulk_id; END;
+CREATE TRIGGER bulk_deals_have_one_outcome BEFORE UPDATE OF outcome ON bulk_deals WHEN OLD.outcome IS NOT NULL BEGIN SELECT RAISE(ABORT, 'constraint failed: bulk_deal_decided'); END;

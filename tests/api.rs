@@ -12,8 +12,12 @@ mod support;
 
 mod api {
     mod access;
+    mod actions;
     mod at_once;
+    mod automations;
+    mod automations_hard;
     mod bad_input;
+    mod bulk;
     mod code_import;
     mod codes;
     mod collections;

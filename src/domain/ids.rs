@@ -208,8 +208,14 @@ kinds! {
     Cost, CostId, "cost";
     /// A field of creators of the brand's own.
     Field, FieldId, "field";
+    /// An action on many deals.
+    Bulk, BulkId, "bulk";
     /// Where a brand has events told.
     Endpoint, EndpointId, "endpoint";
+    /// What is done by itself when something happens in a deal.
+    Automation, AutomationId, "automation";
+    /// An automation that began in a deal.
+    Run, RunId, "run";
 }
 
 #[cfg(test)]

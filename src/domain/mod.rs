@@ -5,6 +5,7 @@
 
 pub mod attribution;
 pub mod auth;
+pub mod automation;
 pub mod brand;
 pub mod claim;
 pub mod click;

@@ -12,7 +12,7 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
     FIND_KEY = "
 SELECT k.brand_id, k.id, k.scopes, k.expires_at_ms, k.last_used_at_ms, b.money_keys,
-  b.webhooks > 0 AS told
+  b.webhooks > 0 OR b.automations > 0 AS told
 FROM api_keys k JOIN brands b ON b.id = k.brand_id
 WHERE k.secret_hash = ?1 AND k.revoked_at_ms IS NULL";
 

@@ -367,6 +367,12 @@ pub fn terms(db: &dyn Database, brand: BrandId, deal: DealId) -> Reading<'_, Vec
     db.all(bind!(TERMS, brand, deal))
 }
 
+/// Reads the deals with these ids as [`DealRow`]s, for a batch of reads.
+#[must_use]
+pub fn read_many(brand: BrandId, ids: &[DealId], now_ms: Millis) -> Statement {
+    bind!(BY_IDS, brand, json_list(ids), now_ms)
+}
+
 /// The deals with these ids, with the terms in force now.
 ///
 /// # Errors
@@ -377,7 +383,7 @@ pub fn by_ids<'a>(
     ids: &[DealId],
     now_ms: Millis,
 ) -> Reading<'a, Vec<DealRow>> {
-    db.all(bind!(BY_IDS, brand, json_list(ids), now_ms))
+    db.all(read_many(brand, ids, now_ms))
 }
 
 /// The same, by ids as texts.

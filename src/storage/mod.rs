@@ -7,10 +7,15 @@
 //! multiplies a bound parameter, and STRICT tables turn them back.
 
 pub mod access;
+pub mod actions;
 pub mod affiliates;
 pub mod audit;
+pub mod automation_looks;
+pub mod automation_runs;
+pub mod automations;
 pub mod boards;
 pub mod brands;
+pub mod bulk;
 pub mod claims;
 pub mod click_counter;
 pub mod clicks;
@@ -222,10 +227,15 @@ const fn squeeze(sql: &[u8], out: &mut [u8]) -> usize {
 pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static str)])> {
     vec![
         ("access", access::STATEMENTS),
+        ("actions", actions::STATEMENTS),
         ("affiliates", affiliates::STATEMENTS),
         ("audit", audit::STATEMENTS),
+        ("automation_looks", automation_looks::STATEMENTS),
+        ("automation_runs", automation_runs::STATEMENTS),
+        ("automations", automations::STATEMENTS),
         ("boards", boards::STATEMENTS),
         ("brands", brands::STATEMENTS),
+        ("bulk", bulk::STATEMENTS),
         ("claims", claims::STATEMENTS),
         ("posts", posts::STATEMENTS),
         ("clicks", clicks::STATEMENTS),

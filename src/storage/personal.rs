@@ -137,6 +137,26 @@ SELECT e.id AS key, json_object('id', e.id, 'deal_id', e.deal_id, 'sequence_id',
 FROM deals d JOIN enrolments e ON e.brand_id = d.brand_id AND e.deal_id = d.id
 WHERE d.brand_id = ?1 AND d.creator_id = ?2 AND e.id > ?3 ORDER BY e.id LIMIT ?4";
 
+    AUTOMATION_RUNS = "
+SELECT r.id AS key, json_object('id', r.id, 'deal_id', r.deal_id, 'automation_id', r.automation_id, 'cause', r.cause,
+  'state', r.state, 'reason', r.reason, 'steps', (SELECT json_group_array(json(s.told)) FROM automation_steps s
+    WHERE s.brand_id = r.brand_id AND s.run_id = r.id),
+  'created_at', strftime('%FT%TZ', r.created_at_ms / 1000, 'unixepoch')) AS record
+FROM deals d JOIN automation_runs r ON r.brand_id = d.brand_id AND r.deal_id = d.id
+WHERE d.brand_id = ?1 AND d.creator_id = ?2 AND r.id > ?3 ORDER BY r.id LIMIT ?4";
+
+    DROP_AUTOMATION_STEPS = "
+DELETE FROM automation_steps WHERE brand_id = ?1 AND run_id IN (SELECT r.id FROM automation_runs r
+  WHERE r.brand_id = ?1 AND r.deal_id IN (SELECT id FROM deals WHERE brand_id = ?1 AND creator_id = ?2))";
+
+    DROP_AUTOMATION_RUNS = "
+DELETE FROM automation_runs
+WHERE brand_id = ?1 AND deal_id IN (SELECT id FROM deals WHERE brand_id = ?1 AND creator_id = ?2)";
+
+    DROP_AUTOMATION_CAUSES = "
+DELETE FROM automation_causes
+WHERE brand_id = ?1 AND deal_id IN (SELECT id FROM deals WHERE brand_id = ?1 AND creator_id = ?2)";
+
     /// That she wants no messages, which outlives her.
     UNSUBSCRIBED = "
 SELECT 'unsubscribed' AS key, json_object('at', strftime('%FT%TZ', u.at_ms / 1000, 'unixepoch')) AS record
@@ -347,6 +367,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("mail", MAILS),
     ("message", MESSAGES),
     ("enrolment", ENROLMENTS),
+    ("automation_run", AUTOMATION_RUNS),
     ("unsubscription", UNSUBSCRIBED),
     ("affiliate", AFFILIATES),
     ("affiliate_request", AFFILIATE_REQUESTS),
@@ -437,6 +458,9 @@ pub fn erase(brand: BrandId, creator: CreatorId, now_ms: Millis) -> Vec<Statemen
         bind!(DROP_MESSAGES, brand, creator),
         bind!(DROP_CONVERSATIONS, brand, creator),
         bind!(DROP_ENROLMENTS, brand, creator),
+        bind!(DROP_AUTOMATION_STEPS, brand, creator),
+        bind!(DROP_AUTOMATION_RUNS, brand, creator),
+        bind!(DROP_AUTOMATION_CAUSES, brand, creator),
         bind!(CLEAR_UNMATCHED, brand, creator, now_ms),
         bind!(CLEAR_AFFILIATES, brand, creator, now_ms),
         bind!(DROP_REQUESTS, brand, creator),

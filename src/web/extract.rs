@@ -11,7 +11,7 @@ use crate::web::body::{FromJson, parse_body};
 pub use crate::web::caller::{Browser, Caller, Me, Operator, RequestId, SignedIn, may};
 use crate::web::handler::{Call, Extract, etag};
 use crate::web::message::Request;
-pub use crate::web::noting::{By, note, note_of_member};
+pub use crate::web::noting::{Acting, By, note, note_of_member};
 
 /// An id in the path. What isn't one names nothing: 404.
 pub struct PathId<K: Kind>(pub Id<K>);

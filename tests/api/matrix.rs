@@ -45,6 +45,8 @@ struct Brand {
     cost: String,
     field: String,
     endpoint: String,
+    automation: String,
+    run: String,
     owner: Member,
     manager: Member,
     viewer: Member,
@@ -127,6 +129,17 @@ impl Brand {
         let template = id(&post("/v1/message-templates", template).await);
         let sequence = json!({ "name": word, "steps": [{ "template_id": template }] });
         let sequence = id(&post("/v1/sequences", sequence).await);
+        // It ran once; that it failed is made up, so that it can be tried again.
+        let automation = json!({ "name": word, "trigger": { "on": "stage_entered", "stage": word },
+            "steps": [{ "do": "add_tags", "tags": [word] }] });
+        let automation = id(&post("/v1/automations", automation).await);
+        let moved = json!({ "creator_id": other, "campaign_id": campaign });
+        post("/v1/deals", moved).await;
+        let runs = format!("/v1/automations/{automation}/runs");
+        let run = id(&product.call("GET", &runs, None, &key).await.expect(200)["data"][0]);
+        let failed =
+            "UPDATE automation_runs SET state = 'failed', due_at_ms = NULL, ended_at_ms = 1";
+        product.db.execute(failed).unwrap();
         let spare = post("/v1/keys", json!({ "name": word, "scopes": ["read"] })).await;
         let invite = async |role: &str, seed: u8| {
             let email = format!("{word}-{role}@casa.example");
@@ -178,6 +191,8 @@ impl Brand {
             cost,
             field: id(&field),
             endpoint,
+            automation,
+            run,
             store,
             goaffpro,
             creator,
@@ -223,6 +238,9 @@ impl Brand {
             r if r.starts_with("/v1/sequences/") => &self.sequence,
             r if r.starts_with("/v1/posts/") || r.starts_with("/v1/me/posts/") => &self.post,
             r if r.starts_with("/v1/webhook-endpoints/") => &self.endpoint,
+            "/v1/automations/templates" => &self.endpoint,
+            r if r.starts_with("/v1/automations/") => &self.automation,
+            r if r.starts_with("/v1/automation-runs/") => &self.run,
             _ => &self.deal,
         };
         let mut body = match (method, route) {
@@ -256,6 +274,8 @@ impl Brand {
             (_, "/v1/me/offers/{id}/decision" | "/v1/offers/{id}/decision") => {
                 Some(json!({ "outcome": "declined" }))
             }
+            (_, "/v1/bulk-actions") => Some(json!({ "preview": true, "deal_ids": [self.deal],
+                "action": { "do": "add_tags", "tags": ["stolen"] } })),
             (_, "/v1/terms/bulk") => Some(json!({ "terms": { "commission_percent": "99" } })),
             (_, "/v1/segments") => Some(json!({ "name": "x", "filter": "invited" })),
             (_, "/v1/segments/{id}") => Some(json!({ "name": "stolen" })),
@@ -272,6 +292,11 @@ impl Brand {
             (_, "/v1/sequences") => {
                 Some(json!({ "name": "x", "steps": [{ "template_id": self.template }] }))
             }
+            (_, "/v1/automations") => Some(json!({ "name": "x", "trigger": { "on": "invited" },
+                "steps": [{ "do": "webhook" }] })),
+            (_, "/v1/automations/templates") => Some(json!({ "template": "no_sale" })),
+            (_, "/v1/automations/{id}") => Some(json!({ "name": "x" })),
+            (_, "/v1/automations/{id}/try") => Some(json!({ "deal_id": self.deal })),
             (_, "/v1/deals/{id}/sequences") => Some(json!({ "sequence_id": self.sequence })),
             (_, "/v1/tiers") => Some(json!({ "metric": "orders", "period": "all", "levels":
                 [{ "name": "x", "threshold": "1", "commission_percent": "99" }] })),

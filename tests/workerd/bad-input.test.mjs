@@ -13,6 +13,9 @@ const TABLES = [
   ...[
     'brands',
     'webhook_endpoints',
+    'deal_actions',
+    'bulk_actions',
+    'bulk_deals',
     'order_news',
     'webhook_events',
     'webhook_deliveries',
@@ -41,6 +44,7 @@ const TABLES = [
   ...['payout_approvals', 'payout_runs', 'payout_providers', 'payout_sendings'],
   ...['goaffpro_stores', 'goaffpro_orders', 'affiliates', 'affiliate_deals', 'affiliate_clicks', 'affiliate_requests'],
   ...['posts', 'post_metrics', 'media_formulas'],
+  ...['automations', 'automation_past', 'automation_causes', 'automation_orders', 'automation_runs', 'automation_steps'],
 ];
 
 let server;

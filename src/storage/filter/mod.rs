@@ -9,12 +9,12 @@ pub mod deals;
 
 use std::fmt::Write;
 
-use super::{Param, Statement};
+use super::{Database, Freshness, Param, Statement};
 use crate::domain::filter::{
     Condition, Date, Filter, Flag, Knowable, Measure, Month, Now, Number, Op, Over, Span, Text,
     words,
 };
-use crate::domain::ids::BrandId;
+use crate::domain::ids::{BrandId, DealId};
 use crate::domain::json::{json, list_of};
 use crate::domain::time::Day;
 
@@ -316,6 +316,27 @@ impl<'a> Compiler<'a> {
             "(coalesce((SELECT {compared} FROM json_each(c.fields) j WHERE j.type IN {types} AND j.key = (SELECT f.id FROM creator_fields f WHERE f.brand_id = ?1 AND lower(f.name) = lower({name}) AND f.removed_at_ms IS NULL)), 0))"
         )
     }
+}
+
+/// Those of these deals that a filter fits.
+///
+/// # Errors
+/// [`super::DbError`].
+pub async fn fitting(
+    db: &dyn Database,
+    brand: BrandId,
+    filter: &Filter,
+    now: Now<'_>,
+    deals: &[DealId],
+) -> Result<Vec<DealId>, super::DbError> {
+    let mut compiler = Compiler::new(now, brand);
+    let condition = compiler.filter(filter);
+    let deals = compiler.values.json(super::json_list(deals));
+    let sql = format!(
+        "SELECT d.id FROM json_each({deals}) h CROSS JOIN deals d ON d.brand_id = ?1 AND d.id = h.value CROSS JOIN creators c ON c.brand_id = ?1 AND c.id = d.creator_id WHERE {condition}"
+    );
+    let asked = compiler.values.statement(brand, sql);
+    db.ask(Freshness::Primary, asked, |rows| rows.column("id")).await
 }
 
 fn column(text: Text) -> &'static str {

@@ -17,9 +17,9 @@ use crate::domain::time::{DAY_MS, Millis, to_rfc3339};
 use crate::error::{Error, Result};
 use crate::storage::deals::{self as rows, DealRow, DealUpdate, NewDeal, Start};
 use crate::storage::rows::from_json;
-use crate::storage::{DbError, access, creators, members, personal};
+use crate::storage::{DbError, Statement, access, creators, members, personal};
 use crate::web::body::{FromJson, body, words};
-use crate::web::extract::{Body, Caller, Changing, Checks, Params, PathId, checked, may};
+use crate::web::extract::{Acting, Body, Caller, Changing, Checks, Params, PathId, checked, may};
 use crate::web::handler::{Json, State, Tagged};
 use crate::web::json::{self, by_serde, view};
 use crate::web::message::Response;
@@ -93,11 +93,11 @@ view! {
     /// A personal link.
     #[schema(as = Link)]
     pub struct LinkView {
-        pub(super) id: LinkId,
-        pub(super) slug: String,
+        pub(crate) id: LinkId,
+        pub(crate) slug: String,
         pub(super) target: String,
         /// The address to hand out.
-        pub(super) url: String,
+        pub(crate) url: String,
         pub(super) state: LinkState,
         /// The code of the deal that the shop applies to who comes by it.
         #[schema(required)]
@@ -263,7 +263,7 @@ pub async fn create(
 }
 
 /// A reference to what isn't there, or is another brand's, is a 404.
-pub(super) fn missing_parent(error: DbError) -> Box<Error> {
+pub(crate) fn missing_parent(error: DbError) -> Box<Error> {
     if error.is_constraint("FOREIGN KEY") {
         Error::NotFound.into()
     } else if error.is_constraint("stage_gone") {
@@ -374,21 +374,8 @@ pub async fn update(
             let campaign = creators::campaign(app.db(), caller.brand, deal.campaign_id).await?;
             update.stage = Some(stage_of(&campaign.ok_or(Error::NotFound)?.stages, Some(stage))?);
         }
-        let (creator, before) = (deal.creator_id, json::text(&view(&app, deal.clone())));
-        changing.fits(&before)?;
-        let mut batch = Vec::new();
-        if let Some(stage) = update.stage.as_deref().filter(|stage| *stage != deal.stage) {
-            batch = super::fees::reached(&app, &caller, deal.id, stage).await?;
-        }
-        batch.push(rows::update(caller.brand, &deal, &update, app.now_ms()));
-        if let Some(closed) = update.closed.filter(|closed| *closed != deal.closed_at_ms.is_some())
-        {
-            batch.extend(follow_deal(&app, caller.brand, deal.id, !closed).await?);
-        }
-        let changed = json!({ "stage": update.stage, "tags": update.tags, "closed": update.closed,
-                "kind": update.kind, "owner_id": update.owner.flatten() });
-        let what = ("deal.update", &*deal.id.to_string());
-        batch.extend(caller.note_of_creator(&app, creator, what, Some(before), Some(changed)));
+        changing.fits(&shown(&app, deal.clone()))?;
+        let batch = updating(&app, &caller.acting(), &deal, &update).await?;
         match app.db().run(batch).await {
             Ok(_) => return Ok(Tagged(view(&app, find(&app, caller.brand, deal.id).await?))),
             // The deal, her balances or her fees changed meanwhile: decided anew.
@@ -399,8 +386,36 @@ pub async fn update(
     Err(contended())
 }
 
+/// The batch that changes a deal as it was read, with what follows for fees and codes. It aborts if the deal or
+/// what follows changed since.
+///
+/// # Errors
+/// 503 if D1 is away.
+pub async fn updating(
+    app: &App,
+    acting: &Acting<'_>,
+    deal: &DealRow,
+    update: &DealUpdate,
+) -> Result<Vec<Statement>> {
+    let (brand, before) = (acting.brand, shown(app, deal.clone()));
+    let mut batch = Vec::new();
+    if let Some(stage) = update.stage.as_deref().filter(|stage| *stage != deal.stage) {
+        batch = super::fees::reached(app, acting, deal.id, stage).await?;
+    }
+    batch.push(rows::update(brand, deal, update, app.now_ms()));
+    if let Some(closed) = update.closed.filter(|closed| *closed != deal.closed_at_ms.is_some()) {
+        batch.extend(follow_deal(app, brand, deal.id, !closed).await?);
+    }
+    let changed = json!({ "stage": update.stage, "tags": update.tags, "closed": update.closed,
+            "kind": update.kind, "owner_id": update.owner.flatten() });
+    let what = ("deal.update", &*deal.id.to_string());
+    let creator = deal.creator_id;
+    batch.extend(acting.note_of_creator(app, creator, what, Some(before), Some(changed)));
+    Ok(batch)
+}
+
 /// The member that a body names as the one who looks after something; `Some(None)` for nobody.
-pub(super) async fn owner(
+pub(crate) async fn owner(
     app: &App,
     brand: BrandId,
     checks: &mut Checks,
@@ -434,7 +449,21 @@ pub async fn invite(
 ) -> Result<(StatusCode, Json<Invitation>)> {
     let deal = find(&app, caller.brand, id.0).await?;
     not_erased(&app, caller.brand, deal.creator_id).await?;
-    let now_ms = app.now_ms();
+    let (_, view, batch) = inviting(&app, &caller.acting(), &deal).await?;
+    app.db().run(batch).await?;
+    Ok((StatusCode::CREATED, Json(view)))
+}
+
+/// The batch that invites the deal's creator, with its mail if she has an address.
+///
+/// # Errors
+/// 422 if her address is none that a mail can be sent to; 429 if the brand, or she, was sent too many; 503.
+pub async fn inviting(
+    app: &App,
+    acting: &Acting<'_>,
+    deal: &DealRow,
+) -> Result<(InvitationId, Invitation, Vec<Statement>)> {
+    let (brand, now_ms) = (acting.brand, app.now_ms());
     let token = TokenKind::Invitation.token(app.random());
     let id: InvitationId = app.new_id();
     let new = access::NewInvitation {
@@ -444,32 +473,23 @@ pub async fn invite(
         created_at_ms: now_ms,
         expires_at_ms: now_ms + Millis::from(INVITATION_DAYS) * DAY_MS,
     };
-    let insert = access::insert_invitation(caller.brand, &token_hash(&token), &new);
+    let insert = access::insert_invitation(brand, &token_hash(&token), &new);
     let url = format!("{}/invitation#{token}", app.config.public_origin);
     // A new link ends those before it.
-    let mut batch = vec![access::withdraw(caller.brand, deal.creator_id), insert];
-    let creator = creators::find(app.db(), caller.brand, deal.creator_id).await?;
+    let mut batch = vec![access::withdraw(brand, deal.creator_id), insert];
+    let creator = creators::find(app.db(), brand, deal.creator_id).await?;
     if let Some(email) = creator.and_then(|creator| creator.email) {
-        limit_invitations(&app, caller.brand, &email).await?;
-        let brand = super::brand::find(&app, caller.brand).await?.brand.name;
+        limit_invitations(app, brand, &email).await?;
+        let name = super::brand::find(app, brand).await?.brand.name;
         let (campaign, days) = (&deal.campaign, INVITATION_DAYS);
-        let letter = Letter::CreatorInvitation { brand: &brand, campaign, link: &url, days };
-        batch.push(mail::compose(
-            &app,
-            Some(caller.brand),
-            &format!("invite/{id}"),
-            &email,
-            &letter,
-        )?);
-        batch.push(rows::contacted(caller.brand, deal.id, now_ms));
+        let letter = Letter::CreatorInvitation { brand: &name, campaign, link: &url, days };
+        batch.push(mail::compose(app, Some(brand), &format!("invite/{id}"), &email, &letter)?);
+        batch.push(rows::contacted(brand, deal.id, now_ms));
     }
     let made = json!({ "creator_id": new.creator, "invitation_id": new.id,
         "expires_at": to_rfc3339(new.expires_at_ms) });
-    let note = caller.note(&app, "deal.invite", deal.id, None, Some(made));
-    batch.push(note);
-    app.db().run(batch).await?;
-    let view = Invitation { url, expires_at: Time(new.expires_at_ms) };
-    Ok((StatusCode::CREATED, Json(view)))
+    batch.push(acting.note(app, "deal.invite", deal.id, None, Some(made)));
+    Ok((id, Invitation { url, expires_at: Time(new.expires_at_ms) }, batch))
 }
 
 /// Withdraws the invitations of the deal's creator that wait, and ends access that came of one.

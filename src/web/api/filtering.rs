@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::domain::brand::Brand;
 use crate::domain::filter::{Filter, FilterError, Now, Sort, parse};
-use crate::domain::ids::{BrandId, SegmentId};
+use crate::domain::ids::{BrandId, DealId, SegmentId};
 use crate::domain::json::json;
 use crate::domain::secret::token_hash;
 use crate::error::{Error, Result};
@@ -161,6 +161,57 @@ impl Asked {
         let told = [&*brand.to_string(), &filter, &list, &key.value, &key.via, &key.id];
         token_hash(&told.join("\n")).chars().take(20).collect()
     }
+}
+
+/// How far each page looks where all deals are wanted that a filter finds.
+const ALL: Budget = Budget { rows: 30_000, many: 10_000, few: 10_000 };
+/// So many deals a page has there.
+const ALL_A_PAGE: i64 = 1000;
+/// So many pages are asked for: where nothing narrows a filter each looks at some thousands of deals.
+const MOST_PAGES: usize = 40;
+
+/// All deals that a filter, a segment or both find, `most` of them at most.
+///
+/// # Errors
+/// 422, also where there are more or where it takes too long to tell; 404 for no such segment.
+pub(super) async fn all(
+    app: &App,
+    brand: &Brand,
+    (text, segment): (Option<&str>, Option<SegmentId>),
+    most: usize,
+) -> Result<Vec<DealId>> {
+    let mut told: Vec<Filter> = text.map(filter).transpose()?.into_iter().collect();
+    if let Some(id) = segment {
+        told.push(of_segment(app, brand.id, id).await?.0);
+    }
+    let filter = Filter::And(told);
+    let today = brand.timezone.day(app.now_ms());
+    let now = Now { today, zone: &brand.timezone, currency: brand.currency };
+    let (brand, sort) = (brand.id, Sort::DEFAULT);
+    let query = Query { brand, filter: Some(&filter), sort, now, budget: ALL };
+    let (mut found, mut after): (Vec<DealId>, Option<Key>) = (Vec::new(), None);
+    for _ in 0..MOST_PAGES {
+        let page = deals::page(app.db(), &query, after.as_ref(), ALL_A_PAGE).await;
+        let page = page.map_err(|error| match error {
+            NoPage::TooMany => Error::invalid("filter", "looks at too many deals: narrow it"),
+            NoPage::Db(error) => error.into(),
+        })?;
+        for key in &page.keys {
+            let odd = |_| Error::Internal("a list of deals has another id".to_owned());
+            found.push(key.id.parse().map_err(odd)?);
+        }
+        if found.len() > most {
+            return Err(Error::invalid(
+                "filter",
+                format!("finds more than {most} deals: narrow it"),
+            ));
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(found);
+        }
+    }
+    Err(Error::invalid("filter", "looks at too many deals: narrow it"))
 }
 
 /// A segment's filter and sort.

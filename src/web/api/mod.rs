@@ -3,9 +3,14 @@
 pub mod affiliates;
 pub mod approvals;
 pub mod audit;
+pub mod automation_runs;
+pub mod automation_templates;
+pub mod automation_triggers;
+pub mod automations;
 pub mod board;
 pub mod brand;
 pub mod bulk;
+pub mod bulk_terms;
 pub mod by_hand;
 pub mod campaigns;
 pub mod claims;
@@ -123,6 +128,18 @@ routes! {
     "/v1/webhook-endpoints/{id}/test" => { post: hooks::test }
     "/v1/webhook-endpoints/{id}/deliveries" => { get: hooks::deliveries }
     "/v1/webhook-endpoints/{id}/deliveries/{delivery_id}/resend" => { post: hooks::resend }
+    "/v1/automations" => { get: automations::list, post: automations::create }
+    "/v1/automations/templates" => {
+        get: automation_templates::list, post: automation_templates::use_one
+    }
+    "/v1/automations/{id}" => {
+        get: automations::show, patch: automations::update, delete: automations::remove
+    }
+    "/v1/automations/{id}/runs" => { get: automation_runs::of_automation }
+    "/v1/automations/{id}/try" => { post: automation_runs::try_on }
+    "/v1/automation-runs/{id}" => { get: automation_runs::show }
+    "/v1/automation-runs/{id}/retry" => { post: automation_runs::retry }
+    "/v1/deals/{id}/automation-runs" => { get: automation_runs::of_deal }
     "/v1/creators" => { get: creators::list, post: creators::create }
     "/v1/creators/duplicates" => { get: merging::duplicates }
     "/v1/creators/{id}" => { get: creators::show, patch: creators::update }
@@ -159,7 +176,13 @@ routes! {
     "/v1/offers" => { get: offers::list }
     "/v1/offers/{id}" => { delete: offers::withdraw }
     "/v1/offers/{id}/decision" => { post: offers::decide }
-    "/v1/terms/bulk" => { post: bulk::change }
+    "/v1/bulk-actions" => { get: bulk::list, post: bulk::create }
+    "/v1/bulk-actions/{id}" => { get: bulk::show }
+    "/v1/bulk-actions/{id}/results" => { get: bulk::results }
+    "/v1/bulk-actions/{id}/pause" => { post: bulk::pause }
+    "/v1/bulk-actions/{id}/resume" => { post: bulk::resume }
+    "/v1/bulk-actions/{id}/cancel" => { post: bulk::cancel }
+    "/v1/terms/bulk" => { post: bulk_terms::change }
     "/v1/deals/{id}/links" => { post: links::add_link }
     "/v1/deals/{id}/codes" => { post: codes::add }
     "/v1/affiliate-groups" => { get: groups::list, post: groups::create }
