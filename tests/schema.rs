@@ -351,6 +351,7 @@ const UNSCOPED: &[(&str, &str)] = &[
     ("syncs", "WITHOUT_JOURNEY"),
     ("syncs", "ADD_MISSED"),
     ("syncs", "TELL_DAY"),
+    ("hooks", "NEWS"),
 ];
 
 /// What this module's tables hold is people's and no brand's: each statement is about one person,

@@ -16,6 +16,7 @@ const TABLES = [
     'deal_actions',
     'bulk_actions',
     'bulk_deals',
+    'order_news',
     'webhook_events',
     'webhook_deliveries',
     'attribution_rules',
