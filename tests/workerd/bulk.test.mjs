@@ -52,7 +52,7 @@ const rows = async (sql) => (await server.sql(sql))[0];
 test('80 fees with SIGKILL in the middle, twice: each deal has one, and the books are right', async () => {
   const p = await programme(server, { startsAt: '2026-01-01T00:00:00Z' });
   const deals = await many(p, 80);
-  await server.breakD1('slow', { ms: 15 }).catch(() => {});
+  await server.breakD1('slow', { ms: 10 });
   const { seen, job } = await begin(p, fee, { deal_ids: deals });
   assert.deepEqual([seen.deals, seen.change, seen.unchanged, seen.refused], [80, 80, 0, 0]);
   let killed = 0;
@@ -65,11 +65,13 @@ test('80 fees with SIGKILL in the middle, twice: each deal has one, and the book
     const { stateDir, port } = server;
     await server.kill9();
     server = await startServer({ faults: true, stateDir, port });
+    await server.breakD1('slow', { ms: 10 });
     // Whoever held the lease is gone: it ends by itself a minute later.
     await server.sql(`UPDATE bulk_actions SET due_at_ms = 1 WHERE id = '${job.id}' AND state = 'running'`);
     server.triggerCron().catch(() => {});
   }
   assert.ok(killed >= 1, 'it was killed before its end');
+  await server.breakD1('open');
   const end = await ended(p, job);
   assert.deepEqual([end.state, end.deals, end.done, end.refused, end.failed], ['finished', 80, 80, 0, 0]);
   const [told] = await rows(`SELECT count(*) AS n, count(DISTINCT deal_id) AS d FROM fees WHERE deal_id IN ('${deals.join("','")}')`);
@@ -84,11 +86,12 @@ test('a filter of 70 deals is paused, resumed and cancelled: nothing goes on onc
   const deals = await many(p, 70);
   await p.client.post(`/v1/deals/${deals[0]}/move`, { stage: 'Posted' });
   const action = { do: 'move', stage: 'Posted' };
+  await server.breakD1('slow', { ms: 15 });
   const { seen, job } = await begin(p, action, { filter: `campaign = "${p.campaign.id}"` });
   assert.deepEqual([seen.deals, seen.change, seen.unchanged], [70, 69, 1]);
   const go = (what) => p.client.post(`/v1/bulk-actions/${job.id}/${what}`, {});
   const moved = async () => (await rows(`SELECT count(*) AS n FROM audit WHERE action = 'deal.move' AND subject_id IN ('${deals.join("','")}')`))[0].n;
-  await eventually('it began', async () => (await show(p, job)).done > 3, { every: 20 });
+  await eventually('it began', async () => (await show(p, job)).done > 3, { every: 5 });
   assert.equal((await go('pause')).state, 'paused');
   const then = await moved();
   await server.triggerCron();
@@ -106,6 +109,7 @@ test('a filter of 70 deals is paused, resumed and cancelled: nothing goes on onc
     assert.equal(await moved(), after, 'cancelled is cancelled');
     assert.ok([200, 409].includes(cancelled.status));
   }
+  await server.breakD1('open');
   const end = await show(p, job);
   const told = await results(p, job);
   const count = (outcome) => told.filter((row) => row.outcome === outcome).length;
