@@ -293,6 +293,9 @@ pub struct About {
     pub campaign: Option<CampaignId>,
 }
 
+/// What two statements of one batch answer, on its way.
+type Both<'a, A, B> = Pending<'a, Result<(A, B), DbError>>;
+
 /// Figures by what they are of, in the order of keys; `None` if there are more than `most`.
 ///
 /// # Errors
@@ -408,10 +411,7 @@ pub(super) fn clicks(
 ///
 /// # Errors
 /// [`DbError`].
-pub fn sources<'a>(
-    db: &'a dyn Database,
-    about: &About,
-) -> Pending<'a, Result<(SourcesRow, Vec<ClicksOfDay>), DbError>> {
+pub fn sources<'a>(db: &'a dyn Database, about: &About) -> Both<'a, SourcesRow, Vec<ClicksOfDay>> {
     let About { brand, period, currency, campaign } = *about;
     let (from, to) = (period.from.0, period.to.0);
     let batch = vec![
@@ -435,7 +435,7 @@ pub fn cohorts<'a>(
     db: &'a dyn Database,
     about: &About,
     months: &[(i64, Millis)],
-) -> Pending<'a, Result<(Vec<CohortRow>, Vec<CohortSize>), DbError>> {
+) -> Both<'a, Vec<CohortRow>, Vec<CohortSize>> {
     let About { brand, period, currency, .. } = *about;
     let one = |(month, starts): &(i64, Millis)| json!({ "m": *month, "s": *starts });
     let months = list_of(&months.iter().map(one).collect::<Vec<_>>());
@@ -470,7 +470,7 @@ pub fn around<'a>(
     (brand, currency): (BrandId, Currency),
     posts: &[PostDays],
     days: i64,
-) -> Pending<'a, Result<(Vec<SalesAround>, Vec<ClicksAround>), DbError>> {
+) -> Both<'a, Vec<SalesAround>, Vec<ClicksAround>> {
     let one = |post: &PostDays| {
         json!({ "p": post.post, "d": post.deal, "f": post.on.0 - days, "m": post.on.0,
             "t": post.on.0 + days - 1 })

@@ -42,12 +42,14 @@ fn plan(n: usize) -> Plan {
     let k = i64::try_from(n).unwrap();
     let (platform, impressions) = match n {
         // Odd ones have so many more as even ones have less.
-        0..150 => {
-            ("instagram", Some(5_200 + if n % 2 == 0 { -10 * (k / 2) } else { 10 * (k / 2) }))
-        }
-        150..210 => {
-            ("youtube", Some(6_000 + if n % 2 == 0 { -50 * (k - 149) } else { 50 * (k - 150) }))
-        }
+        0..150 => (
+            "instagram",
+            Some(5_200 + if n.is_multiple_of(2) { -10 * (k / 2) } else { 10 * (k / 2) }),
+        ),
+        150..210 => (
+            "youtube",
+            Some(6_000 + if n.is_multiple_of(2) { -50 * (k - 149) } else { 50 * (k - 150) }),
+        ),
         210..250 => ("blog", Some(4_000)),
         // Never measured.
         _ => ("tiktok", None),
@@ -65,7 +67,7 @@ fn plan(n: usize) -> Plan {
         rate_bp: if n < 10 { 1_250 } else { 1_000 },
         coded,
         linked,
-        refunds: i64::from(n < 34 && n % 5 == 0),
+        refunds: i64::from(n < 34 && n.is_multiple_of(5)),
         fee,
         product: 3_200,
         shipping: 800,

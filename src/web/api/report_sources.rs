@@ -277,7 +277,7 @@ view! {
 /// A month as years × 12 + months from 0.
 fn month_of(day: Day) -> i64 {
     let (year, month, _) = day.to_civil();
-    year * 12 + i64::from(month) - 1
+    year * 12 + month - 1
 }
 
 fn first_day(month: i64) -> Day {

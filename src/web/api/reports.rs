@@ -13,7 +13,7 @@ use crate::domain::sorted::Sorted;
 use crate::domain::time::{Day, Millis, Zone};
 use crate::error::{Error, Result};
 use crate::storage::Page;
-use crate::storage::reports::{self as rows, About, By, Period};
+use crate::storage::reports::{self as rows, About, By, CreatorName, Period};
 use crate::web::csv;
 use crate::web::extract::{Caller, Params, encode_cursor};
 use crate::web::handler::{Answer, Json, State};
@@ -429,57 +429,18 @@ pub async fn creators(State(app): State<App>, caller: Caller, params: Params) ->
     let firsts = (top(&report.all, 5), top(&report.all, 10));
     let creators = i64::try_from(report.all.len()).unwrap_or(i64::MAX);
     let (best_5, best_10) = (report.best(firsts.0), report.best(firsts.1));
-    let (count, revenue) = report.part(|row| rule.fits(&row.figures));
-    let high = HighPerformers {
-        orders: rule.orders,
-        return_on_spend: Decimal::new(rule.return_hundredths, 2).to_string(),
-        count,
-        revenue: report.money(revenue),
-        share_percent: report.share(revenue),
-    };
+    let high = report.high(rule);
     let (page, next_cursor) = report.rows()?;
     let ids: Vec<&str> = page.iter().map(|row| row.key.as_str()).collect();
     let mut names = Sorted::new();
     for row in rows::creators(app.db(), caller.brand, &ids).await? {
         names.insert(row.id.to_string(), row);
     }
-    let mut data = Vec::with_capacity(page.len());
-    let mut lines = format!(
-        "creator_id,name,handle,place,top_percent,high_performer,share_percent,{FIGURE_COLUMNS}\r\n"
-    );
-    for row in page {
-        let Some(who) = names.get(&row.key) else { continue };
-        let best = |first: usize| row.place <= first;
-        let top_percent = if best(firsts.0) { Some(5) } else { best(firsts.1).then_some(10) };
-        let high_performer = rule.fits(&row.figures);
-        let share_percent = report.share(row.figures.revenue);
-        if report.asked.csv {
-            let mut told = vec![
-                row.key,
-                who.name.clone(),
-                who.handle.clone(),
-                row.place.to_string(),
-                top_percent.map(|n: i64| n.to_string()).unwrap_or_default(),
-                high_performer.to_string(),
-                share_percent.unwrap_or_default(),
-            ];
-            told.extend(cells(&row.figures, report.asked.about.currency, report.asked.own));
-            line(&mut lines, &told);
-            continue;
-        }
-        data.push(CreatorInReport {
-            creator_id: who.id,
-            name: who.name.clone(),
-            handle: who.handle.clone(),
-            figures: report.shown(&row.figures),
-            place: i64::try_from(row.place).unwrap_or(i64::MAX),
-            top_percent,
-            high_performer,
-            share_percent,
-        });
-    }
+    let named = page.iter().filter_map(|row| Some((row, names.get(&row.key)?)));
+    let told = named.map(|(row, who)| (&row.figures, report.creator(row, who, firsts, rule)));
+    let data: Vec<(&Figures, CreatorInReport)> = told.collect();
     if report.asked.csv {
-        return Ok(file("creators", lines));
+        return Ok(file("creators", report.file_of_creators(&data)));
     }
     Json(ReportOfCreators {
         currency: report.asked.about.currency,
@@ -490,10 +451,65 @@ pub async fn creators(State(app): State<App>, caller: Caller, params: Params) ->
         top_5_percent: best_5,
         top_10_percent: best_10,
         high_performers: high,
-        data,
+        data: data.into_iter().map(|(_, row)| row).collect(),
         next_cursor,
     })
     .answer()
+}
+
+impl Compared {
+    /// Who fulfils the rule, and which part of the revenue they bring.
+    fn high(&self, rule: HighRule) -> HighPerformers {
+        let (count, revenue) = self.part(|row| rule.fits(&row.figures));
+        HighPerformers {
+            orders: rule.orders,
+            return_on_spend: Decimal::new(rule.return_hundredths, 2).to_string(),
+            count,
+            revenue: self.money(revenue),
+            share_percent: self.share(revenue),
+        }
+    }
+
+    /// A creator's row. `firsts`: which places are the best 5 % and 10 %.
+    fn creator(
+        &self,
+        row: &Row,
+        who: &CreatorName,
+        firsts: (usize, usize),
+        rule: HighRule,
+    ) -> CreatorInReport {
+        let best = |first: usize| row.place <= first;
+        CreatorInReport {
+            creator_id: who.id,
+            name: who.name.clone(),
+            handle: who.handle.clone(),
+            figures: self.shown(&row.figures),
+            place: i64::try_from(row.place).unwrap_or(i64::MAX),
+            top_percent: if best(firsts.0) { Some(5) } else { best(firsts.1).then_some(10) },
+            high_performer: rule.fits(&row.figures),
+            share_percent: self.share(row.figures.revenue),
+        }
+    }
+
+    fn file_of_creators(&self, rows: &[(&Figures, CreatorInReport)]) -> String {
+        let mut out = format!(
+            "creator_id,name,handle,place,top_percent,high_performer,share_percent,{FIGURE_COLUMNS}\r\n"
+        );
+        for (figures, row) in rows {
+            let mut told = vec![
+                row.creator_id.to_string(),
+                row.name.clone(),
+                row.handle.clone(),
+                row.place.to_string(),
+                row.top_percent.map(|n| n.to_string()).unwrap_or_default(),
+                row.high_performer.to_string(),
+                row.share_percent.clone().unwrap_or_default(),
+            ];
+            told.extend(cells(figures, self.asked.about.currency, self.asked.own));
+            line(&mut out, &told);
+        }
+        out
+    }
 }
 
 /// Campaigns with deals, compared over days of the brand.
