@@ -26,6 +26,7 @@ mod api {
     mod currencies;
     mod domains;
     mod failures;
+    mod filters;
     mod goaffpro;
     mod mail;
     mod main_job;

@@ -82,7 +82,12 @@ export async function product(build, options = {}) {
     for (const part of schema.split(/\n\n+/)) if (/^[^-]/m.test(part)) await sql(part);
   }
   const d1 = async () => (await fetch(`http://127.0.0.1:${server.ports.sums}/__sums`)).json();
-  return { ...server, sql, d1, state, operatorToken: vars.OPERATOR_TOKEN };
+  const cron = async () => {
+    const headers = { authorization: 'Bearer bench' };
+    const answer = await fetch(`http://127.0.0.1:${server.ports.control}/cron`, { method: 'POST', headers, body: '{}' });
+    if (!answer.ok) throw new Error(await answer.text());
+  };
+  return { ...server, sql, cron, d1, state, operatorToken: vars.OPERATOR_TOKEN };
 }
 
 /** Another worker in the folder `build`, with a D1 of its own if it has a schema. */

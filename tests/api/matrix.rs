@@ -263,6 +263,8 @@ impl Brand {
                 Some(json!({ "outcome": "declined" }))
             }
             (_, "/v1/terms/bulk") => Some(json!({ "terms": { "commission_percent": "99" } })),
+            (_, "/v1/segments") => Some(json!({ "name": "x", "filter": "invited" })),
+            (_, "/v1/segments/{id}") => Some(json!({ "name": "stolen" })),
             (_, "/v1/message-templates") => {
                 Some(json!({ "name": "x", "subject": "x", "text": "x" }))
             }

@@ -27,6 +27,7 @@ pub mod docs;
 pub mod domains;
 pub mod export;
 pub mod fees;
+mod filtering;
 pub mod goaffpro;
 pub mod groups;
 pub mod hooks;
@@ -56,6 +57,7 @@ pub mod quarantine;
 pub mod report_overview;
 pub mod report_sources;
 pub mod reports;
+pub mod segments;
 pub mod sequences;
 pub mod sign_in;
 pub mod simulations;
@@ -139,6 +141,10 @@ routes! {
     "/v1/campaigns/{id}/stages" => { post: campaigns::change_stages }
     "/v1/campaigns/{id}/board" => { get: board::show }
     "/v1/deals" => { get: deals::list, post: deals::create }
+    "/v1/segments" => { get: segments::list, post: segments::create }
+    "/v1/segments/{id}" => {
+        get: segments::show, patch: segments::update, delete: segments::remove
+    }
     "/v1/deals/{id}" => { get: deals::show, patch: deals::update }
     "/v1/deals/{id}/move" => { post: board::move_deal }
     "/v1/deals/{id}/costs" => { get: costs::list, post: costs::create }
