@@ -520,7 +520,7 @@ CREATE TRIGGER tier_steps_of_these_terms BEFORE INSERT ON tier_steps WHEN NEW.ve
 
 -- Terms that wait for an answer: offered by the brand (with the document that the creator agrees to,
 -- word for word, and its SHA-256), or requested by the creator. One of a kind waits per deal;
--- `revision` lets each be answered once.
+-- `revision` lets each be answered once. What came from a template says which version of it was copied.
 CREATE TABLE offers (
   brand_id TEXT NOT NULL,
   id TEXT NOT NULL,
@@ -540,6 +540,8 @@ CREATE TABLE offers (
   created_at_ms INTEGER NOT NULL,
   decided_at_ms INTEGER,
   revision INTEGER NOT NULL DEFAULT 0 CHECK (revision IN (0, 1)),
+  template_id TEXT,
+  template_version INTEGER,
   PRIMARY KEY (brand_id, id),
   FOREIGN KEY (brand_id, deal_id) REFERENCES deals (brand_id, id)
 ) STRICT, WITHOUT ROWID;
@@ -548,6 +550,37 @@ CREATE UNIQUE INDEX offers_waiting ON offers (brand_id, deal_id, kind) WHERE sta
 CREATE TRIGGER offers_of_nobody_erased BEFORE INSERT ON offers WHEN EXISTS (SELECT 1 FROM creators WHERE brand_id = NEW.brand_id AND id = NEW.creator_id AND erased_at_ms IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'creator_erased: constraint failed'); END;
 CREATE TRIGGER offers_of_nobody_merged BEFORE INSERT ON offers WHEN EXISTS (SELECT 1 FROM creators WHERE brand_id = NEW.brand_id AND id = NEW.creator_id AND merged_into IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'creator_merged: constraint failed'); END;
 CREATE TRIGGER offers_answered_by_nobody_erased BEFORE UPDATE OF answer ON offers WHEN NEW.answer IS NOT NULL AND EXISTS (SELECT 1 FROM creators WHERE brand_id = NEW.brand_id AND id = NEW.creator_id AND erased_at_ms IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'creator_erased: constraint failed'); END;
+
+-- Terms that a brand offers again and again: which version of each is the present one, and whether it is still
+-- offered. What was offered stays as it was.
+CREATE TABLE term_templates (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  version INTEGER NOT NULL CHECK (version >= 1),
+  created_at_ms INTEGER NOT NULL,
+  archived_at_ms INTEGER,
+  PRIMARY KEY (brand_id, id)
+) STRICT, WITHOUT ROWID;
+
+-- What a template of terms said in each of its versions, in the form that offers have.
+CREATE TABLE term_template_versions (
+  brand_id TEXT NOT NULL,
+  template_id TEXT NOT NULL,
+  version INTEGER NOT NULL CHECK (version >= 1),
+  name TEXT NOT NULL,
+  rate_bp INTEGER NOT NULL CHECK (rate_bp BETWEEN 0 AND 10000),
+  rules TEXT NOT NULL CHECK (json_valid(rules)),
+  starts_at_ms INTEGER,
+  ends_at_ms INTEGER,
+  contract TEXT,
+  created_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, template_id, version),
+  FOREIGN KEY (brand_id, template_id) REFERENCES term_templates (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER term_template_versions_never_change BEFORE UPDATE ON term_template_versions BEGIN SELECT RAISE(ABORT, 'versions of term templates are append-only'); END;
+CREATE TRIGGER term_template_versions_never_go BEFORE DELETE ON term_template_versions BEGIN SELECT RAISE(ABORT, 'versions of term templates are append-only'); END;
+CREATE TRIGGER term_templates_change BEFORE UPDATE OF version ON term_templates WHEN OLD.archived_at_ms IS NOT NULL BEGIN SELECT RAISE(ABORT, 'term_template_archived: constraint failed'); END;
+CREATE TRIGGER term_templates_offered BEFORE INSERT ON offers WHEN NEW.template_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM term_templates WHERE brand_id = NEW.brand_id AND id = NEW.template_id AND archived_at_ms IS NULL) BEGIN SELECT RAISE(ABORT, 'term_template_archived: constraint failed'); END;
 
 -- Stores on GoAffPro. `ref_parameter` is what the site calls the ref code in an address; `orders_from` is the
 -- store that tells the same orders itself: then GoAffPro's are no orders, only evidence for those. Up to
@@ -764,6 +797,7 @@ CREATE INDEX codes_by_deal ON codes (brand_id, deal_id);
 CREATE UNIQUE INDEX codes_by_id ON codes (brand_id, id);
 CREATE INDEX codes_by_discount ON codes (brand_id, discount, id) WHERE discount IS NOT NULL;
 CREATE INDEX codes_by_group ON codes (brand_id, group_id, id) WHERE group_id IS NOT NULL;
+CREATE INDEX codes_failed ON codes (brand_id, id) WHERE state = 'failed';
 CREATE TRIGGER codes_insert_version AFTER INSERT ON codes WHEN NEW.counts = 1 BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.brand_id, (SELECT version FROM brands WHERE id = NEW.brand_id), 'code', NEW.code_key, json_object('code_key', NEW.code_key, 'deal', NEW.deal_id)); END;
 CREATE TRIGGER codes_update_version AFTER UPDATE OF deal_id, counts ON codes WHEN NEW.counts = 1 AND (NEW.counts <> OLD.counts OR NEW.deal_id <> OLD.deal_id) BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.brand_id, (SELECT version FROM brands WHERE id = NEW.brand_id), 'code', NEW.code_key, json_object('code_key', NEW.code_key, 'deal', NEW.deal_id)); END;
 CREATE TRIGGER codes_delete_version AFTER DELETE ON codes WHEN OLD.counts = 1 BEGIN UPDATE brands SET version = version + 1 WHERE id = OLD.brand_id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (OLD.brand_id, (SELECT version FROM brands WHERE id = OLD.brand_id), 'code', OLD.code_key, NULL); END;
@@ -811,8 +845,8 @@ CREATE INDEX orders_by_deal ON orders (brand_id, deal_id, placed_at_ms, id) WHER
 CREATE TRIGGER orders_insert_decided BEFORE INSERT ON orders WHEN NEW.decided_from <> (SELECT version FROM brands WHERE id = NEW.brand_id) BEGIN SELECT RAISE(ABORT, 'decided_from_stale_facts'); END;
 CREATE TRIGGER orders_update_decided BEFORE UPDATE OF decided_from ON orders WHEN NEW.decided_from <> (SELECT version FROM brands WHERE id = NEW.brand_id) BEGIN SELECT RAISE(ABORT, 'decided_from_stale_facts'); END;
 
--- Per deal, brand day and currency: what its orders come to, folded by the triggers below and
--- nothing else.
+-- Per deal, brand day and currency: what its orders come to, and of that what codes and links brought (the
+-- rest is by hand or by another programme), folded by the triggers below and nothing else.
 CREATE TABLE deal_days (
   brand_id TEXT NOT NULL,
   deal_id TEXT NOT NULL,
@@ -821,12 +855,18 @@ CREATE TABLE deal_days (
   orders INTEGER NOT NULL CHECK (orders >= 0),
   base_minor INTEGER NOT NULL CHECK (base_minor >= 0),
   commission_minor INTEGER NOT NULL CHECK (commission_minor >= 0),
+  code_orders INTEGER NOT NULL DEFAULT 0 CHECK (code_orders >= 0),
+  code_base_minor INTEGER NOT NULL DEFAULT 0 CHECK (code_base_minor >= 0),
+  code_commission_minor INTEGER NOT NULL DEFAULT 0 CHECK (code_commission_minor >= 0),
+  link_orders INTEGER NOT NULL DEFAULT 0 CHECK (link_orders >= 0),
+  link_base_minor INTEGER NOT NULL DEFAULT 0 CHECK (link_base_minor >= 0),
+  link_commission_minor INTEGER NOT NULL DEFAULT 0 CHECK (link_commission_minor >= 0),
   PRIMARY KEY (brand_id, deal_id, day, currency)
 ) STRICT, WITHOUT ROWID;
-CREATE TRIGGER orders_add_totals AFTER INSERT ON orders WHEN NEW.deal_id IS NOT NULL BEGIN INSERT INTO deal_days (brand_id, deal_id, day, currency, orders, base_minor, commission_minor) VALUES (NEW.brand_id, NEW.deal_id, NEW.placed_day, NEW.currency, NEW.state <> 'cancelled', NEW.base_minor, NEW.commission_minor) ON CONFLICT (brand_id, deal_id, day, currency) DO UPDATE SET orders = orders + excluded.orders, base_minor = base_minor + excluded.base_minor, commission_minor = commission_minor + excluded.commission_minor; END;
-CREATE TRIGGER orders_change_totals AFTER UPDATE ON orders WHEN NEW.deal_id IS NOT NULL AND NEW.deal_id IS OLD.deal_id AND NEW.placed_day IS OLD.placed_day AND NEW.currency IS OLD.currency AND (NEW.base_minor <> OLD.base_minor OR NEW.commission_minor <> OLD.commission_minor OR (NEW.state = 'cancelled') <> (OLD.state = 'cancelled')) BEGIN UPDATE deal_days SET orders = orders + (NEW.state <> 'cancelled') - (OLD.state <> 'cancelled'), base_minor = base_minor + NEW.base_minor - OLD.base_minor, commission_minor = commission_minor + NEW.commission_minor - OLD.commission_minor WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND day = NEW.placed_day AND currency = NEW.currency; END;
-CREATE TRIGGER orders_leave_totals AFTER UPDATE ON orders WHEN OLD.deal_id IS NOT NULL AND NOT (NEW.deal_id IS OLD.deal_id AND NEW.placed_day IS OLD.placed_day AND NEW.currency IS OLD.currency) BEGIN UPDATE deal_days SET orders = orders - (OLD.state <> 'cancelled'), base_minor = base_minor - OLD.base_minor, commission_minor = commission_minor - OLD.commission_minor WHERE brand_id = OLD.brand_id AND deal_id = OLD.deal_id AND day = OLD.placed_day AND currency = OLD.currency; END;
-CREATE TRIGGER orders_join_totals AFTER UPDATE ON orders WHEN NEW.deal_id IS NOT NULL AND NOT (NEW.deal_id IS OLD.deal_id AND NEW.placed_day IS OLD.placed_day AND NEW.currency IS OLD.currency) BEGIN INSERT INTO deal_days (brand_id, deal_id, day, currency, orders, base_minor, commission_minor) VALUES (NEW.brand_id, NEW.deal_id, NEW.placed_day, NEW.currency, NEW.state <> 'cancelled', NEW.base_minor, NEW.commission_minor) ON CONFLICT (brand_id, deal_id, day, currency) DO UPDATE SET orders = orders + excluded.orders, base_minor = base_minor + excluded.base_minor, commission_minor = commission_minor + excluded.commission_minor; END;
+CREATE TRIGGER orders_add_totals AFTER INSERT ON orders WHEN NEW.deal_id IS NOT NULL BEGIN INSERT INTO deal_days (brand_id, deal_id, day, currency, orders, base_minor, commission_minor, code_orders, code_base_minor, code_commission_minor, link_orders, link_base_minor, link_commission_minor) VALUES (NEW.brand_id, NEW.deal_id, NEW.placed_day, NEW.currency, NEW.state <> 'cancelled', NEW.base_minor, NEW.commission_minor, (NEW.state <> 'cancelled') * coalesce(NEW.decision ->> '$.winner.method' = 'code', 0), NEW.base_minor * coalesce(NEW.decision ->> '$.winner.method' = 'code', 0), NEW.commission_minor * coalesce(NEW.decision ->> '$.winner.method' = 'code', 0), (NEW.state <> 'cancelled') * coalesce(NEW.decision ->> '$.winner.method' IN ('link', 'journey'), 0), NEW.base_minor * coalesce(NEW.decision ->> '$.winner.method' IN ('link', 'journey'), 0), NEW.commission_minor * coalesce(NEW.decision ->> '$.winner.method' IN ('link', 'journey'), 0)) ON CONFLICT (brand_id, deal_id, day, currency) DO UPDATE SET orders = orders + excluded.orders, base_minor = base_minor + excluded.base_minor, commission_minor = commission_minor + excluded.commission_minor, code_orders = code_orders + excluded.code_orders, code_base_minor = code_base_minor + excluded.code_base_minor, code_commission_minor = code_commission_minor + excluded.code_commission_minor, link_orders = link_orders + excluded.link_orders, link_base_minor = link_base_minor + excluded.link_base_minor, link_commission_minor = link_commission_minor + excluded.link_commission_minor; END;
+CREATE TRIGGER orders_change_totals AFTER UPDATE ON orders WHEN NEW.deal_id IS NOT NULL AND NEW.deal_id IS OLD.deal_id AND NEW.placed_day IS OLD.placed_day AND NEW.currency IS OLD.currency AND (NEW.base_minor <> OLD.base_minor OR NEW.commission_minor <> OLD.commission_minor OR (NEW.state = 'cancelled') <> (OLD.state = 'cancelled') OR NEW.decision ->> '$.winner.method' IS NOT OLD.decision ->> '$.winner.method') BEGIN UPDATE deal_days SET orders = orders + (NEW.state <> 'cancelled') - (OLD.state <> 'cancelled'), base_minor = base_minor + NEW.base_minor - OLD.base_minor, commission_minor = commission_minor + NEW.commission_minor - OLD.commission_minor, code_orders = code_orders + (NEW.state <> 'cancelled') * coalesce(NEW.decision ->> '$.winner.method' = 'code', 0) - (OLD.state <> 'cancelled') * coalesce(OLD.decision ->> '$.winner.method' = 'code', 0), code_base_minor = code_base_minor + NEW.base_minor * coalesce(NEW.decision ->> '$.winner.method' = 'code', 0) - OLD.base_minor * coalesce(OLD.decision ->> '$.winner.method' = 'code', 0), code_commission_minor = code_commission_minor + NEW.commission_minor * coalesce(NEW.decision ->> '$.winner.method' = 'code', 0) - OLD.commission_minor * coalesce(OLD.decision ->> '$.winner.method' = 'code', 0), link_orders = link_orders + (NEW.state <> 'cancelled') * coalesce(NEW.decision ->> '$.winner.method' IN ('link', 'journey'), 0) - (OLD.state <> 'cancelled') * coalesce(OLD.decision ->> '$.winner.method' IN ('link', 'journey'), 0), link_base_minor = link_base_minor + NEW.base_minor * coalesce(NEW.decision ->> '$.winner.method' IN ('link', 'journey'), 0) - OLD.base_minor * coalesce(OLD.decision ->> '$.winner.method' IN ('link', 'journey'), 0), link_commission_minor = link_commission_minor + NEW.commission_minor * coalesce(NEW.decision ->> '$.winner.method' IN ('link', 'journey'), 0) - OLD.commission_minor * coalesce(OLD.decision ->> '$.winner.method' IN ('link', 'journey'), 0) WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND day = NEW.placed_day AND currency = NEW.currency; END;
+CREATE TRIGGER orders_leave_totals AFTER UPDATE ON orders WHEN OLD.deal_id IS NOT NULL AND NOT (NEW.deal_id IS OLD.deal_id AND NEW.placed_day IS OLD.placed_day AND NEW.currency IS OLD.currency) BEGIN UPDATE deal_days SET orders = orders - (OLD.state <> 'cancelled'), base_minor = base_minor - OLD.base_minor, commission_minor = commission_minor - OLD.commission_minor, code_orders = code_orders - (OLD.state <> 'cancelled') * coalesce(OLD.decision ->> '$.winner.method' = 'code', 0), code_base_minor = code_base_minor - OLD.base_minor * coalesce(OLD.decision ->> '$.winner.method' = 'code', 0), code_commission_minor = code_commission_minor - OLD.commission_minor * coalesce(OLD.decision ->> '$.winner.method' = 'code', 0), link_orders = link_orders - (OLD.state <> 'cancelled') * coalesce(OLD.decision ->> '$.winner.method' IN ('link', 'journey'), 0), link_base_minor = link_base_minor - OLD.base_minor * coalesce(OLD.decision ->> '$.winner.method' IN ('link', 'journey'), 0), link_commission_minor = link_commission_minor - OLD.commission_minor * coalesce(OLD.decision ->> '$.winner.method' IN ('link', 'journey'), 0) WHERE brand_id = OLD.brand_id AND deal_id = OLD.deal_id AND day = OLD.placed_day AND currency = OLD.currency; END;
+CREATE TRIGGER orders_join_totals AFTER UPDATE ON orders WHEN NEW.deal_id IS NOT NULL AND NOT (NEW.deal_id IS OLD.deal_id AND NEW.placed_day IS OLD.placed_day AND NEW.currency IS OLD.currency) BEGIN INSERT INTO deal_days (brand_id, deal_id, day, currency, orders, base_minor, commission_minor, code_orders, code_base_minor, code_commission_minor, link_orders, link_base_minor, link_commission_minor) VALUES (NEW.brand_id, NEW.deal_id, NEW.placed_day, NEW.currency, NEW.state <> 'cancelled', NEW.base_minor, NEW.commission_minor, (NEW.state <> 'cancelled') * coalesce(NEW.decision ->> '$.winner.method' = 'code', 0), NEW.base_minor * coalesce(NEW.decision ->> '$.winner.method' = 'code', 0), NEW.commission_minor * coalesce(NEW.decision ->> '$.winner.method' = 'code', 0), (NEW.state <> 'cancelled') * coalesce(NEW.decision ->> '$.winner.method' IN ('link', 'journey'), 0), NEW.base_minor * coalesce(NEW.decision ->> '$.winner.method' IN ('link', 'journey'), 0), NEW.commission_minor * coalesce(NEW.decision ->> '$.winner.method' IN ('link', 'journey'), 0)) ON CONFLICT (brand_id, deal_id, day, currency) DO UPDATE SET orders = orders + excluded.orders, base_minor = base_minor + excluded.base_minor, commission_minor = commission_minor + excluded.commission_minor, code_orders = code_orders + excluded.code_orders, code_base_minor = code_base_minor + excluded.code_base_minor, code_commission_minor = code_commission_minor + excluded.code_commission_minor, link_orders = link_orders + excluded.link_orders, link_base_minor = link_base_minor + excluded.link_base_minor, link_commission_minor = link_commission_minor + excluded.link_commission_minor; END;
 
 -- How many orders of a customer are counted, by the keyed hash of the address: only where the
 -- brand has terms that look at that, and kept by the triggers below and nothing else. A customer who
@@ -960,6 +1000,7 @@ CREATE TABLE quarantine (
   PRIMARY KEY (brand_id, id)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX quarantine_once ON quarantine (brand_id, store_id, body_hash);
+CREATE INDEX quarantine_open ON quarantine (brand_id, id) WHERE replayed_at_ms IS NULL AND body IS NOT NULL;
 
 -- Invitations of creators by the SHA-256 of their token; accepting one spends it.
 CREATE TABLE invitations (
@@ -1065,6 +1106,7 @@ CREATE TABLE payouts (
   skipped_total INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (brand_id, id)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX payouts_draft ON payouts (brand_id, id) WHERE state = 'draft';
 
 -- What each creator gets of a payout. `revision` guards the settlement. A line that failed may be tried
 -- again: `attempt` counts; not if the provider told later of any try that it arrived. `way`: whether this try stands in a file or went to the provider, never both.
@@ -1084,6 +1126,8 @@ CREATE TABLE payout_lines (
   PRIMARY KEY (brand_id, payout_id, id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX payout_lines_by_creator ON payout_lines (brand_id, creator_id, id);
+CREATE INDEX payout_lines_open ON payout_lines (brand_id, state, id) WHERE state IN ('in_payout', 'failed');
+CREATE INDEX payout_lines_settled ON payout_lines (brand_id, settled_at_ms) WHERE settled_at_ms IS NOT NULL;
 
 -- Who approved what needs two people: a payout, by its id, or another try of a line, by `line/attempt`.
 -- They count while they are members who may approve.

@@ -47,9 +47,12 @@ mod api {
     mod posts;
     mod privacy;
     mod proofs;
+    mod reports;
+    mod scenario;
     mod sign_in;
     mod simulations;
     mod sync;
+    mod term_templates;
     mod terms;
     mod tiers;
     mod trail;

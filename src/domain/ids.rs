@@ -144,6 +144,8 @@ kinds! {
     Tiers, TiersId, "tiers";
     /// Terms that wait for an answer.
     Offer, OfferId, "offer";
+    /// Terms that a brand offers again and again.
+    TermTemplate, TermTemplateId, "termtemplate";
     /// A personal link of a deal.
     Link, LinkId, "link";
     /// A discount code of a deal.

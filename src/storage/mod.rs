@@ -44,6 +44,7 @@ pub mod offers;
 pub mod order_facts;
 pub mod orders;
 pub mod outbox;
+pub mod overview;
 pub mod payment;
 pub mod payouts;
 pub mod personal;
@@ -52,6 +53,7 @@ pub mod privacy;
 pub mod proofs;
 pub mod quarantine;
 pub mod ranks;
+pub mod reports;
 pub mod retention;
 pub mod rewrap;
 pub mod rows;
@@ -65,6 +67,7 @@ pub mod store_access;
 pub mod stores;
 pub mod syncs;
 pub mod templates;
+pub mod term_templates;
 pub mod tiers;
 pub mod timeline;
 
@@ -260,12 +263,14 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("order_facts", order_facts::STATEMENTS),
         ("orders", orders::STATEMENTS),
         ("outbox", outbox::STATEMENTS),
+        ("overview", overview::STATEMENTS),
         ("payment", payment::STATEMENTS),
         ("payouts", payouts::STATEMENTS),
         ("personal", personal::STATEMENTS),
         ("privacy", privacy::STATEMENTS),
         ("proofs", proofs::STATEMENTS),
         ("quarantine", quarantine::STATEMENTS),
+        ("reports", reports::STATEMENTS),
         ("ranks", ranks::STATEMENTS),
         ("retention", retention::STATEMENTS),
         ("rewrap", rewrap::STATEMENTS),
@@ -279,6 +284,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("stores", stores::STATEMENTS),
         ("syncs", syncs::STATEMENTS),
         ("templates", templates::STATEMENTS),
+        ("term_templates", term_templates::STATEMENTS),
         ("tiers", tiers::STATEMENTS),
         ("timeline", timeline::STATEMENTS),
     ]

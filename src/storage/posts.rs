@@ -386,6 +386,16 @@ pub enum Which<'a> {
     Deals(&'a [DealId]),
 }
 
+/// A formula's rates of all platforms as JSON, for statements that sum values up.
+pub(super) fn rates_of(formula: &Formula) -> String {
+    let rate = |platform: Platform| {
+        let rate = formula.rate(platform);
+        let views = i64::from(rate.measure == Measure::Views);
+        json!({ "p": platform.name(), "v": views, "c": rate.cpm_minor })
+    };
+    list_of(&Platform::ALL.map(rate))
+}
+
 /// What posts come to per platform, without those that were taken out.
 ///
 /// # Errors
@@ -397,12 +407,7 @@ pub fn sums<'a>(
     (from_ms, to_ms): Span,
     formula: &Formula,
 ) -> Reading<'a, Vec<SumsRow>> {
-    let rate = |platform: Platform| {
-        let rate = formula.rate(platform);
-        let views = i64::from(rate.measure == Measure::Views);
-        json!({ "p": platform.name(), "v": views, "c": rate.cpm_minor })
-    };
-    let rates = list_of(&Platform::ALL.map(rate));
+    let rates = rates_of(formula);
     db.all(match which {
         Which::All => bind!(SUMS, brand, from_ms, to_ms, rates, None::<CampaignId>),
         Which::Of(campaign) => bind!(SUMS, brand, from_ms, to_ms, rates, campaign),

@@ -314,6 +314,7 @@ async fn every_change_is_attributable() {
     covered.extend(super::outreach::OUTREACH_COMMANDS.map(str::to_owned));
     covered.extend(super::automations::AUTOMATION_COMMANDS.map(str::to_owned));
     covered.extend(super::bulk::BULK_COMMANDS.map(str::to_owned));
+    covered.extend(super::term_templates::TEMPLATE_COMMANDS.map(str::to_owned));
     let replay = format!("/v1/quarantine/{}/replay", quarantined.as_str().unwrap());
     let rows = || product.db.rows("SELECT * FROM audit ORDER BY id");
     let before = rows().len();

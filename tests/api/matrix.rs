@@ -34,6 +34,7 @@ struct Brand {
     quarantined: String,
     key_id: String,
     template: String,
+    term_template: String,
     sequence: String,
     payout: String,
     line: String,
@@ -127,6 +128,9 @@ impl Brand {
         let group = id(&post("/v1/affiliate-groups", group).await);
         let template = json!({ "name": word, "subject": word, "text": word });
         let template = id(&post("/v1/message-templates", template).await);
+        let terms =
+            json!({ "name": word, "terms": { "commission_percent": "10" }, "contract": word });
+        let term_template = id(&post("/v1/term-templates", terms).await);
         let sequence = json!({ "name": word, "steps": [{ "template_id": template }] });
         let sequence = id(&post("/v1/sequences", sequence).await);
         // It ran once; that it failed is made up, so that it can be tried again.
@@ -205,6 +209,7 @@ impl Brand {
             quarantined,
             key_id: id(&spare["key"]),
             template,
+            term_template,
             sequence,
             owner: Member::joins(product, &owner_mail, seed).await,
             manager: invite("manager", seed + 1).await,
@@ -235,6 +240,7 @@ impl Brand {
             r if r.starts_with("/v1/orders/") => &self.order,
             r if r.starts_with("/v1/claims/") => &self.claim,
             r if r.starts_with("/v1/message-templates/") => &self.template,
+            r if r.starts_with("/v1/term-templates/") => &self.term_template,
             r if r.starts_with("/v1/sequences/") => &self.sequence,
             r if r.starts_with("/v1/posts/") || r.starts_with("/v1/me/posts/") => &self.post,
             r if r.starts_with("/v1/webhook-endpoints/") => &self.endpoint,
@@ -282,6 +288,10 @@ impl Brand {
             (_, "/v1/message-templates") => {
                 Some(json!({ "name": "x", "subject": "x", "text": "x" }))
             }
+            (_, "/v1/term-templates") => {
+                Some(json!({ "name": "x", "terms": { "commission_percent": "99" } }))
+            }
+            (_, "/v1/term-templates/{id}") => Some(json!({ "name": "stolen" })),
             (_, "/v1/message-templates/{id}") => Some(json!({ "name": "stolen" })),
             (_, "/v1/message-templates/{id}/preview") => Some(json!({ "deal_id": self.deal })),
             (_, "/v1/messages/preview") => {

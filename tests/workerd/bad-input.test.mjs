@@ -34,7 +34,7 @@ const TABLES = [
     'follow_ups',
     'terms',
   ],
-  ...['links', 'slugs', 'codes', 'affiliate_groups', 'collections', 'collection_products', 'orders', 'customers', 'tiers', 'tier_steps', 'message_templates', 'outreach_settings', 'outreach_days', 'unsubscribes', 'conversations', 'sequences', 'enrolments', 'messages', 'offers', 'deal_days', 'entries', 'balances', 'ledger_seals'],
+  ...['links', 'slugs', 'codes', 'affiliate_groups', 'collections', 'collection_products', 'orders', 'customers', 'tiers', 'tier_steps', 'message_templates', 'outreach_settings', 'outreach_days', 'unsubscribes', 'conversations', 'sequences', 'enrolments', 'messages', 'offers', 'term_templates', 'term_template_versions', 'deal_days', 'entries', 'balances', 'ledger_seals'],
   ...['deal_totals', 'tags', 'search_docs', 'segments'],
   ...['ledger_tiles', 'rule_journal', 'store_access', 'store_leases', 'outbox', 'store_authorizations', 'store_syncs', 'store_days'],
   ...['invitations', 'creator_tokens', 'people', 'members', 'sign_ins', 'sessions', 'passkeys',

@@ -35,13 +35,7 @@ pub fn generate() -> String {
     };
 
     use super::{
-        affiliates, approvals, audit, automation_runs, automation_templates, automations, board,
-        brand, bulk, bulk_terms, by_hand, campaigns, claims, code_import, code_switch, codes,
-        collections, commission, completeness, connecting, conversions, costs, creators, custom,
-        deals, domains, export, fees, goaffpro, groups, hooks, keys, links, mails, me, media,
-        members, merging, messages, money, notes, offers, operate, orders, passkeys, payment,
-        payouts, personal, post_import, posts, privacy, provider, quarantine, segments, sequences,
-        sign_in, simulations, snippet, statements, stores, templates, terms, tiers, timeline,
+        affiliates, approvals, audit, automation_runs, automation_templates, automations, board, brand, bulk, bulk_terms, by_hand, campaigns, claims, code_import, code_switch, codes, collections, commission, completeness, connecting, conversions, costs, creators, custom, deals, domains, export, fees, goaffpro, groups, hooks, keys, links, mails, me, media, members, merging, messages, money, notes, offers, operate, orders, passkeys, payment, payouts, personal, post_import, posts, privacy, provider, quarantine, report_overview, report_sources, reports, segments, sequences, sign_in, simulations, snippet, statements, stores, templates, term_templates, terms, tiers, timeline,
     };
 
     #[derive(OpenApi)]
@@ -158,6 +152,12 @@ pub fn generate() -> String {
             terms::list,
             offers::create,
             offers::list,
+            term_templates::create,
+            term_templates::list,
+            term_templates::show,
+            term_templates::versions,
+            term_templates::update,
+            term_templates::archive,
             offers::withdraw,
             offers::decide,
             offers::mine,
@@ -242,6 +242,13 @@ pub fn generate() -> String {
             money::performance,
             money::verification,
             export::export,
+            report_overview::show,
+            reports::creators,
+            reports::campaigns,
+            report_sources::stages,
+            report_sources::sources,
+            report_sources::cohorts,
+            report_sources::posts,
             simulations::simulate,
             fees::create,
             fees::list,

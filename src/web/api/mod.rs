@@ -59,6 +59,9 @@ pub mod posts;
 pub mod privacy;
 pub mod provider;
 pub mod quarantine;
+pub mod report_overview;
+pub mod report_sources;
+pub mod reports;
 pub mod segments;
 pub mod sequences;
 pub mod sign_in;
@@ -67,6 +70,7 @@ pub mod snippet;
 pub mod statements;
 pub mod stores;
 pub mod templates;
+pub mod term_templates;
 pub mod terms;
 pub mod tiers;
 pub mod timeline;
@@ -174,6 +178,11 @@ routes! {
     "/v1/tiers/{id}" => { delete: tiers::end }
     "/v1/deals/{id}/offers" => { post: offers::create }
     "/v1/offers" => { get: offers::list }
+    "/v1/term-templates" => { get: term_templates::list, post: term_templates::create }
+    "/v1/term-templates/{id}" => {
+        get: term_templates::show, patch: term_templates::update, delete: term_templates::archive
+    }
+    "/v1/term-templates/{id}/versions" => { get: term_templates::versions }
     "/v1/offers/{id}" => { delete: offers::withdraw }
     "/v1/offers/{id}/decision" => { post: offers::decide }
     "/v1/bulk-actions" => { get: bulk::list, post: bulk::create }
@@ -244,6 +253,13 @@ routes! {
     "/v1/deals/{id}/sequences/{enrolment_id}" => { delete: sequences::unenrol }
     "/v1/ledger/export" => { get: export::export }
     "/v1/ledger/verification" => { get: money::verification }
+    "/v1/reports/overview" => { get: report_overview::show }
+    "/v1/reports/creators" => { get: reports::creators }
+    "/v1/reports/campaigns" => { get: reports::campaigns }
+    "/v1/reports/stages" => { get: report_sources::stages }
+    "/v1/reports/sources" => { get: report_sources::sources }
+    "/v1/reports/cohorts" => { get: report_sources::cohorts }
+    "/v1/reports/posts" => { get: report_sources::posts }
     "/v1/simulations" => { post: simulations::simulate }
     "/v1/invitations/acceptance" => { post: me::accept }
     "/v1/sign-in" => { post: sign_in::begin }
