@@ -237,7 +237,10 @@ CREATE TABLE store_days (
 ) STRICT, WITHOUT ROWID;
 
 -- People in the brand's CRM. `email_hash` is keyed per brand: orders carry only such hashes. One who
--- was erased keeps her id, which the books name, and nothing else.
+-- was erased keeps her id, which the books name, and nothing else. `country` is ISO 3166-1 alpha-2, `language`
+-- BCP 47; `fields` is a JSON object of the brand's own fields by their ids. `handle_key` is the handle as it is
+-- compared. A duplicate that was merged leaves a row that names who stayed, and nothing else: one with books
+-- never goes that way.
 CREATE TABLE creators (
   brand_id TEXT NOT NULL,
   id TEXT NOT NULL,
@@ -252,6 +255,12 @@ CREATE TABLE creators (
   created_at_ms INTEGER NOT NULL,
   person_id TEXT,
   erased_at_ms INTEGER,
+  country TEXT CHECK (length(country) = 2),
+  language TEXT,
+  fields TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(fields)),
+  handle_key TEXT NOT NULL DEFAULT '',
+  merged_into TEXT,
+  revision INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (brand_id, id)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX creators_by_person ON creators (person_id, brand_id) WHERE person_id IS NOT NULL;
@@ -259,18 +268,53 @@ CREATE INDEX creators_by_email ON creators (brand_id, email_hash) WHERE email_ha
 CREATE TRIGGER creators_version AFTER UPDATE OF email_hash ON creators WHEN NEW.email_hash IS NOT OLD.email_hash BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.brand_id, (SELECT version FROM brands WHERE id = NEW.brand_id), 'creator', NEW.id, json_object('email_hash', NEW.email_hash)); END;
 CREATE TRIGGER creators_leave_journal AFTER UPDATE OF erased_at_ms ON creators WHEN NEW.erased_at_ms IS NOT NULL BEGIN DELETE FROM rule_journal WHERE brand_id = NEW.brand_id AND kind = 'creator' AND subject_id = NEW.id; END;
 CREATE TRIGGER creators_begin_journal AFTER INSERT ON creators WHEN NEW.email_hash IS NOT NULL BEGIN INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) SELECT id, version, 'creator', NEW.id, json_object('email_hash', NEW.email_hash) FROM brands WHERE id = NEW.brand_id; END;
+CREATE INDEX creators_by_handle ON creators (brand_id, handle_key) WHERE handle_key <> '';
+CREATE INDEX creators_merged ON creators (brand_id, merged_into) WHERE merged_into IS NOT NULL;
+CREATE TRIGGER creators_with_books_stay BEFORE UPDATE OF merged_into ON creators WHEN NEW.merged_into IS NOT NULL AND OLD.merged_into IS NULL AND (OLD.erased_at_ms IS NOT NULL OR EXISTS (SELECT 1 FROM entries WHERE brand_id = OLD.brand_id AND creator_id = OLD.id) OR EXISTS (SELECT 1 FROM payout_lines WHERE brand_id = OLD.brand_id AND creator_id = OLD.id) OR EXISTS (SELECT 1 FROM deals d CROSS JOIN orders o ON o.brand_id = d.brand_id AND o.deal_id = d.id WHERE d.brand_id = OLD.brand_id AND d.creator_id = OLD.id)) BEGIN SELECT RAISE(ABORT, 'creator_has_books: constraint failed'); END;
+CREATE TRIGGER creators_merge_into_one_who_is BEFORE UPDATE OF merged_into ON creators WHEN NEW.merged_into IS NOT NULL AND NOT EXISTS (SELECT 1 FROM creators WHERE brand_id = NEW.brand_id AND id = NEW.merged_into AND id <> NEW.id AND merged_into IS NULL AND erased_at_ms IS NULL) BEGIN SELECT RAISE(ABORT, 'creator_not_there: constraint failed'); END;
 
--- Boards. `stages` is the JSON list of their names in order.
+-- Handles of creators on platforms, as they are written and as they are compared. Two creators may have the
+-- same: they are shown as duplicates.
+CREATE TABLE creator_handles (
+  brand_id TEXT NOT NULL,
+  creator_id TEXT NOT NULL,
+  platform TEXT NOT NULL,
+  handle TEXT NOT NULL,
+  handle_key TEXT NOT NULL,
+  PRIMARY KEY (brand_id, creator_id, platform, handle_key),
+  FOREIGN KEY (brand_id, creator_id) REFERENCES creators (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX creator_handles_by_key ON creator_handles (brand_id, platform, handle_key);
+
+-- What a brand wants to know of creators beside what every brand does. A field that was removed keeps its row:
+-- what creators have of it isn't shown any more, and goes when they are changed.
+CREATE TABLE creator_fields (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  name TEXT NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('text', 'number', 'date', 'choice')),
+  choices TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(choices)),
+  created_at_ms INTEGER NOT NULL,
+  removed_at_ms INTEGER,
+  PRIMARY KEY (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX creator_fields_by_name ON creator_fields (brand_id, lower(name)) WHERE removed_at_ms IS NULL;
+
+-- Boards. `stages` is the JSON list of their names in order; `revision` counts the changes.
 CREATE TABLE campaigns (
   brand_id TEXT NOT NULL,
   id TEXT NOT NULL,
   name TEXT NOT NULL,
   stages TEXT NOT NULL CHECK (json_valid(stages)),
   created_at_ms INTEGER NOT NULL,
+  archived_at_ms INTEGER,
+  revision INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (brand_id, id)
 ) STRICT, WITHOUT ROWID;
 
--- One creator in one campaign.
+-- One creator in one campaign, at a stage of it. `place` orders the deals of a stage, with gaps; of two in one
+-- place the earlier id comes first. `owner_id` is the member who looks after it, `contacted_at_ms` when the
+-- creator was last written to, or a note said so.
 CREATE TABLE deals (
   brand_id TEXT NOT NULL,
   id TEXT NOT NULL,
@@ -281,6 +325,10 @@ CREATE TABLE deals (
   closed_at_ms INTEGER,
   created_at_ms INTEGER NOT NULL,
   revision INTEGER NOT NULL DEFAULT 0,
+  kind TEXT NOT NULL DEFAULT 'affiliate' CHECK (kind IN ('affiliate', 'gifting', 'paid', 'ambassador', 'giveaway', 'usage_rights')),
+  owner_id TEXT,
+  place INTEGER NOT NULL DEFAULT 0,
+  contacted_at_ms INTEGER,
   PRIMARY KEY (brand_id, id),
   FOREIGN KEY (brand_id, creator_id) REFERENCES creators (brand_id, id),
   FOREIGN KEY (brand_id, campaign_id) REFERENCES campaigns (brand_id, id)
@@ -288,6 +336,71 @@ CREATE TABLE deals (
 CREATE INDEX deals_by_creator ON deals (brand_id, creator_id);
 CREATE TRIGGER deals_version AFTER UPDATE OF creator_id, closed_at_ms ON deals WHEN NEW.creator_id <> OLD.creator_id OR NEW.closed_at_ms IS NOT OLD.closed_at_ms BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.brand_id, (SELECT version FROM brands WHERE id = NEW.brand_id), 'deal', NEW.id, json_object('deal', NEW.id, 'creator', NEW.creator_id, 'closed_at_ms', NEW.closed_at_ms)); END;
 CREATE TRIGGER deals_begin_journal AFTER INSERT ON deals BEGIN INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) SELECT id, version, 'deal', NEW.id, json_object('deal', NEW.id, 'creator', NEW.creator_id, 'closed_at_ms', NEW.closed_at_ms) FROM brands WHERE id = NEW.brand_id; END;
+CREATE INDEX deals_by_place ON deals (brand_id, campaign_id, stage, place, id);
+CREATE INDEX deals_by_owner ON deals (brand_id, owner_id, id) WHERE owner_id IS NOT NULL;
+CREATE TRIGGER deals_of_nobody_merged BEFORE INSERT ON deals WHEN EXISTS (SELECT 1 FROM creators WHERE brand_id = NEW.brand_id AND id = NEW.creator_id AND merged_into IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'creator_merged: constraint failed'); END;
+CREATE TRIGGER deals_begin_at_a_stage BEFORE INSERT ON deals WHEN EXISTS (SELECT 1 FROM campaigns c WHERE c.brand_id = NEW.brand_id AND c.id = NEW.campaign_id AND NOT EXISTS (SELECT 1 FROM json_each(c.stages) s WHERE s.value = NEW.stage)) BEGIN SELECT RAISE(ABORT, 'stage_gone: constraint failed'); END;
+CREATE TRIGGER deals_move_to_a_stage BEFORE UPDATE OF stage ON deals WHEN NEW.stage <> OLD.stage AND NOT EXISTS (SELECT 1 FROM campaigns c, json_each(c.stages) s WHERE c.brand_id = NEW.brand_id AND c.id = NEW.campaign_id AND s.value = NEW.stage) BEGIN SELECT RAISE(ABORT, 'stage_gone: constraint failed'); END;
+CREATE TRIGGER deals_owned_by_a_member BEFORE UPDATE OF owner_id ON deals WHEN NEW.owner_id IS NOT NULL AND NEW.owner_id IS NOT OLD.owner_id AND NOT EXISTS (SELECT 1 FROM members WHERE brand_id = NEW.brand_id AND id = NEW.owner_id) BEGIN SELECT RAISE(ABORT, 'owner_gone: constraint failed'); END;
+
+-- What a deal cost beside commission and fees: products that were given away and what sending them cost. A
+-- wrong one is voided.
+CREATE TABLE deal_costs (
+  brand_id TEXT NOT NULL,
+  deal_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  currency TEXT NOT NULL CHECK (length(currency) = 3),
+  product_minor INTEGER NOT NULL CHECK (product_minor BETWEEN 0 AND 900000000000000),
+  shipping_minor INTEGER NOT NULL CHECK (shipping_minor BETWEEN 0 AND 900000000000000),
+  day INTEGER NOT NULL,
+  note TEXT,
+  created_at_ms INTEGER NOT NULL,
+  voided_at_ms INTEGER,
+  CHECK (product_minor + shipping_minor > 0),
+  PRIMARY KEY (brand_id, deal_id, id),
+  FOREIGN KEY (brand_id, deal_id) REFERENCES deals (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER deal_costs_never_change BEFORE UPDATE ON deal_costs WHEN NEW.product_minor <> OLD.product_minor OR NEW.shipping_minor <> OLD.shipping_minor OR NEW.currency <> OLD.currency OR NEW.deal_id <> OLD.deal_id OR NEW.day <> OLD.day OR OLD.voided_at_ms IS NOT NULL AND NEW.voided_at_ms IS NULL BEGIN SELECT RAISE(ABORT, 'deal_costs are append-only'); END;
+CREATE TRIGGER deal_costs_never_go BEFORE DELETE ON deal_costs BEGIN SELECT RAISE(ABORT, 'deal_costs are append-only'); END;
+
+-- What people write down about a deal. `contact`: it says that the creator was spoken to.
+CREATE TABLE notes (
+  brand_id TEXT NOT NULL,
+  deal_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  text TEXT NOT NULL,
+  contact INTEGER NOT NULL CHECK (contact IN (0, 1)),
+  author_kind TEXT NOT NULL CHECK (author_kind IN ('operator', 'key', 'creator', 'member', 'job')),
+  author_id TEXT NOT NULL,
+  created_at_ms INTEGER NOT NULL,
+  changed_at_ms INTEGER,
+  PRIMARY KEY (brand_id, deal_id, id),
+  FOREIGN KEY (brand_id, deal_id) REFERENCES deals (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER notes_contact AFTER INSERT ON notes WHEN NEW.contact = 1 BEGIN UPDATE deals SET contacted_at_ms = max(coalesce(contacted_at_ms, 0), NEW.created_at_ms) WHERE brand_id = NEW.brand_id AND id = NEW.deal_id; END;
+CREATE TRIGGER notes_of_nobody_erased BEFORE INSERT ON notes WHEN EXISTS (SELECT 1 FROM deals d JOIN creators c ON c.brand_id = d.brand_id AND c.id = d.creator_id WHERE d.brand_id = NEW.brand_id AND d.id = NEW.deal_id AND c.erased_at_ms IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'creator_erased: constraint failed'); END;
+
+-- What somebody is to do about a deal, by the end of a day of the brand.
+CREATE TABLE follow_ups (
+  brand_id TEXT NOT NULL,
+  deal_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  text TEXT NOT NULL,
+  due_day INTEGER NOT NULL,
+  owner_id TEXT,
+  created_at_ms INTEGER NOT NULL,
+  done_at_ms INTEGER,
+  PRIMARY KEY (brand_id, deal_id, id),
+  FOREIGN KEY (brand_id, deal_id) REFERENCES deals (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX follow_ups_open ON follow_ups (brand_id, due_day, id) WHERE done_at_ms IS NULL;
+CREATE INDEX follow_ups_open_by_deal ON follow_ups (brand_id, deal_id, due_day) WHERE done_at_ms IS NULL;
+CREATE INDEX follow_ups_open_by_owner ON follow_ups (brand_id, owner_id, due_day, id) WHERE done_at_ms IS NULL;
+CREATE INDEX follow_ups_done ON follow_ups (brand_id, done_at_ms, id) WHERE done_at_ms IS NOT NULL;
+CREATE INDEX follow_ups_done_by_owner ON follow_ups (brand_id, owner_id, done_at_ms, id) WHERE done_at_ms IS NOT NULL;
+CREATE TRIGGER follow_ups_of_nobody_erased BEFORE INSERT ON follow_ups WHEN EXISTS (SELECT 1 FROM deals d JOIN creators c ON c.brand_id = d.brand_id AND c.id = d.creator_id WHERE d.brand_id = NEW.brand_id AND d.id = NEW.deal_id AND c.erased_at_ms IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'creator_erased: constraint failed'); END;
+CREATE TRIGGER follow_ups_begin_with_a_member BEFORE INSERT ON follow_ups WHEN NEW.owner_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM members WHERE brand_id = NEW.brand_id AND id = NEW.owner_id) BEGIN SELECT RAISE(ABORT, 'owner_gone: constraint failed'); END;
+CREATE TRIGGER follow_ups_owned_by_a_member BEFORE UPDATE OF owner_id ON follow_ups WHEN NEW.owner_id IS NOT NULL AND NEW.owner_id IS NOT OLD.owner_id AND NOT EXISTS (SELECT 1 FROM members WHERE brand_id = NEW.brand_id AND id = NEW.owner_id) BEGIN SELECT RAISE(ABORT, 'owner_gone: constraint failed'); END;
 
 -- Versions of a deal's terms: in force is the one that started last before the order was placed
 -- and hadn't ended, of two that start together the later version. `rules` is what they say beside
@@ -796,6 +909,8 @@ CREATE TABLE invitations (
   accepted_at_ms INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX invitations_by_creator ON invitations (brand_id, creator_id);
+CREATE INDEX invitations_by_deal ON invitations (brand_id, deal_id, id);
+CREATE TRIGGER invitations_of_nobody_merged BEFORE INSERT ON invitations WHEN EXISTS (SELECT 1 FROM creators WHERE brand_id = NEW.brand_id AND id = NEW.creator_id AND merged_into IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'creator_merged: constraint failed'); END;
 
 -- Creators' access tokens by their SHA-256.
 CREATE TABLE creator_tokens (
@@ -834,6 +949,8 @@ CREATE TRIGGER fees_of_nobody_erased BEFORE INSERT ON fees WHEN EXISTS (SELECT 1
 CREATE TRIGGER fees_wait_for_what_is_not BEFORE INSERT ON fees WHEN NEW.state = 'planned' AND NEW.reached_at_ms IS NULL AND EXISTS (SELECT 1 FROM deals WHERE brand_id = NEW.brand_id AND id = NEW.deal_id AND stage = NEW.stage) BEGIN SELECT RAISE(ABORT, 'fee_stage_reached: constraint failed'); END;
 CREATE TRIGGER fees_decided_once BEFORE UPDATE OF state ON fees WHEN OLD.state <> 'planned' BEGIN SELECT RAISE(ABORT, 'fee_decided: constraint failed'); END;
 CREATE TRIGGER deals_stage_reaches_fees AFTER UPDATE OF stage ON deals WHEN NEW.stage <> OLD.stage AND EXISTS (SELECT 1 FROM fees WHERE brand_id = NEW.brand_id AND deal_id = NEW.id AND state = 'planned' AND stage = NEW.stage AND reached_at_ms IS NULL) BEGIN SELECT RAISE(ABORT, 'fee_waits_for_stage: constraint failed'); END;
+CREATE TRIGGER fees_of_nobody_merged BEFORE INSERT ON fees WHEN EXISTS (SELECT 1 FROM creators WHERE brand_id = NEW.brand_id AND id = NEW.creator_id AND merged_into IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'creator_merged: constraint failed'); END;
+CREATE TRIGGER fees_wait_for_a_stage BEFORE INSERT ON fees WHEN NEW.stage IS NOT NULL AND NOT EXISTS (SELECT 1 FROM deals d, campaigns c, json_each(c.stages) s WHERE d.brand_id = NEW.brand_id AND d.id = NEW.deal_id AND c.brand_id = d.brand_id AND c.id = d.campaign_id AND s.value = NEW.stage) BEGIN SELECT RAISE(ABORT, 'stage_gone: constraint failed'); END;
 
 -- Corrections by hand, each with its reason; negative ones take money back.
 CREATE TABLE adjustments (
@@ -846,6 +963,7 @@ CREATE TABLE adjustments (
   created_at_ms INTEGER NOT NULL,
   PRIMARY KEY (brand_id, id)
 ) STRICT, WITHOUT ROWID;
+CREATE TRIGGER adjustments_of_nobody_merged BEFORE INSERT ON adjustments WHEN EXISTS (SELECT 1 FROM creators WHERE brand_id = NEW.brand_id AND id = NEW.creator_id AND merged_into IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'creator_merged: constraint failed'); END;
 
 -- Where creators are paid: sealed to brand, creator, method and version, in clear only what tells
 -- it apart. A change (not the first entry) waits until `usable_at_ms`.
@@ -1027,6 +1145,7 @@ CREATE UNIQUE INDEX members_by_person ON members (person_id, brand_id) WHERE per
 CREATE UNIQUE INDEX members_by_secret ON members (secret_hash) WHERE secret_hash IS NOT NULL;
 CREATE TRIGGER members_keep_an_owner_on_update BEFORE UPDATE ON members WHEN OLD.role = 'owner' AND OLD.person_id IS NOT NULL AND (NEW.role <> 'owner' OR NEW.person_id IS NULL) AND NOT EXISTS (SELECT 1 FROM members WHERE brand_id = OLD.brand_id AND id <> OLD.id AND role = 'owner' AND person_id IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'last_owner: constraint failed'); END;
 CREATE TRIGGER members_keep_an_owner_on_delete BEFORE DELETE ON members WHEN OLD.role = 'owner' AND OLD.person_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM members WHERE brand_id = OLD.brand_id AND id <> OLD.id AND role = 'owner' AND person_id IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'last_owner: constraint failed'); END;
+CREATE TRIGGER members_leave_deals AFTER DELETE ON members BEGIN UPDATE deals SET owner_id = NULL WHERE brand_id = OLD.brand_id AND owner_id = OLD.id; UPDATE follow_ups SET owner_id = NULL WHERE brand_id = OLD.brand_id AND owner_id = OLD.id AND done_at_ms IS NULL; END;
 
 -- Sign-ins that were begun: the hash of what the browser keeps, of the token in the mail's link, and
 -- the keyed hash of the code for other devices. Whether the address is anybody's isn't looked at.

@@ -101,7 +101,8 @@ fn only_what_decides_orders_is_a_new_version() {
     run("INSERT INTO creators (brand_id, id, name, handle, tags, created_at_ms)
          VALUES ('b', 'c', 'C', 'c', '[]', 0)");
     run(
-        "INSERT INTO campaigns (brand_id, id, name, stages, created_at_ms) VALUES ('b', 'k', '', '[]', 0)",
+        "INSERT INTO campaigns (brand_id, id, name, stages, created_at_ms)
+         VALUES ('b', 'k', '', '[\"Posted\", \"Lost\"]', 0)",
     );
     run("INSERT INTO deals (brand_id, id, creator_id, campaign_id, stage, tags, created_at_ms)
          VALUES ('b', 'd', 'c', 'k', 'Posted', '[]', 0)");
