@@ -23,6 +23,7 @@ mod api {
     mod domains;
     mod failures;
     mod goaffpro;
+    mod imports;
     mod mail;
     mod main_job;
     mod matrix;

@@ -100,10 +100,8 @@ fn only_what_decides_orders_is_a_new_version() {
          VALUES ('b', 'B', 'EUR', 'UTC', '', '', 30, 'paid', 0, 0)");
     run("INSERT INTO creators (brand_id, id, name, handle, tags, created_at_ms)
          VALUES ('b', 'c', 'C', 'c', '[]', 0)");
-    run(
-        "INSERT INTO campaigns (brand_id, id, name, stages, created_at_ms)
-         VALUES ('b', 'k', '', '[\"Posted\", \"Lost\"]', 0)",
-    );
+    run("INSERT INTO campaigns (brand_id, id, name, stages, created_at_ms)
+         VALUES ('b', 'k', '', '[\"Posted\", \"Lost\"]', 0)");
     run("INSERT INTO deals (brand_id, id, creator_id, campaign_id, stage, tags, created_at_ms)
          VALUES ('b', 'd', 'c', 'k', 'Posted', '[]', 0)");
     let version = || db.rows("SELECT version FROM brands")[0]["version"].as_i64().unwrap();

@@ -22,6 +22,7 @@ pub mod fees;
 pub mod goaffpro;
 pub mod groups;
 pub mod hosts;
+pub mod imports;
 pub mod jobs;
 pub mod kept;
 pub mod ledger;
@@ -213,6 +214,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("brands", brands::STATEMENTS),
         ("claims", claims::STATEMENTS),
         ("posts", posts::STATEMENTS),
+        ("imports", imports::STATEMENTS),
         ("clicks", clicks::STATEMENTS),
         ("code_work", code_work::STATEMENTS),
         ("codes", codes::STATEMENTS),

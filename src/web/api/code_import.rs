@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use crate::app::App;
 use crate::domain::attribution::code_key;
-use crate::domain::ids::DealId;
+use crate::domain::ids::{BrandId, DealId};
 use crate::domain::json::json;
 use crate::domain::task::Kind;
 use crate::error::{FieldError, Result};
 use crate::jobs::outbox;
+use crate::storage::Statement;
 use crate::storage::codes::{self as rows, OneOfMany};
 use crate::web::extract::{Caller, Params, may};
 use crate::web::handler::{Json, State};
@@ -47,7 +48,8 @@ view! {
     }
 }
 
-fn code_fault(code: &str) -> &'static str {
+/// What is wrong with a code, in words; empty if nothing.
+pub(super) fn code_fault(code: &str) -> &'static str {
     if code.is_empty() {
         "the code is empty"
     } else if code.chars().count() > 255 {
@@ -132,9 +134,19 @@ pub async fn import(
     Ok(Json(outcome))
 }
 
+/// Takes codes over that exist in the shop, which is asked for them soon. One that some deal has aborts all.
+pub(super) async fn taking_over(app: &App, brand: BrandId, codes: &[OneOfMany]) -> Vec<Statement> {
+    let shop: Option<Shop> = shop_of(app, brand, None).await.ok();
+    let store = shop.as_ref().map(|shop| shop.id);
+    let mut batch = rows::insert_many(brand, codes, None, store, app.now_ms());
+    if let Some(shop) = shop.filter(|shop| shop.connected) {
+        batch.push(outbox::put(app, brand, shop.id, (Kind::LookAtCodes, ""), "{}"));
+    }
+    batch
+}
+
 async fn commit(app: &App, caller: &Caller<may::Deals>, outcome: &CodeImport) -> Result<()> {
     let brand = caller.brand;
-    let shop: Option<Shop> = shop_of(app, brand, None).await.ok();
     let new = outcome.rows.iter().filter(|row| row.outcome == "new");
     let codes: Vec<OneOfMany> = new
         .filter_map(|row| {
@@ -142,11 +154,7 @@ async fn commit(app: &App, caller: &Caller<may::Deals>, outcome: &CodeImport) ->
             Some(OneOfMany { id: app.new_id(), deal, code, base: None, attempt: 0 })
         })
         .collect();
-    let store = shop.as_ref().map(|shop| shop.id);
-    let mut batch = rows::insert_many(brand, &codes, None, store, app.now_ms());
-    if let Some(shop) = shop.filter(|shop| shop.connected) {
-        batch.push(outbox::put(app, brand, shop.id, (Kind::LookAtCodes, ""), "{}"));
-    }
+    let mut batch = taking_over(app, brand, &codes).await;
     let subjects: Vec<String> = codes.iter().map(|code| code.id.to_string()).collect();
     batch.push(caller.note_many(app, "code.import", &subjects, json!({ "codes": codes.len() })));
     app.db().run(batch).await.map_err(|error| {

@@ -5,7 +5,7 @@ use http::StatusCode;
 use crate::app::App;
 use crate::domain::creator::{is_email, normal_email};
 use crate::domain::deal::DEFAULT_STAGES;
-use crate::domain::ids::{Campaign, CampaignId, Creator, CreatorId};
+use crate::domain::ids::{BrandId, Campaign, CampaignId, Creator, CreatorId};
 use crate::domain::json::json;
 use crate::error::{Error, Result};
 use crate::storage::creators::{self as rows, CampaignRow, CreatorRow};
@@ -15,6 +15,7 @@ use crate::web::extract::{Body, Caller, Checks, Params, PathId, checked, may};
 use crate::web::handler::{Json, State};
 use crate::web::json::{self, view};
 
+use super::listed::{Column, Listed, listed};
 use super::view::{List, Percent};
 
 view! {
@@ -126,17 +127,35 @@ pub fn tags(checks: &mut Checks, tags: Vec<String>) -> Vec<String> {
 
 /// The brand's creators.
 #[utoipa::path(get, path = "/v1/creators", tag = "creators", security(("api_key" = ["read"])),
-    params(("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query)),
-    responses((status = 200, body = List<CreatorView>)))]
+    params(("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query),
+    ("format" = Option<String>, Query)), responses((status = 200, body = List<CreatorView>)))]
 pub async fn list(
     State(app): State<App>,
     caller: Caller,
     params: Params,
-) -> Result<Json<List<CreatorView>>> {
-    let page = params.only(&["limit", "cursor"])?.page()?;
-    let found = rows::list(app.db(), caller.brand, &page).await?;
-    Ok(Json(List::page(found, &page, |row| row.id.to_string(), CreatorView::from)))
+) -> Result<Listed<CreatorView>> {
+    listed(params, &FILE, |params| Box::pin(rows_of(&app, caller.brand, params))).await
 }
+
+async fn rows_of(app: &App, brand: BrandId, params: Params) -> Result<List<CreatorView>> {
+    let page = params.only(&["limit", "cursor"])?.page()?;
+    let found = rows::list(app.db(), brand, &page).await?;
+    Ok(List::page(found, &page, |row| row.id.to_string(), CreatorView::from))
+}
+
+/// The list's columns in a file, beside handles and the brand's own fields.
+const FILE: [Column; 10] = [
+    ("id", "id"),
+    ("name", "name"),
+    ("handle", "handle"),
+    ("email", "email"),
+    ("country", "country"),
+    ("language", "language"),
+    ("niche", "niche"),
+    ("followers", "followers"),
+    ("engagement_percent", "engagement_percent"),
+    ("tags", "tags"),
+];
 
 /// One creator.
 #[utoipa::path(get, path = "/v1/creators/{id}", tag = "creators", security(("api_key" = ["read"])),

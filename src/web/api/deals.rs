@@ -27,6 +27,7 @@ use crate::web::{limits, mail};
 
 use super::code_switch::follow_deal;
 use super::codes::CodeView;
+use super::listed::{Column, Listed, listed};
 use super::terms::{NewTerms, Noted, TermsView};
 use super::view::{List, Percent, Time};
 
@@ -243,18 +244,38 @@ pub(super) fn stage_of(stages: &str, wanted: Option<&str>) -> Result<String> {
 
 /// The brand's deals.
 #[utoipa::path(get, path = "/v1/deals", tag = "deals", security(("api_key" = ["read"])),
-    params(("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query)),
-    responses((status = 200, body = List<DealView>)))]
+    params(("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query),
+    ("format" = Option<String>, Query)), responses((status = 200, body = List<DealView>)))]
 pub async fn list(
     State(app): State<App>,
     caller: Caller,
     params: Params,
-) -> Result<Json<List<DealView>>> {
-    let page = params.only(&["limit", "cursor"])?.page()?;
-    let ids = rows::ids(app.db(), caller.brand, &page).await?;
-    let found = rows::by_ids(app.db(), caller.brand, &ids, app.now_ms()).await?;
-    Ok(Json(List::page(found, &page, |row| row.id.to_string(), |row| view(&app, row))))
+) -> Result<Listed<DealView>> {
+    listed(params, &FILE, |params| Box::pin(rows_of(&app, caller.brand, params))).await
 }
+
+async fn rows_of(app: &App, brand: BrandId, params: Params) -> Result<List<DealView>> {
+    let page = params.only(&["limit", "cursor"])?.page()?;
+    let ids = rows::ids(app.db(), brand, &page).await?;
+    let found = rows::by_ids(app.db(), brand, &ids, app.now_ms()).await?;
+    Ok(List::page(found, &page, |row| row.id.to_string(), |row| view(app, row)))
+}
+
+/// The list's columns in a file.
+const FILE: [Column; 12] = [
+    ("id", "id"),
+    ("creator_id", "creator_id"),
+    ("campaign_id", "campaign_id"),
+    ("stage", "stage"),
+    ("state", "state"),
+    ("kind", "kind"),
+    ("commission_percent", "terms.commission_percent"),
+    ("starts_at", "terms.starts_at"),
+    ("tags", "tags"),
+    ("slug", "links.slug"),
+    ("link", "links.url"),
+    ("code", "codes.code"),
+];
 
 /// One deal.
 #[utoipa::path(get, path = "/v1/deals/{id}", tag = "deals", security(("api_key" = ["read"])),

@@ -36,10 +36,11 @@ pub fn generate() -> String {
 
     use super::{
         affiliates, approvals, audit, brand, bulk, by_hand, claims, code_import, code_switch,
-        codes, commission, completeness, connecting, conversions, creators, custom, deals, domains,
-        export, fees, goaffpro, groups, keys, links, mails, me, media, members, money, offers,
-        operate, orders, passkeys, payment, payouts, personal, post_import, posts, privacy,
-        provider, quarantine, sign_in, simulations, snippet, statements, stores, terms, tiers,
+        codes, commission, completeness, connecting, conversions, creator_import, creators, custom,
+        deal_import, deals, domains, export, fees, goaffpro, goaffpro_import, groups, keys, links,
+        mails, me, media, members, money, offers, operate, orders, passkeys, payment, payouts,
+        personal, post_import, posts, privacy, provider, quarantine, sign_in, simulations, snippet,
+        statements, stores, terms, tiers,
     };
 
     #[derive(OpenApi)]
@@ -125,6 +126,9 @@ pub fn generate() -> String {
             code_switch::update,
             code_switch::retry,
             code_import::import,
+            creator_import::import,
+            deal_import::import,
+            goaffpro_import::import,
             groups::create,
             groups::list,
             groups::show,

@@ -99,6 +99,7 @@ pub fn wrong(line: usize, reason: &str) -> FieldError {
 pub struct Sheet {
     columns: Vec<String>,
     lines: Vec<Line>,
+    digest: String,
 }
 
 impl Sheet {
@@ -107,15 +108,35 @@ impl Sheet {
     /// # Errors
     /// 422 naming the line.
     pub fn read(file: &File, names: &[&str]) -> Result<Self> {
+        Self::read_with(file, names, |_| None)
+    }
+
+    /// The same where `called` may know another column, and by which name it goes here.
+    ///
+    /// # Errors
+    /// 422 naming the line.
+    pub fn read_with(
+        file: &File,
+        names: &[&str],
+        called: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self> {
         let refuse = |line, why: &str| Box::new(Error::Invalid(vec![wrong(line, why)]));
         let read = csv::read(&file.0, MOST_ROWS + 1);
         let mut lines = read.map_err(|(line, why)| refuse(line, why))?.into_iter();
         let (_, header) = lines.next().ok_or_else(|| refuse(1, "the file is empty"))?;
-        let columns: Vec<String> = header.iter().map(|name| name.trim().to_lowercase()).collect();
-        for (place, name) in columns.iter().enumerate() {
-            if !names.contains(&name.as_str()) {
-                return Err(refuse(1, &format!("columns are among {}", names.join(", "))));
+        let mut columns: Vec<String> = Vec::with_capacity(header.len());
+        for name in &header {
+            let name = name.trim().to_lowercase();
+            if names.contains(&name.as_str()) {
+                columns.push(name);
+                continue;
             }
+            let shown: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
+            let why =
+                || format!("no column is called {shown:?}: columns are among {}", names.join(", "));
+            columns.push(called(&name).ok_or_else(|| refuse(1, &why()))?);
+        }
+        for (place, name) in columns.iter().enumerate() {
             if columns.iter().take(place).any(|other| other == name) {
                 return Err(refuse(1, &format!("the column {name} is there twice")));
             }
@@ -124,7 +145,19 @@ impl Sheet {
         if lines.is_empty() {
             return Err(refuse(1, "the file has no rows"));
         }
-        Ok(Self { columns, lines })
+        Ok(Self { columns, lines, digest: hex(&Sha256::digest(&file.0)) })
+    }
+
+    /// The names of its columns.
+    #[must_use]
+    pub fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// What the file is recognised by.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        &self.digest
     }
 
     /// Refuses a file without any of these columns.
@@ -165,17 +198,46 @@ impl<'a> Row<'a> {
         self.line.1.len() == self.sheet.columns.len()
     }
 
-    /// A cell as it stands there.
+    /// A cell as it stands there, without the `'` that an export puts before what could be a formula.
     #[must_use]
     pub fn raw(&self, name: &str) -> &'a str {
         let place = self.sheet.columns.iter().position(|column| column == name);
-        place.and_then(|place| self.line.1.get(place)).map_or("", String::as_str)
+        place.and_then(|place| self.line.1.get(place)).map_or("", |text| csv::unguarded(text))
     }
 
     /// What a cell says, if it says anything.
     #[must_use]
     pub fn cell(&self, name: &str) -> Option<&'a str> {
         Some(self.raw(name).trim()).filter(|text| !text.is_empty())
+    }
+}
+
+/// What a cell of several says: texts separated by `|` or `;`, in which `\\` keeps the sign after it as it is.
+#[must_use]
+pub fn several(text: &str) -> Vec<String> {
+    let (mut all, mut one, mut chars) = (Vec::new(), String::new(), text.chars());
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => one.extend(chars.next()),
+            '|' | ';' => all.push(std::mem::take(&mut one)),
+            _ => one.push(c),
+        }
+    }
+    all.push(one);
+    all.into_iter().map(|one| one.trim().to_owned()).filter(|one| !one.is_empty()).collect()
+}
+
+/// A line of text in a cell: not too long, no control characters.
+///
+/// # Errors
+/// What is wrong, in words.
+pub fn short(name: &str, text: &str, most: usize) -> std::result::Result<String, String> {
+    if text.chars().count() > most {
+        Err(format!("{name} must have at most {most} characters"))
+    } else if text.chars().any(char::is_control) {
+        Err(format!("{name} must not contain control characters"))
+    } else {
+        Ok(text.to_owned())
     }
 }
 

@@ -15,8 +15,10 @@ pub mod completeness;
 pub mod connecting;
 pub mod conversion_facts;
 pub mod conversions;
+pub mod creator_import;
 pub mod creators;
 pub mod custom;
+pub mod deal_import;
 pub mod deals;
 pub mod discounts;
 pub mod docs;
@@ -24,10 +26,12 @@ pub mod domains;
 pub mod export;
 pub mod fees;
 pub mod goaffpro;
+pub mod goaffpro_import;
 pub mod groups;
 pub mod import;
 pub mod keys;
 pub mod links;
+pub mod listed;
 pub mod mails;
 pub mod me;
 pub mod media;
@@ -101,6 +105,7 @@ routes! {
     "/v1/deals/{id}/affiliate" => { get: affiliates::requests, post: affiliates::request }
     "/webhooks/goaffpro/{id}" => { post: goaffpro::hint }
     "/v1/creators" => { get: creators::list, post: creators::create }
+    "/v1/creators/import" => { post: creator_import::import }
     "/v1/creators/{id}" => { get: creators::show }
     "/v1/creators/{id}/export" => { get: personal::export }
     "/v1/creators/{id}/erasure" => { post: personal::erase }
@@ -108,6 +113,8 @@ routes! {
     "/v1/campaigns" => { get: creators::list_campaigns, post: creators::create_campaign }
     "/v1/campaigns/{id}" => { get: creators::show_campaign }
     "/v1/deals" => { get: deals::list, post: deals::create }
+    "/v1/deals/import" => { post: deal_import::import }
+    "/v1/goaffpro/import" => { post: goaffpro_import::import }
     "/v1/deals/{id}" => { get: deals::show, patch: deals::update }
     "/v1/deals/{id}/terms" => { get: terms::list, post: terms::add }
     "/v1/deals/{id}/tiers" => { get: tiers::steps }
