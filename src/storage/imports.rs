@@ -61,8 +61,9 @@ FROM json_each(?2) j WHERE creators.brand_id = ?1 AND creators.id = j.value ->> 
 
     /// A handle that she has stays as it is written.
     INSERT_HANDLES = "
-INSERT OR IGNORE INTO creator_handles (brand_id, creator_id, platform, handle, handle_key)
-SELECT ?1, j.value ->> 'i', j.value ->> 'p', j.value ->> 'h', j.value ->> 'k' FROM json_each(?2) j";
+INSERT INTO creator_handles (brand_id, creator_id, platform, handle, handle_key)
+SELECT ?1, j.value ->> 'i', j.value ->> 'p', j.value ->> 'h', j.value ->> 'k' FROM json_each(?2) j
+WHERE true ON CONFLICT DO NOTHING";
 
     /// A deal of one who has an open one in the campaign by now, or was erased, has no stage here, which aborts.
     INSERT_DEALS = "

@@ -7,9 +7,7 @@ use http::StatusCode;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::app::App;
-use crate::domain::ids::{
-    BrandId, CreatorId, MemberId, Payout, PayoutId, PayoutLine, PayoutLineId,
-};
+use crate::domain::ids::{CreatorId, MemberId, Payout, PayoutId, PayoutLine, PayoutLineId};
 use crate::domain::ledger::Balances;
 use crate::domain::money::{Currency, Money};
 use crate::domain::payout::{Way, needs_two, pay, reference};
@@ -30,7 +28,6 @@ use crate::web::message::Response;
 use crate::web::once::{Paying, contended};
 
 use super::fees::fault;
-use super::listed::{Column, Listed, listed};
 use super::view::{List, Time};
 
 /// So many creators are paid with one payout.
@@ -455,28 +452,15 @@ view! {
 
 /// The brand's payouts, latest first, without their lines.
 #[utoipa::path(get, path = "/v1/payouts", tag = "payouts", security(("api_key" = ["read"])),
-    params(("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query),
-    ("format" = Option<String>, Query)), responses((status = 200, body = List<ListedView>)))]
+    params(("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query)),
+    responses((status = 200, body = List<ListedView>)))]
 pub async fn list(
     State(app): State<App>,
     caller: Caller,
     params: Params,
-) -> Result<Listed<ListedView>> {
-    listed(params, &FILE, |params| Box::pin(rows_of(&app, caller.brand, params))).await
-}
-
-/// The list's columns in a file.
-const FILE: [Column; 5] = [
-    ("id", "id"),
-    ("state", "state"),
-    ("currency", "currency"),
-    ("created_at", "created_at"),
-    ("approved_at", "approved_at"),
-];
-
-async fn rows_of(app: &App, brand: BrandId, params: Params) -> Result<List<ListedView>> {
+) -> Result<Json<List<ListedView>>> {
     let page = params.only(&["limit", "cursor"])?.page()?;
-    let found = rows::list(app.db(), brand, &page).await?;
+    let found = rows::list(app.db(), caller.brand, &page).await?;
     let listed = |row: PayoutRow| ListedView {
         id: row.id,
         state: payout_state(row.state),
@@ -484,7 +468,7 @@ async fn rows_of(app: &App, brand: BrandId, params: Params) -> Result<List<Liste
         created_at: Time(row.created_at_ms),
         approved_at: row.approved_at_ms.map(Time),
     };
-    Ok(List::page(found, &page, |row| row.id.to_string(), listed))
+    Ok(Json(List::page(found, &page, |row| row.id.to_string(), listed)))
 }
 
 /// That a payout is a draft still.
