@@ -275,7 +275,7 @@ async fn deals_come_with_terms_links_and_codes() {
     let q = Programme::with(&product, "EUR", "10").await;
     for (row, reason) in [
         (format!("nobody,{name},,,,,,"), "there is no such creator"),
-        (format!("cy,none,,,,,,"), "there is no such campaign"),
+        ("cy,none,,,,,,".to_owned(), "there is no such campaign"),
         (format!("cy,{name},Nowhere,,,,,"), "stage must be a stage of the campaign"),
         (
             format!("cy,{name},,,2026-11-01,,,"),

@@ -101,11 +101,14 @@ pub async fn listed<'a, T: ToSchema + ToJson>(
     Ok(Listed::File(response))
 }
 
+/// Cells by the names of their columns.
+type Named = Vec<(String, String)>;
+
 /// Rows on their way into a file: those columns that every list of the kind has, then such as only some rows have.
 struct Table<'a> {
     columns: &'a [Column],
     more: Vec<String>,
-    rows: Vec<(Vec<String>, Vec<(String, String)>)>,
+    rows: Vec<(Vec<String>, Named)>,
 }
 
 impl<'a> Table<'a> {
@@ -115,7 +118,7 @@ impl<'a> Table<'a> {
 
     fn add(&mut self, row: &Value) {
         let cells = self.columns.iter().map(|(_, path)| cell(row, path)).collect();
-        let mut more: Vec<(String, String)> = Vec::new();
+        let mut more = Named::new();
         for one in row.get("handles").and_then(Value::as_array).into_iter().flatten() {
             let (platform, handle) = (cell(one, "platform"), escaped(&cell(one, "handle")));
             let own = PLATFORMS.contains(&platform.as_str());
