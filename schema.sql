@@ -57,7 +57,8 @@ CREATE TRIGGER attribution_rules_delete_version AFTER DELETE ON attribution_rule
 -- Hosts that brands serve links on. A host belongs to one brand; old ones stay, so that links
 -- that were handed out keep working. While one waits: its custom hostname at Cloudflare, the DNS records
 -- to make, what is in the way in words, whether that is final until somebody asks for another try, and
--- when it is looked at next. `since_ms`: since when it is served.
+-- when it is looked at next. `since_ms`: since when it is served. `ours`: we asked
+-- for the custom hostname, noted before we did; any other of the zone's is neither changed nor removed.
 CREATE TABLE hosts (
   host TEXT NOT NULL PRIMARY KEY,
   brand_id TEXT NOT NULL,
@@ -69,19 +70,23 @@ CREATE TABLE hosts (
   failed INTEGER NOT NULL DEFAULT 0 CHECK (failed IN (0, 1)),
   checked_at_ms INTEGER,
   due_at_ms INTEGER NOT NULL DEFAULT 0,
-  since_ms INTEGER
+  since_ms INTEGER,
+  ours INTEGER NOT NULL DEFAULT 0 CHECK (ours IN (0, 1))
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX hosts_by_brand ON hosts (brand_id);
 CREATE INDEX hosts_due ON hosts (due_at_ms) WHERE state = 'pending';
 
--- Custom hostnames at Cloudflare whose hosts were given up before they were served: they are removed there.
+-- Custom hostnames at Cloudflare whose hosts were given up before they were served: they are removed there,
+-- unless the host is wanted again before.
 CREATE TABLE host_removals (
   hostname_id TEXT NOT NULL PRIMARY KEY,
   host TEXT NOT NULL,
   due_at_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX host_removals_due ON host_removals (due_at_ms);
-CREATE TRIGGER hosts_given_up AFTER DELETE ON hosts WHEN OLD.hostname_id IS NOT NULL BEGIN INSERT INTO host_removals (hostname_id, host, due_at_ms) VALUES (OLD.hostname_id, OLD.host, 0) ON CONFLICT (hostname_id) DO NOTHING; END;
+CREATE INDEX host_removals_by_host ON host_removals (host);
+CREATE TRIGGER hosts_given_up AFTER DELETE ON hosts WHEN OLD.hostname_id IS NOT NULL AND OLD.ours = 1 BEGIN INSERT INTO host_removals (hostname_id, host, due_at_ms) VALUES (OLD.hostname_id, OLD.host, 0) ON CONFLICT (hostname_id) DO NOTHING; END;
+CREATE TRIGGER hosts_wanted_again AFTER INSERT ON hosts WHEN EXISTS (SELECT 1 FROM host_removals WHERE host = NEW.host) BEGIN UPDATE hosts SET hostname_id = (SELECT hostname_id FROM host_removals WHERE host = NEW.host), ours = 1 WHERE host = NEW.host; DELETE FROM host_removals WHERE host = NEW.host; END;
 
 -- API keys by the SHA-256 of their text. `scopes` are names between spaces. When a key was last
 -- used is noted at most once an hour. `revocations` refuses what would lock the brand out.
@@ -123,7 +128,9 @@ CREATE UNIQUE INDEX stores_by_shop ON stores (brand_id, shop_domain);
 -- is renewed with a refresh token. Tokens are sealed to `<store>/token` and `<store>/refresh`; who renews
 -- one says until when others wait for it. `scopes` are names between spaces; `problem` says in words what
 -- is in the way. `webhooks` is a JSON list of what was registered there, `webhook_seen_at_ms` when a
--- delivery was verified (an hour late at most), `look_at_ms` when the store is looked at again.
+-- delivery was verified (an hour late at most), `look_at_ms` when the store is looked at again. `changes`: how often
+-- somebody changed what opens the shop; what a look tells that began before such a change isn't kept.
+-- `lost_at_ms`: since when a shop that was reached isn't any more; its owners are told so once.
 CREATE TABLE store_access (
   brand_id TEXT NOT NULL,
   store_id TEXT NOT NULL,
@@ -144,6 +151,8 @@ CREATE TABLE store_access (
   webhooks TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(webhooks)),
   webhook_seen_at_ms INTEGER,
   look_at_ms INTEGER,
+  changes INTEGER NOT NULL DEFAULT 0,
+  lost_at_ms INTEGER,
   PRIMARY KEY (brand_id, store_id),
   FOREIGN KEY (brand_id, store_id) REFERENCES stores (brand_id, id)
 ) STRICT, WITHOUT ROWID;
@@ -424,6 +433,47 @@ CREATE TRIGGER terms_version AFTER INSERT ON terms BEGIN UPDATE brands SET versi
 CREATE TRIGGER terms_never_change BEFORE UPDATE ON terms BEGIN SELECT RAISE(ABORT, 'terms are append-only'); END;
 CREATE TRIGGER terms_never_go BEFORE DELETE ON terms BEGIN SELECT RAISE(ABORT, 'terms are append-only'); END;
 
+-- Collections of shops that terms name, and what the last look at each found. `change` is a JSON object of
+-- the products that were `added` and `removed` last, since `changed_at_ms`: triggers make spans and journal
+-- of it, never for a time before the last order that is known. `gone` and `too_large` ones keep the
+-- products that they had.
+CREATE TABLE collections (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  store_id TEXT NOT NULL,
+  external_id TEXT NOT NULL,
+  title TEXT NOT NULL,
+  handle TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('current', 'gone', 'too_large')),
+  problem TEXT NOT NULL DEFAULT '',
+  products INTEGER NOT NULL CHECK (products >= 0),
+  change TEXT NOT NULL CHECK (json_valid(change)),
+  changed_at_ms INTEGER NOT NULL,
+  looked_at_ms INTEGER NOT NULL,
+  created_at_ms INTEGER NOT NULL,
+  revision INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (brand_id, id),
+  FOREIGN KEY (brand_id, store_id) REFERENCES stores (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX collections_by_shop ON collections (brand_id, store_id, external_id);
+CREATE TRIGGER collections_insert_version AFTER INSERT ON collections BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.brand_id, (SELECT version FROM brands WHERE id = NEW.brand_id), 'collection', NEW.id, json_object('collection', NEW.id, 'from_ms', NEW.changed_at_ms, 'added', json(NEW.change -> '$.added'), 'removed', json(NEW.change -> '$.removed'))); INSERT INTO collection_products (brand_id, collection_id, product_id, from_ms) SELECT NEW.brand_id, NEW.id, value, NEW.changed_at_ms FROM json_each(NEW.change, '$.added'); END;
+CREATE TRIGGER collections_never_before_orders BEFORE UPDATE OF changed_at_ms ON collections WHEN NEW.changed_at_ms <> OLD.changed_at_ms AND (NEW.changed_at_ms < OLD.changed_at_ms OR EXISTS (SELECT 1 FROM orders WHERE brand_id = NEW.brand_id AND placed_at_ms > NEW.changed_at_ms - 1000)) BEGIN SELECT RAISE(ABORT, 'collections_never_before_orders: constraint failed'); END;
+CREATE TRIGGER collections_update_version AFTER UPDATE OF changed_at_ms ON collections WHEN NEW.changed_at_ms <> OLD.changed_at_ms BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.brand_id, (SELECT version FROM brands WHERE id = NEW.brand_id), 'collection', NEW.id, json_object('collection', NEW.id, 'from_ms', NEW.changed_at_ms, 'added', json(NEW.change -> '$.added'), 'removed', json(NEW.change -> '$.removed'))); UPDATE collection_products SET to_ms = NEW.changed_at_ms WHERE brand_id = NEW.brand_id AND collection_id = NEW.id AND to_ms IS NULL AND product_id IN (SELECT value FROM json_each(NEW.change, '$.removed')); INSERT INTO collection_products (brand_id, collection_id, product_id, from_ms) SELECT NEW.brand_id, NEW.id, value, NEW.changed_at_ms FROM json_each(NEW.change, '$.added'); END;
+
+-- Since when and until when a product was in a collection, by the platform's id: what was, never changes.
+-- The first products of a collection are in it since 0, for no terms can have named it before.
+CREATE TABLE collection_products (
+  brand_id TEXT NOT NULL,
+  collection_id TEXT NOT NULL,
+  product_id INTEGER NOT NULL,
+  from_ms INTEGER NOT NULL,
+  to_ms INTEGER CHECK (to_ms > from_ms),
+  PRIMARY KEY (brand_id, collection_id, product_id, from_ms),
+  FOREIGN KEY (brand_id, collection_id) REFERENCES collections (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER collection_products_end_once BEFORE UPDATE ON collection_products WHEN OLD.to_ms IS NOT NULL OR NEW.from_ms <> OLD.from_ms OR NEW.product_id <> OLD.product_id OR NEW.collection_id <> OLD.collection_id OR NEW.brand_id <> OLD.brand_id BEGIN SELECT RAISE(ABORT, 'collection_products are append-only'); END;
+CREATE TRIGGER collection_products_never_go BEFORE DELETE ON collection_products BEGIN SELECT RAISE(ABORT, 'collection_products are append-only'); END;
+
 -- Commission tiers of a brand, or of one campaign. `levels` is a JSON list of name, threshold (orders,
 -- or minor units of `currency`) and rate.
 CREATE TABLE tiers (
@@ -503,6 +553,7 @@ CREATE TABLE goaffpro_stores (
   affiliates_read_at_ms INTEGER,
   ledger_read_at_ms INTEGER,
   note TEXT NOT NULL DEFAULT '',
+  hinted_at_ms INTEGER,
   PRIMARY KEY (brand_id, store_id),
   FOREIGN KEY (brand_id, store_id) REFERENCES stores (brand_id, id),
   FOREIGN KEY (brand_id, orders_from) REFERENCES stores (brand_id, id)
@@ -512,7 +563,7 @@ CREATE TABLE goaffpro_stores (
 -- that told them. `told_at_ms` is when they were told so first (it has no time of change itself), `as_of_ms`
 -- also when their affiliate was assigned since. What is due is told to our orders: as one (`ours`), as
 -- evidence for another store's (`matched`; `waiting` until that comes), or not at all, because another store
--- seems to tell the same order (`held`). The buyer's keyed hash stands here only until then.
+-- seems to tell the same order (`held`), unless the brand said that it is `another` one. The buyer's keyed hash stands here only until then.
 CREATE TABLE goaffpro_orders (
   brand_id TEXT NOT NULL,
   store_id TEXT NOT NULL,
@@ -532,6 +583,7 @@ CREATE TABLE goaffpro_orders (
   order_id TEXT,
   due_at_ms INTEGER,
   revision INTEGER NOT NULL DEFAULT 0,
+  another INTEGER NOT NULL DEFAULT 0 CHECK (another IN (0, 1)),
   PRIMARY KEY (brand_id, store_id, external_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX goaffpro_orders_due ON goaffpro_orders (brand_id, store_id, due_at_ms) WHERE due_at_ms IS NOT NULL;
@@ -856,7 +908,7 @@ CREATE TRIGGER ledger_tiles_never_go BEFORE DELETE ON ledger_tiles BEGIN SELECT 
 CREATE TABLE rule_journal (
   brand_id TEXT NOT NULL,
   version INTEGER NOT NULL,
-  kind TEXT NOT NULL CHECK (kind IN ('brand', 'rules', 'creator', 'deal', 'terms', 'code', 'link')),
+  kind TEXT NOT NULL CHECK (kind IN ('brand', 'rules', 'creator', 'deal', 'terms', 'code', 'link', 'collection')),
   subject_id TEXT NOT NULL,
   value TEXT CHECK (json_valid(value)),
   PRIMARY KEY (brand_id, version, kind, subject_id)

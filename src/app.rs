@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::domain::click::ClickKeys;
@@ -16,6 +17,7 @@ use crate::domain::time::{Day, Millis};
 use crate::partners::cloudflare::Told as Hostname;
 use crate::storage::Database;
 use crate::storage::click_counter::DayTotals;
+use crate::storage::counting::Counting;
 use crate::web::memory::Memory;
 
 /// A future that a port returns.
@@ -404,6 +406,15 @@ impl App {
     #[must_use]
     pub fn for_request(&self) -> Self {
         Self { ports: self.ports.clone(), left: Arc::default() }
+    }
+
+    /// The same application, which counts the statements that it has D1 run from here on.
+    #[must_use]
+    pub fn counting(&self) -> (Self, Arc<AtomicU32>) {
+        let count = Arc::new(AtomicU32::new(0));
+        let db = Counting { inner: self.db.clone(), count: count.clone() };
+        let ports = Ports { db: Arc::new(db), ..(*self.ports).clone() };
+        (Self { ports: Arc::new(ports), left: self.left.clone() }, count)
     }
 
     /// Notes that a mail was composed, so that it is sent after the answer.

@@ -16,6 +16,7 @@ mod api {
     mod bad_input;
     mod code_import;
     mod codes;
+    mod collections;
     mod connecting;
     mod connecting_edges;
     mod conversions;

@@ -18,9 +18,10 @@ use proptest::sample::Index;
 use tributary::domain::attribution::{DealFacts, Known, KnownCode};
 use tributary::domain::brand::{AttributionRules, EarningRules};
 use tributary::domain::click::ClickKeys;
+use tributary::domain::collection::Span;
 use tributary::domain::decimal::Decimal;
 use tributary::domain::dispute::{Dispute, DisputeState};
-use tributary::domain::ids::{CreatorId, DealId, StoreId, TermsId};
+use tributary::domain::ids::{CollectionId, CreatorId, DealId, StoreId, TermsId};
 use tributary::domain::ingest::{Change, Loaded, Others, Outcome, StoredOrder, decide};
 use tributary::domain::ledger::{Account, Earning, Holdings, Transaction, release};
 use tributary::domain::money::{BasisPoints, Currency, Money};
@@ -53,7 +54,7 @@ struct Story {
 /// What the terms say beside the rate, and what other orders there were.
 #[derive(Debug, Clone, Default)]
 struct Agreed {
-    /// For the first so many products, for which customers, which rate.
+    /// For the first so many products (from 4 on: those of a collection), for which customers, which rate.
     rates: Vec<(u64, Option<bool>, u16)>,
     flat: Option<i64>,
     first_order_only: bool,
@@ -63,9 +64,32 @@ struct Agreed {
     month_minor: i64,
 }
 
+fn collection(n: u64) -> CollectionId {
+    CollectionId::from_bytes([u8::try_from(n).unwrap(); 16])
+}
+
+/// What is known of collections: orders were placed at 1,000,000, and some products come and go after
+/// that, which is known `later`.
+fn spans(later: bool) -> Vec<Span> {
+    let span = |n, product, from_ms, to_ms: Option<i64>| {
+        let to_ms = to_ms.filter(|to_ms| later || *to_ms < 1_000_000);
+        Span { collection: collection(n), product, from_ms, to_ms }
+    };
+    let mut spans = vec![
+        span(4, 1, 0, Some(500_000)),
+        span(4, 2, 0, Some(2_000_000)),
+        span(5, 1, 900_000, None),
+        span(5, 3, 0, Some(2_000_000)),
+    ];
+    if later {
+        spans.extend([span(4, 1, 2_000_000, None), span(4, 3, 2_000_000, None)]);
+    }
+    spans
+}
+
 fn agreed() -> impl Strategy<Value = Agreed> {
     let rates =
-        prop::collection::vec((0u64..4, prop::option::of(any::<bool>()), 0u16..=10_000), 0..4);
+        prop::collection::vec((0u64..6, prop::option::of(any::<bool>()), 0u16..=10_000), 0..4);
     let amount = || prop::option::weighted(0.3, 1i64..5_000);
     (rates, amount(), prop::bool::weighted(0.2), amount(), amount(), 0i64..2, 0i64..6_000).prop_map(
         |(rates, flat, first_order_only, order_cap, month_cap, customer_orders, month_minor)| {
@@ -88,7 +112,8 @@ impl Agreed {
         let customer = |returning| if returning { Customer::Returning } else { Customer::New };
         let rates = self.rates.iter().map(|(products, returning, rate)| RateRule {
             label: String::new(),
-            products: (1..=*products).collect(),
+            products: if *products < 4 { (1..=*products).collect() } else { Vec::new() },
+            collection: (*products >= 4).then(|| collection(*products)),
             customer: returning.map(customer),
             rate: BasisPoints::new(*rate).unwrap(),
         });
@@ -336,7 +361,14 @@ impl Story {
             let net = (sold - own.map(|(_, minor)| minor).sum::<i64>()).max(0);
             let product = index as u64 + 1;
             let fits = |rule: &&(u64, Option<bool>, u16)| {
-                (rule.0 == 0 || product <= rule.0) && rule.1.is_none_or(|r| r == returning)
+                let of_product = match rule.0 {
+                    0 => true,
+                    // What was in the collections when the order was placed.
+                    4 => product == 2,
+                    5 => product == 1 || product == 3,
+                    first => product <= first,
+                };
+                of_product && rule.1.is_none_or(|r| r == returning)
             };
             let rate = agreed.rates.iter().find(fits).map_or(self.rate, |rule| rule.2);
             left += i128::from(net);
@@ -392,6 +424,7 @@ impl Books {
             others: Others {
                 customer_orders: story.agreed.customer_orders,
                 month_minor: story.agreed.month_minor,
+                spans: Vec::new(),
             },
         }
     }
@@ -441,7 +474,8 @@ impl Books {
                 .filter(|own| Some(own.deal) == asked.deal)
                 .map_or(0, |own| own.commission_minor);
             let month_minor = self.others.month_minor + own;
-            loaded.others = Some(Others { month_minor, ..self.others });
+            let spans = spans(self.writes > 1);
+            loaded.others = Some(Others { month_minor, spans, ..self.others });
             outcome = decide(&loaded)?;
         }
         Ok(match outcome {

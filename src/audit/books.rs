@@ -224,7 +224,7 @@ impl Audit {
     }
 
     fn order_line(&mut self, mut value: Value) -> Checked {
-        for path in ["/facts", "/decision/winner"] {
+        for path in ["/facts", "/decision/winner", "/decision"] {
             if let Some(told) = value.pointer_mut(path) {
                 unquoted(told);
             }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
+use crate::domain::collection::Span;
 use crate::domain::ingest::{FoundGenuine, Loaded};
 use crate::domain::order::Evidence;
 use crate::domain::time::Millis;
@@ -26,6 +27,7 @@ pub struct Rules {
     slugs: HashMap<String, Versions>,
     starts: Vec<String>,
     zones: Vec<String>,
+    spans: Vec<Span>,
 }
 
 impl Rules {
@@ -42,11 +44,43 @@ impl Rules {
             "rules" if !self.starts.iter().any(|start| start == id) => {
                 self.starts.push(id.to_owned());
             }
+            "collection" => self.collection(id, &value),
             "brand" => self.zones.push(text("timezone")),
             _ => (),
         }
         let key = (kind.to_owned(), id.to_owned());
         self.values.entry(key).or_default().push((version, value));
+    }
+
+    /// Products come into a collection and leave it.
+    fn collection(&mut self, id: &str, value: &Value) {
+        let (Ok(collection), Some(from_ms)) = (id.parse(), value["from_ms"].as_i64()) else {
+            return;
+        };
+        let products = |name: &str| {
+            value[name]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_u64)
+                .collect::<Vec<_>>()
+        };
+        let removed = products("removed");
+        let of = |span: &&mut Span| span.collection == collection && span.to_ms.is_none();
+        for span in self.spans.iter_mut().filter(of) {
+            if removed.contains(&span.product) {
+                span.to_ms = Some(from_ms);
+            }
+        }
+        let added = products("added");
+        let span = |product| Span { collection, product, from_ms, to_ms: None };
+        self.spans.extend(added.into_iter().map(span));
+    }
+
+    /// When products were in collections, as far as the journal was read.
+    #[must_use]
+    pub fn spans(&self) -> &[Span] {
+        &self.spans
     }
 
     fn at(&self, kind: &str, id: &str, version: i64) -> Option<&Value> {
@@ -151,6 +185,13 @@ pub fn unquoted(facts: &mut Value) {
                 }
             }
         }
+    }
+    for name in ["added", "removed"] {
+        let products = facts.get_mut(name).and_then(Value::as_array_mut);
+        products.into_iter().flatten().for_each(number);
+    }
+    if let Some(members) = facts.get_mut("members") {
+        fields(members, &["product"]);
     }
     if let Some(rates) = facts.pointer_mut("/terms/rules/rates") {
         for products in

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::brand::{AttributionRules, ClickOrder, EarningRules, Precedence};
 use super::click::ClickIds;
+use super::collection::Member;
 use super::ids::{CreatorId, DealId, LinkId};
 use super::moved::Moved;
 use super::order::{Affiliation, Evidence, UsedCode};
@@ -179,6 +180,9 @@ pub struct Decision {
     /// What was seen of other orders, where the terms look at them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seen: Option<Seen>,
+    /// In which of the collections that the terms name the order's products were when it was placed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<Member>,
 }
 
 /// The circumstances of an order that attribution looks at.
@@ -244,6 +248,7 @@ pub fn decide(evidence: &Evidence, known: &Known, at: &Circumstances<'_>) -> Dec
         decided_at_ms: at.now_ms,
         moved: None,
         seen: None,
+        members: Vec::new(),
     }
 }
 

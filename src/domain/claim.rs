@@ -100,6 +100,7 @@ mod tests {
             decided_at_ms: 0,
             moved: None,
             seen: None,
+            members: Vec::new(),
         }
     }
     fn asked(decision: &Decision, n: u8) -> Answer {

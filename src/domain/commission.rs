@@ -11,6 +11,7 @@ use super::sorted::Sorted;
 
 use super::attribution::Decision;
 use super::brand::{EarnOn, EarningRules};
+use super::collection::Member;
 use super::dispute::{self, DisputeState};
 use super::money::{BasisPoints, MAX_MINOR, round_half_away};
 use super::order::{Facts, Line, Payment, Refund, RefundLine, Snapshot, decimal_to_minor};
@@ -109,7 +110,7 @@ pub fn before_month_cap(facts: &Facts, decision: &Decision) -> i64 {
     let share = if rules.rates.is_empty() {
         terms.rate.of(base)
     } else {
-        by_lines(&line_shares(facts, terms, seen), base)
+        by_lines(&line_shares(facts, terms, seen, &decision.members), base)
     };
     let flat = rules.flat.filter(here).map_or(0, |flat| flat.minor);
     let earned = share.saturating_add(flat).min(MAX_MINOR);
@@ -145,14 +146,19 @@ pub struct LineShare {
 
 /// The earning lines of an order and the rule that won for each; none while no snapshot is known.
 #[must_use]
-pub fn line_shares(facts: &Facts, terms: &CitedTerms, seen: Seen) -> Vec<LineShare> {
+pub fn line_shares(
+    facts: &Facts,
+    terms: &CitedTerms,
+    seen: Seen,
+    members: &[Member],
+) -> Vec<LineShare> {
     let Some(snapshot) = &facts.snapshot else { return Vec::new() };
     let units = refunded_units(facts);
     let share = |line: &Line| {
         let gone = units.get(&line.id).copied().unwrap_or(0);
         let net =
             line_base(line, snapshot.taxes_included, gone) - refunded_of(facts, snapshot, line);
-        let rule = terms.rules.rule_for(line.product_id, seen.customer());
+        let rule = terms.rules.rule_for(line.product_id, seen.customer(), members);
         LineShare {
             line: line.id,
             product: line.product_id,

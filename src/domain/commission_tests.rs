@@ -84,6 +84,7 @@ pub fn decision(percent: &str, rules: Rules, seen: Option<Seen>) -> Decision {
         decided_at_ms: 1,
         seen,
         moved: None,
+        members: Vec::new(),
     }
 }
 fn earned(facts: &Facts, percent: &str) -> (i64, i64) {
@@ -242,7 +243,7 @@ fn by_rules(rules: Rules, seen: Seen, refunds: &[Refund]) -> i64 {
 }
 fn rate(products: &[u64], customer: Option<Customer>, percent: &str) -> RateRule {
     let rate = BasisPoints::parse_percent(percent).unwrap();
-    RateRule { label: String::new(), products: products.to_vec(), customer, rate }
+    RateRule { label: String::new(), products: products.to_vec(), collection: None, customer, rate }
 }
 fn usd(text: &str) -> Option<Money> {
     Some(Money::parse(text, "USD".parse().unwrap()).unwrap())
@@ -317,7 +318,7 @@ fn lines_tell_the_rule_that_won() {
     let rules =
         Rules { rates: vec![rate(&[9], None, "1"), rate(&[71], None, "20")], ..Rules::default() };
     let winner = decision("10", rules, None).winner.unwrap();
-    let shares = line_shares(&facts(snapshot), &winner.terms, Seen::default());
+    let shares = line_shares(&facts(snapshot), &winner.terms, Seen::default(), &[]);
     let [share] = shares.as_slice() else { panic!("what doesn't earn has no rate") };
     assert_eq!((share.line, share.product, share.net_minor), (1, Some(71), 6_000));
     assert_eq!((share.rate.points(), share.rule), (2_000, Some(1)));

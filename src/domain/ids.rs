@@ -150,6 +150,8 @@ kinds! {
     Code, CodeId, "code";
     /// A discount rule that codes are made from.
     Group, GroupId, "group";
+    /// A collection of a shop that terms name.
+    Collection, CollectionId, "collection";
     /// An order of a store.
     Order, OrderId, "order";
     /// A brand's API key.

@@ -7,13 +7,14 @@
 use super::attribution::{self, Candidate, Circumstances, Decision, Known, Method, Reason};
 use super::brand::{AttributionRules, EarningRules};
 use super::click::{Click, ClickIds, ClickKeys};
+use super::collection::{Span, Wanted, members};
 use super::commission::{self, OrderState};
 use super::ids::{CreatorId, DealId, OrderId, StoreId};
 use super::ledger::{self, Earning, Holdings, Transaction};
 use super::money::Currency;
-use super::order::{Affiliation, Contradiction, Delivery, Evidence, Facts, order_id};
-use super::terms::{Seen, month_of};
-use super::time::{Day, Millis, Zone};
+use super::order::{Affiliation, Contradiction, Delivery, Evidence, Facts, Snapshot, order_id};
+use super::terms::{Rules, Seen, month_of};
+use super::time::{Day, Millis, Zone, latest_meant};
 
 /// What was posted for an order and counted for its deal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,15 +63,19 @@ pub struct Question {
     pub month: (Day, Day),
     /// Keyed hash of the customer's address, if it left one.
     pub customer: Option<String>,
+    /// What its terms want to know of collections.
+    pub collections: Option<Box<Wanted>>,
 }
 
-/// What stands in the books about other orders.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// What stands in the books about other orders, and what is known of collections.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Others {
     /// How many orders of the customer were counted.
     pub customer_orders: i64,
     /// What the deal earned by orders of the month.
     pub month_minor: i64,
+    /// When the products that were asked for were in the collections that were.
+    pub spans: Vec<Span>,
 }
 
 /// What a commit relies on of other orders: the database refuses it when that has changed.
@@ -267,6 +272,7 @@ fn look_around(
     let counted = loaded.order.as_ref().is_some_and(|order| order.counted);
     let counts = loaded.counts_customers && !counted && !snapshot.test && customer.is_some();
     let mut taken = Taken { counts, ..Taken::default() };
+    let wanted = wanted_of_collections(decision, snapshot);
     let mut seen = decision.seen.unwrap_or_default();
     let winner = decision.winner.as_ref().map(|winner| (winner.deal, &winner.terms.rules));
     // Who is counted is told her place at once, whoever gets the order: it may be moved later.
@@ -281,14 +287,20 @@ fn look_around(
     let currency = snapshot.currency;
     let capped = winner.filter(|(_, rules)| rules.month_left(currency, 0).is_some());
     let wants_month = |seen: Seen| {
-        let first = Decision { seen: Some(seen), ..decision.clone() };
+        let mut first = Decision { seen: Some(seen), ..decision.clone() };
+        if let Some((wanted, others)) = wanted.as_ref().zip(loaded.others.as_ref()) {
+            first.members.extend(members(&others.spans, wanted));
+        }
         let earns = || commission::before_month_cap(facts, &first) > 0;
         capped.filter(|_| seen.month_left_minor.is_none() && earns())
     };
-    if (wants_customer && customer.is_some()) || wants_month(seen).is_some() {
+    let asks = (wants_customer && customer.is_some()) || wanted.is_some();
+    if asks || wants_month(seen).is_some() {
         let deal = winner.map(|(deal, _)| deal);
-        let question = || Question { deal, currency, month, customer: customer.clone() };
-        let others = loaded.others.ok_or_else(question)?;
+        let collections = wanted.clone().map(Box::new);
+        let question =
+            || Question { deal, currency, month, customer: customer.clone(), collections };
+        let others = loaded.others.as_ref().ok_or_else(question)?;
         if wants_customer && customer.is_some() {
             // An order that is counted already is one of them.
             let known = others.customer_orders + i64::from(!counted);
@@ -302,9 +314,43 @@ fn look_around(
             seen.month_left_minor = rules.month_left(currency, by_others);
             taken.month = Some((deal, month.0, month.1, others.month_minor));
         }
+        if let Some(wanted) = &wanted {
+            decision.members.extend(members(&others.spans, wanted));
+            decision.members.sort_by_key(|member| member.product);
+        }
     }
     decision.seen = (seen != Seen::default()).then_some(seen);
     Ok((taken != Taken::default()).then_some(taken))
+}
+
+/// What is still to be known of the collections that a decision's terms name. What was known stays, as far
+/// as the order still has the products: it never changes, for nothing is ever found of the time before the
+/// last order (`domain/collection`).
+fn wanted_of_collections(decision: &mut Decision, snapshot: &Snapshot) -> Option<Wanted> {
+    let rules = decision.winner.as_ref().map(|winner| &winner.terms.rules);
+    let collections = rules.map_or_else(Vec::new, Rules::collections);
+    let mut products = rules.map_or_else(Vec::new, |rules| products_of_lines(snapshot, rules));
+    decision.members.retain(|member| products.contains(&member.product));
+    products.retain(|id| !decision.members.iter().any(|member| member.product == *id));
+    let at_ms = latest_meant(snapshot.placed_at_ms);
+    (!products.is_empty()).then_some(Wanted { collections, products, at_ms })
+}
+
+fn products_of_lines(snapshot: &Snapshot, rules: &Rules) -> Vec<u64> {
+    if rules.collections().is_empty() {
+        return Vec::new();
+    }
+    let earning = snapshot.lines.iter().filter(|line| line.earns);
+    let mut products: Vec<u64> = earning.filter_map(|line| line.product_id).collect();
+    products.sort_unstable();
+    products.dedup();
+    products
+}
+
+/// The products of an order of which such rules want to know what collections they were in, in their order.
+#[must_use]
+pub fn products_of(facts: &Facts, rules: &Rules) -> Vec<u64> {
+    facts.snapshot.as_ref().map_or_else(Vec::new, |snapshot| products_of_lines(snapshot, rules))
 }
 
 /// An order is decided when its first snapshot arrives, and again only when an *earlier* snapshot
@@ -359,6 +405,8 @@ fn attribute(
         let same = winner(old) == winner(&decision);
         old.seen.map(|seen| if same { seen } else { Seen { month_left_minor: None, ..seen } })
     });
+    let same = |old: &&Decision| winner(old) == winner(&decision);
+    decision.members = old.filter(same).map_or_else(Vec::new, |old| old.members.clone());
     Some(decision)
 }
 

@@ -261,7 +261,7 @@ fn what_the_shop_counts_makes_no_customer_newer() {
             holdings: Holdings::default(),
             counts_customers: true,
             tiers: false,
-            others: Some(Others { customer_orders: counted, month_minor: 0 }),
+            others: Some(Others { customer_orders: counted, month_minor: 0, spans: vec![] }),
         };
         let delivery = Delivery { external_id: "1".into(), report };
         let Ok(Outcome::Changed(change)) =

@@ -55,6 +55,15 @@ pub enum Letter<'a> {
         /// The brand granted or declined what she asked for; `None`: it offers.
         granted: Option<bool>,
     },
+    /// A store that was reached can't be any more.
+    StoreLost {
+        /// The brand's name.
+        brand: &'a str,
+        /// `shop.myshopify.com`
+        shop: &'a str,
+        /// What is in the way, in words.
+        problem: &'a str,
+    },
     /// Something about the account's safety.
     Notice {
         /// "A passkey was added to your account."
@@ -105,6 +114,7 @@ impl Letter<'_> {
             Self::CreatorInvitation { .. } => "creator_invitation",
             Self::ClaimDecided { .. } => "claim_decided",
             Self::TermsNews { .. } => "terms_news",
+            Self::StoreLost { .. } => "store_lost",
             Self::Notice { .. } => "notice",
         }
     }
@@ -156,12 +166,11 @@ impl Letter<'_> {
                 )
             }
             Self::ClaimDecided { brand, order, granted } => {
-                let (subject, before) = decided(&plain(brand), &plain(order), granted);
-                (subject, before, "", "", "", Vec::new())
+                only_told(decided(&plain(brand), &plain(order), granted))
             }
-            Self::TermsNews { brand, granted } => {
-                let (subject, before) = terms_news(&plain(brand), granted);
-                (subject, before, "", "", "", Vec::new())
+            Self::TermsNews { brand, granted } => only_told(terms_news(&plain(brand), granted)),
+            Self::StoreLost { brand, shop, problem } => {
+                only_told(lost(&plain(brand), &plain(shop), &plain(problem)))
             }
             Self::Notice { what } => (
                 "A change to your Tributary account".to_owned(),
@@ -184,11 +193,29 @@ impl Letter<'_> {
     }
 }
 
+/// Subject, what is said before the button, its label, link and code, and what is said after it.
+type Parts<'a> = (String, Vec<String>, &'static str, &'a str, &'a str, Vec<String>);
+
+/// A letter without a button.
+fn only_told<'a>((subject, before): (String, Vec<String>)) -> Parts<'a> {
+    (subject, before, "", "", "", Vec::new())
+}
+
 fn decided(brand: &str, order: &str, granted: bool) -> (String, Vec<String>) {
     let what = if granted { "It is yours now." } else { "It stays as it was." };
     let more = "Your claims on Tributary say what the brand wrote about it.";
     let before = vec![format!("You claimed order {order} of {brand}. {what}"), more.to_owned()];
     (format!("{brand} decided about order {order}"), before)
+}
+
+fn lost(brand: &str, shop: &str, problem: &str) -> (String, Vec<String>) {
+    let before = vec![
+        format!("Tributary can't reach {shop} of {brand} any more: {problem}."),
+        "Until it is connected again, codes are neither made nor changed there, and orders that the shop \
+         doesn't tell by itself are missing. They are fetched once it is connected."
+            .to_owned(),
+    ];
+    (format!("{brand}: {shop} can't be reached"), before)
 }
 
 fn unless_expected(days: u32) -> String {
@@ -231,7 +258,7 @@ mod tests {
 
     const LINK: &str = "https://app.example/sign-in/link#abc&d";
 
-    fn letters() -> [Letter<'static>; 6] {
+    fn letters() -> [Letter<'static>; 7] {
         let evil = "Casa\r\nBcc: all@evil.example\u{202e} <a href=\"//evil\">";
         [
             Letter::SignIn { link: LINK, code: "1234 5678", minutes: 10 },
@@ -239,6 +266,7 @@ mod tests {
             Letter::CreatorInvitation { brand: evil, campaign: evil, link: LINK, days: 14 },
             Letter::ClaimDecided { brand: evil, order: evil, granted: true },
             Letter::TermsNews { brand: evil, granted: Some(false) },
+            Letter::StoreLost { brand: evil, shop: evil, problem: evil },
             Letter::Notice { what: evil },
         ]
     }

@@ -9,6 +9,7 @@ pub mod brand;
 pub mod claim;
 pub mod click;
 pub mod code;
+pub mod collection;
 pub mod commission;
 pub mod counter;
 pub mod creator;

@@ -119,6 +119,7 @@ pub fn decide(
         reason: Reason::Moved,
         moved: Some(Moved { from_deal, reason, at_ms, by, claim, automatic }),
         seen: before.seen.map(|seen| Seen { month_left_minor: None, ..seen }),
+        members: Vec::new(),
         ..before.clone()
     };
     Ok(ingest::change(order, loaded, known.facts.clone(), Some(decision), true)?)
@@ -166,7 +167,7 @@ mod tests {
             holdings: Holdings::default(),
             counts_customers: false,
             tiers: false,
-            others: Some(Others { customer_orders: 0, month_minor: 400 }),
+            others: Some(Others { customer_orders: 0, month_minor: 400, spans: vec![] }),
         };
         let line = Line {
             id: 1,

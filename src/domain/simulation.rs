@@ -6,6 +6,7 @@
 
 use super::attribution::Decision;
 use super::brand::AttributionChange;
+use super::collection::Span;
 use super::commission::{self, OrderState};
 use super::ids::{CreatorId, DealId};
 use super::ingest::{self, Loaded, Others};
@@ -72,6 +73,8 @@ pub struct Simulation {
     measured: Sorted<(CreatorId, Day), i64>,
     /// How many levels creators reached that don't fall back.
     kept: Sorted<CreatorId, usize>,
+    /// When the products of the next orders were in collections.
+    spans: Vec<Span>,
 }
 
 impl Simulation {
@@ -88,7 +91,13 @@ impl Simulation {
             months: Sorted::new(),
             measured: Sorted::new(),
             kept: Sorted::new(),
+            spans: Vec::new(),
         }
+    }
+
+    /// Tells when the products of the orders that are taken next were in collections.
+    pub fn know(&mut self, spans: Vec<Span>) {
+        self.spans = spans;
     }
 
     /// Whether an order has to be looked at: some candidate is of a deal of the filter.
@@ -154,6 +163,7 @@ impl Simulation {
         {
             if let Some(terms) = &self.changes.terms {
                 winner.terms = terms.clone();
+                decision.members.clear();
             }
             winner.terms.rate = winner.terms.rate.max(level.unwrap_or(winner.terms.rate));
             // What was left of a month is another question by other terms.
@@ -214,7 +224,9 @@ impl Simulation {
         let month = month_of(self.zone.day(snapshot.placed_at_ms)).0;
         let key = (winner.deal, month, snapshot.currency);
         let customer = past.facts.evidence().email_hash;
+        let has = |span: &&Span| snapshot.lines.iter().any(|l| l.product_id == Some(span.product));
         let others = Others {
+            spans: self.spans.iter().filter(has).copied().collect(),
             customer_orders: customer.and_then(|c| self.customers.get(&c).copied()).unwrap_or(0),
             month_minor: self.months.get(&key).copied().unwrap_or(0),
         };

@@ -31,6 +31,8 @@ pub enum Kind {
     ChangeGroup,
     /// Look what became of codes: all, one, or those of a discount of the platform's.
     LookAtCodes,
+    /// Look which products are in the collections that terms name: in all, or one.
+    LookAtCollections,
 }
 
 impl Kind {
@@ -51,6 +53,7 @@ impl Kind {
             Self::SwitchCode => "switch_code",
             Self::ChangeGroup => "change_group",
             Self::LookAtCodes => "look_at_codes",
+            Self::LookAtCollections => "look_at_collections",
         }
     }
 
@@ -69,7 +72,8 @@ impl Kind {
             | Self::AddCodes
             | Self::SwitchCode
             | Self::ChangeGroup
-            | Self::LookAtCodes => false,
+            | Self::LookAtCodes
+            | Self::LookAtCollections => false,
             Self::GoaffproSync => true,
         }
     }

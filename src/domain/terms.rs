@@ -7,7 +7,8 @@
 
 use serde::Serialize;
 
-use super::ids::{DealId, TermsId};
+use super::collection::Member;
+use super::ids::{CollectionId, DealId, TermsId};
 use super::money::{BasisPoints, Currency, Money};
 use super::time::{Day, Millis};
 
@@ -62,9 +63,13 @@ pub struct RateRule {
     /// What people call it: a collection's name, say.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub label: String,
-    /// The platform's ids of the products it is for; none means every line.
+    /// The platform's ids of the products it is for; none means every line, but where there is a
+    /// collection.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub products: Vec<u64>,
+    /// The collection that it is for, whose products are kept in step with the shop.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub collection: Option<CollectionId>,
     /// The customers it is for; `None` means all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub customer: Option<Customer>,
@@ -106,13 +111,32 @@ impl Rules {
         self.first_order_only || self.rates.iter().any(|rule| rule.customer.is_some())
     }
 
-    /// The rule for a line of this product in an order of such a customer: the first that fits, by
-    /// its place in the list.
+    /// The collections that they name, each once.
     #[must_use]
-    pub fn rule_for(&self, product: Option<u64>, customer: Customer) -> Option<(usize, &RateRule)> {
+    pub fn collections(&self) -> Vec<CollectionId> {
+        let mut named: Vec<CollectionId> =
+            self.rates.iter().filter_map(|rule| rule.collection).collect();
+        named.sort_unstable();
+        named.dedup();
+        named
+    }
+
+    /// The rule for a line of this product in an order of such a customer: the first that fits, by
+    /// its place in the list. `members` tells the collections that the order's products were in.
+    #[must_use]
+    pub fn rule_for(
+        &self,
+        product: Option<u64>,
+        customer: Customer,
+        members: &[Member],
+    ) -> Option<(usize, &RateRule)> {
+        let own = product.and_then(|id| members.iter().find(|member| member.product == id));
         self.rates.iter().enumerate().find(|(_, rule)| {
-            let of_product =
-                rule.products.is_empty() || product.is_some_and(|id| rule.products.contains(&id));
+            let of_product = match rule.collection {
+                Some(collection) => own.is_some_and(|own| own.collections.contains(&collection)),
+                None if rule.products.is_empty() => true,
+                None => product.is_some_and(|id| rule.products.contains(&id)),
+            };
             of_product && rule.customer.is_none_or(|wanted| wanted == customer)
         })
     }
@@ -165,7 +189,28 @@ mod tests {
 
     fn rule(products: &[u64], customer: Option<Customer>, points: u16) -> RateRule {
         let rate = BasisPoints::new(points).unwrap();
-        RateRule { label: String::new(), products: products.to_vec(), customer, rate }
+        let products = products.to_vec();
+        RateRule { label: String::new(), products, collection: None, customer, rate }
+    }
+
+    #[test]
+    fn a_collections_rule_is_for_its_members_only() {
+        let [bedding, other] = [1, 2].map(|n| CollectionId::from_bytes([n; 16]));
+        let of = |id, points| RateRule { collection: Some(id), ..rule(&[], None, points) };
+        let rules = Rules {
+            rates: vec![of(other, 100), of(bedding, 200), rule(&[], None, 300), of(other, 400)],
+            ..Rules::default()
+        };
+        let members = [
+            Member { product: 7, collections: vec![bedding] },
+            Member { product: 8, collections: vec![] },
+            Member { product: 9, collections: vec![bedding, other] },
+        ];
+        let which = |product| rules.rule_for(product, Customer::New, &members).unwrap().0;
+        assert_eq!([7, 8, 9, 10].map(|product| which(Some(product))), [1, 2, 0, 2]);
+        assert_eq!(which(None), 2, "who knows no product is in no collection");
+        assert_eq!(rules.collections(), [bedding, other]);
+        assert!(!rules.look_at_customers());
     }
 
     #[test]
@@ -188,7 +233,8 @@ mod tests {
             ],
             ..Rules::default()
         };
-        let which = |product, customer| rules.rule_for(product, customer).map(|(place, _)| place);
+        let which =
+            |product, customer| rules.rule_for(product, customer, &[]).map(|(place, _)| place);
         assert_eq!(which(Some(1), Customer::New), Some(0));
         assert_eq!(which(Some(2), Customer::New), Some(0));
         assert_eq!(which(Some(2), Customer::Returning), Some(1));

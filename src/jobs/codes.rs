@@ -26,6 +26,11 @@ use crate::storage::{Statement, audit};
 const MOST_SPELLINGS: u32 = 60;
 /// Of the spellings that come next, so many are looked at at once.
 const SPELLINGS_AHEAD: usize = 200;
+/// Whether a code is out of its discount is looked at so often, each time after twice as long: five minutes in all.
+const MOST_LOOKS: u64 = 6;
+const FIRST_LOOK_MS: Millis = 5_000;
+const STILL_THERE: &str =
+    "it was taken out of its discount once and is there still, or again: delete it in the shop";
 /// So many discounts are changed in a step.
 const CHANGED_AT_ONCE: u32 = 20;
 
@@ -265,7 +270,9 @@ fn is_switched(work: &Work<'_>, code: &CodeAtWork, in_store: bool) -> Vec<Statem
     ]
 }
 
-/// Takes a code out of the discount that carries it with others, and looks whether it is out.
+/// Takes a code out of the discount that carries it with others, once, and looks whether it is out: Shopify
+/// does so beside its answers. What is in there for long may have been put there anew by somebody, who isn't
+/// worked against.
 async fn take_out(
     work: &mut Work<'_>,
     task: &TaskRow,
@@ -273,7 +280,9 @@ async fn take_out(
     discount: &str,
 ) -> Result<Step, Failed> {
     let app = work.app;
-    if task.payload == "{}" {
+    let payload = crate::storage::rows::parse(&task.payload).unwrap_or_default();
+    let looked = payload.get("looked").and_then(serde_json::Value::as_u64);
+    if looked.is_none() {
         let redeem = match &code.redeem {
             Some(redeem) => Some(redeem.clone()),
             None => super::group_codes::all_of(work, discount).await?.and_then(|all| {
@@ -299,9 +308,12 @@ async fn take_out(
             return Ok(Step::Done(is_switched(work, code, false)));
         }
     }
-    // Every other time it is asked for again: taking out what is out does nothing.
-    let next = if task.payload == "{}" { r#"{"asked":true}"# } else { "{}" };
-    Ok(on(next, app.now_ms() + 5_000, Vec::new()))
+    let looked = looked.unwrap_or(0) + 1;
+    if looked >= MOST_LOOKS {
+        return Ok(not_switched(work, code, STILL_THERE));
+    }
+    let next = json!({ "looked": looked });
+    Ok(on(&next, app.now_ms() + (FIRST_LOOK_MS << looked), Vec::new()))
 }
 
 /// Changes the discounts that were made from a group's rule.

@@ -20,12 +20,15 @@ use crate::partners::at;
 use crate::partners::shopify::admin::{self, Change, Subscription, Topic, user_errors};
 use crate::partners::trouble::Trouble;
 use crate::storage::store_access::{self, AccessRow, Look, State, tell};
-use crate::storage::{DbError, Statement, outbox as tasks};
+use crate::storage::{DbError, Statement, collections, outbox as tasks};
+use crate::web::mail::tell_lost;
 
 /// The subject of a look that follows a shop's word that it removed the app.
 const TOLD_REMOVED: &str = "removed";
 /// A shop has a hundred subscriptions of an app at most, or so; more than this isn't believed.
 const MOST_PAGES: u32 = 10;
+/// What is said where terms name collections that can't be looked at.
+const NO_COLLECTIONS: &str = "terms name collections of this shop, whose products can't be kept in step: the app lacks the scope read_products";
 /// While something is missing it is looked at again after this.
 const SOON_MS: Millis = 3_600_000;
 /// So many stores are put to be looked at in one run.
@@ -120,7 +123,7 @@ async fn gone(work: &Work<'_>, before: Option<&AccessRow>) -> Result<Vec<Stateme
     };
     let now = now.filter(|now| now.state != Some(State::Uninstalled) && !anew(now));
     let Some(revision) = now.and_then(|now| now.revision) else { return Ok(Vec::new()) };
-    Ok(shopify::removed(app, brand, store, revision).into())
+    shopify::removed(app, brand, store, revision).await
 }
 
 /// Looks at a shop whose Admin API is open, and has it deliver its webhooks here.
@@ -139,11 +142,17 @@ async fn look(work: &mut Work<'_>) -> Result<Found, Failed> {
     }
     let (hooks, hindered) = ensure(work, &scopes).await?;
     let missing = missing(&scopes);
-    let problem = match missing.as_slice() {
+    let mut problem = match missing.as_slice() {
         [] => String::new(),
         some => format!("the app lacks scopes: {}", some.join(", ")),
     };
-    let whole = missing.is_empty() && hooks.iter().all(|hook| hook.state == "registered");
+    let named = collections::of_store(app.db(), brand, store, "", 1).await?;
+    let blind = !named.is_empty() && !grants(&scopes, collections::SCOPE);
+    if blind {
+        let gap = if problem.is_empty() { "" } else { "; " };
+        problem.extend([gap, NO_COLLECTIONS]);
+    }
+    let whole = missing.is_empty() && !blind && hooks.iter().all(|hook| hook.state == "registered");
     let now_ms = app.now_ms();
     let [early] = app.random();
     // Not all at once: a day, less up to three hours.
@@ -157,6 +166,7 @@ async fn look(work: &mut Work<'_>) -> Result<Found, Failed> {
         timezone: at(&data, "/shop/ianaTimezone").as_str(),
         webhooks: Some(&listed),
         look_at_ms: Some(now_ms + next_ms),
+        changes: access.changes,
     };
     let mut statements = vec![tell(brand, store, &look, now_ms)];
     if access.state != Some(State::Connected) {
@@ -303,6 +313,13 @@ pub enum Checked<'a> {
 /// [`DbError`]
 pub async fn check(app: &App, brand: BrandId, store: StoreId) -> Result<Checked<'_>, DbError> {
     let Some(mut work) = Work::take(app, brand, store).await? else { return Ok(Checked::Busy) };
+    let before = match store_access::find(app.db(), brand, store).await {
+        Ok(before) => before.map_or(0, |access| access.changes),
+        Err(error) => {
+            work.give().await;
+            return Err(error);
+        }
+    };
     let found = match work.try_again().await {
         Ok(_) => look(&mut work).await,
         Err(failed) => Err(failed),
@@ -316,11 +333,16 @@ pub async fn check(app: &App, brand: BrandId, store: StoreId) -> Result<Checked<
         }
     };
     work.give().await;
-    let statement = match &trouble {
-        Trouble::Disconnected(problem) => shopify::broken(brand, store, problem, app.now_ms()),
-        _ => again(app, brand, store),
+    let statements = match &trouble {
+        Trouble::Disconnected(problem) => {
+            let now_ms = app.now_ms();
+            let mut all = vec![shopify::broken(brand, (store, before), problem, now_ms)];
+            all.extend(tell_lost(app, brand, store, problem, now_ms).await?);
+            all
+        }
+        _ => vec![again(app, brand, store)],
     };
-    Ok(Checked::Hindered(trouble, vec![statement]))
+    Ok(Checked::Hindered(trouble, statements))
 }
 
 /// Looks at a shop again soon, for the batch of what causes it.

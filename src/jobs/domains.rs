@@ -50,6 +50,8 @@ pub async fn verify_pending(app: &App) -> Result<i64> {
 /// What a look at a domain showed.
 struct Look {
     hostname_id: Option<String>,
+    /// We asked for that.
+    ours: bool,
     records: String,
     /// Nothing is in the way.
     ready: bool,
@@ -64,9 +66,13 @@ struct Look {
 /// [`crate::error::Error`] if D1 was away.
 pub async fn check(app: &App, row: &LinkHost, again: bool) -> Result<bool> {
     let mut look = match &app.hostnames {
-        Some(port) => at_cloudflare(&**port, row, again).await,
+        Some(port) => match at_cloudflare(app, &**port, row, again).await? {
+            Some(look) => look,
+            None => return Ok(false),
+        },
         None => Look {
             hostname_id: None,
+            ours: false,
             records: "[]".to_owned(),
             ready: true,
             problem: String::new(),
@@ -75,7 +81,7 @@ pub async fn check(app: &App, row: &LinkHost, again: bool) -> Result<bool> {
     };
     if look.ready {
         match leads_here(app, &row.host).await {
-            Ok(()) if activate(app, row, look.hostname_id.as_deref()).await? => return Ok(true),
+            Ok(()) if activate(app, row, &look).await? => return Ok(true),
             Ok(()) => return Ok(false),
             Err(words) => look.problem = words,
         }
@@ -84,6 +90,7 @@ pub async fn check(app: &App, row: &LinkHost, again: bool) -> Result<bool> {
     let pause = ((now_ms - row.created_at_ms) / 20).clamp(0, MAX_PAUSE_MS);
     let seen = Seen {
         hostname_id: look.hostname_id.as_deref(),
+        ours: look.ours,
         records: &look.records,
         problem: &look.problem,
         failed: look.failed,
@@ -102,27 +109,43 @@ pub async fn check(app: &App, row: &LinkHost, again: bool) -> Result<bool> {
 const BY: Actor = Actor::Job("verify_domains");
 
 /// Asks Cloudflare for the domain's custom hostname, and what became of it. Before one is made it is looked
-/// up: the answer to an earlier request may have been lost.
-async fn at_cloudflare(port: &dyn Hostnames, row: &LinkHost, again: bool) -> Look {
-    let mut told = match &row.hostname_id {
-        Some(id) if again => port.again(id).await,
+/// up: the answer to an earlier request may have been lost. Whatever else the zone has is looked at only.
+/// `None` where the host waits for the brand no more.
+async fn at_cloudflare(
+    app: &App,
+    port: &dyn Hostnames,
+    row: &LinkHost,
+    again: bool,
+) -> Result<Option<Look>> {
+    let (mut ours, mut known) = (row.ours == 1, row.hostname_id.clone());
+    let mut told = match &known {
+        Some(id) if again && ours => port.again(id).await,
         Some(id) => port.show(id).await,
         None => Told::Missing,
     };
     if told == Told::Missing {
         told = port.find(&row.host).await;
+        // The one we knew is gone.
+        ours &= known.is_none();
     }
     if told == Told::Missing {
+        match app.db().run(vec![hosts::ask(row.brand_id, &row.host)]).await {
+            Err(DbError::Constraint(_)) => return Ok(None),
+            done => done.map(drop)?,
+        }
+        known = None;
         told = port.create(&row.host).await;
+        ours = !matches!(told, Told::Refused(_));
     }
     let look = |ready, problem: String, failed| Look {
-        hostname_id: row.hostname_id.clone(),
+        hostname_id: known.clone(),
+        ours,
         records: row.records.clone(),
         ready,
         problem,
         failed,
     };
-    match told {
+    Ok(Some(match told {
         Told::Hostname(found) => {
             let Hostname { id, standing, records } = *found;
             let known = Look {
@@ -139,7 +162,7 @@ async fn at_cloudflare(port: &dyn Hostnames, row: &LinkHost, again: bool) -> Loo
         Told::Refused(problem) => look(false, problem, true),
         Told::Later(problem) => look(false, problem, false),
         Told::Missing => look(false, "Cloudflare gave no clear answer".to_owned(), false),
-    }
+    }))
 }
 
 /// Whether the domain answers as only this deployment can. A laptop can't be asked by its domains: there
@@ -158,11 +181,13 @@ async fn leads_here(app: &App, host: &str) -> Result<(), String> {
 
 /// Serves and hands out the brand's links on the host, if it still waits for that: the brand may have
 /// chosen another one while it was asked, or another brand this one.
-async fn activate(app: &App, row: &LinkHost, hostname_id: Option<&str>) -> Result<bool> {
+async fn activate(app: &App, row: &LinkHost, look: &Look) -> Result<bool> {
     let (brand, host, now_ms) = (row.brand_id, row.host.as_str(), app.now_ms());
     let by = By { actor: BY, request_id: "" };
     let told = Some(json!({ "link_domain": host }));
-    let seen = Seen { hostname_id, records: "[]", problem: "", failed: false, due_at_ms: now_ms };
+    let (hostname_id, ours) = (look.hostname_id.as_deref(), look.ours);
+    let seen =
+        Seen { hostname_id, ours, records: "[]", problem: "", failed: false, due_at_ms: now_ms };
     let mut batch = vec![brands::require_pending(brand, host)];
     batch.extend(hosts::saw(brand, host, &seen, now_ms));
     batch.extend(brands::use_host(brand, host, now_ms));
@@ -182,14 +207,17 @@ async fn remove_given_up(app: &App) -> Result<()> {
     let now_ms = app.now_ms();
     for removal in hosts::removals(app.db(), now_ms).await? {
         let id = &removal.hostname_id;
-        let gone = removal.wanted.is_some() || port.remove(id).await == Told::Missing;
-        let next = if gone {
-            hosts::removed(id)
-        } else {
+        // Taken before it is done: of one that is given up half-way a custom hostname too many is left,
+        // which does less harm than one too few of a host that is served again.
+        match app.db().run(hosts::take_removal(id)).await {
+            Err(DbError::Constraint(_)) => continue,
+            done => done.map(drop)?,
+        }
+        if port.remove(id).await != Told::Missing {
             app.log.write(&json!({ "event": "hostname_not_removed", "host": removal.host }));
-            hosts::remove_later(id, now_ms + REMOVE_AGAIN_MS)
-        };
-        app.db().run(vec![next]).await?;
+            let later = hosts::remove_later(&removal, now_ms + REMOVE_AGAIN_MS);
+            app.db().run(vec![later]).await?;
+        }
     }
     Ok(())
 }

@@ -5,6 +5,7 @@
 
 pub mod code_watch;
 pub mod codes;
+pub mod collections;
 pub mod connecting;
 pub mod domains;
 pub mod drafts;
@@ -44,8 +45,8 @@ const QUARANTINE_BODY_MS: Millis = 14 * 24 * 3_600_000;
 
 /// Runs what is due in the minute a trigger was meant for: sealing, and stores to be looked at, every five
 /// minutes; what is due at stores; releases,
-/// expiry, re-wrapping, tiers, planned fees and drafts of payouts every hour, old mails, retention and a look at codes
-/// every night (minutes apart, for each run has its own share of queries); redactions, mails and payments
+/// expiry, re-wrapping, tiers, planned fees and drafts of payouts every hour, old mails, retention and looks at codes
+/// and collections every night (minutes apart, for each run has its own share of queries); redactions, mails and payments
 /// that wait every minute; domain checks, which
 /// may wait for other hosts, every minute and last.
 pub async fn run_due(app: &App, scheduled_ms: Millis) {
@@ -68,6 +69,10 @@ pub async fn run_due(app: &App, scheduled_ms: Millis) {
         8 => recorded(app, "draft_payouts", Box::pin(drafts::draft_due(app))).await,
         11 if minute % DAY_MINUTES == 11 => {
             recorded(app, "watch_codes", Box::pin(code_watch::watch_all(app))).await;
+        }
+        13 if minute % DAY_MINUTES == 13 => {
+            let watch = Box::pin(collections::watch_all(app));
+            recorded(app, "watch_collections", watch).await;
         }
         _ => (),
     }
@@ -92,6 +97,7 @@ pub async fn run_all(app: &App) {
     recorded(app, "post_fees", Box::pin(fees::post_due(app))).await;
     recorded(app, "draft_payouts", Box::pin(drafts::draft_due(app))).await;
     recorded(app, "watch_codes", Box::pin(code_watch::watch_all(app))).await;
+    recorded(app, "watch_collections", Box::pin(collections::watch_all(app))).await;
     recorded(app, "seal_ledger", Box::pin(seal::seal_all(app))).await;
     recorded(app, "expire_quarantine", Box::pin(expire_quarantine(app))).await;
     recorded(app, "rewrap", Box::pin(rewrap::rewrap_all(app))).await;

@@ -5,6 +5,9 @@
 //! So a step may be done twice at the platform, never twice here; what changes something there looks
 //! first whether it was done (`Trouble::Unknown`).
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use super::shopify::{Admin, Failed};
 use crate::app::{App, Pending};
 use crate::domain::ids::{BrandId, StoreId};
@@ -15,12 +18,18 @@ use crate::domain::time::Millis;
 use crate::error::Result;
 use crate::partners::trouble::Trouble;
 use crate::storage::outbox::{self as rows, Lease, NewTask, Stepped, TaskRow};
-use crate::storage::{DbError, Statement};
+use crate::storage::{DbError, Statement, collections};
+use crate::web::mail::tell_lost;
 
 /// Nobody else works at a store for so long after a step.
 const LEASE_MS: Millis = 90_000;
 /// A run begins no step later than this.
 const LONGEST_RUN_MS: Millis = 40_000;
+/// A run begins no step after so many statements, of all its stores: D1 takes a thousand in a request, and a step
+/// takes up to three hundred (25 orders of GoAffPro, or a page of 50 that all changed).
+const MOST_STATEMENTS: u32 = 600;
+/// A step of many parts ends early after so many.
+const NEARLY_ALL: u32 = 850;
 /// The run of every minute looks at so many stores.
 const MOST_STORES: u32 = 20;
 /// What gets nowhere is given up after so many tries, which is about three days.
@@ -62,6 +71,7 @@ pub struct Work<'a> {
     pub store: StoreId,
     lease: Lease,
     admin: Option<Admin>,
+    asked: Arc<AtomicU32>,
 }
 
 impl<'a> Work<'a> {
@@ -94,7 +104,8 @@ impl<'a> Work<'a> {
             let lease = Lease { brand, store, holder: hex(&app.random::<12>()) };
             let now_ms = app.now_ms();
             if rows::take(app.db(), &lease, now_ms + LEASE_MS, now_ms).await? {
-                return Ok(Some(Self { app, brand, store, lease, admin: None }));
+                let asked = Arc::default();
+                return Ok(Some(Self { app, brand, store, lease, admin: None, asked }));
             }
         }
         Ok(None)
@@ -112,6 +123,12 @@ impl<'a> Work<'a> {
     pub async fn try_again(&mut self) -> Result<&mut Admin, Failed> {
         let admin = Admin::try_again(self.app, self.brand, self.store).await?;
         Ok(self.admin.insert(admin))
+    }
+
+    /// Whether a step of many parts should go on in another run: D1 takes no more of this one soon.
+    #[must_use]
+    pub fn is_nearly_over(&self) -> bool {
+        self.asked.load(Ordering::Relaxed) >= NEARLY_ALL
     }
 
     /// Whether nobody else works here by now.
@@ -146,13 +163,14 @@ pub fn put(
 /// [`crate::error::Error`] if D1 was away: the next run goes on.
 pub async fn run_due(app: &App) -> Result<i64> {
     let begun_ms = app.now_ms();
+    let (app, asked) = &app.counting();
     let mut steps = 0;
     let mut failed = None;
     for due in rows::due(app.db(), begun_ms, MOST_STORES).await? {
-        if app.now_ms() - begun_ms >= LONGEST_RUN_MS {
+        if is_over(app, begun_ms, asked) {
             break;
         }
-        match run(app, due.brand_id, due.store_id, begun_ms).await {
+        match run(app, (due.brand_id, due.store_id), begun_ms, asked).await {
             Ok(made) => steps += made,
             Err(error) => failed = Some(error),
         }
@@ -164,9 +182,10 @@ pub async fn run_due(app: &App) -> Result<i64> {
 #[must_use]
 pub fn run_noted(app: App, stores: Vec<(BrandId, StoreId)>) -> Pending<'static, ()> {
     Box::pin(async move {
+        let (app, asked) = app.counting();
         for (brand, store) in stores {
             let begun_ms = app.now_ms();
-            if let Err(error) = run(&app, brand, store, begun_ms).await {
+            if let Err(error) = run(&app, (brand, store), begun_ms, &asked).await {
                 let detail = error.to_string();
                 app.log.write(&json!({ "event": "task_left", "store": store, "detail": detail }));
             }
@@ -174,17 +193,27 @@ pub fn run_noted(app: App, stores: Vec<(BrandId, StoreId)>) -> Pending<'static, 
     })
 }
 
+/// Whether a run begins no step any more: what is due is so in the next.
+fn is_over(app: &App, begun_ms: Millis, asked: &AtomicU32) -> bool {
+    app.now_ms() - begun_ms >= LONGEST_RUN_MS || asked.load(Ordering::Relaxed) >= MOST_STATEMENTS
+}
+
 /// Works at one store, if nobody else does: what is due, one step after the other.
-async fn run(app: &App, brand: BrandId, store: StoreId, begun_ms: Millis) -> Result<i64, DbError> {
+async fn run(
+    app: &App,
+    (brand, store): (BrandId, StoreId),
+    begun_ms: Millis,
+    asked: &Arc<AtomicU32>,
+) -> Result<i64, DbError> {
     let lease = Lease { brand, store, holder: hex(&app.random::<12>()) };
     let now_ms = app.now_ms();
     if !rows::take(app.db(), &lease, now_ms + LEASE_MS, now_ms).await? {
         return Ok(0);
     }
-    let mut work = Work { app, brand, store, lease, admin: None };
+    let mut work = Work { app, brand, store, lease, admin: None, asked: asked.clone() };
     let (mut steps, mut lost) = (0, 0);
     let done = loop {
-        if app.now_ms() - begun_ms >= LONGEST_RUN_MS {
+        if is_over(app, begun_ms, asked) {
             break Ok(steps);
         }
         match rows::next(app.db(), brand, store, app.now_ms()).await {
@@ -193,6 +222,8 @@ async fn run(app: &App, brand: BrandId, store: StoreId, begun_ms: Millis) -> Res
                 // The task changed meanwhile, or somebody else works here.
                 Err(DbError::Constraint(_)) if lost < MOST_LOST && work.still_holds().await => {
                     lost += 1;
+                    // Or what opens the store: it is opened anew.
+                    work.admin = None;
                 }
                 // It will be refused as long as it is what it is: what else is to be done here goes on.
                 Err(DbError::Constraint(why) | DbError::Failed(why)) => {
@@ -273,7 +304,13 @@ async fn hindered(work: &Work<'_>, task: &TaskRow, trouble: Trouble) -> Result<(
     let after = Stepped { state, payload, told, tries, due_at_ms };
     let mut statements = Vec::new();
     if let Trouble::Disconnected(problem) = &trouble {
-        statements.push(super::shopify::broken(work.brand, store, problem, now_ms));
+        statements.push(super::shopify::broken(
+            work.brand,
+            (store, task.access_changes),
+            problem,
+            now_ms,
+        ));
+        statements.extend(tell_lost(app, work.brand, store, problem, now_ms).await?);
     }
     if state == "failed" {
         statements.extend(given_up(work, task, &after.told));
@@ -311,6 +348,7 @@ async fn handle(work: &mut Work<'_>, task: &TaskRow) -> Result<Step, Failed> {
         Kind::SwitchCode => super::codes::switch(work, task).await,
         Kind::ChangeGroup => super::codes::change_group(work, task).await,
         Kind::LookAtCodes => super::code_watch::look(work, task).await,
+        Kind::LookAtCollections => super::collections::look(work, task).await,
     }
 }
 
@@ -328,6 +366,7 @@ fn given_up(work: &Work<'_>, task: &TaskRow, words: &str) -> Vec<Statement> {
         Kind::GoaffproAffiliate => {
             super::goaffpro::given_up(work.brand, work.store, &task.subject, words)
         }
+        Kind::LookAtCollections => vec![collections::unseen(work.brand, work.store, words)],
         Kind::MakeCode | Kind::AddCodes | Kind::SwitchCode | Kind::ChangeGroup => {
             super::codes::given_up(work, task, words)
         }

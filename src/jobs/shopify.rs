@@ -17,6 +17,7 @@ use crate::partners::trouble::Trouble;
 use crate::storage::audit::{self, Done};
 use crate::storage::store_access::{self, AccessRow, NewToken, State, Way};
 use crate::storage::{DbError, Statement};
+use crate::web::mail::tell_lost;
 
 /// An answer is at most this large: a page of fifty large orders is well below.
 const MAX_ANSWER: usize = 8 * 1024 * 1024;
@@ -301,9 +302,12 @@ async fn renew(
             let mut batch = vec![store_access::claim_renewal(brand, store, revision + 1, 0)];
             match &trouble {
                 Trouble::Disconnected(problem) if problem == admin::NOT_INSTALLED => {
-                    batch.extend(removed(app, brand, store, revision + 2));
+                    batch.extend(removed(app, brand, store, revision + 2).await?);
                 }
-                Trouble::Disconnected(problem) => batch.push(broken(brand, store, problem, now_ms)),
+                Trouble::Disconnected(problem) => {
+                    batch.push(broken(brand, (store, access.changes), problem, now_ms));
+                    batch.extend(tell_lost(app, brand, store, problem, now_ms).await?);
+                }
                 _ => {}
             }
             is_lost(app.db().run(batch).await.map(drop))?;
@@ -312,24 +316,34 @@ async fn renew(
     }
 }
 
-/// Keeps in words why a store can't be reached.
+/// Keeps in words why a store can't be reached: what was found after it had been changed so often.
 #[must_use]
-pub fn broken(brand: BrandId, store: StoreId, problem: &str, now_ms: Millis) -> Statement {
-    store_access::broken(brand, store, problem, now_ms + LOOK_AGAIN_MS, now_ms)
+pub fn broken(brand: BrandId, at: (StoreId, i64), problem: &str, now_ms: Millis) -> Statement {
+    store_access::broken(brand, at, problem, now_ms + LOOK_AGAIN_MS, now_ms)
 }
 
-/// The shop removed the app: tokens go, with a note. Aborts if the token changed since `revision`.
-#[must_use]
-pub fn removed(app: &App, brand: BrandId, store: StoreId, revision: i64) -> [Statement; 2] {
+/// The shop removed the app: tokens go, with a note, and its owners are told. Aborts if the token changed since
+/// `revision`.
+///
+/// # Errors
+/// [`DbError`]
+pub async fn removed(
+    app: &App,
+    brand: BrandId,
+    store: StoreId,
+    revision: i64,
+) -> Result<Vec<Statement>, DbError> {
     let (id, actor, subject) = (app.new_id(), Actor::Job("outbox"), &store.to_string());
     let action = "store.uninstalled";
     let done = Done { id, actor, action, subject, request_id: "", before: None, after: None };
     let now_ms = app.now_ms();
     app.memory.forget_secrets(store);
-    [
+    let mut batch = vec![
         store_access::removed(brand, store, revision, REMOVED, now_ms),
         audit::note(Some(brand), &done, now_ms),
-    ]
+    ];
+    batch.extend(tell_lost(app, brand, store, REMOVED, now_ms).await?);
+    Ok(batch)
 }
 
 /// Whether somebody else was first.

@@ -18,7 +18,7 @@ use crate::app::{App, Pending};
 use crate::domain::ids::{BrandId, StoreId};
 use crate::domain::json::json;
 use crate::domain::task::Kind;
-use crate::domain::time::{Millis, Zone};
+use crate::domain::time::{Day, Millis, Zone};
 use crate::error::Result;
 use crate::storage::outbox::{self as rows, NewTask, TaskRow};
 use crate::storage::syncs::{self, ConnectedRow};
@@ -142,6 +142,10 @@ fn due_at(
         batch.push(put(Kind::Reconcile, "night", &json!({ "night": true })));
         let today = zone.day(now_ms);
         batch.push(put(Kind::CompareDays, "night", &compare::span(today.plus(-14), today)));
+        let known = |day: &Day| store.since_ms.is_some_and(|since| zone.start_of(*day) >= since);
+        for day in compare::by_ids(today).into_iter().filter(known) {
+            batch.push(put(Kind::CompareDays, &day.to_iso(), &compare::ids_of(day)));
+        }
     }
     batch
 }

@@ -1,8 +1,7 @@
 //! Stores on GoAffPro: what is set of them, and its orders as it tells them.
 
 use super::rows::FromColumn;
-use super::{Database, Page, Reading, Statement, bind, json_list, row, spelling, statements};
-use crate::domain::commission::OrderState;
+use super::{Database, Page, Reading, Statement, bind, json_list, row, statements};
 use crate::domain::ids::{BrandId, DealId, OrderId, StoreId};
 use crate::domain::micros::Micros;
 use crate::domain::money::Currency;
@@ -19,12 +18,14 @@ INSERT INTO goaffpro_stores (brand_id, store_id, orders_from, ref_parameter) VAL
     INSERT_ACCESS = "
 INSERT INTO store_access (brand_id, store_id, way, state, token_sealed) VALUES (?1, ?2, 'token', 'created', ?3)
 ON CONFLICT (brand_id, store_id) DO UPDATE SET token_sealed = excluded.token_sealed, state = 'created',
-  problem = '', revision = revision + 1";
+  problem = '', revision = revision + 1, changes = changes + 1";
 
     SETTINGS = "
 SELECT ref_parameter, website, orders_from, orders_since, visits_since, orders_read_at_ms, swept_at_ms,
-  affiliates_read_at_ms, ledger_read_at_ms, note
+  affiliates_read_at_ms, ledger_read_at_ms, note, hinted_at_ms
 FROM goaffpro_stores WHERE brand_id = ?1 AND store_id = ?2";
+
+    HINTED = "UPDATE goaffpro_stores SET hinted_at_ms = ?3 WHERE brand_id = ?1 AND store_id = ?2";
 
     /// What is NULL stays; ?5 says whether ?4 is to be set.
     SET = "
@@ -87,7 +88,7 @@ WHERE brand_id = ?1 AND store_id = ?2 AND placed_at_ms BETWEEN ?3 AND ?4 AND sta
     /// ?3 now, ?4 how many: with the deal that the affiliate belonged to when the order was placed.
     DUE = "
 SELECT o.external_id, o.number, o.affiliate_id, o.subtotal, o.status, o.paid, o.coupons, o.email_hash,
-  o.placed_at_ms, o.told_at_ms, o.as_of_ms, o.standing, o.order_id, o.revision,
+  o.placed_at_ms, o.told_at_ms, o.as_of_ms, o.order_id, o.another, o.revision,
   (SELECT d.deal_id FROM affiliate_deals d WHERE d.brand_id = o.brand_id AND d.store_id = o.store_id
      AND d.affiliate_id = o.affiliate_id AND d.starts_at_ms <= o.placed_at_ms
      ORDER BY d.starts_at_ms DESC LIMIT 1) AS deal_id
@@ -104,32 +105,45 @@ WHERE brand_id = ?1 AND store_id = ?2 AND external_id = ?3 AND revision = ?7";
 UPDATE goaffpro_orders SET due_at_ms = CAST(?3 AS INTEGER), as_of_ms = max(as_of_ms + 1, CAST(?3 AS INTEGER)),
   revision = revision + 1 WHERE brand_id = ?1 AND store_id = ?2";
 
+    /// ?3 the order, ?4 whether it is another one than any of another store; ?5 now.
+    SAY_ANOTHER = "
+UPDATE goaffpro_orders SET another = ?4, as_of_ms = max(as_of_ms + 1, CAST(?5 AS INTEGER)),
+  due_at_ms = CAST(?5 AS INTEGER), revision = revision + 1
+WHERE brand_id = ?1 AND store_id = ?2 AND external_id = ?3";
+
     /// Orders of other stores with these names (?5), placed between ?2 and ?3; ?4 this store. Two stores on
     /// GoAffPro have nothing to do with each other.
     NAMESAKES = "
-SELECT o.id, o.store_id, o.external_id, o.name, o.placed_at_ms, o.state, o.base_minor, o.currency
+SELECT o.id, o.store_id, o.external_id, o.name, o.placed_at_ms, o.base_minor
 FROM orders o INDEXED BY orders_by_time CROSS JOIN stores s ON s.brand_id = o.brand_id AND s.id = o.store_id
 WHERE o.brand_id = +?1 AND o.placed_at_ms BETWEEN ?2 AND ?3 AND o.store_id <> ?4
   AND o.name IN (SELECT value FROM json_each(?5)) AND s.platform <> 'goaffpro' LIMIT 1000";
 
     /// Orders with these ids (?2), of this store (?3) or of one that isn't on GoAffPro, closed ones too.
     BY_IDS = "
-SELECT o.id, o.store_id, o.external_id, o.name, o.placed_at_ms, o.state, o.base_minor, o.currency
+SELECT o.id, o.store_id, o.external_id, o.name, o.placed_at_ms, o.base_minor
 FROM json_each(?2) j CROSS JOIN orders o ON o.brand_id = ?1 AND o.id = j.value
 CROSS JOIN stores s ON s.brand_id = o.brand_id AND s.id = o.store_id
 WHERE o.placed_at_ms IS NOT NULL AND (o.store_id = ?3 OR s.platform <> 'goaffpro')";
 
     /// ?3 the id after which the page begins, ?5 a standing or NULL.
     COMPARED = "
-SELECT g.external_id, g.number, g.affiliate_id, g.subtotal, g.commission, g.status, g.standing,
+SELECT g.external_id, g.number, g.affiliate_id, g.subtotal, g.commission, g.status, g.standing, g.another,
   g.placed_at_ms, g.order_id, o.commission_minor, o.base_minor, o.currency, o.deal_id
 FROM goaffpro_orders g LEFT JOIN orders o ON o.brand_id = g.brand_id AND o.id = g.order_id
 WHERE g.brand_id = ?1 AND g.store_id = ?2 AND g.external_id > ?3 AND (?5 IS NULL OR g.standing = ?5)
 ORDER BY g.external_id LIMIT ?4";
 
+    /// ?3 the order's id there.
+    COMPARED_ONE = "
+SELECT g.external_id, g.number, g.affiliate_id, g.subtotal, g.commission, g.status, g.standing, g.another,
+  g.placed_at_ms, g.order_id, o.commission_minor, o.base_minor, o.currency, o.deal_id
+FROM goaffpro_orders g LEFT JOIN orders o ON o.brand_id = g.brand_id AND o.id = g.order_id
+WHERE g.brand_id = ?1 AND g.store_id = ?2 AND g.external_id = ?3";
+
     /// What GoAffPro says of one of our orders.
     OF_ORDER = "
-SELECT g.external_id, g.number, g.affiliate_id, g.subtotal, g.commission, g.status, g.standing,
+SELECT g.external_id, g.number, g.affiliate_id, g.subtotal, g.commission, g.status, g.standing, g.another,
   g.placed_at_ms, g.order_id, o.commission_minor, o.base_minor, o.currency, o.deal_id
 FROM goaffpro_orders g INDEXED BY goaffpro_orders_by_order
 JOIN orders o ON o.brand_id = g.brand_id AND o.id = g.order_id
@@ -160,6 +174,8 @@ row! {
         pub ledger_read_at_ms: Option<Millis>,
         /// What was odd.
         pub note: String,
+        /// When it last hinted at something, if that was heard.
+        pub hinted_at_ms: Option<Millis>,
     }
     /// Another store of the brand.
     #[derive(Debug, Clone)]
@@ -196,10 +212,10 @@ row! {
         pub told_at_ms: Millis,
         /// Also when its affiliate was assigned.
         pub as_of_ms: Millis,
-        /// How it stands to our orders.
-        pub standing: String,
         /// Which order of ours.
         pub order_id: Option<OrderId>,
+        /// The brand said that it is no order of another store.
+        pub another: bool,
         /// How often it changed.
         pub revision: i64,
         /// The deal that its affiliate belonged to then.
@@ -218,12 +234,8 @@ row! {
         pub name: String,
         /// When it was placed.
         pub placed_at_ms: Millis,
-        /// Where it stands.
-        pub state: OrderState,
         /// Its base after refunds.
         pub base_minor: i64,
-        /// Its currency.
-        pub currency: Option<Currency>,
     }
     /// An order there beside ours.
     #[derive(Debug, Clone)]
@@ -242,6 +254,8 @@ row! {
         pub status: String,
         /// How it stands to our orders.
         pub standing: String,
+        /// The brand said that it is no order of another store.
+        pub another: bool,
         /// When it was placed.
         pub placed_at_ms: Millis,
         /// Which order of ours.
@@ -256,15 +270,6 @@ row! {
         pub deal_id: Option<DealId>,
     }
 }
-
-spelling!(OrderState {
-    Unpaid = "unpaid",
-    Paid = "paid",
-    PartiallyRefunded = "partially_refunded",
-    Refunded = "refunded",
-    Cancelled = "cancelled",
-    Disputed = "disputed",
-});
 
 impl FromColumn for Micros {
     fn from_column(value: &serde_json::Value) -> Option<Self> {
@@ -331,6 +336,12 @@ pub fn set(
     orders_from: Option<Option<StoreId>>,
 ) -> Statement {
     bind!(SET, brand, store, ref_parameter, orders_from.flatten(), orders_from.is_some())
+}
+
+/// GoAffPro hinted at something.
+#[must_use]
+pub fn hinted(brand: BrandId, store: StoreId, now_ms: Millis) -> Statement {
+    bind!(HINTED, brand, store, now_ms)
 }
 
 /// Keeps the host of the shop's website.
@@ -476,6 +487,31 @@ pub fn compared<'a>(
     standing: Option<&str>,
 ) -> Reading<'a, Vec<Compared>> {
     db.all(bind!(COMPARED, brand, store, &page.after, page.limit, standing))
+}
+
+/// One order there beside ours.
+///
+/// # Errors
+/// [`super::DbError`].
+pub fn compared_one<'a>(
+    db: &'a dyn Database,
+    brand: BrandId,
+    store: StoreId,
+    external_id: &str,
+) -> Reading<'a, Option<Compared>> {
+    db.first(bind!(COMPARED_ONE, brand, store, external_id))
+}
+
+/// Says whether an order is another one than any that another store tells; it is looked at again.
+#[must_use]
+pub fn say_another(
+    brand: BrandId,
+    store: StoreId,
+    external_id: &str,
+    another: bool,
+    now_ms: Millis,
+) -> Statement {
+    bind!(SAY_ANOTHER, brand, store, external_id, another, now_ms)
 }
 
 /// What GoAffPro says of one of our orders.

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::DbError;
 use super::rows::{Columns, FromColumn, FromRow, from_json, spelling};
 use crate::domain::attribution::{Candidate, Decision, Method, Outcome, Reason, Winner};
+use crate::domain::collection::{Member, Span};
 use crate::domain::decimal::Decimal;
 use crate::domain::discount::{Buy, Combines, Discount, Items, Kind as DiscountKind, Minimum};
 use crate::domain::dispute::{Dispute, DisputeState};
@@ -65,7 +66,9 @@ reads! {
     RefundLine { line_id, quantity, subtotal, tax }
     Edit { id, deltas }
     Delivery { external_id, report }
-    Decision { winner, reason, candidates, rules, earning, decided_at_ms, seen = default, moved = default }
+    Decision { winner, reason, candidates, rules, earning, decided_at_ms, seen = default, moved = default, members = default }
+    Member { product, collections = default }
+    Span { collection, product, from_ms, to_ms = default }
     Moved { from_deal, reason, at_ms, by, claim = default, automatic }
     Automatic { winner, reason }
     Dispute { state, at_ms }
@@ -76,7 +79,7 @@ reads! {
         rates = default, flat = default, first_order_only = default, order_cap = default,
         month_cap = default,
     }
-    RateRule { label = default, products = default, customer = default, rate }
+    RateRule { label = default, products = default, collection = default, customer = default, rate }
     Discount {
         kind, percent = default, amount = default, on, buy = default, get_quantity = default, minimum,
         starts_at_ms = default, ends_at_ms = default, usage_limit = default, once_per_customer,

@@ -3,7 +3,7 @@
 
 use super::{Database, Page, Param, Reading, Statement, bind, row, statements};
 use crate::app::MailName;
-use crate::domain::ids::{AuditId, BrandId, MailId};
+use crate::domain::ids::{AuditId, BrandId, MailId, StoreId};
 use crate::domain::time::Millis;
 
 statements! {
@@ -12,6 +12,13 @@ statements! {
 INSERT INTO mails (brand_id, id, cause, kind, recipient, content, state, due_at_ms, created_at_ms)
 SELECT ?1, ?2, ?3, ?4, ?5, ?6, 'waiting', ?7, ?7
 WHERE ?8 OR EXISTS (SELECT 1 FROM people WHERE email = +?5) ON CONFLICT (cause) DO NOTHING";
+
+    /// Only if the batch before it lost the store ?8, at ?7.
+    PUT_IF_LOST = "
+INSERT INTO mails (brand_id, id, cause, kind, recipient, content, state, due_at_ms, created_at_ms)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, 'waiting', ?7, ?7
+WHERE EXISTS (SELECT 1 FROM store_access WHERE brand_id = ?1 AND store_id = ?8 AND lost_at_ms = ?7)
+ON CONFLICT (cause) DO NOTHING";
 
     /// Whoever gets the row, and nobody else, sends the mail. ?3 when the outcome counts as unknown.
     CLAIM = "
@@ -77,9 +84,20 @@ pub struct NewMail<'a> {
     pub to: &'a str,
     /// Subject, text and HTML, sealed to the id.
     pub content: String,
-    /// Only if somebody signs in with this address: the same statement for both, so that nobody
-    /// can tell by the time it takes.
-    pub if_known: bool,
+    /// Whether it is sent at all.
+    pub only: Only,
+}
+
+/// Whether a mail is sent at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Only {
+    /// It is.
+    Always,
+    /// If somebody signs in with this address: the same statement as for all, so that nobody can tell by the
+    /// time it takes.
+    IfKnown,
+    /// If the batch that it is in loses this store, now.
+    IfLost(StoreId),
 }
 
 /// Puts a mail into the outbox, in the batch of what causes it.
@@ -87,7 +105,11 @@ pub struct NewMail<'a> {
 pub fn put(mail: &NewMail<'_>, now_ms: Millis) -> Statement {
     let (brand, id) = mail.name;
     let (kind, to, content) = (mail.kind, mail.to, mail.content.as_str());
-    bind!(PUT, owner(brand), id, mail.cause, kind, to, content, now_ms, !mail.if_known)
+    if let Only::IfLost(store) = mail.only {
+        return bind!(PUT_IF_LOST, owner(brand), id, mail.cause, kind, to, content, now_ms, store);
+    }
+    let to_anybody = mail.only == Only::Always;
+    bind!(PUT, owner(brand), id, mail.cause, kind, to, content, now_ms, to_anybody)
 }
 
 row! {

@@ -15,6 +15,8 @@ pub mod click_counter;
 pub mod clicks;
 pub mod code_work;
 pub mod codes;
+pub mod collections;
+pub mod counting;
 pub mod creators;
 pub mod deals;
 pub mod export;
@@ -382,6 +384,19 @@ impl dyn Database + '_ {
 /// A list as JSON, for `json_each`.
 fn json_list<T: ToString>(items: &[T]) -> String {
     json!(items.iter().map(T::to_string).collect::<Vec<_>>())
+}
+
+/// A list of numbers as JSON: `json_each` knows them for numbers.
+fn json_numbers(items: &[u64]) -> String {
+    let mut list = String::from("[");
+    for (place, item) in items.iter().enumerate() {
+        if place > 0 {
+            list.push(',');
+        }
+        list.push_str(&item.to_string());
+    }
+    list.push(']');
+    list
 }
 
 /// A page of a list: how many rows to ask for, after which key.

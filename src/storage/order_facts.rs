@@ -9,7 +9,9 @@ use std::collections::HashMap;
 
 use super::kept::kept;
 use super::rows::{Columns, FromRow};
-use super::{Database, DbError, Reading, Rows, Statement, bind, json_list, row, statements};
+use super::{
+    Database, DbError, Reading, Rows, Statement, bind, json_list, json_numbers, row, statements,
+};
 use crate::domain::attribution::{DealFacts, Known, KnownCode, KnownLink, code_key};
 use crate::domain::brand::{AttributionRules, ClickOrder, EarnOn, EarningRules, Precedence};
 use crate::domain::click::ClickIds;
@@ -55,11 +57,15 @@ FROM brand_facts b WHERE b.id = +?1";
     DEAL = "SELECT facts FROM deal_facts WHERE brand_id = +?1 AND id = +?2";
 
     /// What the triggers of `orders` compare: ?1 brand, ?2 customer, ?3 deal, ?4 first and ?5 last
-    /// day, ?6 currency.
+    /// day, ?6 currency; and ?7 collections, ?8 products, ?9 up to when.
     OTHERS = "
 SELECT coalesce((SELECT orders FROM customers WHERE brand_id = ?1 AND email_hash = ?2), 0) AS customer_orders,
   (SELECT coalesce(sum(commission_minor), 0) FROM deal_days
-     WHERE brand_id = ?1 AND deal_id = ?3 AND day BETWEEN ?4 AND ?5 AND currency = ?6) AS month_minor";
+     WHERE brand_id = ?1 AND deal_id = ?3 AND day BETWEEN ?4 AND ?5 AND currency = ?6) AS month_minor,
+  (SELECT json_group_array(json_object('collection', p.collection_id, 'product', p.product_id,
+      'from_ms', p.from_ms, 'to_ms', p.to_ms)) FROM json_each(?7) c CROSS JOIN json_each(?8) j
+     CROSS JOIN collection_products p ON p.brand_id = ?1 AND p.collection_id = c.value
+       AND p.product_id = j.value AND p.from_ms <= ?9) AS spans";
 }
 
 /// What a delivery's evidence names.
@@ -226,7 +232,22 @@ pub fn others<'a>(
 ) -> Reading<'a, Option<Others>> {
     let (first, last) = (asked.month.0.0, asked.month.1.0);
     let (customer, currency) = (asked.customer.as_deref(), asked.currency.code());
-    db.first(bind!(OTHERS, brand, customer, asked.deal, first, last, currency))
+    let wanted = asked.collections.as_ref();
+    let collections = json_list(wanted.map_or(&[][..], |wanted| &wanted.collections));
+    let products = json_numbers(wanted.map_or(&[][..], |wanted| &wanted.products));
+    let at_ms = wanted.map(|wanted| wanted.at_ms);
+    db.first(bind!(
+        OTHERS,
+        brand,
+        customer,
+        asked.deal,
+        first,
+        last,
+        currency,
+        collections,
+        products,
+        at_ms
+    ))
 }
 
 impl FromRow for Others {
@@ -234,6 +255,7 @@ impl FromRow for Others {
         Self {
             customer_orders: columns.read("customer_orders"),
             month_minor: columns.read("month_minor"),
+            spans: columns.read("spans"),
         }
     }
 }

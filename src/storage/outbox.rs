@@ -32,7 +32,8 @@ SELECT brand_id, store_id, min(due_at_ms) AS due_at_ms FROM outbox INDEXED BY ou
 WHERE state = 'waiting' AND due_at_ms <= ?1 GROUP BY brand_id, store_id ORDER BY 3 LIMIT ?2";
 
     NEXT_TASK = "
-SELECT id, kind, subject, payload, tries, revision, created_at_ms
+SELECT id, kind, subject, payload, tries, revision, created_at_ms,
+  coalesce((SELECT a.changes FROM store_access a WHERE a.brand_id = ?1 AND a.store_id = ?2), 0) AS access_changes
 FROM outbox INDEXED BY outbox_by_store
 WHERE brand_id = ?1 AND store_id = ?2 AND state = 'waiting' AND due_at_ms <= ?3
 ORDER BY due_at_ms LIMIT 1";
@@ -88,6 +89,7 @@ spelling!(Kind {
     SwitchCode = "switch_code",
     ChangeGroup = "change_group",
     LookAtCodes = "look_at_codes",
+    LookAtCollections = "look_at_collections",
 });
 
 row! {
@@ -121,6 +123,8 @@ row! {
         pub revision: i64,
         /// When it was put.
         pub created_at_ms: Millis,
+        /// How often somebody had changed what opens the store.
+        pub access_changes: i64,
     }
 }
 

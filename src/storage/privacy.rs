@@ -29,7 +29,7 @@ WHERE brand_id = ?1 AND id = ?2 AND closed_at_ms IS NULL";
     DROP_ACCESS = "
 UPDATE store_access SET state = 'uninstalled', problem = '', token_sealed = NULL, token_until_ms = NULL,
   refresh_sealed = NULL, refresh_until_ms = NULL, renewing_until_ms = NULL, scopes = '', webhooks = '[]',
-  look_at_ms = NULL, revision = revision + 1
+  look_at_ms = NULL, revision = revision + 1, changes = changes + 1
 WHERE brand_id = ?1 AND store_id = ?2
   AND EXISTS (SELECT 1 FROM stores s WHERE s.brand_id = ?1 AND s.id = ?2 AND s.closed_at_ms IS NULL)";
 

@@ -94,6 +94,12 @@ WHERE EXISTS (SELECT 1 FROM json_each(previous_secrets)
 
     TASKS_OVER = "DELETE FROM outbox WHERE state <> 'waiting' AND changed_at_ms < ?1";
 
+    /// What comes back every hour or night by itself: each is done like the one before.
+    REGULAR_TASKS_OVER = "
+DELETE FROM outbox WHERE state <> 'waiting' AND changed_at_ms < ?1 AND state = 'done' AND kind IN
+  ('reconcile', 'compare_days', 'ask_journeys', 'look_at_codes', 'look_at_collections',
+   'register_webhooks', 'goaffpro_sync')";
+
     AUTHORIZATIONS = "DELETE FROM store_authorizations WHERE expires_at_ms < ?1";
 
     REQUESTS = "DELETE FROM data_requests WHERE done_at_ms < ?1";
@@ -122,6 +128,7 @@ pub fn sweep(note: AuditId, now_ms: Millis) -> Vec<Statement> {
         bind!(SECRETS, now_ms),
         bind!(ANSWERS, before(30)),
         bind!(TASKS_OVER, before(30)),
+        bind!(REGULAR_TASKS_OVER, before(1)),
         bind!(AUTHORIZATIONS, now_ms),
         bind!(REQUESTS, before(400)),
     ]

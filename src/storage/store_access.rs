@@ -3,7 +3,7 @@
 
 use super::{Database, Reading, Statement, bind, row, spelling, statements};
 use crate::domain::auth::Actor;
-use crate::domain::ids::{BrandId, StoreId};
+use crate::domain::ids::{BrandId, MemberId, StoreId};
 use crate::domain::store::grants;
 use crate::domain::time::Millis;
 
@@ -12,7 +12,7 @@ statements! {
 SELECT s.client_id, s.secret_sealed, s.shop_domain, s.platform, s.storefront_url, s.closed_at_ms, a.way,
   a.state, a.problem, a.token_sealed, a.token_until_ms, a.refresh_sealed, a.refresh_until_ms,
   a.renewing_until_ms, a.scopes, a.currency, a.timezone, a.checked_at_ms, a.connected_at_ms,
-  a.webhooks, a.webhook_seen_at_ms, a.revision,
+  a.webhooks, a.webhook_seen_at_ms, a.revision, coalesce(a.changes, 0) AS changes,
   (SELECT currency FROM brands WHERE id = ?1) AS brand_currency
 FROM stores s LEFT JOIN store_access a ON a.brand_id = s.brand_id AND a.store_id = s.id
 WHERE s.brand_id = ?1 AND s.id = ?2";
@@ -37,26 +37,31 @@ WHERE brand_id = ?1 AND store_id = ?2";
 
     /// A token that somebody pasted, in the place of whatever was there.
     PASTE = "
-INSERT INTO store_access (brand_id, store_id, way, state, token_sealed)
-VALUES (?1, ?2, 'token', 'created', ?3)
+INSERT INTO store_access (brand_id, store_id, way, state, token_sealed, changes)
+VALUES (?1, ?2, 'token', 'created', ?3, 1)
 ON CONFLICT (brand_id, store_id) DO UPDATE SET way = excluded.way, state = excluded.state, problem = '',
   token_sealed = excluded.token_sealed, token_until_ms = NULL, refresh_sealed = NULL,
-  refresh_until_ms = NULL, renewing_until_ms = NULL, scopes = '', revision = revision + 1";
+  refresh_until_ms = NULL, renewing_until_ms = NULL, scopes = '', revision = revision + 1,
+  changes = changes + 1";
 
-    /// The pair that came of a code: whole, whatever was there.
+    /// The pair that came of a code: whole, whatever was there. ?8 the changes that were read: aborts if there
+    /// was another since, or the store was closed.
     AUTHORIZE = "
 INSERT INTO store_access (brand_id, store_id, way, state, token_sealed, token_until_ms, refresh_sealed,
-  refresh_until_ms, scopes) VALUES (?1, ?2, 'code', 'created', ?3, ?4, ?5, ?6, coalesce(?7, ''))
+  refresh_until_ms, scopes, changes)
+VALUES (?1, ?2, 'code', 'created', ?3, ?4, ?5, ?6, coalesce(?7, ''),
+  (SELECT 1 FROM stores WHERE brand_id = ?1 AND id = ?2 AND closed_at_ms IS NULL))
 ON CONFLICT (brand_id, store_id) DO UPDATE SET way = excluded.way, state = excluded.state, problem = '',
   token_sealed = excluded.token_sealed, token_until_ms = excluded.token_until_ms,
   refresh_sealed = excluded.refresh_sealed, refresh_until_ms = excluded.refresh_until_ms,
-  renewing_until_ms = NULL, scopes = excluded.scopes, revision = revision + 1";
+  renewing_until_ms = NULL, scopes = excluded.scopes, revision = revision + 1,
+  changes = iif(changes = ?8, changes + 1, NULL)";
 
     /// The app has another secret: tokens that it got are got anew. A pasted one is none of these, and
     /// what was authorized can be renewed with the new secret.
     RENEW_ACCESS = "
 UPDATE store_access SET state = 'created', problem = '', token_sealed = iif(way = 'token', token_sealed, NULL),
-  token_until_ms = NULL, renewing_until_ms = NULL, revision = revision + 1
+  token_until_ms = NULL, renewing_until_ms = NULL, revision = revision + 1, changes = changes + 1
 WHERE brand_id = ?1 AND store_id = ?2";
 
     /// Another app, or the same shop after it was gone: nothing of before opens it. Its webhooks go
@@ -64,32 +69,48 @@ WHERE brand_id = ?1 AND store_id = ?2";
     RESET_ACCESS = "
 UPDATE store_access SET way = ?3, state = 'created', problem = '', token_sealed = NULL,
   token_until_ms = NULL, refresh_sealed = NULL, refresh_until_ms = NULL, renewing_until_ms = NULL,
-  scopes = '', webhooks = '[]', webhook_seen_at_ms = NULL, look_at_ms = NULL, revision = revision + 1
+  scopes = '', webhooks = '[]', webhook_seen_at_ms = NULL, look_at_ms = NULL, revision = revision + 1,
+  changes = changes + 1
 WHERE brand_id = ?1 AND store_id = ?2";
 
-    /// What the platform told.
+    /// What the platform told. ?11 the changes that were read: aborts if somebody changed what opens it since, or
+    /// closed the store.
     TELL_ACCESS = "
-UPDATE store_access SET state = ?3, problem = ?4, checked_at_ms = ?5,
+UPDATE store_access SET changes = iif(changes = ?11 AND EXISTS (SELECT 1 FROM stores
+    WHERE brand_id = ?1 AND id = ?2 AND closed_at_ms IS NULL), changes, NULL), state = ?3, problem = ?4, checked_at_ms = ?5,
   connected_at_ms = iif(?3 = 'connected', coalesce(connected_at_ms, ?5), connected_at_ms),
+  lost_at_ms = iif(?3 = 'connected', NULL, lost_at_ms),
   scopes = coalesce(?6, scopes), currency = coalesce(?7, currency), timezone = coalesce(?8, timezone),
   webhooks = coalesce(?9, webhooks), look_at_ms = ?10
 WHERE brand_id = ?1 AND store_id = ?2";
 
     /// What is gone stays gone until somebody connects it; what is in the way says so. ?5 when it is
-    /// looked at again.
+    /// looked at again. ?6 the changes that were read: who was locked out before another knows nothing of now.
     BREAK_ACCESS = "
 UPDATE store_access SET problem = ?3, checked_at_ms = ?4,
+  lost_at_ms = iif(state = 'connected', CAST(?4 AS INTEGER), lost_at_ms),
   look_at_ms = iif(state = 'uninstalled' OR (SELECT platform FROM stores
     WHERE brand_id = ?1 AND id = ?2) <> 'shopify', NULL, ?5),
   state = iif(state = 'uninstalled', state, 'broken')
-WHERE brand_id = ?1 AND store_id = ?2";
+WHERE brand_id = ?1 AND store_id = ?2 AND changes = ?6 AND EXISTS (SELECT 1 FROM stores
+  WHERE brand_id = ?1 AND id = ?2 AND closed_at_ms IS NULL)";
 
     /// The shop removed the app: with it go tokens and webhooks. ?3 the revision that was read.
     REMOVE_ACCESS = "
-UPDATE store_access SET revision = iif(revision = ?3, revision + 1, NULL), state = 'uninstalled',
+UPDATE store_access SET revision = iif(revision = ?3, revision + 1, NULL),
+  lost_at_ms = iif(state = 'connected', CAST(?5 AS INTEGER), lost_at_ms), state = 'uninstalled',
   problem = ?4, checked_at_ms = ?5, token_sealed = NULL, token_until_ms = NULL, refresh_sealed = NULL,
-  refresh_until_ms = NULL, renewing_until_ms = NULL, scopes = '', webhooks = '[]', look_at_ms = NULL
+  refresh_until_ms = NULL, renewing_until_ms = NULL, scopes = '', webhooks = '[]', look_at_ms = NULL,
+  changes = changes + 1
 WHERE brand_id = ?1 AND store_id = ?2";
+
+    /// Whom to tell that a store is lost which is connected yet.
+    OWNERS_TO_TELL = "
+SELECT m.id, m.email, b.name AS brand, s.shop_domain AS shop FROM store_access a
+CROSS JOIN stores s ON s.brand_id = a.brand_id AND s.id = a.store_id
+CROSS JOIN brands b ON b.id = a.brand_id CROSS JOIN members m ON m.brand_id = a.brand_id
+WHERE a.brand_id = ?1 AND a.store_id = ?2 AND a.state = 'connected' AND s.closed_at_ms IS NULL
+  AND m.role = 'owner' AND m.joined_at_ms IS NOT NULL LIMIT 10";
 
     /// A delivery was verified: at most one write an hour.
     SEEN = "
@@ -229,6 +250,8 @@ row! {
         pub webhook_seen_at_ms: Option<Millis>,
         /// How often the token changed.
         pub revision: Option<i64>,
+        /// How often somebody changed what opens it.
+        pub changes: i64,
         /// The brand's own currency.
         pub brand_currency: String,
     }
@@ -300,9 +323,9 @@ pub fn paste(brand: BrandId, store: StoreId, token_sealed: &str) -> Statement {
     bind!(PASTE, brand, store, token_sealed)
 }
 
-/// Keeps what came of an authorization code; whatever was there goes.
+/// Keeps what came of an authorization code; whatever was there goes. Aborts if it changed since `changes`.
 #[must_use]
-pub fn authorize(brand: BrandId, store: StoreId, new: &NewToken) -> Statement {
+pub fn authorize(brand: BrandId, store: StoreId, changes: i64, new: &NewToken) -> Statement {
     let NewToken { token_sealed, token_until_ms, refresh_sealed, refresh_until_ms, scopes } = new;
     let refresh_sealed = refresh_sealed.as_deref();
     let until_ms = *token_until_ms;
@@ -314,7 +337,8 @@ pub fn authorize(brand: BrandId, store: StoreId, new: &NewToken) -> Statement {
         until_ms,
         refresh_sealed,
         *refresh_until_ms,
-        scopes.as_deref()
+        scopes.as_deref(),
+        changes,
     )
 }
 
@@ -347,12 +371,14 @@ pub struct Look<'a> {
     pub webhooks: Option<&'a str>,
     /// When it is looked at again.
     pub look_at_ms: Option<Millis>,
+    /// What was read before of how often it was changed.
+    pub changes: i64,
 }
 
-/// Keeps what a look told.
+/// Keeps what a look told; aborts if somebody changed what opens the store since, or closed it.
 #[must_use]
 pub fn tell(brand: BrandId, store: StoreId, look: &Look<'_>, now_ms: Millis) -> Statement {
-    let Look { state, problem, scopes, currency, timezone, webhooks, look_at_ms } = look;
+    let Look { state, problem, scopes, currency, timezone, webhooks, look_at_ms, changes } = look;
     bind!(
         TELL_ACCESS,
         brand,
@@ -365,19 +391,21 @@ pub fn tell(brand: BrandId, store: StoreId, look: &Look<'_>, now_ms: Millis) -> 
         *timezone,
         *webhooks,
         *look_at_ms,
+        *changes,
     )
 }
 
-/// Keeps in words why a store can't be reached, and when it is looked at again.
+/// Keeps in words why a store can't be reached, and when it is looked at again; not if somebody changed since
+/// `changes` what opens it, or closed it.
 #[must_use]
 pub fn broken(
     brand: BrandId,
-    store: StoreId,
+    (store, changes): (StoreId, i64),
     problem: &str,
     look_at_ms: Millis,
     now_ms: Millis,
 ) -> Statement {
-    bind!(BREAK_ACCESS, brand, store, problem, now_ms, look_at_ms)
+    bind!(BREAK_ACCESS, brand, store, problem, now_ms, look_at_ms, changes)
 }
 
 /// The shop removed the app; aborts if its token changed since `revision`.
@@ -390,6 +418,33 @@ pub fn removed(
     now_ms: Millis,
 ) -> Statement {
     bind!(REMOVE_ACCESS, brand, store, revision, problem, now_ms)
+}
+
+row! {
+    /// An owner to be told that a store is lost.
+    #[derive(Debug, Clone)]
+    pub struct OwnerToTell {
+        /// Which member.
+        pub id: MemberId,
+        /// Her address.
+        pub email: String,
+        /// The brand's name.
+        pub brand: String,
+        /// `shop.myshopify.com`
+        pub shop: String,
+    }
+}
+
+/// The owners to be told, should a store be lost now; nobody if it isn't connected.
+///
+/// # Errors
+/// [`super::DbError`].
+pub fn owners_to_tell(
+    db: &dyn Database,
+    brand: BrandId,
+    store: StoreId,
+) -> Reading<'_, Vec<OwnerToTell>> {
+    db.all(bind!(OWNERS_TO_TELL, brand, store))
 }
 
 /// A delivery was verified.

@@ -46,7 +46,8 @@ ON CONFLICT (brand_id, store_id) DO UPDATE SET
 
     /// Shopify stores of a brand that are connected.
     CONNECTED = "
-SELECT a.store_id, a.timezone, a.connected_at_ms FROM store_access a
+SELECT a.store_id, a.timezone, coalesce((SELECT y.from_ms FROM store_syncs y WHERE y.brand_id = ?1
+    AND y.store_id = a.store_id), a.connected_at_ms) AS since_ms FROM store_access a
 CROSS JOIN stores s ON s.brand_id = a.brand_id AND s.id = a.store_id
 WHERE a.brand_id = ?1 AND a.state = 'connected' AND s.platform = 'shopify' AND s.closed_at_ms IS NULL";
 
@@ -161,8 +162,8 @@ row! {
         pub store_id: StoreId,
         /// The shop's time zone, if it told.
         pub timezone: Option<String>,
-        /// When it was first reached.
-        pub connected_at_ms: Option<Millis>,
+        /// Since when its orders should be known: the start of its back-fill, or when it was first reached.
+        pub since_ms: Option<Millis>,
     }
 }
 

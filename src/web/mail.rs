@@ -1,13 +1,15 @@
 //! Composing mails: written out, checked, sealed and put into the batch of what causes them.
 
 use crate::app::App;
-use crate::domain::ids::{BrandId, CreatorId, MailId};
+use crate::domain::ids::{BrandId, CreatorId, MailId, StoreId};
 use crate::domain::json::json;
 use crate::domain::letter::{Letter, Written, is_one_address};
+use crate::domain::time::Millis;
 use crate::error::{Error, Result};
-use crate::storage::mails::{self, NewMail};
+use crate::storage::mails::{self, NewMail, Only};
 use crate::storage::rows::from_json;
-use crate::storage::{Statement, creators};
+use crate::storage::store_access::{self, OwnerToTell};
+use crate::storage::{DbError, Statement, creators};
 
 /// Writes a letter to one person, for the batch of the command that causes it. Whoever answers the
 /// request sends it afterwards; a job does it otherwise.
@@ -25,7 +27,7 @@ pub fn compose(
     to: &str,
     letter: &Letter<'_>,
 ) -> Result<Statement> {
-    put(app, brand, cause, to, letter, false)
+    put(app, brand, cause, to, letter, (Only::Always, app.now_ms()))
 }
 
 /// As [`compose`], but to an address that somebody has told us: nothing is sent to one that nobody
@@ -39,7 +41,29 @@ pub fn compose_if_known(
     to: &str,
     letter: &Letter<'_>,
 ) -> Result<Statement> {
-    put(app, None, cause, to, letter, true)
+    put(app, None, cause, to, letter, (Only::IfKnown, app.now_ms()))
+}
+
+/// What tells the owners of a brand that its store can't be reached any more, for the batch that finds so: it is
+/// sent only if the statements before these lose a store that was connected, at `now_ms`.
+///
+/// # Errors
+/// [`DbError`]
+pub async fn tell_lost(
+    app: &App,
+    brand: BrandId,
+    store: StoreId,
+    problem: &str,
+    now_ms: Millis,
+) -> Result<Vec<Statement>, DbError> {
+    let owners = store_access::owners_to_tell(app.db(), brand, store).await?;
+    let letter = |owner: &OwnerToTell| {
+        let letter = Letter::StoreLost { brand: &owner.brand, shop: &owner.shop, problem };
+        let cause = format!("store-lost/{store}/{now_ms}/{}", owner.id);
+        // Whose address isn't one that a mail can be sent to sees it in the store's state.
+        put(app, Some(brand), &cause, &owner.email, &letter, (Only::IfLost(store), now_ms)).ok()
+    };
+    Ok(owners.iter().filter_map(letter).collect())
 }
 
 fn put(
@@ -48,7 +72,7 @@ fn put(
     cause: &str,
     to: &str,
     letter: &Letter<'_>,
-    if_known: bool,
+    (only, now_ms): (Only, Millis),
 ) -> Result<Statement> {
     if !is_one_address(to) {
         return Err(Error::invalid("email", "must be one e-mail address"));
@@ -60,9 +84,9 @@ fn put(
     let sealed = app.config.data_key.seal(&id.to_string(), content.as_bytes(), app.random());
     let name = (brand, id);
     let (kind, content) = (letter.kind(), sealed.ok_or_else(fault)?);
-    let mail = NewMail { name, cause, kind, to, content, if_known };
+    let mail = NewMail { name, cause, kind, to, content, only };
     app.note_mail(name);
-    Ok(mails::put(&mail, app.now_ms()))
+    Ok(mails::put(&mail, now_ms))
 }
 
 /// A creator's address, if she has one that a mail can be sent to, and the name of the brand that writes.

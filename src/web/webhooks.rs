@@ -19,7 +19,7 @@ use crate::domain::time::Millis;
 use crate::error::{Error, Result};
 use crate::jobs::code_watch;
 use crate::jobs::order::{self, Ingested};
-use crate::jobs::{connecting, privacy};
+use crate::jobs::{collections, connecting, privacy};
 use crate::partners::shopify::{News, Parsed, parse, verify};
 use crate::storage::store_access::{self, State};
 use crate::storage::{privacy as shops, quarantine, stores};
@@ -71,6 +71,9 @@ pub async fn deliver(
         Ok(Parsed::News(news)) => heed(app, known, &news).await?,
         Ok(Parsed::Discount(discount)) => {
             code_watch::hint(app, brand, store, &discount).await.map_err(|_| NOT_KEPT)?;
+        }
+        Ok(Parsed::Collection(hint)) => {
+            collections::hint(app, brand, store, &hint).await.map_err(|_| NOT_KEPT)?;
         }
         Ok(Parsed::Irrelevant) => {
             app.log.write(&json!({ "event": "webhook_irrelevant", "store": store }));

@@ -1,5 +1,8 @@
 //! Codes that shops make: what is asked, what becomes of it, and that no question makes two.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde_json::{Value, json};
 
 use crate::support::shop::{coded, order, sign};
@@ -389,6 +392,37 @@ async fn codes_end_and_begin_with_their_deal() {
     let refused =
         product.call("PATCH", &path, Some(json!({ "state": "deactivated" })), &p.key).await;
     assert_eq!(refused.expect(409)["type"], "/problems/code-not-ours");
+}
+
+#[tokio::test]
+async fn a_code_that_somebody_puts_back_is_taken_out_once() {
+    let (product, p) = shop(vec![made()]).await;
+    let shared = group(&product, &p, "one_discount").await;
+    let code = p.code(&product, json!({ "affiliate_group_id": shared["id"] })).await;
+    let text = code["code"].as_str().unwrap().to_owned();
+    let deletions = Arc::new(AtomicUsize::new(0));
+    let counted = deletions.clone();
+    product.web.answer_by(Box::new(move |request| {
+        let body = request.body.filter(|_| request.url == GRAPHQL)?;
+        Some(if body.contains("CodeOwner(") {
+            owned("Autumn")
+        } else if body.contains("DeleteRedeemCodes(") {
+            counted.fetch_add(1, Ordering::Relaxed);
+            let job = json!({ "id": "gid://shopify/Job/1" });
+            data(json!({ "deleted": { "job": job, "userErrors": [] } }))
+        } else {
+            carries(&[&text])
+        })
+    }));
+    let deal = format!("/v1/deals/{}", p.deal);
+    product.call("PATCH", &deal, Some(json!({ "state": "closed" })), &p.key).await.expect(200);
+    for _ in 0..40 {
+        later(&product, 60_000).await;
+    }
+    assert_eq!(deletions.load(Ordering::Relaxed), 1);
+    let seen = p.seen(&product, &code).await;
+    assert_eq!((&seen["state"], &seen["pending"]), (&json!("changed"), &json!(false)));
+    assert!(seen["reason"].as_str().unwrap().contains("still, or again"), "{seen}");
 }
 
 fn found(codes: &[(&str, Value)]) -> Told {

@@ -241,3 +241,137 @@ async fn a_refresh_token_outlives_a_crash() {
     let row = &s.product.db.rows("SELECT state, problem FROM store_access")[0];
     assert_eq!(row["state"], "broken");
 }
+
+/// A look at the shop, while which this happens to the store, once, when that is asked.
+async fn looked_at(s: &Shop, asked: &'static str, happens: &'static str) -> (Value, usize) {
+    let (shop, db) = (s.shop.clone(), s.product.db.clone());
+    let mut happens = Some(happens);
+    s.product.web.answer_by(Box::new(move |request| {
+        if request.body.is_some_and(|body| body.contains(asked))
+            && let Some(sql) = happens.take()
+        {
+            for one in sql.split(';') {
+                db.execute(one).unwrap();
+            }
+        }
+        Some(shop.answer(request))
+    }));
+    let again = tributary::jobs::connecting::again(&s.product.app, s.brand, s.store);
+    s.product.app.db().run(vec![again]).await.unwrap();
+    tributary::jobs::outbox::run_due(&s.product.app).await.unwrap();
+    let sql = "SELECT state, problem FROM store_access";
+    (s.product.db.rows(sql).remove(0), s.shop.count("Shop"))
+}
+
+const SHOP_QUERY: &str = "currentAppInstallation";
+
+#[tokio::test]
+async fn a_look_that_began_before_a_change_says_nothing_of_what_is_there_now() {
+    // Somebody connects the shop anew while it is looked at: it is looked at again.
+    let s = Shop::new().await;
+    let anew = "UPDATE store_access SET state = 'created', changes = changes + 1";
+    let (row, looks) = looked_at(&s, SHOP_QUERY, anew).await;
+    assert_eq!((&row["state"], looks), (&json!("connected"), 2));
+    // The shop asks to be forgotten.
+    let s = Shop::new().await;
+    let closed = "UPDATE store_access SET state = 'uninstalled', changes = changes + 1;
+        UPDATE stores SET closed_at_ms = 1";
+    let (row, looks) = looked_at(&s, SHOP_QUERY, closed).await;
+    assert_eq!((&row["state"], looks), (&json!("uninstalled"), 1));
+    // Who was locked out before somebody connected it anew.
+    let s = Shop::new().await;
+    s.shop.fail("client_credentials", Ok(answer(401, &json!({ "error": "invalid_client" }))));
+    let anew = "UPDATE store_access SET state = 'connected', problem = '', changes = changes + 1";
+    let (row, _) = looked_at(&s, "client_credentials", anew).await;
+    assert_eq!((&row["state"], &row["problem"]), (&json!("connected"), &json!("")));
+    // Without such a change it is told.
+    s.shop.fail("client_credentials", Ok(answer(401, &json!({ "error": "invalid_client" }))));
+    s.product.pass(7_200_000);
+    let (row, _) =
+        looked_at(&s, "client_credentials", "UPDATE stores SET closed_at_ms = NULL").await;
+    assert_eq!(row["state"], "broken");
+}
+
+#[tokio::test]
+async fn an_approval_doesnt_undo_what_was_changed_meanwhile() {
+    use tributary::storage::store_access::{self, NewToken};
+    let s = Shop::new().await;
+    let token = NewToken { token_sealed: "sealed".to_owned(), ..NewToken::default() };
+    let keep = async |changes: i64| {
+        let keep = store_access::authorize(s.brand, s.store, changes, &token);
+        s.product.app.db().run(vec![keep]).await.is_ok()
+    };
+    assert!(keep(0).await);
+    assert!(!keep(0).await, "it is another's by now");
+    assert!(keep(1).await);
+    s.product.db.execute("UPDATE stores SET closed_at_ms = 1").unwrap();
+    assert!(!keep(2).await, "it is closed");
+}
+
+#[tokio::test]
+async fn owners_are_told_once_that_a_store_is_lost() {
+    let s = Shop::new().await;
+    let (brand, now) = (s.brand, s.product.app.now_ms());
+    for (n, role, joined) in [(1, "owner", true), (2, "owner", false), (3, "manager", true)] {
+        let (person, at) = if joined {
+            (format!("'p{n}'"), now.to_string())
+        } else {
+            ("NULL".into(), "NULL".into())
+        };
+        let person_row = format!(
+            "INSERT INTO people (id, email, created_at_ms) VALUES ('p{n}', 'm{n}@casa.example', {now})"
+        );
+        s.product.db.execute(&person_row).unwrap();
+        let id = tributary::domain::ids::MemberId::new(now, [n; 10]);
+        let member = format!(
+            "INSERT INTO members (brand_id, id, email, role, person_id, invited_at_ms, expires_at_ms,
+             joined_at_ms) VALUES ('{brand}', '{id}', 'm{n}@casa.example', '{role}', {person}, {now}, {now}, {at})"
+        );
+        s.product.db.execute(&member).unwrap();
+    }
+    let look = async || {
+        s.product.pass(7 * 3_600_000);
+        let again = tributary::jobs::connecting::again(&s.product.app, s.brand, s.store);
+        s.product.app.db().run(vec![again]).await.unwrap();
+        tributary::jobs::outbox::run_due(&s.product.app).await.unwrap();
+        s.product.db.rows("SELECT state FROM store_access").remove(0)["state"].clone()
+    };
+    let refuse = || {
+        s.shop.shop().tokens.clear();
+        s.shop.fail("client_credentials", Ok(answer(401, &json!({ "error": "invalid_client" }))));
+    };
+    let mails = || {
+        s.product.db.rows("SELECT recipient, kind, brand_id FROM mails WHERE kind = 'store_lost'")
+    };
+    // One that was never reached isn't lost.
+    s.product.db.execute("UPDATE store_access SET state = 'created'").unwrap();
+    refuse();
+    assert_eq!((look().await, mails().len()), (json!("broken"), 0));
+    assert_eq!((look().await, mails().len()), (json!("connected"), 0));
+    for _ in 0..3 {
+        refuse();
+        assert_eq!(look().await, "broken");
+    }
+    let told = mails();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(
+        (&told[0]["recipient"], &told[0]["kind"], &told[0]["brand_id"]),
+        (&json!("m1@casa.example"), &json!("store_lost"), &json!(brand.to_string()))
+    );
+    // Nothing is told by a batch that loses nothing.
+    assert_eq!(look().await, "connected");
+    let (app, now) = (&s.product.app, s.product.app.now_ms());
+    let told = tributary::web::mail::tell_lost(app, s.brand, s.store, "x", now).await.unwrap();
+    assert_eq!(told.len(), 1);
+    app.db().run(told).await.unwrap();
+    assert_eq!(mails().len(), 1);
+    // Lost again it is told again; that the shop removed the app is such a loss too.
+    s.shop.uninstall();
+    for _ in 0..3 {
+        assert_ne!(look().await, "connected");
+    }
+    assert_eq!(mails().len(), 2);
+    tributary::jobs::run_due(&s.product.app, s.product.app.now_ms()).await;
+    let mail = s.product.mailer.last();
+    assert!(mail["subject"].as_str().unwrap().contains("casa.myshopify.com"), "{mail}");
+}

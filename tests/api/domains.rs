@@ -178,6 +178,45 @@ async fn old_links_keep_working_and_only_what_is_given_up_is_removed() {
 }
 
 #[tokio::test]
+async fn what_the_operator_made_is_neither_changed_nor_removed() {
+    let (product, p, cloudflare) = deployed().await;
+    // Made by hand, for something else.
+    cloudflare.0.lock().unwrap().hostnames.push(json!({ "id": "by-hand", "hostname": HOST,
+        "status": "blocked", "ssl": { "status": "active" } }));
+    choose(&product, &p, json!(HOST)).await;
+    minutes(&product, 1).await;
+    assert_eq!(state(&domain(&product, &p).await), "failed");
+    check(&product, &p).await;
+    choose(&product, &p, json!(null)).await;
+    minutes(&product, 2).await;
+    let asked = cloudflare.asked();
+    assert!(asked.iter().all(|one| one.starts_with("GET ")), "{asked:?}");
+    assert_eq!(cloudflare.hosts(), [HOST]);
+
+    // One whose answer was lost is ours, and goes when it is given up.
+    let lost = "lost.casa.example";
+    choose(&product, &p, json!(lost)).await;
+    cloudflare.fail(&[Fault::Answer(200, r#"{"result":[]}"#), Fault::LostAfter]);
+    minutes(&product, 2).await;
+    assert_eq!(cloudflare.hosts(), [HOST, lost]);
+    choose(&product, &p, json!(null)).await;
+    // Wanted again before it is removed: the same one is used, and nothing is to be removed.
+    let removals = || product.db.rows("SELECT * FROM host_removals").len();
+    assert_eq!(removals(), 1);
+    let due = tributary::storage::hosts::removals(product.app.db(), i64::MAX).await.unwrap();
+    choose(&product, &p, json!(lost)).await;
+    assert_eq!(removals(), 0);
+    let take = tributary::storage::hosts::take_removal(&due[0].hostname_id);
+    assert!(product.app.db().run(take).await.is_err(), "who read it before doesn't do it");
+    cloudflare.asked();
+    minutes(&product, 1).await;
+    assert_eq!(cloudflare.asked(), ["GET /hostname-1"]);
+    choose(&product, &p, json!(null)).await;
+    minutes(&product, 1).await;
+    assert_eq!(cloudflare.hosts(), [HOST]);
+}
+
+#[tokio::test]
 async fn whatever_is_lost_one_hostname_is_made() {
     let answers = [
         Fault::LostBefore,

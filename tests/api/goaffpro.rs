@@ -8,7 +8,8 @@ use crate::support::{Product, Programme};
 use tributary::app::WebAnswer;
 
 /// Tried here.
-pub const STORE_COMMANDS: [&str; 6] = [
+pub const STORE_COMMANDS: [&str; 7] = [
+    "patch /v1/stores/{id}/comparison/{external_id}",
     "post /v1/stores/{id}/connection",
     "patch /v1/stores/{id}/goaffpro",
     "post /v1/stores/{id}/affiliates/{affiliate_id}/assignment",
@@ -279,10 +280,13 @@ async fn apply(c: &Connected, change: &str) -> (String, i64) {
 #[tokio::test]
 async fn an_order_whose_row_forgot_it_is_taken_back_when_another_store_tells_it() {
     let (c, _) = told_twice("55.00").await;
-    assert_eq!(apply(&c, "paid = 0").await, ("ours".to_owned(), 5500));
+    assert_eq!(apply(&c, "paid = 0, another = 1").await, ("ours".to_owned(), 5500));
     let forgotten = format!("UPDATE goaffpro_stores SET orders_from = '{}'", c.p.store);
     c.product.db.execute(&forgotten).unwrap();
-    assert_eq!(apply(&c, "standing = 'new', order_id = NULL").await, ("matched".to_owned(), 0));
+    assert_eq!(
+        apply(&c, "standing = 'new', order_id = NULL, another = 0").await,
+        ("matched".to_owned(), 0)
+    );
 }
 
 #[tokio::test]
@@ -295,4 +299,72 @@ async fn an_order_that_was_held_back_stays_so_whatever_its_amount_becomes() {
         .execute(&format!("UPDATE stores SET closed_at_ms = 1 WHERE id = '{}'", c.p.store))
         .unwrap();
     assert_eq!(apply(&c, "subtotal = '13.00'").await, ("held".to_owned(), 0));
+}
+
+#[tokio::test]
+async fn an_order_that_two_stores_tell_with_different_amounts_counts_once_until_the_brand_says_more()
+ {
+    let (c, theirs) = told_twice("55.00").await;
+    assert_eq!(apply(&c, "paid = 0").await, ("held".to_owned(), 0));
+    let list = c.p.get(&c.product, &format!("/v1/stores/{}/comparison?state=held", c.store)).await;
+    let shown = &list["data"][0];
+    assert_eq!((&shown["order_id"], &shown["another_order"]), (&theirs["id"], &json!(false)));
+    // Another order of the same name, so the brand says: it counts by itself, and is noted.
+    let path = format!("/v1/stores/{}/comparison/7", c.store);
+    let say = async |another: bool| {
+        c.product.pass(60_000);
+        let body = json!({ "another_order": another });
+        c.product.call("PATCH", &path, Some(body), &c.p.key).await.expect(200)
+    };
+    let noted = || c.product.db.rows("SELECT * FROM audit WHERE action = 'store.compare'").len();
+    assert_eq!(say(true).await["another_order"], true);
+    assert_eq!(apply(&c, "paid = 0").await, ("ours".to_owned(), 5500));
+    say(true).await;
+    assert_eq!(noted(), 1);
+    let nobodys = format!("/v1/stores/{}/comparison/8", c.store);
+    for (path, body, status) in [
+        (&nobodys, json!({ "another_order": true }), 404),
+        (&path, json!({ "another_order": "true" }), 422),
+        (&path, json!({}), 422),
+    ] {
+        c.product.call("PATCH", path, Some(body), &c.p.key).await.expect(status);
+    }
+    // It was the same after all.
+    assert_eq!(say(false).await["another_order"], false);
+    assert_eq!(apply(&c, "paid = 0").await, ("held".to_owned(), 0));
+    assert_eq!(noted(), 2);
+}
+
+#[tokio::test]
+async fn a_rejection_is_heard_whosever_the_order_is_by_then() {
+    for change in [
+        // It is nobody's there any more; it was given to another, whom nobody assigned; it is gone.
+        "affiliate_id = NULL, status = 'rejected'",
+        "affiliate_id = '9', status = 'rejected'",
+        "affiliate_id = NULL, status = 'gone'",
+    ] {
+        let (c, theirs) = told_twice("").await;
+        c.product
+            .db
+            .execute(&format!("UPDATE goaffpro_stores SET orders_from = '{}'", c.p.store))
+            .unwrap();
+        affiliate(&c.product, &c.brand, &c.store, 7, "seven");
+        let assignment = format!("/v1/stores/{}/affiliates/7/assignment", c.store);
+        let body = json!({ "deal_id": c.p.deal, "starts_at": "2026-01-01T00:00:00Z" });
+        c.product.call("POST", &assignment, Some(body), &c.p.key).await.expect(200);
+        let deal = || {
+            let sql = format!(
+                "SELECT deal_id FROM orders WHERE id = '{}'",
+                theirs["id"].as_str().unwrap()
+            );
+            c.product.db.rows(&sql)[0]["deal_id"].clone()
+        };
+        assert_eq!(apply(&c, "paid = 0").await.0, "matched");
+        assert_eq!(deal(), json!(c.p.deal));
+        c.product.call("DELETE", &assignment, None, &c.p.key).await.expect(200);
+        assert_eq!(apply(&c, "affiliate_id = NULL").await.0, "matched");
+        assert_eq!(deal(), json!(c.p.deal), "what was decided stays");
+        assert_eq!(apply(&c, change).await.0, "matched");
+        assert_eq!(deal(), Value::Null, "{change}");
+    }
 }

@@ -232,6 +232,9 @@ impl Brand {
             (_, "/v1/stores/{id}/affiliates/{affiliate_id}/assignment") => {
                 Some(json!({ "deal_id": self.deal }))
             }
+            (_, "/v1/stores/{id}/comparison/{external_id}") => {
+                Some(json!({ "another_order": true }))
+            }
             (_, "/v1/deals/{id}/affiliate") => Some(json!({ "store_id": self.goaffpro })),
             (_, "/v1/members/{id}") => Some(json!({ "role": "owner" })),
             (_, "/v1/members") => Some(json!({ "email": "e@evil.example", "role": "owner" })),

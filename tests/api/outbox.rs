@@ -143,3 +143,34 @@ async fn what_can_not_be_kept_waits_like_everything_else() {
     let next = Lease { brand, store, holder: "next".to_owned() };
     assert!(outbox::take(app.db(), &next, app.now_ms() + 1, app.now_ms()).await.unwrap());
 }
+
+#[tokio::test]
+async fn what_comes_back_by_itself_is_kept_for_a_day_once_it_is_done() {
+    let (shop, brand, store) = with_task().await;
+    let db = &shop.product.db;
+    db.execute("DELETE FROM outbox").unwrap();
+    let now = shop.product.app.now_ms();
+    let rows = [
+        ("reconcile", "done", 2),
+        ("reconcile", "failed", 2),
+        ("compare_days", "done", 2),
+        ("look_at_codes", "done", 0),
+        ("make_code", "done", 2),
+        ("make_code", "done", 31),
+        ("reconcile", "failed", 31),
+        ("goaffpro_sync", "waiting", 40),
+    ];
+    for (n, (kind, state, days)) in rows.into_iter().enumerate() {
+        let at = now - days * 86_400_000;
+        db.execute(&format!(
+            "INSERT INTO outbox (brand_id, id, store_id, kind, subject, payload, state, due_at_ms,
+             created_at_ms, changed_at_ms) VALUES ('{brand}', 'task_{n}', '{store}', '{kind}', '{n}', '{{}}',
+             '{state}', {at}, {at}, {at})"
+        ))
+        .unwrap();
+    }
+    tributary::jobs::retention::sweep(&shop.product.app).await.unwrap();
+    let left: Vec<Value> =
+        db.rows("SELECT id FROM outbox ORDER BY id").iter().map(|row| row["id"].clone()).collect();
+    assert_eq!(left, ["task_1", "task_3", "task_4", "task_7"]);
+}

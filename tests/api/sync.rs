@@ -513,3 +513,71 @@ async fn a_visit_that_is_told_later_attributes_what_is_nobodys() {
     p.verify(&product).await;
     p.audit(&product).await;
 }
+
+#[tokio::test]
+async fn an_order_that_is_missing_beside_one_that_the_shop_deleted_is_found_at_night() {
+    let (product, p, shop) = connected().await;
+    product.pass(72 * 3_600_000);
+    product.db.execute("UPDATE store_access SET connected_at_ms = 0").unwrap();
+    let now = product.app.now_ms();
+    let days_ago = |id, days: i64| {
+        let at = to_rfc3339(now - days * 24 * 3_600_000);
+        // Nothing of it changed lately.
+        let before = to_rfc3339(now - 70 * 24 * 3_600_000);
+        with(placed(id, 0, true), json!({ "created_at": at, "updated_at": before }))
+    };
+    let told = [days_ago(1, 1), days_ago(2, 1), days_ago(9, 1)];
+    for body in &told {
+        assert_eq!(p.deliver(&product, body).await, 200);
+    }
+    // Three are known, and three are there: one of them is another.
+    shop.add([days_ago(1, 1), days_ago(2, 1), days_ago(3, 1)]);
+    product.db.execute(&format!("INSERT INTO store_syncs (brand_id, store_id, state, reconciled_to_ms) SELECT brand_id, store_id, 'none', {now} FROM store_access")).unwrap();
+    sync::schedule(&product.app, sync::Due::ALL).await.unwrap();
+    work(&product).await;
+    let known = product.db.rows("SELECT external_id FROM orders ORDER BY external_id");
+    assert_eq!(known.len(), 4, "{known:?}");
+    assert_eq!(product.db.rows("SELECT sum(missed) AS n FROM store_days")[0]["n"], 1);
+    // What it costs: a question a day, and one for what was missing.
+    assert_eq!((shop.asked("OrderIds"), shop.asked("OrdersById")), (2, 1));
+    // Of a time before the store was connected nobody asks.
+    product.db.execute(&format!("UPDATE store_access SET connected_at_ms = {now}")).unwrap();
+    sync::schedule(&product.app, sync::Due::ALL).await.unwrap();
+    let put = "SELECT count(*) AS n FROM outbox WHERE state = 'waiting' AND subject LIKE '20%'";
+    assert_eq!(product.db.rows(put)[0]["n"], 0);
+}
+
+#[tokio::test]
+async fn a_run_ends_before_d1_takes_no_more() {
+    let (product, p, shop) = connected().await;
+    let brand = p.brand["id"].as_str().unwrap().parse().unwrap();
+    for n in 0..400_u32 {
+        let subject = (1_000 + n).to_string();
+        let task = tributary::storage::outbox::NewTask {
+            id: product.app.new_id(),
+            store: p.store.parse().unwrap(),
+            kind: tributary::domain::task::Kind::RefetchOrder,
+            subject: &subject,
+            payload: "{}",
+            due_at_ms: 0,
+        };
+        let put = tributary::storage::outbox::put(brand, &task, 0);
+        product.app.db().run(vec![put]).await.unwrap();
+    }
+    let waits = || {
+        product.db.rows("SELECT count(*) AS n FROM outbox WHERE state = 'waiting'")[0]["n"]
+            .as_i64()
+            .unwrap()
+    };
+    let (mut runs, mut waiting) = (0, waits());
+    while waiting > 0 {
+        let (app, count) = product.app.counting();
+        outbox::run_due(&app).await.unwrap();
+        let count = count.load(std::sync::atomic::Ordering::Relaxed);
+        assert!(count <= 900, "{count} statements in a run");
+        assert!(waits() < waiting, "each run gets on");
+        (runs, waiting) = (runs + 1, waits());
+    }
+    assert!(runs > 1, "{runs}");
+    assert_eq!(shop.asked("OrdersById"), 400);
+}

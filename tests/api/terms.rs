@@ -56,9 +56,10 @@ async fn the_rule_that_won_is_kept_and_shown_line_by_line() {
         why["lines"],
         json!([
             { "line_id": "1", "product_id": "9001", "base": { "amount": "90.00", "currency": "USD" },
-              "commission_percent": "20", "rate": 1, "label": "Cushions" },
+              "commission_percent": "20", "rate": 1, "label": "Cushions", "collection": null },
             { "line_id": "2", "product_id": "9002", "base": { "amount": "45.00", "currency": "USD" },
-              "commission_percent": "10", "rate": null, "label": null },
+              "commission_percent": "10", "rate": null, "label": null,
+              "collection": null },
         ])
     );
     // The same customer again: 20 % of 90.00 and 5 % of 45.00.

@@ -31,6 +31,10 @@ pub struct Shop {
     pub asked: Vec<String>,
     /// What it answers next to an operation (or grant) of this name.
     pub faults: Vec<(&'static str, Result<WebAnswer, String>)>,
+    /// Collections by handle, with their ids, titles and products.
+    pub collections: Vec<(String, u64, String, Vec<u64>)>,
+    /// How many products it tells at once.
+    pub page: usize,
     /// How long its tokens last.
     pub seconds: i64,
     made: u32,
@@ -50,6 +54,8 @@ impl Default for Shop {
             name: SHOP.to_owned(),
             asked: Vec::new(),
             faults: Vec::new(),
+            collections: Vec::new(),
+            page: 250,
             seconds: 3600,
             made: 0,
         }
@@ -187,6 +193,27 @@ impl Shop {
             "WebhookDelete" => {
                 self.hooks.retain(|(of, ..)| *of != text("id"));
                 json!({ "webhookSubscriptionDelete": fine })
+            }
+            "Collection" => {
+                let by = |name: &str| variables["identifier"][name].as_str().map(str::to_owned);
+                let gid = |id: &u64| Some(format!("gid://shopify/Collection/{id}"));
+                let one = self.collections.iter().find(|(handle, id, ..)| {
+                    by("handle").as_ref() == Some(handle) || by("id") == gid(id)
+                });
+                let Some((handle, id, title, products)) = one else {
+                    return json!({ "collectionByIdentifier": null });
+                };
+                let mut products = products.clone();
+                products.sort_unstable();
+                let after: u64 = text("after").parse().unwrap_or(0);
+                let rest: Vec<u64> = products.iter().copied().filter(|id| *id > after).collect();
+                let some = &rest[..rest.len().min(self.page)];
+                let node = |id: &u64| json!({ "legacyResourceId": id.to_string() });
+                json!({ "collectionByIdentifier": { "legacyResourceId": id.to_string(),
+                    "title": title, "handle": handle, "productsCount": { "count": products.len() },
+                    "products": { "nodes": some.iter().map(node).collect::<Vec<_>>(), "pageInfo": {
+                        "hasNextPage": some.len() < rest.len(),
+                        "endCursor": some.last().map(u64::to_string) } } } })
             }
             // It has no orders: what follows a first connection finds none.
             "OrdersCount" => json!({ "ordersCount": { "count": 0, "precision": "EXACT" } }),

@@ -386,8 +386,13 @@ test('G6: an order that another store seems to tell is held back, also when it c
   const [other, early] = [sale({ number: '91001', subtotal: 55, at }), sale({ number: '#91002', at })];
   await sync(p, 'orders');
   const states = async () => Object.fromEntries((await compared(p)).map((one) => [one.external_id, one.state]));
+  assert.deepEqual(Object.values(await states()), ['held', 'held', 'ours'], 'also one with another amount');
+  // Another shop may use the same number: the brand says so.
+  const said = await p.client.patch(`${p.path}/comparison/${other.id}`, { another_order: true });
+  assert.equal(said.another_order, true);
+  await quiet(p);
   assert.deepEqual(Object.values(await states()), ['held', 'ours', 'ours']);
-  assert.equal((await gapOrder(p, other)).commission.amount, '5.50', 'another shop may use the same number');
+  assert.equal((await gapOrder(p, other)).commission.amount, '5.50');
   // Shopify tells the third only now.
   await p.store.deliver(shopifyOrder({ placedAt: at, name: '#91002', codes: [[p.code, '0.00']] }));
   assert.equal(await available(p), '25.50', 'for an hour at most');
@@ -399,6 +404,7 @@ test('G6: an order that another store seems to tell is held back, also when it c
   double.state.config.website = new URL(p.storefront).host;
   const told = await p.client.post(`${p.path}/connection`);
   assert.equal(told.proposed_orders_from, p.store.id);
+  await p.client.patch(`${p.path}/comparison/${other.id}`, { another_order: false });
   await p.client.patch(`${p.path}/goaffpro`, { orders_from: p.store.id });
   await quiet(p);
   assert.deepEqual(Object.values(await states()), ['matched', 'matched', 'matched']);

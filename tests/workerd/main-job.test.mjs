@@ -850,6 +850,7 @@ describe('the books', () => {
       ['tiers', true],
       ['verify_domains', true],
       ['watch_codes', true],
+      ['watch_collections', true],
     ]);
     assert.equal(status.unsealed_age_seconds, null);
   });

@@ -3,10 +3,11 @@
 use super::{Audit, Checked, OrderLine};
 use crate::audit::Difference;
 use crate::domain::attribution::{Decision, Reason};
+use crate::domain::collection::{self, Wanted};
 use crate::domain::commission;
 use crate::domain::ingest;
 use crate::domain::order::Facts;
-use crate::domain::time::Zone;
+use crate::domain::time::{Zone, latest_meant};
 
 impl Audit {
     /// An order: its decision, and what stands in the books for it.
@@ -68,6 +69,7 @@ impl Audit {
             return Difference::at(line, format!("{id} can't be decided again"));
         };
         if made == *decision {
+            self.members(line, order, decision)?;
             self.report.decisions += 1;
             return Ok(());
         }
@@ -76,6 +78,25 @@ impl Audit {
             return Ok(());
         }
         Difference::at(line, format!("{id}: {}", how_differs(decision, &made)))
+    }
+
+    /// What an order keeps of collections is what the journal says of the time when it was placed.
+    fn members(&self, line: u64, order: &OrderLine, decision: &Decision) -> Checked {
+        let Some(winner) = &decision.winner else { return Ok(()) };
+        let placed_at_ms = order.facts.snapshot.as_ref().map_or(0, |s| s.placed_at_ms);
+        let wanted = Wanted {
+            collections: winner.terms.rules.collections(),
+            products: ingest::products_of(&order.facts, &winner.terms.rules),
+            at_ms: latest_meant(placed_at_ms),
+        };
+        let made = collection::members(self.rules.spans(), &wanted);
+        if made == decision.members {
+            return Ok(());
+        }
+        let text = |members| serde_json::to_string(members).unwrap_or_default();
+        let (told, made) = (text(&decision.members), text(&made));
+        let words = format!("{}: its products were in {told}; the journal says {made}", order.id);
+        Difference::at(line, words)
     }
 
     /// What stands in the books follows from facts and decision.

@@ -4,7 +4,6 @@
 use std::collections::HashSet;
 
 use super::Sync;
-use crate::domain::commission::OrderState;
 use crate::domain::ids::{OrderId, StoreId};
 use crate::domain::order::{Affiliation, Delivery, Evidence, Report, order_id};
 use crate::domain::time::{DAY_MS, Millis};
@@ -33,8 +32,8 @@ pub(super) async fn due(sync: &Sync<'_>) -> Result<(u64, Vec<Statement>), Failed
     let mut statements = Vec::new();
     for order in &orders {
         let done = match sync.settings.orders_from {
-            Some(from) => as_evidence(sync, order, from, &others, now_ms).await?,
-            None => as_order(sync, order, &others, now_ms).await?,
+            Some(from) if !order.another => as_evidence(sync, order, from, &others, now_ms).await?,
+            _ => as_order(sync, order, &others, now_ms).await?,
         };
         let Done { standing, ours, next_ms, problem } = done;
         if let Some(problem) = problem {
@@ -102,15 +101,18 @@ impl Others {
         here().find(by_id).or_else(|| named.min_by_key(|n| apart(n, order)))
     }
 
-    /// An order of any other store that is most likely this one: the one that it was taken for before, or
-    /// by name, time and amount, unless that can't be compared any more.
+    /// An order of any other store that may be this one: the one that it was taken for before, else by name
+    /// and time, of several the one with its amount. Another amount tells no other order: two platforms reckon
+    /// tax and gift cards differently. Only the brand knows, and may have said so.
     fn same(&self, order: &DueOrder, sync: &Sync<'_>) -> Option<&Namesake> {
+        if order.another {
+            return None;
+        }
         let known = self.found.iter().find(|n| Some(n.id) == order.order_id);
         let minor = order.subtotal.rounded(sync.currency).ok();
-        let comparable = |n: &Namesake| matches!(n.state, OrderState::Unpaid | OrderState::Paid);
-        let same =
-            |n: &&Namesake| same_name(n, order) && (!comparable(n) || Some(n.base_minor) == minor);
-        known.or_else(|| self.found.iter().find(same))
+        let likely = |n: &&Namesake| (Some(n.base_minor) != minor, apart(n, order));
+        let named = self.found.iter().filter(|n| same_name(n, order));
+        known.or_else(|| named.min_by_key(likely))
     }
 }
 
@@ -130,8 +132,11 @@ fn same_name(namesake: &Namesake, order: &DueOrder) -> bool {
     bare(&namesake.name) == bare(&order.number) && apart(namesake, order) <= APART_MS
 }
 
+/// What GoAffPro says of who brought it. Of an order that is nobody's (any more) it says something only where
+/// it rejects it: that takes back what an earlier word gave.
 fn affiliation(sync: &Sync<'_>, order: &DueOrder) -> Option<Affiliation> {
-    let affiliate = order.affiliate_id.as_ref()?;
+    let affiliate = order.affiliate_id.as_deref();
+    let affiliate = affiliate.or_else(|| is_rejected(order).then_some(""))?;
     Some(Affiliation {
         affiliate: format!("{}/{affiliate}", sync.store),
         deal: order.deal_id,

@@ -270,6 +270,7 @@ pub async fn check(app: &App, brand: BrandId, store: StoreId) -> Result<Checked,
         timezone: None,
         webhooks: None,
         look_at_ms: None,
+        changes: api.access.changes,
     };
     let mut statements = vec![store_access::tell(brand, store, &look, app.now_ms())];
     statements.extend(config.website.as_deref().map(|host| rows::set_website(brand, store, host)));
@@ -287,6 +288,7 @@ fn reached(sync: &Sync<'_>) -> Option<Statement> {
         timezone: None,
         webhooks: None,
         look_at_ms: None,
+        changes: sync.api.access.changes,
     };
     let known = sync.api.access.state == Some(State::Connected);
     (!known).then(|| store_access::tell(sync.brand, sync.store, &look, sync.app.now_ms()))

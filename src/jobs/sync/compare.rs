@@ -30,6 +30,19 @@ pub(super) fn since_time(from_ms: Millis) -> String {
     json!({ "from_ms": from_ms })
 }
 
+/// The payload that compares a day id by id, whatever the counts are.
+pub(super) fn ids_of(day: Day) -> String {
+    json!({ "day": day.0, "to": day.0, "ids": true })
+}
+
+/// The days that are compared id by id in this night, though their counts may be equal (an order may be
+/// missing beside one that the shop deleted): yesterday, and one of those before that every shop shows. Each
+/// day has its turn as such once: in a turn of 57 nights every second day, in the next the others.
+pub(super) fn by_ids(today: Day) -> [Day; 2] {
+    let back = 58 - today.0.rem_euclid(57);
+    [today.plus(-1), today.plus(-back)]
+}
+
 /// One step: some days by their counts, or a page of the ids of one.
 ///
 /// # Errors
@@ -125,4 +138,20 @@ async fn ids(work: &mut Work<'_>, told: &Value, (day, last): (Day, Day)) -> Resu
         return Ok(Step::Done(statements));
     }
     Ok(Step::On { payload: span(day.plus(1), last), due_at_ms: now_ms, statements })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_day_has_its_turn_once_while_every_shop_shows_it() {
+        let nights: Vec<Day> = (20_000..20_400).map(Day).collect();
+        for day in 20_100..20_300 {
+            let turns = nights.iter().filter(|night| by_ids(**night)[1] == Day(day));
+            let ages: Vec<i64> = turns.map(|night| night.0 - day).collect();
+            assert_eq!(ages.len(), 1, "{day}: {ages:?}");
+            assert!((2..=58).contains(&ages[0]), "{day}: {ages:?}");
+        }
+    }
 }

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use super::admin::collections::{Hint, hint};
 use super::admin::discounts::gid;
 use super::news::{self, News};
 use super::objects::read;
@@ -25,6 +26,8 @@ pub enum Parsed {
     News(News),
     /// Something became of a discount: a hint to look at it, by the platform's name of it.
     Discount(String),
+    /// Something became of a collection, or of a product that may be in one.
+    Collection(Hint),
     /// Another topic: acknowledged, nothing is stored.
     Irrelevant,
 }
@@ -145,7 +148,13 @@ pub fn parse(
         Ok(seen) => seen,
         Err(error) => return misfit(text, &error),
     };
-    let delivery = match body.signs().kind() {
+    let kind = body.signs().kind();
+    if kind == Kind::Other
+        && let Some(hint) = hint(text)
+    {
+        return Ok(Parsed::Collection(hint));
+    }
+    let delivery = match kind {
         Kind::Order => order::delivery(&body, now_ms, hash_email)?,
         Kind::Refund => refund::delivery(body)?,
         Kind::Edit => edit(&body)?,
@@ -187,7 +196,7 @@ fn misfit(text: &str, error: &serde_json::Error) -> Result<Parsed, Unusable> {
         if error.is_data() { Unusable::DoubledField } else { Unusable::NotJson }
     })?;
     if shape.signs().kind() == Kind::Other {
-        return Ok(Parsed::Irrelevant);
+        return Ok(hint(text).map_or(Parsed::Irrelevant, Parsed::Collection));
     }
     if !error.is_data() {
         return Err(Unusable::NotJson);

@@ -117,25 +117,27 @@ pub async fn list(
     Ok(Json(List::page(found, &page, |row| row.id.clone(), view)))
 }
 
-/// The store and the affiliate that a path names.
-pub struct AffiliatePath {
-    store: StoreId,
-    affiliate: String,
+/// The store and the number of something of GoAffPro's that a path names.
+pub struct NumberedPath {
+    /// Which store.
+    pub store: StoreId,
+    /// Digits.
+    pub number: String,
 }
 
-impl Extract for AffiliatePath {
+impl Extract for NumberedPath {
     fn extract(call: &Call<'_>) -> Result<Self> {
         let PathId(store) = PathId::<Store>::extract(call)?;
         let digits = call.second.bytes().all(|b| b.is_ascii_digit());
         if !digits || !(1..=20).contains(&call.second.len()) {
             return Err(Error::NotFound.into());
         }
-        Ok(Self { store, affiliate: call.second.to_owned() })
+        Ok(Self { store, number: call.second.to_owned() })
     }
 }
 
-async fn find(app: &App, brand: BrandId, at: &AffiliatePath) -> Result<AffiliateRow> {
-    let found = rows::affiliate(app.db(), brand, at.store, &at.affiliate).await?;
+async fn find(app: &App, brand: BrandId, at: &NumberedPath) -> Result<AffiliateRow> {
+    let found = rows::affiliate(app.db(), brand, at.store, &at.number).await?;
     Ok(found.ok_or(Error::NotFound)?)
 }
 
@@ -157,7 +159,7 @@ body! {
 pub async fn assign(
     State(app): State<App>,
     caller: Caller<may::Deals>,
-    at: AffiliatePath,
+    at: NumberedPath,
     Body(new): Body<Assignment>,
 ) -> Result<Json<AffiliateView>> {
     let now_ms = app.now_ms();
@@ -176,7 +178,7 @@ pub async fn assign(
 pub async fn unassign(
     State(app): State<App>,
     caller: Caller<may::Deals>,
-    at: AffiliatePath,
+    at: NumberedPath,
 ) -> Result<Json<AffiliateView>> {
     let now_ms = app.now_ms();
     change(&app, &caller, &at, None, now_ms).await
@@ -185,7 +187,7 @@ pub async fn unassign(
 async fn change(
     app: &App,
     caller: &Caller<may::Deals>,
-    at: &AffiliatePath,
+    at: &NumberedPath,
     deal: Option<DealId>,
     starts_at_ms: Millis,
 ) -> Result<Json<AffiliateView>> {
@@ -198,10 +200,10 @@ async fn change(
         return Ok(Json(view(before)));
     }
     let now_ms = app.now_ms();
-    let mut batch = rows::belongs(brand, (store, &at.affiliate), deal, starts_at_ms, now_ms);
+    let mut batch = rows::belongs(brand, (store, &at.number), deal, starts_at_ms, now_ms);
     // Orders that it brought since then are told anew.
     batch.push(put(app, brand, store, (Kind::GoaffproSync, "orders"), "{}"));
-    let told = |deal: Option<DealId>, since: Option<Time>| json!({ "store_id": store, "affiliate_id": at.affiliate, "deal_id": deal, "starts_at": since });
+    let told = |deal: Option<DealId>, since: Option<Time>| json!({ "store_id": store, "affiliate_id": at.number, "deal_id": deal, "starts_at": since });
     let (old, new) = (told(before.deal_id, None), told(deal, Some(Time(starts_at_ms))));
     let (action, subject) = match deal {
         Some(deal) => ("affiliate.assign", deal.to_string()),

@@ -13,6 +13,7 @@ use crate::web::extract::{Body, Caller, Checks, may};
 use crate::web::handler::{Json, State};
 use crate::web::json::{self, view};
 
+use super::collections;
 use super::terms::{NewTerms, Noted, refused};
 use super::view::Percent;
 
@@ -84,6 +85,7 @@ pub async fn change(
     caller: Caller<may::Deals>,
     Body(mut new): Body<Bulk>,
 ) -> Result<Json<BulkOutcome>> {
+    collections::resolve(&app, &caller, &mut new.terms).await?;
     let mut checks = Checks::default();
     let selection = selection(&mut checks, &mut new);
     let (asked, now_ms) = (new.preview.take(), app.now_ms());

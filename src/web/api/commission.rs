@@ -3,12 +3,12 @@
 use crate::app::App;
 use crate::domain::attribution::Decision;
 use crate::domain::commission::{self, LineShare};
-use crate::domain::ids::{Order, OrderId, TermsId};
+use crate::domain::ids::{BrandId, CollectionId, Order, OrderId, TermsId};
 use crate::domain::money::{Currency, Money};
 use crate::domain::order::Facts;
 use crate::domain::terms::CitedTerms;
 use crate::error::{Error, Result};
-use crate::storage::{deals, orders};
+use crate::storage::{collections, deals, orders};
 use crate::web::extract::{Caller, Me, PathId};
 use crate::web::handler::{Json, State};
 use crate::web::json::view;
@@ -72,7 +72,38 @@ view! {
         /// What that rate is called.
         #[schema(required)]
         label: Option<String>,
+        /// The collection that it is for, in which the product was when the order was placed.
+        #[schema(required)]
+        collection: Option<CollectionOfLine>,
     }
+}
+
+view! {
+    /// The collection that a line earned by.
+    struct CollectionOfLine {
+        id: CollectionId,
+        /// As it is called now.
+        title: String,
+    }
+}
+
+/// What the collections that these lines earned by are called.
+async fn with_titles(
+    app: &App,
+    brand: BrandId,
+    mut view: CommissionView,
+) -> Result<CommissionView> {
+    let mut known: Vec<(CollectionId, String)> = Vec::new();
+    for of in view.lines.iter_mut().filter_map(|line| line.collection.as_mut()) {
+        if !known.iter().any(|(id, _)| *id == of.id) {
+            let found = collections::find(app.db(), brand, of.id).await?;
+            known.push((of.id, found.map_or_else(String::new, |row| row.title)));
+        }
+        if let Some((_, title)) = known.iter().find(|(id, _)| *id == of.id) {
+            of.title.clone_from(title);
+        }
+    }
+    Ok(view)
 }
 
 fn line(share: LineShare, terms: &CitedTerms, currency: Currency) -> LineView {
@@ -84,6 +115,9 @@ fn line(share: LineShare, terms: &CitedTerms, currency: Currency) -> LineView {
         commission_percent: Percent(share.rate),
         rate: share.rule.and_then(|place| i64::try_from(place).ok()).map(|place| place + 1),
         label: rule.map(|rule| rule.label.clone()).filter(|label| !label.is_empty()),
+        collection: rule
+            .and_then(|rule| rule.collection)
+            .map(|id| CollectionOfLine { id, title: String::new() }),
     }
 }
 
@@ -108,7 +142,9 @@ fn explain(
     let rules = terms.map(|terms| &terms.rules);
     let seen = decision.and_then(|decision| decision.seen).unwrap_or_default();
     let earning = decision.map(|decision| decision.earning).unwrap_or_default();
-    let shares = terms.map(|terms| commission::line_shares(facts, terms, seen));
+    let shares = terms.map(|terms| {
+        commission::line_shares(facts, terms, seen, decision.map_or(&[][..], |d| &d.members))
+    });
     let minor = decision.map_or(0, |decision| commission::commission(facts, decision));
     let by_shop = facts.journey.as_ref().and_then(|journey| journey.customer_order);
     CommissionView {
@@ -145,6 +181,7 @@ pub async fn show(
     let currency = super::brand::find(&app, caller.brand).await?.brand.currency;
     let goaffpro = figure_of(&app, caller.brand, id.0).await?;
     let explained = explain(id.0, &kept.facts, kept.decision.as_ref(), currency);
+    let explained = with_titles(&app, caller.brand, explained).await?;
     Ok(Json(CommissionView { goaffpro, ..explained }))
 }
 
@@ -164,5 +201,6 @@ pub async fn mine(
         return Err(Error::NotFound.into());
     }
     let currency = super::brand::find(&app, me.brand).await?.brand.currency;
-    Ok(Json(explain(id.0, &kept.facts, kept.decision.as_ref(), currency)))
+    let explained = explain(id.0, &kept.facts, kept.decision.as_ref(), currency);
+    Ok(Json(with_titles(&app, me.brand, explained).await?))
 }

@@ -21,7 +21,7 @@ use crate::storage::store_access::{
     self, AuthorizationRow, NewAuthorization, State as Reached, Way,
 };
 use crate::storage::stores::StoreRow;
-use crate::storage::{Statement, stores as rows};
+use crate::storage::{DbError, Statement, stores as rows};
 use crate::web::body::{body, parse_body};
 use crate::web::extract::{Body, By, Caller, PathId, may, note};
 use crate::web::handler::{Call, Extract, Json, State};
@@ -157,9 +157,15 @@ async fn check_shop(
             };
             let done = noted(&app, &caller, row.id, &view, statements).await;
             work.give().await;
-            done?;
-            app.memory.forget_secrets(row.id);
-            Ok((StatusCode::OK, view))
+            match done {
+                // Somebody changed what opens the shop while it was looked at.
+                Err(DbError::Constraint(_)) => later(&app, &caller, &row).await,
+                done => {
+                    done?;
+                    app.memory.forget_secrets(row.id);
+                    Ok((StatusCode::OK, view))
+                }
+            }
         }
         Checked::Hindered(trouble, statements) => {
             let mut view = as_it_stood(&row, trouble.words());
@@ -173,14 +179,20 @@ async fn check_shop(
             noted(&app, &caller, row.id, &view, statements).await?;
             Ok((StatusCode::OK, view))
         }
-        Checked::Busy => {
-            let view =
-                as_it_stood(&row, "something else is done at this shop: it is looked at then");
-            let statements = vec![connecting::again(&app, caller.brand, row.id)];
-            noted(&app, &caller, row.id, &view, statements).await?;
-            Ok((StatusCode::ACCEPTED, view))
-        }
+        Checked::Busy => later(&app, &caller, &row).await,
     }
+}
+
+/// Has a shop looked at where something else is done first.
+async fn later(
+    app: &App,
+    caller: &Caller<may::Admin>,
+    row: &StoreRow,
+) -> Result<(StatusCode, ConnectionView)> {
+    let view = as_it_stood(row, "something else is done at this shop: it is looked at then");
+    let statements = vec![connecting::again(app, caller.brand, row.id)];
+    noted(app, caller, row.id, &view, statements).await?;
+    Ok((StatusCode::ACCEPTED, view))
 }
 
 /// What was known of a shop that can't be looked at now, and why it can't.
@@ -218,7 +230,7 @@ async fn noted(
     id: StoreId,
     view: &ConnectionView,
     mut batch: Vec<Statement>,
-) -> Result<()> {
+) -> std::result::Result<(), DbError> {
     let told = json!({ "status": view.status, "problem": view.problem });
     batch.push(caller.note(app, "store.check", id, None, Some(told)));
     app.db().run(batch).await?;
@@ -372,11 +384,15 @@ pub async fn finish(
     let actor = Actor::of(&begun.actor_kind, &begun.actor_id).unwrap_or(Actor::Job("connect"));
     let told = Some(json!({ "way": Way::Code.name(), "scopes": token.scopes }));
     let batch = vec![
-        store_access::authorize(brand, store, &token),
+        store_access::authorize(brand, store, access.changes, &token),
         connecting::again(app, brand, store),
         kept(app, brand, actor, store, told),
     ];
-    app.db().run(batch).await?;
+    match app.db().run(batch).await {
+        // Somebody connected it in another way meanwhile, or closed it.
+        Err(DbError::Constraint(_)) => return Ok(Err(BEGIN_AGAIN)),
+        done => done.map(drop)?,
+    }
     app.memory.forget_secrets(store);
     Ok(Ok(store))
 }

@@ -27,6 +27,7 @@ use crate::web::{limits, mail};
 
 use super::code_switch::follow_deal;
 use super::codes::CodeView;
+use super::collections;
 use super::listed::{Column, Listed, listed};
 use super::terms::{NewTerms, Noted, TermsView};
 use super::view::{List, Percent, Time};
@@ -202,6 +203,9 @@ pub async fn create(
     caller: Caller<may::Deals>,
     Body(mut new): Body<NewDealBody>,
 ) -> Result<(StatusCode, Json<DealView>)> {
+    if let Some(terms) = &mut new.terms {
+        collections::resolve(&app, &caller, terms).await?;
+    }
     let mut checks = Checks::default();
     let creator = checks.field("creator_id", new.creator_id.parse::<CreatorId>());
     let campaign_id = checks.field("campaign_id", new.campaign_id.parse::<CampaignId>());

@@ -36,11 +36,11 @@ pub fn generate() -> String {
 
     use super::{
         affiliates, approvals, audit, brand, bulk, by_hand, claims, code_import, code_switch,
-        codes, commission, completeness, connecting, conversions, creator_import, creators, custom,
-        deal_import, deals, domains, export, fees, goaffpro, goaffpro_import, groups, keys, links,
-        mails, me, media, members, money, offers, operate, orders, passkeys, payment, payouts,
-        personal, post_import, posts, privacy, provider, quarantine, sign_in, simulations, snippet,
-        statements, stores, terms, tiers,
+        codes, collections, commission, completeness, connecting, conversions, creator_import,
+        creators, custom, deal_import, deals, domains, export, fees, goaffpro, goaffpro_import,
+        groups, keys, links, mails, me, media, members, money, offers, operate, orders, passkeys,
+        payment, payouts, personal, post_import, posts, privacy, provider, quarantine, sign_in,
+        simulations, snippet, statements, stores, terms, tiers,
     };
 
     #[derive(OpenApi)]
@@ -77,6 +77,7 @@ pub fn generate() -> String {
             completeness::begin,
             completeness::show,
             completeness::of_store,
+            collections::list,
             completeness::mine,
             snippet::show,
             custom::rotate,
@@ -87,6 +88,7 @@ pub fn generate() -> String {
             goaffpro::show,
             goaffpro::update,
             goaffpro::compare,
+            goaffpro::say,
             goaffpro::hint,
             affiliates::list,
             affiliates::assign,

@@ -23,8 +23,10 @@ use crate::web::body::{FromJson, Wrong, body};
 use crate::web::extract::{Body, Caller, Checks, Params, PathId, checked, may};
 use crate::web::handler::{Call, Extract, Json, State};
 use crate::web::json::{self, view};
+use crate::web::mail::tell_lost;
 use crate::web::normal_host;
 
+use super::affiliates::NumberedPath;
 use super::stores::{NewStoreBody, StoreView, storefront};
 use super::view::{List, Time};
 
@@ -199,6 +201,9 @@ view! {
         proposed_orders_from: Option<StoreId>,
         /// GoAffPro may call this when something happened; it is only a hint.
         webhook_url: String,
+        /// When it last did; null: never, which is so where GoAffPro's plan has no webhooks.
+        #[schema(required)]
+        hinted_at: Option<Time>,
         #[schema(required)]
         orders_read_at: Option<Time>,
         /// When ninety days were read again last.
@@ -256,6 +261,7 @@ fn shown(app: &App, store: StoreId, known: Known) -> GoaffproView {
         orders_from: settings.orders_from,
         proposed_orders_from: proposed.filter(|id| Some(*id) != settings.orders_from),
         webhook_url: hook_url(app, store),
+        hinted_at: settings.hinted_at_ms.map(Time),
         orders_read_at: settings.orders_read_at_ms.map(Time),
         swept_at: settings.swept_at_ms.map(Time),
         affiliates_read_at: settings.affiliates_read_at_ms.map(Time),
@@ -337,7 +343,7 @@ pub(super) async fn connect(
     store: StoreId,
 ) -> Result<GoaffproView> {
     let brand = caller.brand;
-    is_here(app, brand, store).await?;
+    let before = known(app, brand, store).await?.access.changes;
     match work::check(app, brand, store).await {
         Ok(Checked { mut statements, config }) => {
             let told = json!({ "currency": config.currency, "store_name": config.name });
@@ -351,7 +357,9 @@ pub(super) async fn connect(
             let mut batch = vec![caller.note(app, "store.connect", store, None, Some(told))];
             // Whoever is slow, or asks for patience, still lets us in: that is told, and not kept.
             if matches!(trouble, Trouble::Disconnected(_)) {
-                batch.push(broken(brand, store, trouble.words(), app.now_ms()));
+                let (words, now_ms) = (trouble.words(), app.now_ms());
+                batch.push(broken(brand, (store, before), words, now_ms));
+                batch.extend(tell_lost(app, brand, store, words, now_ms).await?);
             }
             app.db().run(batch).await?;
             let mut view = shown(app, store, known(app, brand, store).await?);
@@ -414,7 +422,7 @@ pub async fn hint(State(app): State<App>, told: Hook) -> Result<crate::web::mess
     let subject = format!("goaffpro-hint/{store}");
     if reached && matches!(app.limits.take(&subject, 1, HINT_EVERY_MS).await, Ok(None)) {
         let soon = put(&app, brand, store, (Kind::GoaffproSync, "orders"), "{}");
-        app.db().run(vec![soon]).await?;
+        app.db().run(vec![rows::hinted(brand, store, app.now_ms()), soon]).await?;
     }
     Ok(crate::web::message::Response::new(StatusCode::NO_CONTENT, "text/plain", Vec::new()))
 }
@@ -471,8 +479,11 @@ view! {
         number: String,
         placed_at: Time,
         /// `new`, `ours`, `matched` (evidence for another store's order), `waiting` (for that order to come)
-        /// or `held` (another store seems to tell the same order: set `orders_from` if it does).
+        /// or `held` (another store tells an order of the same name placed within three days, so that it earns
+        /// nothing here: set `orders_from` if that is the same shop, or say that it is `another_order`).
         state: String,
+        /// The brand said that it is another order than any of another store.
+        another_order: bool,
         /// Which order here.
         #[schema(required)]
         order_id: Option<OrderId>,
@@ -480,6 +491,57 @@ view! {
         deal_id: Option<DealId>,
         figure: FigureView,
     }
+}
+
+fn beside_ours(told: Compared) -> ComparedView {
+    ComparedView {
+        figure: figure(&told),
+        external_id: told.external_id,
+        number: told.number,
+        placed_at: Time(told.placed_at_ms),
+        state: told.standing,
+        another_order: told.another,
+        order_id: told.order_id,
+        deal_id: told.deal_id,
+    }
+}
+
+body! {
+    /// What the brand says of an order that GoAffPro tells.
+    pub struct ComparedChanges {
+        /// true: it counts by itself, whatever other stores tell; false: it is held back where one tells the same.
+        another_order: bool,
+    }
+}
+
+/// Says whether an order is another one than any that another store tells; it is looked at again within a
+/// minute.
+#[utoipa::path(patch, path = "/v1/stores/{id}/comparison/{external_id}", tag = "stores",
+    request_body = ComparedChanges, security(("api_key" = ["deals"])),
+    params(("id" = StoreId, Path), ("external_id" = String, Path)),
+    responses((status = 200, body = ComparedView)))]
+pub async fn say(
+    State(app): State<App>,
+    caller: Caller<may::Deals>,
+    at: NumberedPath,
+    Body(changes): Body<ComparedChanges>,
+) -> Result<Json<ComparedView>> {
+    let (brand, store, id) = (caller.brand, at.store, at.number.as_str());
+    let find = || rows::compared_one(app.db(), brand, store, id);
+    let before = find().await?.ok_or(Error::NotFound)?;
+    let another = changes.another_order;
+    if before.another == another {
+        return Ok(Json(beside_ours(before)));
+    }
+    let told = |another| json!({ "external_id": id, "another_order": another });
+    let (old, new) = (Some(told(before.another)), Some(told(another)));
+    let batch = vec![
+        rows::say_another(brand, store, id, another, app.now_ms()),
+        put(&app, brand, store, (Kind::GoaffproSync, "orders"), "{}"),
+        caller.note(&app, "store.compare", store, old, new),
+    ];
+    app.db().run(batch).await?;
+    Ok(Json(beside_ours(find().await?.ok_or(Error::NotFound)?)))
 }
 
 /// GoAffPro's orders beside ours. With `differs=true` only those whose commission differs: a page may then
@@ -507,16 +569,7 @@ pub async fn compare(
     };
     let page = params.page()?;
     let found = rows::compared(app.db(), caller.brand, id.0, &page, standing).await?;
-    let row = |told: Compared| ComparedView {
-        figure: figure(&told),
-        external_id: told.external_id,
-        number: told.number,
-        placed_at: Time(told.placed_at_ms),
-        state: told.standing,
-        order_id: told.order_id,
-        deal_id: told.deal_id,
-    };
-    let mut list = List::page(found, &page, |told| told.external_id.clone(), row);
+    let mut list = List::page(found, &page, |told| told.external_id.clone(), beside_ours);
     if differs {
         let same = |figure: &FigureView| figure.difference.as_deref() == Some("0.00");
         list.keep(|told| !same(&told.figure));

@@ -10,6 +10,7 @@ pub mod claims;
 pub mod code_import;
 pub mod code_switch;
 pub mod codes;
+pub mod collections;
 pub mod commission;
 pub mod completeness;
 pub mod connecting;
@@ -84,6 +85,7 @@ routes! {
     "/v1/stores/{id}" => { get: stores::show, patch: stores::update }
     "/v1/stores/{id}/connection" => { post: connecting::check }
     "/v1/stores/{id}/authorization" => { post: connecting::authorize }
+    "/v1/stores/{id}/collections" => { get: collections::list }
     "/v1/quarantine" => { get: quarantine::list }
     "/v1/quarantine/{id}/replay" => { post: quarantine::replay }
     "/v1/stores/{id}/backfill" => { get: completeness::show, post: completeness::begin }
@@ -98,6 +100,7 @@ routes! {
     "/v1/stores/{id}/snippet" => { get: snippet::show }
     "/v1/stores/{id}/goaffpro" => { get: goaffpro::show, patch: goaffpro::update }
     "/v1/stores/{id}/comparison" => { get: goaffpro::compare }
+    "/v1/stores/{id}/comparison/{external_id}" => { patch: goaffpro::say }
     "/v1/stores/{id}/affiliates" => { get: affiliates::list }
     "/v1/stores/{id}/affiliates/{affiliate_id}/assignment" => {
         post: affiliates::assign, delete: affiliates::unassign

@@ -24,6 +24,7 @@ use crate::web::json::view;
 use crate::web::mail;
 use crate::web::message::Response;
 
+use super::collections;
 use super::deals::{find, missing_parent, not_erased};
 use super::terms::{NewTerms, RulesText, refused};
 use super::view::{List, Percent, Time};
@@ -127,11 +128,12 @@ pub async fn create(
     State(app): State<App>,
     caller: Caller<may::Deals>,
     id: PathId<Deal>,
-    Body(new): Body<NewOffer>,
+    Body(mut new): Body<NewOffer>,
 ) -> Result<(StatusCode, Json<OfferView>)> {
     let deal = find(&app, caller.brand, id.0).await?;
     not_erased(&app, caller.brand, deal.creator_id).await?;
     let brand = super::brand::find(&app, caller.brand).await?.brand.name;
+    collections::resolve(&app, &caller, &mut new.terms).await?;
     let mut checks = Checks::default();
     let (offer, now_ms) = (app.new_id(), app.now_ms());
     let starts_at_ms = new.terms.starts_at();

@@ -126,7 +126,9 @@ async fn take_body_again(
             Ok(("committed", None))
         }
         // A hint to look: every day it is looked anyway.
-        Ok(Parsed::News(_) | Parsed::Discount(_) | Parsed::Irrelevant) => Ok(("irrelevant", None)),
+        Ok(Parsed::News(_) | Parsed::Discount(_) | Parsed::Collection(_) | Parsed::Irrelevant) => {
+            Ok(("irrelevant", None))
+        }
         Err(unusable) => Ok(("unusable", Some(unusable.to_string()))),
     }
 }

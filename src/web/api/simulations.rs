@@ -10,7 +10,7 @@ use crate::domain::simulation::{Changes, Filter, Simulation, Totals};
 use crate::domain::sorted::Sorted;
 use crate::error::{Error, Result};
 use crate::storage::order_facts::Named;
-use crate::storage::simulations as rows;
+use crate::storage::{collections as known_collections, simulations as rows};
 use crate::web::body::body;
 use crate::web::extract::{Body, Caller, Checks, period};
 use crate::web::handler::{Json, State};
@@ -18,6 +18,7 @@ use crate::web::json::view;
 use crate::web::limits;
 
 use super::brand::AttributionChanges;
+use super::collections;
 use super::terms::NewTerms;
 use super::tiers::NewTiers;
 
@@ -128,7 +129,10 @@ pub async fn simulate(
     Body(asked): Body<NewSimulation>,
 ) -> Result<Json<SimulationView>> {
     let brand = super::brand::find(&app, caller.brand).await?.brand;
-    let NewSimulation { changes, filter, from, to } = asked;
+    let NewSimulation { mut changes, filter, from, to } = asked;
+    if let Some(terms) = &mut changes.terms {
+        collections::resolve_known(&app, brand.id, terms).await?;
+    }
     let changes = checked(&app, changes, brand.currency)?;
     let range = period(&brand.timezone, from.as_deref(), to.as_deref())?;
     limits::take(&app, &format!("simulation/{}", brand.id), PER_HOUR, HOUR_MS).await?;
@@ -154,6 +158,8 @@ pub async fn simulate(
             true => rows::known(app.db(), brand.id, &named).await?,
             false => None,
         };
+        let products = products_of(&page);
+        simulation.know(known_collections::spans(app.db(), brand.id, &products).await?);
         for (place, past) in page.orders.iter().enumerate() {
             let loaded = known.as_ref().zip(named.get(place)).and_then(|(k, n)| k.loaded(n));
             simulation.take(past, loaded);
@@ -164,6 +170,15 @@ pub async fn simulate(
         after = page.last;
     }
     Ok(Json(view(simulation)))
+}
+
+fn products_of(page: &rows::Page) -> Vec<u64> {
+    let lines = page.orders.iter().filter_map(|past| past.facts.snapshot.as_ref());
+    let products = lines.flat_map(|snapshot| &snapshot.lines).filter_map(|l| l.product_id);
+    let mut products: Vec<u64> = products.collect();
+    products.sort_unstable();
+    products.dedup();
+    products
 }
 
 fn placed_at_ms(facts: &Facts) -> i64 {

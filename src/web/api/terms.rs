@@ -3,7 +3,7 @@
 use http::StatusCode;
 
 use crate::app::App;
-use crate::domain::ids::{Deal, DealId, TermsId};
+use crate::domain::ids::{CollectionId, Deal, DealId, TermsId};
 use crate::domain::money::Money;
 use crate::domain::terms::{CitedTerms, Customer, RateRule, Rules, Terms};
 use crate::domain::time::{Millis, to_rfc3339};
@@ -15,6 +15,7 @@ use crate::web::extract::{Body, Caller, Checks, PathId, may};
 use crate::web::handler::{Json, State};
 use crate::web::json::{self, ToJson, by_serde, view};
 
+use super::collections::{self, Named};
 use super::deals::{find, missing_parent, not_erased};
 use super::view::{List, Percent, Time};
 
@@ -54,6 +55,8 @@ body! {
         label: Option<String>,
         /// The platform's ids; absent: every line.
         product_ids: Option<Vec<String>>,
+        /// Instead of products: those of a collection, kept in step with the shop.
+        collection: Option<Named>,
         /// Absent: every customer.
         customer: Option<Customer>,
     }
@@ -93,6 +96,9 @@ view! {
         commission_percent: Percent,
         label: String,
         product_ids: Vec<String>,
+        /// The collection whose products it is for: see `GET /v1/stores/{id}/collections`.
+        #[schema(required)]
+        collection_id: Option<CollectionId>,
         #[schema(required)]
         customer: Option<Customer>,
     }
@@ -121,6 +127,7 @@ impl From<RateRule> for RateView {
         Self {
             commission_percent: Percent(rule.rate),
             label: rule.label,
+            collection_id: rule.collection,
             product_ids: rule.products.iter().map(u64::to_string).collect(),
             customer: rule.customer,
         }
@@ -188,14 +195,32 @@ fn rates(checks: &mut Checks, rates: Vec<NewRate>) -> Vec<RateRule> {
         let mut rule = RateRule {
             label: String::new(),
             products: Vec::new(),
+            collection: None,
             customer: new.customer,
             rate: new.commission_percent.0,
         };
         if let Some(label) = new.label {
             rule.label = checks.text(&of("label"), &label, 100).unwrap_or_default();
         }
-        if new.product_ids.is_none() && rule.customer.is_none() {
-            checks.refuse(&of("product_ids"), "a rate needs product_ids or a customer");
+        match &new.collection {
+            None if new.product_ids.is_none() && rule.customer.is_none() => {
+                let why = "a rate needs product_ids, a collection or a customer";
+                checks.refuse(&of("product_ids"), why);
+            }
+            None => (),
+            Some(_) if new.product_ids.is_some() => {
+                checks
+                    .refuse(&of("collection"), "a rate is for products or a collection, not both");
+            }
+            Some(named) => match named.found() {
+                Some((id, title)) => {
+                    rule.collection = Some(id);
+                    if rule.label.is_empty() {
+                        rule.label = title.chars().take(100).collect();
+                    }
+                }
+                None => checks.refuse(&of("collection"), "can't be named here"),
+            },
         }
         if new.product_ids.as_ref().is_some_and(Vec::is_empty) {
             checks.refuse(&of("product_ids"), "must name a product");
@@ -271,10 +296,11 @@ pub async fn add(
     State(app): State<App>,
     caller: Caller<may::Deals>,
     id: PathId<Deal>,
-    Body(new): Body<NewTerms>,
+    Body(mut new): Body<NewTerms>,
 ) -> Result<(StatusCode, Json<TermsView>)> {
     let deal = find(&app, caller.brand, id.0).await?;
     not_erased(&app, caller.brand, deal.creator_id).await?;
+    collections::resolve(&app, &caller, &mut new).await?;
     let mut checks = Checks::default();
     let now_ms = app.now_ms();
     let start = if new.starts_at.is_some() { Start::Exactly } else { Start::Soonest };

@@ -1,6 +1,6 @@
 // Webhook bodies in the shape of API 2026-07 (93 fields of an order), made from the orders that are kept.
 import { financialStatus, presented, refunded, totals } from './orders.mjs';
-import { gid, local, number, plain } from './values.mjs';
+import { gid, local, number, plain, utc } from './values.mjs';
 
 /** What writes one order's amounts. */
 function writer(order) {
@@ -422,3 +422,41 @@ export function complianceBody(shop, topic, { customer, orders = [], requestId =
   if (topic === 'customers/redact') return { ...base, customer: who, orders_to_redact: ids };
   return { ...base, customer: who, orders_requested: ids, data_request: { id: requestId } };
 }
+
+/** As `collections/update` tells it: nothing of its products. */
+export const collectionBody = ({ id, handle, title, updatedAt }) => ({
+  id: number(id),
+  handle,
+  title,
+  updated_at: utc(updatedAt),
+  body_html: null,
+  published_at: utc(updatedAt),
+  sort_order: 'best-selling',
+  template_suffix: null,
+  published_scope: 'web',
+  admin_graphql_api_id: gid('Collection', id),
+});
+
+/** As `products/update` tells it, in short. */
+export const productBody = (shop, { id, handle, title, createdAt, variant }) => ({
+  admin_graphql_api_id: gid('Product', id),
+  body_html: null,
+  created_at: utc(createdAt),
+  handle,
+  id: number(id),
+  product_type: '',
+  published_at: utc(createdAt),
+  template_suffix: null,
+  title,
+  updated_at: utc(shop.clock.now()),
+  vendor: shop.name,
+  status: 'active',
+  published_scope: 'web',
+  tags: '',
+  variants: [
+    { admin_graphql_api_id: gid('ProductVariant', variant.id), id: number(variant.id), product_id: number(id), sku: variant.sku },
+  ],
+  options: [],
+  images: [],
+  image: null,
+});

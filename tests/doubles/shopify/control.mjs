@@ -1,5 +1,5 @@
 // How tests and the demo steer the double: POST and GET under /control, JSON in and out. See README.md.
-import { complianceBody, scopesBody } from './bodies.mjs';
+import { collectionBody, complianceBody, productBody, scopesBody } from './bodies.mjs';
 import { remove, save, setActive } from './discounts.mjs';
 import { addFaults } from './faults.mjs';
 import { Refusal } from './http.mjs';
@@ -8,7 +8,7 @@ import { addCollection, addProduct, findProduct, join, leave } from './products.
 import { uninstall } from './resolvers/shop.mjs';
 import { COMPLIANCE, complianceTargets } from './webhooks.mjs';
 import { orderBody } from './bodies.mjs';
-import { decimal, random } from './values.mjs';
+import { decimal, gid, number, random } from './values.mjs';
 
 /** The answer to a control call; `path` is what stands behind /control. */
 export async function control(double, method, path, given) {
@@ -294,16 +294,32 @@ function productCall(_, shop, given) {
   return productSummary(addProduct(shop.products, shop.collections, given, shop.currency));
 }
 
-/** A new one, or what is in it: `add` and `remove` products. */
-function collectionCall(_, shop, given, [name]) {
+const changed = ({ add = [], remove = [] }) => [...add, ...remove];
+
+/** A new one, or what is in it: `add` and `remove` products; `byRules`: as a smart collection does by itself. */
+function collectionCall(_, shop, given, [name, action]) {
   const find = () =>
     shop.collections.get(name) ?? [...shop.collections.values()].find(({ handle }) => handle === name);
   const collection = name ? find() : addCollection(shop.collections, given);
   if (!collection) throw new Refusal(404, `no collection ${name}`);
+  const body = () => collectionBody(collection);
+  if (action === 'delete') {
+    for (const one of [...collection.products]) leave(one, collection);
+    shop.collections.delete(collection.id);
+    shop.emit('collections/delete', () => ({
+      id: number(collection.id),
+      published_scope: 'web',
+      admin_graphql_api_id: gid('Collection', collection.id),
+    }));
+    return collectionSummary(collection);
+  }
   const product = (one) => findProduct(shop, one) ?? refuse(`no product ${one}`);
   for (const one of given.add ?? []) join(product(one), collection);
   for (const one of given.remove ?? []) leave(product(one), collection);
   collection.updatedAt = shop.clock.now();
+  // What comes and goes by a collection's rules is told by none of its webhooks, only by the product's.
+  if (given.byRules) for (const one of changed(given)) shop.emit('products/update', () => productBody(shop, product(one)));
+  else shop.emit(name ? 'collections/update' : 'collections/create', body);
   return collectionSummary(collection);
 }
 

@@ -611,6 +611,7 @@ export const api = [
         w.a.client.call('PATCH', `/v1/stores/${id}/goaffpro`, { ref_parameter: 'x' }),
         w.a.client.call('GET', `/v1/stores/${id}/affiliates`),
         w.a.client.call('GET', `/v1/stores/${id}/comparison`),
+        w.a.client.call('PATCH', `/v1/stores/${id}/comparison/7`, { another_order: true }),
         w.a.client.call('POST', `/v1/stores/${id}/affiliates/7/assignment`, { deal_id: w.a.deal.id }),
         w.a.client.call('DELETE', `/v1/stores/${id}/affiliates/7/assignment`),
         w.a.client.call('POST', `/v1/deals/${w.a.deal.id}/affiliate`, { store_id: id }),

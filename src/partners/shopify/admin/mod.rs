@@ -4,6 +4,7 @@
 //! against Shopify's own schema.
 
 mod answer;
+pub mod collections;
 pub mod discounts;
 pub mod orders;
 mod throttle;
@@ -68,6 +69,8 @@ pub const ORDERS_COUNT: Document = query!("orders_count");
 pub const ORDER_IDS: Document = query!("order_ids");
 /// What the shop saw of the visits before some orders.
 pub const JOURNEYS: Document = query!("journeys");
+/// A page of a collection's products.
+pub const COLLECTION: Document = query!("collection");
 /// Begins a bulk operation.
 pub const BULK_RUN: Document = mutation!("bulk_run");
 /// How far a bulk operation is.

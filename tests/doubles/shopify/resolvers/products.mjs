@@ -65,7 +65,9 @@ export const collectionOf = (shop, one) => ({
   hasProduct: ({ id }) => [...one.products].some((product) => gid('Product', product.id) === id),
   products: (args, context) =>
     connection(
-      [...one.products],
+      args.sortKey === 'ID'
+        ? [...one.products].sort((a, b) => (BigInt(a.id) < BigInt(b.id) ? -1 : 1))
+        : [...one.products],
       args,
       { view: (product) => productOf(shop, product), keyOf: byId },
       context,
@@ -120,6 +122,11 @@ export function productQueries(shop, finders) {
     productByHandle: ({ handle }) => {
       const found = [...shop.products.values()].find((product) => product.handle === handle);
       return found ? productOf(shop, found) : null;
+    },
+    collectionByIdentifier: ({ identifier: { id, handle } }) => {
+      if (id) return finders.Collection({ id });
+      const found = [...shop.collections.values()].find((collection) => collection.handle === handle);
+      return found ? collectionOf(shop, found) : null;
     },
     collectionByHandle: ({ handle }) => {
       const found = [...shop.collections.values()].find((collection) => collection.handle === handle);
