@@ -13,7 +13,8 @@
 -- `tiers`: how many tiers haven't ended, counted by their triggers.
 -- `payout_day`: drafts are made on that day of each month that isn't before `payout_since_day`, in these
 -- currencies (NULL: all). A payout above `second_above_minor` needs two people. `revision` counts the
--- changes of settings.
+-- changes of settings. `webhooks`: how many endpoints listen, counted by their triggers; `webhook_sequence`: the
+-- number of the last event told to them.
 CREATE TABLE brands (
   id TEXT NOT NULL PRIMARY KEY,
   name TEXT NOT NULL,
@@ -35,7 +36,9 @@ CREATE TABLE brands (
   payout_currencies TEXT CHECK (json_valid(payout_currencies)),
   payout_since_day INTEGER,
   second_above_minor INTEGER CHECK (second_above_minor BETWEEN 0 AND 900000000000000),
-  revision INTEGER NOT NULL DEFAULT 0
+  revision INTEGER NOT NULL DEFAULT 0,
+  webhooks INTEGER NOT NULL DEFAULT 0 CHECK (webhooks >= 0),
+  webhook_sequence INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 CREATE TRIGGER brands_version AFTER UPDATE OF timezone, hold_days, earn_on, count_test_orders ON brands WHEN NEW.timezone <> OLD.timezone OR NEW.hold_days <> OLD.hold_days OR NEW.earn_on <> OLD.earn_on OR NEW.count_test_orders <> OLD.count_test_orders BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.id, (SELECT version FROM brands WHERE id = NEW.id), 'brand', NEW.id, json_object('timezone', NEW.timezone, 'hold_days', NEW.hold_days, 'earn_on', NEW.earn_on, 'count_test_orders', NEW.count_test_orders)); END;
 CREATE TRIGGER brands_begin_journal AFTER INSERT ON brands BEGIN INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.id, NEW.version, 'brand', NEW.id, json_object('timezone', NEW.timezone, 'hold_days', NEW.hold_days, 'earn_on', NEW.earn_on, 'count_test_orders', NEW.count_test_orders)); END;
@@ -1311,6 +1314,135 @@ CREATE UNIQUE INDEX mails_by_cause ON mails (cause);
 CREATE INDEX mails_by_service_id ON mails (service_id) WHERE service_id IS NOT NULL;
 CREATE INDEX mails_due ON mails (due_at_ms) WHERE due_at_ms IS NOT NULL;
 
+-- Texts that messages are written from. What stands between `{{` and `}}` is a known field.
+CREATE TABLE message_templates (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  name TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  text TEXT NOT NULL,
+  revision INTEGER NOT NULL DEFAULT 0,
+  created_at_ms INTEGER NOT NULL,
+  updated_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER message_templates_in_use BEFORE DELETE ON message_templates WHEN EXISTS (SELECT 1 FROM sequences s, json_each(s.steps) j WHERE s.brand_id = OLD.brand_id AND j.value ->> 'template_id' = OLD.id AND (s.archived_at_ms IS NULL OR EXISTS (SELECT 1 FROM enrolments e WHERE e.brand_id = s.brand_id AND e.sequence_id = s.id AND e.state = 'running'))) BEGIN SELECT RAISE(ABORT, 'constraint failed: template_in_use'); END;
+
+-- When messages go out, and how many in a day of the brand; a brand without a row has the defaults.
+-- `days` are those of the week, a bit each from Monday (1) on; minutes are those of the recipient's day.
+CREATE TABLE outreach_settings (
+  brand_id TEXT NOT NULL PRIMARY KEY,
+  daily_limit INTEGER NOT NULL CHECK (daily_limit BETWEEN 0 AND 10000),
+  days INTEGER NOT NULL CHECK (days BETWEEN 1 AND 127),
+  from_minute INTEGER NOT NULL CHECK (from_minute BETWEEN 0 AND 1439),
+  to_minute INTEGER NOT NULL CHECK (to_minute BETWEEN 1 AND 1440 AND to_minute > from_minute)
+) STRICT, WITHOUT ROWID;
+
+-- How many messages a brand handed over in one of its days: a trigger of `messages` counts.
+CREATE TABLE outreach_days (
+  brand_id TEXT NOT NULL,
+  day INTEGER NOT NULL,
+  sent INTEGER NOT NULL CHECK (sent >= 1),
+  PRIMARY KEY (brand_id, day)
+) STRICT, WITHOUT ROWID;
+
+-- Addresses that want no more messages of a brand, as its keyed hash of them. Nobody takes one out:
+-- it holds for whoever has that address, and after she was erased.
+CREATE TABLE unsubscribes (
+  brand_id TEXT NOT NULL,
+  email_hash TEXT NOT NULL,
+  at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, email_hash)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER unsubscribes_cancel AFTER INSERT ON unsubscribes BEGIN UPDATE messages SET state = 'cancelled', reason = 'unsubscribed', due_at_ms = NULL WHERE brand_id = NEW.brand_id AND state = 'scheduled' AND deal_id IN (SELECT d.id FROM creators c CROSS JOIN deals d ON d.brand_id = c.brand_id AND d.creator_id = c.id WHERE c.brand_id = NEW.brand_id AND c.email_hash = NEW.email_hash); UPDATE enrolments SET state = 'stopped', reason = 'unsubscribed', due_at_ms = NULL WHERE brand_id = NEW.brand_id AND state = 'running' AND deal_id IN (SELECT d.id FROM creators c CROSS JOIN deals d ON d.brand_id = c.brand_id AND d.creator_id = c.id WHERE c.brand_id = NEW.brand_id AND c.email_hash = NEW.email_hash); END;
+CREATE TRIGGER unsubscribes_never_change BEFORE UPDATE ON unsubscribes BEGIN SELECT RAISE(ABORT, 'unsubscribes are append-only'); END;
+CREATE TRIGGER unsubscribes_never_go BEFORE DELETE ON unsubscribes BEGIN SELECT RAISE(ABORT, 'unsubscribes are append-only'); END;
+
+-- What stands in a deal's reply addresses, as a hash; how many replies nobody has read; and how many
+-- came on `in_day`, so that two machines that answer each other come to an end.
+CREATE TABLE conversations (
+  brand_id TEXT NOT NULL,
+  deal_id TEXT NOT NULL,
+  reply_hash TEXT NOT NULL,
+  unread INTEGER NOT NULL DEFAULT 0 CHECK (unread >= 0),
+  last_at_ms INTEGER NOT NULL,
+  in_day INTEGER NOT NULL DEFAULT 0,
+  in_count INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (brand_id, deal_id),
+  FOREIGN KEY (brand_id, deal_id) REFERENCES deals (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX conversations_by_reply ON conversations (reply_hash);
+CREATE INDEX conversations_unread ON conversations (brand_id, deal_id) WHERE unread > 0;
+
+-- Sequences: `steps` is the JSON list of their templates, each with the hours it waits after the one
+-- before. They never change; one that is archived takes no more deals.
+CREATE TABLE sequences (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  name TEXT NOT NULL,
+  steps TEXT NOT NULL CHECK (json_valid(steps)),
+  created_at_ms INTEGER NOT NULL,
+  archived_at_ms INTEGER,
+  PRIMARY KEY (brand_id, id)
+) STRICT, WITHOUT ROWID;
+
+-- Deals in sequences. `step` is the next one to send, due at `due_at_ms`.
+CREATE TABLE enrolments (
+  brand_id TEXT NOT NULL,
+  deal_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  sequence_id TEXT NOT NULL,
+  step INTEGER NOT NULL CHECK (step >= 0),
+  state TEXT NOT NULL CHECK (state IN ('running', 'finished', 'stopped')),
+  reason TEXT NOT NULL DEFAULT '',
+  due_at_ms INTEGER CHECK ((due_at_ms IS NULL) = (state <> 'running')),
+  created_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, deal_id, id),
+  FOREIGN KEY (brand_id, deal_id) REFERENCES deals (brand_id, id),
+  FOREIGN KEY (brand_id, sequence_id) REFERENCES sequences (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX enrolments_running ON enrolments (brand_id, deal_id, sequence_id) WHERE state = 'running';
+CREATE INDEX enrolments_by_sequence ON enrolments (brand_id, sequence_id);
+CREATE INDEX enrolments_due ON enrolments (due_at_ms) WHERE state = 'running';
+CREATE TRIGGER enrolments_stop_messages AFTER UPDATE OF state ON enrolments WHEN NEW.state = 'stopped' AND OLD.state <> 'stopped' BEGIN UPDATE messages SET state = 'cancelled', reason = NEW.reason, due_at_ms = NULL WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND enrolment_id = NEW.id AND state = 'scheduled'; END;
+CREATE TRIGGER deals_move_stops AFTER UPDATE OF stage ON deals WHEN NEW.stage <> OLD.stage AND EXISTS (SELECT 1 FROM campaigns c, json_each(c.stages) j WHERE c.brand_id = NEW.brand_id AND c.id = NEW.campaign_id AND j.value = OLD.stage) BEGIN UPDATE enrolments SET state = 'stopped', reason = 'moved', due_at_ms = NULL WHERE brand_id = NEW.brand_id AND deal_id = NEW.id AND state = 'running'; END;
+CREATE TRIGGER deals_close_stops AFTER UPDATE OF closed_at_ms ON deals WHEN NEW.closed_at_ms IS NOT NULL AND OLD.closed_at_ms IS NULL BEGIN UPDATE enrolments SET state = 'stopped', reason = 'closed', due_at_ms = NULL WHERE brand_id = NEW.brand_id AND deal_id = NEW.id AND state = 'running'; END;
+CREATE TRIGGER offers_decline_stops AFTER UPDATE OF state ON offers WHEN NEW.state = 'declined' AND NEW.kind = 'offer' BEGIN UPDATE enrolments SET state = 'stopped', reason = 'declined', due_at_ms = NULL WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND state = 'running'; END;
+
+-- What was written to creators and what came back, by deal. `content` is sealed to the id. A message
+-- waits as `scheduled` until `due_at_ms`; then it gets its mail (`mail_id`), once, and follows what
+-- becomes of that. `handed_day` is the brand's day on which it did. `inbound_key` names a mail that
+-- came, so that it stands here once; an automatic answer stops no sequence.
+CREATE TABLE messages (
+  brand_id TEXT NOT NULL,
+  deal_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  direction TEXT NOT NULL CHECK (direction IN ('out', 'in')),
+  state TEXT NOT NULL CHECK (state IN ('scheduled', 'waiting', 'sending', 'sent', 'failed', 'unknown', 'bounced', 'cancelled', 'received')),
+  reason TEXT NOT NULL DEFAULT '',
+  content TEXT NOT NULL,
+  template_id TEXT,
+  enrolment_id TEXT,
+  step INTEGER,
+  mail_id TEXT,
+  handed_day INTEGER,
+  inbound_key TEXT,
+  automatic INTEGER NOT NULL DEFAULT 0 CHECK (automatic IN (0, 1)),
+  due_at_ms INTEGER CHECK ((due_at_ms IS NULL) = (state <> 'scheduled')),
+  created_at_ms INTEGER NOT NULL,
+  sent_at_ms INTEGER,
+  PRIMARY KEY (brand_id, deal_id, id),
+  FOREIGN KEY (brand_id, deal_id) REFERENCES deals (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX messages_due ON messages (due_at_ms) WHERE state = 'scheduled';
+CREATE UNIQUE INDEX messages_by_mail ON messages (brand_id, mail_id) WHERE mail_id IS NOT NULL;
+CREATE UNIQUE INDEX messages_by_step ON messages (brand_id, enrolment_id, step) WHERE enrolment_id IS NOT NULL;
+CREATE UNIQUE INDEX messages_by_inbound ON messages (brand_id, inbound_key) WHERE inbound_key IS NOT NULL;
+CREATE TRIGGER messages_count AFTER UPDATE OF state ON messages WHEN OLD.state = 'scheduled' AND NEW.state = 'waiting' BEGIN INSERT INTO outreach_days (brand_id, day, sent) VALUES (NEW.brand_id, NEW.handed_day, 1) ON CONFLICT (brand_id, day) DO UPDATE SET sent = sent + 1; END;
+CREATE TRIGGER messages_reply_stops AFTER INSERT ON messages WHEN NEW.direction = 'in' AND NEW.automatic = 0 BEGIN UPDATE enrolments SET state = 'stopped', reason = 'replied', due_at_ms = NULL WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND state = 'running'; END;
+CREATE TRIGGER messages_are_contact AFTER UPDATE OF sent_at_ms ON messages WHEN NEW.sent_at_ms IS NOT NULL AND OLD.sent_at_ms IS NULL BEGIN UPDATE deals SET contacted_at_ms = max(coalesce(contacted_at_ms, 0), NEW.sent_at_ms) WHERE brand_id = NEW.brand_id AND id = NEW.deal_id; END;
+CREATE TRIGGER mails_tell_messages AFTER UPDATE OF state, bounced_at_ms ON mails WHEN NEW.kind = 'message' BEGIN UPDATE messages SET state = iif(NEW.bounced_at_ms IS NULL, NEW.state, 'bounced'), reason = NEW.error, sent_at_ms = NEW.sent_at_ms WHERE brand_id = NEW.brand_id AND mail_id = NEW.id; END;
+
 -- What rows of the audit trail say about a creator, before and after, apart from the trail so that
 -- it can go when she is erased, and only then.
 CREATE TABLE audit_personal (
@@ -1424,6 +1556,84 @@ CREATE TABLE rewraps (
   remaining INTEGER NOT NULL,
   counted_at_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Where brands have events told: Standard Webhooks. `events` is a JSON list of types, empty for all. Secrets
+-- are sealed to the endpoint's id; the one before signs too until its time is over. `due_at_ms`: when it is
+-- looked at next, which is also for how long somebody works at it; NULL while nothing waits. `failing_since_ms`:
+-- nothing arrived since; `paused` says why nothing is sent, in a word.
+CREATE TABLE webhook_endpoints (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  url TEXT NOT NULL,
+  events TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(events)),
+  description TEXT NOT NULL DEFAULT '',
+  state TEXT NOT NULL DEFAULT 'active' CHECK (state IN ('active', 'paused')),
+  paused TEXT NOT NULL DEFAULT '' CHECK (paused IN ('', 'by_hand', 'failing', 'gone')),
+  secret_sealed TEXT NOT NULL,
+  previous_sealed TEXT,
+  previous_until_ms INTEGER,
+  failures INTEGER NOT NULL DEFAULT 0,
+  failing_since_ms INTEGER,
+  due_at_ms INTEGER,
+  created_at_ms INTEGER NOT NULL,
+  CHECK ((state = 'paused') = (paused <> '')),
+  CHECK ((previous_sealed IS NULL) = (previous_until_ms IS NULL)),
+  PRIMARY KEY (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX webhook_endpoints_due ON webhook_endpoints (due_at_ms) WHERE due_at_ms IS NOT NULL AND state = 'active';
+CREATE TRIGGER webhook_endpoints_most BEFORE INSERT ON webhook_endpoints WHEN (SELECT count(*) FROM webhook_endpoints WHERE brand_id = NEW.brand_id) >= 20 BEGIN SELECT RAISE(ABORT, 'webhook_endpoints_most: constraint failed'); END;
+CREATE TRIGGER webhook_endpoints_listen AFTER INSERT ON webhook_endpoints WHEN NEW.state = 'active' BEGIN UPDATE brands SET webhooks = webhooks + 1 WHERE id = NEW.brand_id; END;
+CREATE TRIGGER webhook_endpoints_change AFTER UPDATE OF state ON webhook_endpoints WHEN NEW.state <> OLD.state BEGIN UPDATE brands SET webhooks = webhooks + (NEW.state = 'active') - (OLD.state = 'active') WHERE id = NEW.brand_id; END;
+CREATE TRIGGER webhook_endpoints_end AFTER DELETE ON webhook_endpoints BEGIN UPDATE brands SET webhooks = webhooks - (OLD.state = 'active') WHERE id = OLD.brand_id; DELETE FROM webhook_deliveries WHERE brand_id = OLD.brand_id AND endpoint_id = OLD.id; END;
+
+-- What happened, where an endpoint listens: written by triggers on the tables that change, in the batch of the
+-- change, so that none is lost and none told of what didn't happen. `data` is what the row was then: ids,
+-- amounts and states, nothing of people. Told by the database's own clock.
+CREATE TABLE webhook_events (
+  brand_id TEXT NOT NULL,
+  sequence INTEGER NOT NULL,
+  type TEXT NOT NULL,
+  data TEXT NOT NULL CHECK (json_valid(data)),
+  created_at_ms INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER)),
+  PRIMARY KEY (brand_id, sequence)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX webhook_events_by_time ON webhook_events (created_at_ms);
+CREATE TRIGGER webhook_events_nobody BEFORE INSERT ON webhook_events WHEN NEW.type <> 'webhook.test' AND NOT EXISTS (SELECT 1 FROM webhook_endpoints WHERE brand_id = NEW.brand_id AND state = 'active' AND (events = '[]' OR instr(events, json_quote(NEW.type)) > 0)) BEGIN SELECT RAISE(IGNORE); END;
+CREATE TRIGGER webhook_events_go_out AFTER INSERT ON webhook_events BEGIN UPDATE brands SET webhook_sequence = NEW.sequence WHERE id = NEW.brand_id; INSERT INTO webhook_deliveries (brand_id, endpoint_id, sequence) SELECT brand_id, id, NEW.sequence FROM webhook_endpoints WHERE brand_id = NEW.brand_id AND NEW.type <> 'webhook.test' AND state = 'active' AND (events = '[]' OR instr(events, json_quote(NEW.type)) > 0); END;
+
+-- An event on its way to one endpoint. `due_at_ms`: when it is tried next, or until when somebody tries it.
+-- `status` is the last answer's, `error` says in words why it doesn't count.
+CREATE TABLE webhook_deliveries (
+  brand_id TEXT NOT NULL,
+  endpoint_id TEXT NOT NULL,
+  sequence INTEGER NOT NULL,
+  state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'delivered', 'failed')),
+  tries INTEGER NOT NULL DEFAULT 0,
+  status INTEGER,
+  error TEXT NOT NULL DEFAULT '',
+  due_at_ms INTEGER NOT NULL DEFAULT 0,
+  first_tried_at_ms INTEGER,
+  last_tried_at_ms INTEGER,
+  delivered_at_ms INTEGER,
+  created_at_ms INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER)),
+  PRIMARY KEY (brand_id, endpoint_id, sequence)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX webhook_deliveries_due ON webhook_deliveries (brand_id, endpoint_id, due_at_ms, sequence) WHERE state = 'waiting';
+CREATE INDEX webhook_deliveries_by_time ON webhook_deliveries (created_at_ms);
+CREATE TRIGGER webhook_deliveries_wake AFTER INSERT ON webhook_deliveries BEGIN UPDATE webhook_endpoints SET due_at_ms = 0 WHERE brand_id = NEW.brand_id AND id = NEW.endpoint_id AND due_at_ms IS NULL; END;
+
+-- What is told to webhooks. Of a brand without endpoints each costs a look at its row, where it gets that far.
+CREATE TRIGGER orders_insert_told AFTER INSERT ON orders WHEN NEW.placed_at_ms IS NOT NULL AND (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, 'order.created', json_object('id', NEW.id, 'store_id', NEW.store_id, 'external_id', NEW.external_id, 'name', NEW.name, 'placed_at_ms', NEW.placed_at_ms, 'state', NEW.state, 'currency', NEW.currency, 'base_minor', NEW.base_minor, 'deal_id', NEW.deal_id, 'creator_id', NEW.creator_id) FROM brands WHERE id = NEW.brand_id; INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, 'commission.created', json_object('order_id', NEW.id, 'deal_id', NEW.deal_id, 'creator_id', NEW.creator_id, 'currency', NEW.currency, 'base_minor', NEW.base_minor, 'commission_minor', NEW.commission_minor, 'available_day', NEW.available_day, 'order_state', NEW.state) FROM brands WHERE id = NEW.brand_id AND NEW.deal_id IS NOT NULL; END;
+CREATE TRIGGER orders_update_told AFTER UPDATE ON orders WHEN NEW.placed_at_ms IS NOT NULL AND (OLD.placed_at_ms IS NULL OR NEW.state <> OLD.state OR NEW.base_minor <> OLD.base_minor OR NEW.deal_id IS NOT OLD.deal_id OR NEW.currency IS NOT OLD.currency OR NEW.name <> OLD.name OR NEW.commission_minor <> OLD.commission_minor OR NEW.available_day IS NOT OLD.available_day) AND (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, iif(OLD.placed_at_ms IS NULL, 'order.created', 'order.updated'), json_object('id', NEW.id, 'store_id', NEW.store_id, 'external_id', NEW.external_id, 'name', NEW.name, 'placed_at_ms', NEW.placed_at_ms, 'state', NEW.state, 'currency', NEW.currency, 'base_minor', NEW.base_minor, 'deal_id', NEW.deal_id, 'creator_id', NEW.creator_id) FROM brands WHERE id = NEW.brand_id AND (OLD.placed_at_ms IS NULL OR NEW.state <> OLD.state OR NEW.base_minor <> OLD.base_minor OR NEW.deal_id IS NOT OLD.deal_id OR NEW.currency IS NOT OLD.currency OR NEW.name <> OLD.name); INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, iif(OLD.deal_id IS NULL, 'commission.created', 'commission.updated'), json_object('order_id', NEW.id, 'deal_id', NEW.deal_id, 'creator_id', NEW.creator_id, 'currency', NEW.currency, 'base_minor', NEW.base_minor, 'commission_minor', NEW.commission_minor, 'available_day', NEW.available_day, 'order_state', NEW.state, 'previous_deal_id', OLD.deal_id, 'previous_commission_minor', OLD.commission_minor) FROM brands WHERE id = NEW.brand_id AND (NEW.deal_id IS NOT NULL OR OLD.deal_id IS NOT NULL) AND (NEW.state <> OLD.state OR NEW.base_minor <> OLD.base_minor OR NEW.commission_minor <> OLD.commission_minor OR NEW.deal_id IS NOT OLD.deal_id OR NEW.available_day IS NOT OLD.available_day); END;
+CREATE TRIGGER deals_insert_told AFTER INSERT ON deals WHEN (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, 'deal.created', json_object('id', NEW.id, 'creator_id', NEW.creator_id, 'campaign_id', NEW.campaign_id, 'stage', NEW.stage, 'closed_at_ms', NEW.closed_at_ms, 'created_at_ms', NEW.created_at_ms) FROM brands WHERE id = NEW.brand_id; END;
+CREATE TRIGGER deals_update_told AFTER UPDATE ON deals WHEN (NEW.stage <> OLD.stage OR NEW.tags <> OLD.tags OR NEW.creator_id <> OLD.creator_id OR NEW.campaign_id <> OLD.campaign_id OR NEW.closed_at_ms IS NOT OLD.closed_at_ms) AND (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, iif(NEW.closed_at_ms IS NOT NULL AND OLD.closed_at_ms IS NULL, 'deal.closed', 'deal.updated'), json_object('id', NEW.id, 'creator_id', NEW.creator_id, 'campaign_id', NEW.campaign_id, 'stage', NEW.stage, 'closed_at_ms', NEW.closed_at_ms, 'created_at_ms', NEW.created_at_ms, 'previous_stage', OLD.stage) FROM brands WHERE id = NEW.brand_id; END;
+CREATE TRIGGER links_insert_told AFTER INSERT ON links WHEN (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, 'link.created', json_object('id', NEW.id, 'deal_id', NEW.deal_id, 'store_id', NEW.store_id, 'host', NEW.host, 'slug', NEW.slug, 'target', NEW.target, 'code_id', NEW.code_id, 'closed_at_ms', NEW.closed_at_ms, 'created_at_ms', NEW.created_at_ms) FROM brands WHERE id = NEW.brand_id; END;
+CREATE TRIGGER links_update_told AFTER UPDATE ON links WHEN (NEW.deal_id <> OLD.deal_id OR NEW.slug <> OLD.slug OR NEW.host <> OLD.host OR NEW.target <> OLD.target OR NEW.code_id IS NOT OLD.code_id OR NEW.closed_at_ms IS NOT OLD.closed_at_ms) AND (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, 'link.updated', json_object('id', NEW.id, 'deal_id', NEW.deal_id, 'store_id', NEW.store_id, 'host', NEW.host, 'slug', NEW.slug, 'target', NEW.target, 'code_id', NEW.code_id, 'closed_at_ms', NEW.closed_at_ms, 'created_at_ms', NEW.created_at_ms) FROM brands WHERE id = NEW.brand_id; END;
+CREATE TRIGGER codes_insert_told AFTER INSERT ON codes WHEN (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, 'code.created', json_object('id', NEW.id, 'deal_id', NEW.deal_id, 'code', NEW.code, 'state', NEW.state, 'store_id', NEW.store_id, 'group_id', NEW.group_id, 'created_at_ms', NEW.created_at_ms) FROM brands WHERE id = NEW.brand_id; END;
+CREATE TRIGGER codes_update_told AFTER UPDATE ON codes WHEN (NEW.state <> OLD.state OR NEW.deal_id <> OLD.deal_id OR NEW.code <> OLD.code) AND (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, 'code.updated', json_object('id', NEW.id, 'deal_id', NEW.deal_id, 'code', NEW.code, 'state', NEW.state, 'store_id', NEW.store_id, 'group_id', NEW.group_id, 'created_at_ms', NEW.created_at_ms, 'previous_state', OLD.state) FROM brands WHERE id = NEW.brand_id; END;
+CREATE TRIGGER payouts_insert_told AFTER INSERT ON payouts WHEN (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, 'payout.drafted', json_object('id', NEW.id, 'currency', NEW.currency, 'state', NEW.state, 'created_at_ms', NEW.created_at_ms, 'approved_at_ms', NEW.approved_at_ms) FROM brands WHERE id = NEW.brand_id; END;
+CREATE TRIGGER payouts_update_told AFTER UPDATE OF state ON payouts WHEN NEW.state <> OLD.state AND NEW.state IN ('approved', 'cancelled') AND (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, 'payout.' || NEW.state, json_object('id', NEW.id, 'currency', NEW.currency, 'state', NEW.state, 'created_at_ms', NEW.created_at_ms, 'approved_at_ms', NEW.approved_at_ms) FROM brands WHERE id = NEW.brand_id; END;
+CREATE TRIGGER payout_lines_told AFTER UPDATE OF state ON payout_lines WHEN NEW.state <> OLD.state AND NEW.state IN ('settled', 'failed') AND (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, 'payout.line_' || NEW.state, json_object('id', NEW.id, 'payout_id', NEW.payout_id, 'creator_id', NEW.creator_id, 'amount_minor', NEW.amount_minor, 'state', NEW.state, 'reference', NEW.reference, 'attempt', NEW.attempt, 'settled_at_ms', NEW.settled_at_ms, 'currency', (SELECT currency FROM payouts WHERE brand_id = NEW.brand_id AND id = NEW.payout_id)) FROM brands WHERE id = NEW.brand_id; END;
 
 -- What a decision about an order loads, as JSON: a short statement over views costs less than a
 -- long one, which is sent, scanned and hashed with every order. Each is over one table, so that

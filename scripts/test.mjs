@@ -71,7 +71,7 @@ async function nodeTests(folder, { only, except = [], atOnce = 3 }) {
   const wanted = only ?? names.filter((name) => name.endsWith('.test.mjs') && !except.includes(name));
   if (wanted.length === 0) throw new Failure(`There are no tests in ${folder}.`);
   const files = wanted.map((name) => `${folder}/${name}`).sort();
-  const reported = ['--test-reporter=spec', '--test-timeout=300000', `--test-concurrency=${atOnce}`];
+  const reported = ['--test-reporter=spec', '--test-timeout=600000', `--test-concurrency=${atOnce}`];
   await run(node22(), ['--test', ...reported, ...files]);
 }
 

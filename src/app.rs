@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::domain::click::ClickKeys;
 use crate::domain::ids::{BrandId, Id, Kind, LinkId, MailId, StoreId};
+use crate::domain::letter::Envelope;
 use crate::domain::money::Currency;
 use crate::domain::secret::KeyRing;
 use crate::domain::sending::Told;
@@ -39,6 +40,8 @@ pub struct Config {
     pub link_target: Option<String>,
     /// Where the platforms of stores are.
     pub platforms: Platforms,
+    /// The domain whose mails come here, so that replies to messages do; `None`: they go to the sender.
+    pub reply_domain: Option<String>,
     /// A fault that a known-bad build shows; always `None` in builds without the feature.
     pub canary: Option<Canary>,
 }
@@ -137,7 +140,7 @@ pub struct WebRequest<'a> {
     pub headers: Vec<(&'static str, String)>,
     /// The body, if there is one.
     pub body: Option<&'a str>,
-    /// How many bytes the answer may have.
+    /// How many bytes the answer may have; 0: its body isn't looked at, and it has 15 seconds.
     pub limit: usize,
 }
 
@@ -260,6 +263,8 @@ pub struct Outgoing {
     pub text: String,
     /// The same, laid out.
     pub html: String,
+    /// What comes with it.
+    pub envelope: Envelope,
 }
 
 /// Why a mail is not known to be on its way.
@@ -383,6 +388,7 @@ pub struct App {
 struct Left {
     mails: Vec<MailName>,
     stores: Vec<(BrandId, StoreId)>,
+    hooks: Vec<BrandId>,
 }
 
 /// What names a mail: whose it is (nobody's but the recipient's, without a brand) and its id.
@@ -428,6 +434,21 @@ impl App {
         if !left.stores.contains(&(brand, store)) {
             left.stores.push((brand, store));
         }
+    }
+
+    /// Notes that something of a brand may have changed that it has told, so that this begins after the
+    /// answer.
+    pub fn note_hooks(&self, brand: BrandId) {
+        let mut left = self.left();
+        if !left.hooks.contains(&brand) {
+            left.hooks.push(brand);
+        }
+    }
+
+    /// The brands that were noted since it was last asked.
+    #[must_use]
+    pub fn noted_hooks(&self) -> Vec<BrandId> {
+        std::mem::take(&mut self.left().hooks)
     }
 
     /// The mails that were noted since it was last asked.

@@ -20,6 +20,9 @@ mod api {
     mod connecting;
     mod connecting_edges;
     mod conversions;
+    mod crm_boards;
+    mod crm_creators;
+    mod crm_timeline;
     mod currencies;
     mod domains;
     mod failures;
@@ -32,6 +35,7 @@ mod api {
     mod order_life;
     mod orders;
     mod outbox;
+    mod outreach;
     mod pages;
     mod payments;
     mod payouts;
@@ -44,4 +48,5 @@ mod api {
     mod terms;
     mod tiers;
     mod trail;
+    mod webhooks_out;
 }

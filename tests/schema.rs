@@ -293,6 +293,14 @@ const UNSCOPED: &[(&str, &str)] = &[
     ("retention", "TASKS_OVER"),
     ("retention", "REGULAR_TASKS_OVER"),
     ("retention", "ANSWERS"),
+    ("retention", "HOOK_DELIVERIES"),
+    ("retention", "HOOK_EVENTS"),
+    ("retention", "HOOK_SECRETS"),
+    ("rewrap", "HOOKS_LEFT"),
+    ("rewrap", "HOOKS"),
+    ("rewrap", "HOOKS_BEFORE_LEFT"),
+    ("rewrap", "HOOKS_BEFORE"),
+    ("hooks", "DUE"),
     ("rewrap", "ACCOUNTS_LEFT"),
     ("rewrap", "ACCOUNTS"),
     ("sendings", "DUE_SENDINGS"),
@@ -308,6 +316,12 @@ const UNSCOPED: &[(&str, &str)] = &[
     ("rewrap", "DETAILS"),
     ("rewrap", "MAILS_LEFT"),
     ("rewrap", "MAILS"),
+    ("rewrap", "MESSAGES_LEFT"),
+    ("rewrap", "MESSAGES"),
+    ("messages", "DUE"),
+    ("messages", "BY_REPLY"),
+    ("messages", "BRAND"),
+    ("sequences", "DUE"),
     ("rewrap", "TOKEN_LEFT"),
     ("rewrap", "TOKENS"),
     ("rewrap", "REFRESH_LEFT"),
@@ -413,7 +427,7 @@ fn every_look_into_a_brands_table_is_within_the_brand() {
 }
 
 /// Subqueries that found their rows within the brand.
-const DERIVED: &[&str] = &["h", "f", "part", "(subquery-2)", "(subquery-3)", "(subquery-4)"];
+const DERIVED: &[&str] = &["h", "f", "s", "part", "(subquery-2)", "(subquery-3)", "(subquery-4)"];
 const UNIQUE: &[&str] = &[
     "(secret_hash=?)",
     "hosts USING PRIMARY KEY (host=?)",
@@ -431,6 +445,10 @@ const HOT: &[(&str, &str)] = &[
     ("clicks", "OF_DEALS"),
     ("deals", "BY_IDS"),
     ("deals", "IDS_OF_CREATOR"),
+    ("hooks", "DUE"),
+    ("hooks", "CLAIM"),
+    ("hooks", "SETTLE"),
+    ("hooks", "LAST"),
     ("ledger", "BALANCES"),
     ("ledger", "POST"),
     ("links", "RESOLVE"),

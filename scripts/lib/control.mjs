@@ -19,6 +19,7 @@ export default {
         await env.MAIL_EVENTS.send(body);
         return Response.json({});
       }
+      if (pathname === '/email') return Response.json(await email(env, body));
       return Response.json({ error: 'not found' }, { status: 404 });
     } catch (error) {
       return Response.json({ error: String(error.message ?? error) }, { status: 500 });
@@ -31,6 +32,22 @@ function attempts(env, { subject, question, times }) {
   const object = env.ATTEMPTS.getByName(subject);
   const one = () => object.fetch('http://object/', { method: 'POST', body: question });
   return Promise.all(Array.from({ length: times }, async () => (await one()).text()));
+}
+
+/** Hands the product a mail that came to `to`, as Email Routing does; answers why it was rejected, if it was. */
+async function email(env, { from, to, raw }) {
+  let rejected = null;
+  const bytes = new TextEncoder().encode(raw);
+  const setReject = (reason) => {
+    rejected = reason;
+  };
+  const { readable, writable } = new FixedLengthStream(bytes.length);
+  const writer = writable.getWriter();
+  const written = writer.write(bytes).then(() => writer.close());
+  const message = { from, to, raw: readable, rawSize: bytes.length, headers: new Headers(), setReject };
+  await env.MAIN.email(message);
+  await Promise.race([written.catch(() => {}), new Promise((done) => setTimeout(done, 100))]);
+  return { rejected };
 }
 
 async function fire(env, { cron = '* * * * *', time = Date.now() }) {

@@ -21,6 +21,7 @@ export default {
       throw error;
     }
   },
+  email: (message, env, ctx) => new Shim(ctx, env).email(message),
   queue: (batch, env, ctx) => new Shim(ctx, env).queue(batch),
   scheduled: (event, env, ctx) => new Shim(ctx, env).scheduled(event),
 };

@@ -75,7 +75,8 @@ pub fn language_of(text: &str) -> Option<String> {
 }
 
 /// What a field of the brand's own holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum FieldKind {
     /// A line of text.
     Text,

@@ -188,8 +188,26 @@ kinds! {
     Mail, MailId, "mail";
     /// A creator's claim that an order is hers.
     Claim, ClaimId, "claim";
+    /// A template of messages.
+    Template, TemplateId, "template";
+    /// A message to a creator, or from her.
+    Message, MessageId, "message";
+    /// A sequence of messages.
+    Sequence, SequenceId, "sequence";
+    /// A deal in a sequence.
+    Enrolment, EnrolmentId, "enrolment";
     /// What a creator published.
     Post, PostId, "post";
+    /// What people wrote about a deal.
+    Note, NoteId, "note";
+    /// What is to be done about a deal.
+    FollowUp, FollowUpId, "followup";
+    /// What a deal cost.
+    Cost, CostId, "cost";
+    /// A field of creators of the brand's own.
+    Field, FieldId, "field";
+    /// Where a brand has events told.
+    Endpoint, EndpointId, "endpoint";
 }
 
 #[cfg(test)]

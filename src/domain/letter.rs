@@ -64,6 +64,15 @@ pub enum Letter<'a> {
         /// What is in the way, in words.
         problem: &'a str,
     },
+    /// A webhook endpoint is sent nothing any more.
+    WebhookPaused {
+        /// The brand's name.
+        brand: &'a str,
+        /// Where it is.
+        host: &'a str,
+        /// It answered that nothing is wanted there any more.
+        gone: bool,
+    },
     /// Something about the account's safety.
     Notice {
         /// "A passkey was added to your account."
@@ -80,6 +89,46 @@ pub struct Written {
     pub text: String,
     /// The same, laid out.
     pub html: String,
+    /// What comes with it.
+    pub envelope: Envelope,
+}
+
+/// What comes with a mail beside its content: each empty where there is none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Envelope {
+    /// Who writes, as a name beside the address.
+    pub sender: String,
+    /// Where answers go.
+    pub reply_to: String,
+    /// The address that ends such mails when something is posted to it (RFC 8058).
+    pub unsubscribe: String,
+}
+
+/// A message that a brand wrote to a creator, as it goes out: its text as it is, and how to get no more.
+///
+/// `None` only if a template can't be rendered, which would be a fault of ours.
+#[must_use]
+pub fn message(subject: &str, text: &str, envelope: Envelope) -> Option<Written> {
+    let (subject, sender) = (plain(subject), plain(&envelope.sender));
+    let paragraphs: Vec<Vec<&str>> = text
+        .split("\n\n")
+        .filter(|paragraph| !paragraph.trim().is_empty())
+        .map(|paragraph| paragraph.trim_matches('\n').split('\n').collect())
+        .collect();
+    let unsubscribe = envelope.unsubscribe.as_str();
+    let html = MessageHtml { subject: &subject, paragraphs, sender: &sender, unsubscribe };
+    let html = html.render().ok()?;
+    let text = format!("{text}\n\n-- \nNo more messages from {sender}: {unsubscribe}\n");
+    Some(Written { subject, text, html, envelope: Envelope { sender, ..envelope } })
+}
+
+#[derive(Template)]
+#[template(path = "mail/message.html")]
+struct MessageHtml<'a> {
+    subject: &'a str,
+    paragraphs: Vec<Vec<&'a str>>,
+    sender: &'a str,
+    unsubscribe: &'a str,
 }
 
 /// The parts of every letter, in their order.
@@ -115,6 +164,7 @@ impl Letter<'_> {
             Self::ClaimDecided { .. } => "claim_decided",
             Self::TermsNews { .. } => "terms_news",
             Self::StoreLost { .. } => "store_lost",
+            Self::WebhookPaused { .. } => "webhook_paused",
             Self::Notice { .. } => "notice",
         }
     }
@@ -122,7 +172,17 @@ impl Letter<'_> {
     /// Writes it out; `None` only if a template can't be, which would be a fault of ours.
     #[must_use]
     pub fn write(&self) -> Option<Written> {
-        let (subject, before, label, link, code, after) = match *self {
+        let (subject, before, label, link, code, after) = self.parts();
+        let (link, code) = (&plain(link), &plain(code));
+        let (before, after) = (before.as_slice(), after.as_slice());
+        let html = Html { subject: &subject, before, label, link, code, after }.render().ok()?;
+        let text = Text { before, label, link, code, after }.render().ok()?;
+        Some(Written { text, html, subject, envelope: Envelope::default() })
+    }
+
+    /// What it is made of.
+    fn parts(&self) -> Parts<'_> {
+        match *self {
             Self::SignIn { link, code, minutes } => (
                 "Sign in to Tributary".to_owned(),
                 vec![format!(
@@ -172,6 +232,9 @@ impl Letter<'_> {
             Self::StoreLost { brand, shop, problem } => {
                 only_told(lost(&plain(brand), &plain(shop), &plain(problem)))
             }
+            Self::WebhookPaused { brand, host, gone } => {
+                only_told(webhook_paused(&plain(brand), &plain(host), gone))
+            }
             Self::Notice { what } => (
                 "A change to your Tributary account".to_owned(),
                 vec![plain(what)],
@@ -184,12 +247,7 @@ impl Letter<'_> {
                         .to_owned(),
                 ],
             ),
-        };
-        let (link, code) = (&plain(link), &plain(code));
-        let (before, after) = (before.as_slice(), after.as_slice());
-        let html = Html { subject: &subject, before, label, link, code, after }.render().ok()?;
-        let text = Text { before, label, link, code, after }.render().ok()?;
-        Some(Written { text, html, subject })
+        }
     }
 }
 
@@ -223,6 +281,22 @@ fn unless_expected(days: u32) -> String {
         "The invitation holds for {days} days. If you did not expect it, do nothing: nobody is \
          told that you read this."
     )
+}
+
+/// Subject and text about an endpoint.
+fn webhook_paused(brand: &str, host: &str, gone: bool) -> (String, Vec<String>) {
+    let why = if gone {
+        "It answered that nothing is wanted there any more (410)."
+    } else {
+        "Nothing that was sent there arrived for three days."
+    };
+    let before = vec![
+        format!("The webhook endpoint of {brand} at {host} is paused. {why}"),
+        "What waits for it is kept for 30 days and sent when you resume it. What happens until then \
+         isn't told to it."
+            .to_owned(),
+    ];
+    (format!("{brand}: a webhook endpoint is paused"), before)
 }
 
 /// Subject and text about terms.
@@ -274,7 +348,7 @@ mod tests {
     #[test]
     fn nobody_adds_a_header_a_line_or_a_link() {
         for letter in letters() {
-            let Written { subject, text, html } = letter.write().unwrap();
+            let Written { subject, text, html, .. } = letter.write().unwrap();
             assert!(!subject.contains(char::is_control), "{subject:?}");
             assert!(!text.contains('\r') && !text.contains("\nBcc"), "{text}");
             assert!(!text.contains('\u{202e}') && !html.contains('\u{202e}'));
@@ -295,6 +369,29 @@ mod tests {
         assert!(text.lines().any(|line| line == LINK), "{text}");
         assert!(text.contains("1234 5678") && html.contains("1234 5678"));
         assert!(!text.contains("\n\n\n") && !text.starts_with('\n'), "{text:?}");
+    }
+
+    #[test]
+    fn a_message_is_text_and_tells_how_to_get_no_more() {
+        let envelope = Envelope {
+            sender: "Casa\r\nBcc: x".to_owned(),
+            reply_to: String::new(),
+            unsubscribe: "https://app.example/unsubscribe/t".to_owned(),
+        };
+        let text = "Hi <script>x</script>\nthere\n\n\n\"><img onerror=x> {{7*7}}";
+        let written = message("A\r\nBcc: y", text, envelope).unwrap();
+        assert!(!written.subject.contains(['\r', '\n']));
+        assert!(!written.envelope.sender.contains(['\r', '\n']));
+        assert!(written.text.starts_with(text) && written.text.contains("/unsubscribe/t\n"));
+        assert!(!written.html.contains("<script") && !written.html.contains("<img"));
+        assert!(
+            written.html.contains("&#60;script&#62;x&#60;/script&#62;<br>"),
+            "{}",
+            written.html
+        );
+        assert!(written.html.contains("{{7*7}}"), "{}", written.html);
+        assert_eq!(written.html.matches("<p").count(), 3);
+        assert_eq!(written.html.matches("href=").count(), 1);
     }
 
     #[test]

@@ -155,8 +155,14 @@ impl Zone {
     /// The instant at which `day` begins here (where midnight is skipped: the first after it).
     #[must_use]
     pub fn start_of(&self, day: Day) -> Millis {
-        let midnight = day.0.saturating_mul(DAY_MINUTES);
-        let minute = midnight.saturating_sub(self.offset(midnight, Clock::Local));
+        self.moment(day, 0)
+    }
+
+    /// The instant at which clocks here show this minute of `day`; where it is skipped, the first after.
+    #[must_use]
+    pub fn moment(&self, day: Day, minute: i64) -> Millis {
+        let local = day.0.saturating_mul(DAY_MINUTES).saturating_add(minute);
+        let minute = local.saturating_sub(self.offset(local, Clock::Local));
         let at_ms = minute.saturating_mul(60_000);
         if is_instant(at_ms) { at_ms } else { Millis::MAX }
     }

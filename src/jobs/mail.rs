@@ -113,11 +113,11 @@ async fn hand_over(app: &App, name: MailName, mail: Claimed) -> Settled {
         return ended("failed", "it could not be sent while it was of use");
     }
     let content = mail.content.as_deref().and_then(|sealed| opened(app, name.1, sealed));
-    let Some(Written { subject, text, html }) = content else {
+    let Some(Written { subject, text, html, envelope }) = content else {
         return ended("failed", "its content can't be opened with this DATA_KEY");
     };
     let sent = Settled { sent_at_ms: Some(now_ms), ..ended("sent", "") };
-    match app.mailer.send(&Outgoing { to: mail.recipient, subject, text, html }).await {
+    match app.mailer.send(&Outgoing { to: mail.recipient, subject, text, html, envelope }).await {
         Ok(id) => Settled { service_id: Some(id).filter(|id| !id.is_empty()), ..sent },
         // The mailbox page of a local run shows it.
         Err(NotSent::NoService) if local => sent,

@@ -12,11 +12,14 @@ pub mod drafts;
 pub mod fees;
 pub mod goaffpro;
 pub mod group_codes;
+pub mod hooks;
 pub mod hostnames;
+pub mod inbound;
 pub mod mail;
 pub mod order;
 mod orders_at_once;
 pub mod outbox;
+pub mod outreach;
 pub mod payments;
 pub mod paypal;
 pub mod privacy;
@@ -46,8 +49,8 @@ const QUARANTINE_BODY_MS: Millis = 14 * 24 * 3_600_000;
 /// Runs what is due in the minute a trigger was meant for: sealing, and stores to be looked at, every five
 /// minutes; what is due at stores; releases,
 /// expiry, re-wrapping, tiers, planned fees and drafts of payouts every hour, old mails, retention and looks at codes
-/// and collections every night (minutes apart, for each run has its own share of queries); redactions, mails and payments
-/// that wait every minute; domain checks, which
+/// and collections every night (minutes apart, for each run has its own share of queries); redactions, webhooks,
+/// mails, messages and payments that wait every minute; domain checks, which
 /// may wait for other hosts, every minute and last.
 pub async fn run_due(app: &App, scheduled_ms: Millis) {
     let minute = scheduled_ms.div_euclid(60_000);
@@ -84,7 +87,9 @@ pub async fn run_due(app: &App, scheduled_ms: Millis) {
     if minute % 1440 == 3 {
         recorded(app, "expire_mails", Box::pin(mail::expire(app))).await;
     }
+    recorded(app, "webhooks", Box::pin(hooks::send_due(app))).await;
     recorded(app, "send_mails", Box::pin(mail::send_waiting(app))).await;
+    recorded(app, "outreach", Box::pin(outreach::send_due_messages(app))).await;
     recorded(app, "send_payouts", Box::pin(payments::send_due(app))).await;
     recorded(app, "outbox", Box::pin(outbox::run_due(app))).await;
     recorded(app, "verify_domains", Box::pin(domains::verify_pending(app))).await;
@@ -104,7 +109,9 @@ pub async fn run_all(app: &App) {
     recorded(app, "retention", Box::pin(retention::sweep(app))).await;
     recorded(app, "redact", Box::pin(privacy::redact_all(app, true))).await;
     recorded(app, "expire_mails", Box::pin(mail::expire(app))).await;
+    recorded(app, "webhooks", Box::pin(hooks::send_due(app))).await;
     recorded(app, "send_mails", Box::pin(mail::send_waiting(app))).await;
+    recorded(app, "outreach", Box::pin(outreach::send_due_messages(app))).await;
     recorded(app, "send_payouts", Box::pin(payments::send_due(app))).await;
     recorded(app, "look_at_stores", Box::pin(connecting::look_at_due(app))).await;
     recorded(app, "schedule_syncs", sync::schedule(app, sync::Due::ALL)).await;

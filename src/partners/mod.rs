@@ -3,6 +3,7 @@
 pub mod cloudflare;
 pub mod email_events;
 pub mod goaffpro;
+pub mod inbound_mail;
 pub mod paypal;
 pub mod shopify;
 pub mod signed;

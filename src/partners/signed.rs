@@ -1,5 +1,5 @@
-//! Requests that a shop's own server signs, as <https://www.standardwebhooks.com> tells it: any of its
-//! libraries signs them, in whatever language the shop is written.
+//! Requests that a shop's own server signs, and those that we sign, as <https://www.standardwebhooks.com>
+//! tells it: any of its libraries signs and verifies them, in whatever language the other side is written.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -70,6 +70,20 @@ pub fn verify(body: &[u8], headers: Headers<'_>, secrets: &[&[u8]], now_ms: Mill
     authentic
 }
 
+/// What signs this body under this id and time (seconds since 1970): a signature for each of `secrets`,
+/// between spaces. A secret that isn't one signs nothing.
+#[must_use]
+pub fn sign(body: &[u8], id: &str, at_s: i64, secrets: &[&[u8]]) -> String {
+    let mut signatures = Vec::new();
+    for secret in secrets.iter().filter_map(|text| key(text)) {
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&secret) else { continue };
+        mac.update(format!("{id}.{at_s}.").as_bytes());
+        mac.update(body);
+        signatures.push(format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes())));
+    }
+    signatures.join(" ")
+}
+
 /// The key that a secret's text means.
 fn key(text: &[u8]) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(text).ok()?.strip_prefix(PREFIX)?;
@@ -113,6 +127,18 @@ mod tests {
         mac.update(body);
         let signature = format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()));
         assert_eq!(signature, headers.signature);
+    }
+
+    #[test]
+    fn what_is_signed_verifies_by_each_of_its_secrets() {
+        let (old, new) = (secret([1; 32]), secret([2; 32]));
+        let both =
+            super::sign(BODY, "m1", 1_795_166_130, &[new.as_bytes(), old.as_bytes(), b"whsec_"]);
+        assert_eq!(both, [&new, &old].map(|s| sign(s, "m1", "1795166130", BODY)).join(" "));
+        for secret in [&old, &new] {
+            assert!(verified("m1", "1795166130", &both, BODY, &[secret]));
+        }
+        assert!(!verified("m1", "1795166130", &both, BODY, &[&super::secret([3; 32])]));
     }
 
     #[test]

@@ -80,6 +80,8 @@ SELECT NULL, ?1, 'pending', 0 WHERE NOT EXISTS (SELECT 1 FROM hosts
 UPDATE hosts SET state = 'active', since_ms = coalesce(since_ms, ?3), problem = '', failed = 0
 WHERE host = ?2 AND brand_id = ?1";
 
+    OWNER = "SELECT name, owner_email FROM brands WHERE id = ?1";
+
     FIND_HOST = "SELECT host, brand_id, state FROM hosts WHERE host = ?1";
 
     SET_LINK_HOST = "UPDATE brands SET link_host = ?2 WHERE id = ?1";
@@ -328,6 +330,24 @@ pub fn use_host(brand: BrandId, host: &str, now_ms: Millis) -> Vec<Statement> {
     batch.push(bind!(SET_LINK_HOST, brand, host));
     batch.push(bind!(MOVE_LINKS, brand, host));
     batch
+}
+
+row! {
+    /// Whom the product writes to about a brand.
+    pub struct OwnerRow {
+        /// What the brand is called.
+        pub name: String,
+        /// Where to.
+        pub owner_email: String,
+    }
+}
+
+/// Whom the product writes to about this brand.
+///
+/// # Errors
+/// [`super::DbError`].
+pub fn owner(db: &dyn Database, brand: BrandId) -> Reading<'_, Option<OwnerRow>> {
+    db.first(bind!(OWNER, brand))
 }
 
 /// The host, if a brand has it.

@@ -2,8 +2,13 @@
 
 use super::brands;
 use super::codes::CodeRow;
-use super::{Database, Freshness, Page, Reading, Statement, bind, json_list, row, statements};
-use crate::domain::ids::{BrandId, CampaignId, CodeId, CreatorId, DealId, LinkId, TermsId};
+use super::{
+    Database, Freshness, Page, Reading, Statement, bind, json_list, row, spelling, statements,
+};
+use crate::domain::deal::DealKind;
+use crate::domain::ids::{
+    BrandId, CampaignId, CodeId, CreatorId, DealId, LinkId, MemberId, TermsId,
+};
 use crate::domain::json::{json, list_of};
 use crate::domain::money::BasisPoints;
 use crate::domain::terms::{Rules, Terms};
@@ -11,16 +16,23 @@ use crate::domain::time::Millis;
 
 statements! {
     INSERT = "
-INSERT INTO deals (brand_id, id, creator_id, campaign_id, stage, tags, created_at_ms)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+INSERT INTO deals (brand_id, id, creator_id, campaign_id, stage, tags, created_at_ms, kind, place)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1048576 + coalesce((SELECT max(place) FROM deals
+  WHERE brand_id = ?1 AND campaign_id = ?4 AND stage = ?5), 0))";
 
     /// What is NULL stays; ?5 is 1 to close (once), 0 to open, at ?6. ?7 the revision that was read:
-    /// another aborts. So does a stage past the fees that wait for it.
+    /// another aborts. So does a stage past the fees that wait for it. At another stage it comes last. ?9 is
+    /// 1 to give it to the member ?10, or to nobody.
     UPDATE = "
-UPDATE deals SET stage = coalesce(?3, stage), tags = coalesce(?4, tags), closed_at_ms = CASE ?5
+UPDATE deals SET stage = coalesce(?3, stage), place = iif(?3 IS NULL OR ?3 = stage, place, 1048576 + coalesce(
+    (SELECT max(o.place) FROM deals o WHERE o.brand_id = ?1 AND o.campaign_id = deals.campaign_id AND o.stage = ?3), 0)),
+  kind = coalesce(?8, kind), owner_id = iif(?9 = 1, ?10, owner_id), tags = coalesce(?4, tags), closed_at_ms = CASE ?5
   WHEN 1 THEN coalesce(closed_at_ms, ?6) WHEN 0 THEN NULL ELSE closed_at_ms END,
   revision = iif(revision = ?7, revision + 1, NULL)
 WHERE brand_id = ?1 AND id = ?2";
+
+    CONTACTED = "
+UPDATE deals SET contacted_at_ms = max(coalesce(contacted_at_ms, 0), ?3) WHERE brand_id = ?1 AND id = ?2";
 
     /// ?7: start as soon as ?3 allows and no order is decided, instead of exactly then.
     INSERT_TERMS = "
@@ -39,6 +51,7 @@ WHERE brand_id = ?1 AND (SELECT counts_customers FROM brands WHERE id = ?1) = 0
     /// ?1 brand, ?2 deals, ?3 now.
     BY_IDS = "
 SELECT d.id, d.creator_id, d.campaign_id, d.stage, d.tags, d.closed_at_ms, d.revision, c.name AS campaign,
+  d.kind, d.owner_id, d.contacted_at_ms,
   (SELECT json_object('id', t.id, 'rate_bp', t.rate_bp, 'starts_at_ms', t.starts_at_ms,
        'ends_at_ms', t.ends_at_ms, 'rules', json(t.rules), 'reason', t.reason)
      FROM terms t WHERE t.brand_id = ?1 AND t.deal_id = d.id AND t.starts_at_ms <= ?3
@@ -90,6 +103,9 @@ WHERE brand_id = ?1 AND deal_id = ?2 ORDER BY starts_at_ms DESC, version DESC LI
     IDS_OF_CREATOR = "SELECT id FROM deals WHERE brand_id = ?1 AND creator_id = ?2 ORDER BY id";
 }
 
+spelling!(DealKind { Affiliate = "affiliate", Gifting = "gifting", Paid = "paid", Ambassador = "ambassador",
+    Giveaway = "giveaway", UsageRights = "usage_rights" });
+
 row! {
     /// A deal with its present terms, links and codes.
     #[derive(Debug, Clone)]
@@ -110,6 +126,12 @@ row! {
         pub closed_at_ms: Option<Millis>,
         /// How often it was changed.
         pub revision: i64,
+        /// What kind of collaboration it is.
+        pub kind: DealKind,
+        /// The member who looks after it.
+        pub owner_id: Option<MemberId>,
+        /// When the creator was last written or spoken to, as far as it is known here.
+        pub contacted_at_ms: Option<Millis>,
         /// The terms in force.
         pub terms: Option<TermsRow>,
         /// The terms that come next.
@@ -168,14 +190,17 @@ pub struct NewDeal<'a> {
     pub creator: CreatorId,
     /// In which campaign.
     pub campaign: CampaignId,
-    /// At which stage.
+    /// At which stage, where it comes last.
     pub stage: &'a str,
+    /// Of which kind.
+    pub kind: DealKind,
 }
 
 /// Stores a deal; a creator or campaign of another brand aborts.
 #[must_use]
 pub fn insert(brand: BrandId, deal: &NewDeal<'_>, now_ms: Millis) -> Statement {
-    bind!(INSERT, brand, deal.id, deal.creator, deal.campaign, deal.stage, "[]", now_ms)
+    let NewDeal { id, creator, campaign, stage, kind } = *deal;
+    bind!(INSERT, brand, id, creator, campaign, stage, "[]", now_ms, kind)
 }
 
 /// What to change of a deal; what is `None` stays.
@@ -187,6 +212,10 @@ pub struct DealUpdate {
     pub tags: Option<Vec<String>>,
     /// Whether it is closed.
     pub closed: Option<bool>,
+    /// Its kind.
+    pub kind: Option<DealKind>,
+    /// The member who looks after it, or nobody.
+    pub owner: Option<Option<MemberId>>,
 }
 
 /// Changes what is given of a deal; one that changed since it was read aborts.
@@ -194,7 +223,15 @@ pub struct DealUpdate {
 pub fn update(brand: BrandId, deal: &DealRow, update: &DealUpdate, now_ms: Millis) -> Statement {
     let tags = update.tags.as_ref().map(|tags| json_list(tags));
     let (id, stage, revision) = (deal.id, update.stage.as_ref(), deal.revision);
-    bind!(UPDATE, brand, id, stage, tags, update.closed, now_ms, revision)
+    let (kind, owner) = (update.kind, update.owner.flatten());
+    let owned = update.owner.is_some();
+    bind!(UPDATE, brand, id, stage, tags, update.closed, now_ms, revision, kind, owned, owner)
+}
+
+/// Notes that the deal's creator is written to.
+#[must_use]
+pub fn contacted(brand: BrandId, deal: DealId, now_ms: Millis) -> Statement {
+    bind!(CONTACTED, brand, deal, now_ms)
 }
 
 /// When a version of terms starts.

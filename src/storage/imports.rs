@@ -1,30 +1,44 @@
 //! Creators and deals from files: who and what is known, and many at once, all or nothing.
 
-use super::{Database, Freshness, Reading, Statement, bind, json_list, row, statements};
-use crate::domain::ids::{BrandId, CampaignId, CreatorId, DealId, LinkId, StoreId, TermsId};
+use super::{Database, Freshness, Reading, Statement, access, bind, json_list, row, statements};
+use crate::domain::deal::DealKind;
+use crate::domain::ids::{
+    BrandId, CampaignId, CreatorId, DealId, LinkId, MemberId, StoreId, TermsId,
+};
 use crate::domain::json::{json, list_of};
 use crate::domain::time::Millis;
 
 statements! {
-    /// Who has one of the addresses whose hashes are ?2, or one of the handles ?3; nobody who was erased or merged.
+    /// Who has one of the addresses whose hashes are ?2, one of the handles ?3, one of the ids ?4 or one of the
+    /// handles on platforms ?5. Who was merged isn't among them, but the one she goes on as.
     KNOWN = "
 SELECT c.id, c.name, c.handle, c.handle_key, c.email, c.email_hash, c.niche, c.followers, c.engagement_bp,
-  c.tags, c.country, c.language, c.fields, c.revision,
+  c.tags, c.country, c.language, c.fields, c.revision, c.erased_at_ms,
   (SELECT json_group_array(h.platform || ' ' || h.handle_key) FROM creator_handles h
-     WHERE h.brand_id = ?1 AND h.creator_id = c.id) AS handles
+     WHERE h.brand_id = ?1 AND h.creator_id = c.id) AS handles,
+  (SELECT json_group_array(m.id) FROM creators m INDEXED BY creators_merged
+     WHERE m.brand_id = ?1 AND m.merged_into = c.id) AS merged
 FROM (SELECT e.id FROM json_each(?2) j CROSS JOIN creators e INDEXED BY creators_by_email
         ON e.brand_id = ?1 AND e.email_hash = j.value
       UNION SELECT k.id FROM json_each(?3) j CROSS JOIN creators k INDEXED BY creators_by_handle
         ON k.brand_id = ?1 AND k.handle_key = j.value AND k.handle_key <> ''
-      UNION SELECT j.value FROM json_each(?4) j) f
+      UNION SELECT coalesce(n.merged_into, n.id) FROM json_each(?4) j CROSS JOIN creators n
+        ON n.brand_id = ?1 AND n.id = j.value
+      UNION SELECT p.creator_id FROM json_each(?5) j CROSS JOIN creator_handles p INDEXED BY creator_handles_by_key
+        ON p.brand_id = ?1 AND p.platform = j.value ->> 0 AND p.handle_key = j.value ->> 1) f
 CROSS JOIN creators c ON c.brand_id = ?1 AND c.id = f.id
-WHERE c.erased_at_ms IS NULL AND c.merged_into IS NULL ORDER BY c.id";
+WHERE c.merged_into IS NULL ORDER BY c.id";
 
-    FIELDS = "
-SELECT id, name, kind, choices FROM creator_fields
-WHERE brand_id = ?1 AND removed_at_ms IS NULL ORDER BY id";
+    CAMPAIGNS = "SELECT id, name, stages, archived_at_ms FROM campaigns WHERE brand_id = ?1 ORDER BY id";
 
-    CAMPAIGNS = "SELECT id, name, stages FROM campaigns WHERE brand_id = ?1 AND archived_at_ms IS NULL ORDER BY id";
+    /// Which of the ids ?2 are members'.
+    MEMBERS = "
+SELECT m.id FROM json_each(?2) j CROSS JOIN members m ON m.brand_id = ?1 AND m.id = j.value";
+
+    /// Which of the ids ?2 are deals.
+    DEALS = "
+SELECT d.id, d.creator_id, d.campaign_id FROM json_each(?2) j
+CROSS JOIN deals d ON d.brand_id = ?1 AND d.id = j.value";
 
     /// The open deals of the creators ?2.
     OPEN_DEALS = "
@@ -65,15 +79,20 @@ INSERT INTO creator_handles (brand_id, creator_id, platform, handle, handle_key)
 SELECT ?1, j.value ->> 'i', j.value ->> 'p', j.value ->> 'h', j.value ->> 'k' FROM json_each(?2) j
 WHERE true ON CONFLICT DO NOTHING";
 
-    /// A deal of one who has an open one in the campaign by now, or was erased, has no stage here, which aborts.
+    /// A deal of one who has an open one in the campaign by now, or was erased, of a member who left, or in a
+    /// campaign that was put away, has no stage here, which aborts.
     INSERT_DEALS = "
-INSERT INTO deals (brand_id, id, creator_id, campaign_id, stage, tags, kind, created_at_ms, place)
+INSERT INTO deals (brand_id, id, creator_id, campaign_id, stage, tags, kind, owner_id, created_at_ms, place)
 SELECT ?1, j.value ->> 'i', j.value ->> 'c', j.value ->> 'g',
   iif(EXISTS (SELECT 1 FROM deals d INDEXED BY deals_by_creator WHERE d.brand_id = ?1
       AND d.creator_id = j.value ->> 'c' AND d.campaign_id = j.value ->> 'g' AND d.closed_at_ms IS NULL)
     OR EXISTS (SELECT 1 FROM creators c WHERE c.brand_id = ?1 AND c.id = j.value ->> 'c'
-      AND c.erased_at_ms IS NOT NULL), NULL, j.value ->> 's'),
-  j.value -> 't', j.value ->> 'k', ?3,
+      AND c.erased_at_ms IS NOT NULL)
+    OR EXISTS (SELECT 1 FROM campaigns g WHERE g.brand_id = ?1 AND g.id = j.value ->> 'g'
+      AND g.archived_at_ms IS NOT NULL)
+    OR j.value ->> 'o' IS NOT NULL AND NOT EXISTS (SELECT 1 FROM members m WHERE m.brand_id = ?1
+      AND m.id = j.value ->> 'o'), NULL, j.value ->> 's'),
+  j.value -> 't', j.value ->> 'k', j.value ->> 'o', ?3,
   coalesce((SELECT max(d.place) FROM deals d INDEXED BY deals_by_place WHERE d.brand_id = ?1
     AND d.campaign_id = j.value ->> 'g' AND d.stage = j.value ->> 's'), 0) + 1048576 * (j.key + 1)
 FROM json_each(?2) j";
@@ -125,22 +144,14 @@ row! {
         pub fields: String,
         /// How often she was changed.
         pub revision: i64,
+        /// When she was erased.
+        pub erased_at_ms: Option<Millis>,
         /// Her handles on platforms: platform, space, handle as compared.
         pub handles: Vec<String>,
+        /// Who goes on as her.
+        pub merged: Vec<CreatorId>,
     }
-    /// A field of creators of the brand's own.
-    #[derive(Debug, Clone)]
-    pub struct Field {
-        /// Its id.
-        pub id: String,
-        /// Its name.
-        pub name: String,
-        /// `text`, `number`, `date` or `choice`.
-        pub kind: String,
-        /// Of a choice: what there is to choose.
-        pub choices: Vec<String>,
-    }
-    /// A campaign that isn't archived.
+    /// A campaign.
     #[derive(Debug, Clone)]
     pub struct Board {
         /// Its id.
@@ -149,10 +160,12 @@ row! {
         pub name: String,
         /// Its stages, in order.
         pub stages: Vec<String>,
+        /// When it was put away.
+        pub archived_at_ms: Option<Millis>,
     }
-    /// An open deal.
+    /// A deal that is there.
     #[derive(Debug, Clone)]
-    pub struct OpenDeal {
+    pub struct DealThere {
         /// Its id.
         pub id: DealId,
         /// Whose.
@@ -162,34 +175,65 @@ row! {
     }
 }
 
-/// The creators who have one of these hashes of addresses, handles or ids.
+/// What names creators in a file.
+#[derive(Debug, Default)]
+pub struct Names {
+    /// Keyed hashes of addresses.
+    pub hashes: Vec<String>,
+    /// Handles as compared.
+    pub handles: Vec<String>,
+    /// Ids.
+    pub ids: Vec<CreatorId>,
+    /// Platforms with handles as compared.
+    pub on_platforms: Vec<(String, String)>,
+}
+
+/// The creators who are named so, or those they go on as.
 ///
 /// # Errors
 /// [`super::DbError`].
 pub fn known<'a>(
     db: &'a dyn Database,
     brand: BrandId,
-    hashes: &[String],
-    handles: &[String],
-    ids: &[CreatorId],
+    names: &Names,
 ) -> Reading<'a, Vec<KnownCreator>> {
-    db.all(bind!(KNOWN, brand, json_list(hashes), json_list(handles), json_list(ids)))
+    let pair = |(platform, key): &(String, String)| json!([platform, key]);
+    let pairs = list_of(&names.on_platforms.iter().map(pair).collect::<Vec<_>>());
+    let (hashes, handles) = (json_list(&names.hashes), json_list(&names.handles));
+    db.all(bind!(KNOWN, brand, hashes, handles, json_list(&names.ids), pairs))
 }
 
-/// The brand's own fields of creators.
-///
-/// # Errors
-/// [`super::DbError`].
-pub fn fields(db: &dyn Database, brand: BrandId) -> Reading<'_, Vec<Field>> {
-    db.all(bind!(FIELDS, brand))
-}
-
-/// The campaigns that aren't archived.
+/// All campaigns.
 ///
 /// # Errors
 /// [`super::DbError`].
 pub fn boards(db: &dyn Database, brand: BrandId) -> Reading<'_, Vec<Board>> {
     db.all(bind!(CAMPAIGNS, brand))
+}
+
+/// Which of these are members of the brand.
+///
+/// # Errors
+/// [`super::DbError`].
+pub fn members<'a>(
+    db: &'a dyn Database,
+    brand: BrandId,
+    ids: &[MemberId],
+) -> Reading<'a, Vec<MemberId>> {
+    let statement = bind!(MEMBERS, brand, json_list(ids));
+    db.ask(Freshness::Primary, statement, |rows| rows.column("id"))
+}
+
+/// Which of these are deals of the brand.
+///
+/// # Errors
+/// [`super::DbError`].
+pub fn deals<'a>(
+    db: &'a dyn Database,
+    brand: BrandId,
+    ids: &[DealId],
+) -> Reading<'a, Vec<DealThere>> {
+    db.all(bind!(DEALS, brand, json_list(ids)))
 }
 
 /// The open deals of these creators.
@@ -200,7 +244,7 @@ pub fn open_deals<'a>(
     db: &'a dyn Database,
     brand: BrandId,
     creators: &[CreatorId],
-) -> Reading<'a, Vec<OpenDeal>> {
+) -> Reading<'a, Vec<DealThere>> {
     db.all(bind!(OPEN_DEALS, brand, json_list(creators)))
 }
 
@@ -242,7 +286,9 @@ pub struct ToDeal {
     /// Its tags.
     pub tags: Vec<String>,
     /// What is agreed, as people sort it.
-    pub kind: &'static str,
+    pub kind: DealKind,
+    /// The member who looks after it.
+    pub owner: Option<MemberId>,
     /// Its first terms: id, rate in basis points, start.
     pub terms: Option<(TermsId, u16, Millis)>,
     /// Its links: id, slug, slug as compared.
@@ -284,12 +330,16 @@ pub fn insert_creators(brand: BrandId, creators: &[ToStore], now_ms: Millis) -> 
     batch
 }
 
-/// Changes creators to what is given here; aborts if one of them was changed since she was read.
+/// Changes creators to what is given here; aborts if one of them was changed since she was read. Invitations of
+/// those whose address is `new` end: they went to none.
 #[must_use]
-pub fn update_creators(brand: BrandId, creators: &[ToStore]) -> Vec<Statement> {
+pub fn update_creators(brand: BrandId, creators: &[ToStore], new: &[CreatorId]) -> Vec<Statement> {
     let all: Vec<String> = creators.iter().map(creator).collect();
     let mut batch = parts(&all, |list| bind!(UPDATE_CREATORS, brand, list));
     batch.extend(handles(brand, creators));
+    if !new.is_empty() {
+        batch.push(access::withdraw_all(brand, new));
+    }
     batch
 }
 
@@ -303,7 +353,7 @@ pub fn insert_deals(
     (store, host): (Option<StoreId>, &str),
     now_ms: Millis,
 ) -> Vec<Statement> {
-    let deal = |d: &ToDeal| json!({ "i": d.id, "c": d.creator, "g": d.campaign, "s": d.stage, "t": d.tags, "k": d.kind });
+    let deal = |d: &ToDeal| json!({ "i": d.id, "c": d.creator, "g": d.campaign, "s": d.stage, "t": d.tags, "k": d.kind, "o": d.owner });
     let all: Vec<String> = deals.iter().map(deal).collect();
     let mut batch = parts(&all, |list| bind!(INSERT_DEALS, brand, list, now_ms));
     let terms = |d: &ToDeal| {

@@ -9,6 +9,7 @@
 pub mod access;
 pub mod affiliates;
 pub mod audit;
+pub mod boards;
 pub mod brands;
 pub mod claims;
 pub mod click_counter;
@@ -23,6 +24,7 @@ pub mod export;
 pub mod fees;
 pub mod goaffpro;
 pub mod groups;
+pub mod hooks;
 pub mod hosts;
 pub mod imports;
 pub mod jobs;
@@ -31,6 +33,8 @@ pub mod ledger;
 pub mod links;
 pub mod mails;
 pub mod members;
+pub mod messages;
+pub mod notes;
 pub mod offers;
 pub mod order_facts;
 pub mod orders;
@@ -46,13 +50,16 @@ pub mod retention;
 pub mod rewrap;
 pub mod rows;
 pub mod sendings;
+pub mod sequences;
 pub mod sessions;
 pub mod simulations;
 pub mod statement;
 pub mod store_access;
 pub mod stores;
 pub mod syncs;
+pub mod templates;
 pub mod tiers;
+pub mod timeline;
 
 pub(crate) use rows::{Columns, FromColumn, FromRow, Reading, row, spelling};
 
@@ -213,6 +220,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("access", access::STATEMENTS),
         ("affiliates", affiliates::STATEMENTS),
         ("audit", audit::STATEMENTS),
+        ("boards", boards::STATEMENTS),
         ("brands", brands::STATEMENTS),
         ("claims", claims::STATEMENTS),
         ("posts", posts::STATEMENTS),
@@ -224,6 +232,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("deals", deals::STATEMENTS),
         ("export", export::STATEMENTS),
         ("fees", fees::STATEMENTS),
+        ("hooks", hooks::STATEMENTS),
         ("hosts", hosts::STATEMENTS),
         ("goaffpro", goaffpro::STATEMENTS),
         ("groups", groups::STATEMENTS),
@@ -232,6 +241,8 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("links", links::STATEMENTS),
         ("mails", mails::STATEMENTS),
         ("members", members::STATEMENTS),
+        ("notes", notes::STATEMENTS),
+        ("messages", messages::STATEMENTS),
         ("offers", offers::STATEMENTS),
         ("order_facts", order_facts::STATEMENTS),
         ("orders", orders::STATEMENTS),
@@ -245,13 +256,16 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("retention", retention::STATEMENTS),
         ("rewrap", rewrap::STATEMENTS),
         ("sendings", sendings::STATEMENTS),
+        ("sequences", sequences::STATEMENTS),
         ("sessions", sessions::STATEMENTS),
         ("simulations", simulations::STATEMENTS),
         ("statement", statement::STATEMENTS),
         ("store_access", store_access::STATEMENTS),
         ("stores", stores::STATEMENTS),
         ("syncs", syncs::STATEMENTS),
+        ("templates", templates::STATEMENTS),
         ("tiers", tiers::STATEMENTS),
+        ("timeline", timeline::STATEMENTS),
     ]
 }
 

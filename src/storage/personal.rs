@@ -9,9 +9,37 @@ statements! {
     PROFILE = "
 SELECT id AS key, json_object('id', id, 'name', name, 'handle', handle, 'email', email,
   'email_hash', email_hash, 'niche', niche, 'followers', followers, 'engagement_bp', engagement_bp,
-  'tags', json(tags), 'created_at', strftime('%FT%TZ', created_at_ms / 1000, 'unixepoch'),
+  'tags', json(tags), 'country', country, 'language', language,
+  'fields', json((SELECT json_group_object(f.name, j.value) FROM json_each(c.fields) j CROSS JOIN creator_fields f
+    ON f.brand_id = ?1 AND f.id = j.key)), 'created_at', strftime('%FT%TZ', created_at_ms / 1000, 'unixepoch'),
   'person_id', person_id, 'erased_at', strftime('%FT%TZ', erased_at_ms / 1000, 'unixepoch'))
-  AS record FROM creators WHERE brand_id = ?1 AND id = ?2 AND id > ?3 ORDER BY id LIMIT ?4";
+  AS record FROM creators c WHERE brand_id = ?1 AND id = ?2 AND id > ?3 ORDER BY id LIMIT ?4";
+
+    HANDLES = "
+SELECT platform || '/' || handle_key AS key, json_object('platform', platform, 'handle', handle) AS record
+FROM creator_handles WHERE brand_id = ?1 AND creator_id = ?2 AND platform || '/' || handle_key > ?3
+ORDER BY key LIMIT ?4";
+
+    /// Who of the brand wrote it is another person's data.
+    NOTES = "
+SELECT n.id AS key, json_object('id', n.id, 'deal_id', n.deal_id, 'text', n.text,
+  'created_at', strftime('%FT%TZ', n.created_at_ms / 1000, 'unixepoch')) AS record
+FROM deals d JOIN notes n ON n.brand_id = d.brand_id AND n.deal_id = d.id
+WHERE d.brand_id = ?1 AND d.creator_id = ?2 AND n.id > ?3 ORDER BY n.id LIMIT ?4";
+
+    FOLLOW_UPS = "
+SELECT w.id AS key, json_object('id', w.id, 'deal_id', w.deal_id, 'text', w.text,
+  'due_on', date(w.due_day * 86400, 'unixepoch'),
+  'done_at', strftime('%FT%TZ', w.done_at_ms / 1000, 'unixepoch')) AS record
+FROM deals d JOIN follow_ups w ON w.brand_id = d.brand_id AND w.deal_id = d.id
+WHERE d.brand_id = ?1 AND d.creator_id = ?2 AND w.id > ?3 ORDER BY w.id LIMIT ?4";
+
+    COSTS = "
+SELECT k.id AS key, json_object('id', k.id, 'deal_id', k.deal_id, 'currency', k.currency,
+  'product_minor', k.product_minor, 'shipping_minor', k.shipping_minor, 'on', date(k.day * 86400, 'unixepoch'),
+  'note', k.note) AS record
+FROM deals d JOIN deal_costs k ON k.brand_id = d.brand_id AND k.deal_id = d.id
+WHERE d.brand_id = ?1 AND d.creator_id = ?2 AND k.id > ?3 ORDER BY k.id LIMIT ?4";
 
     DEALS = "
 SELECT d.id AS key, json_object('id', d.id, 'campaign', c.name, 'stage', d.stage, 'tags', json(d.tags),
@@ -94,6 +122,38 @@ SELECT m.id AS key, json_object('id', m.id, 'kind', m.kind,
   'created_at', strftime('%FT%TZ', m.created_at_ms / 1000, 'unixepoch')) AS record
 FROM creators c JOIN mails m ON m.brand_id = c.brand_id AND lower(m.recipient) = lower(trim(c.email))
 WHERE c.brand_id = ?1 AND c.id = ?2 AND m.id > ?3 ORDER BY m.id LIMIT ?4";
+
+    /// `sealed` is opened by whoever tells it.
+    MESSAGES = "
+SELECT m.id AS key, json_object('id', m.id, 'deal_id', m.deal_id, 'direction', m.direction, 'state', m.state,
+  'sealed', m.content, 'created_at', strftime('%FT%TZ', m.created_at_ms / 1000, 'unixepoch')) AS record
+FROM deals d JOIN messages m ON m.brand_id = d.brand_id AND m.deal_id = d.id
+WHERE d.brand_id = ?1 AND d.creator_id = ?2 AND m.id > ?3 ORDER BY m.id LIMIT ?4";
+
+    ENROLMENTS = "
+SELECT e.id AS key, json_object('id', e.id, 'deal_id', e.deal_id, 'sequence_id', e.sequence_id,
+  'state', e.state, 'reason', e.reason, 'steps_sent', e.step,
+  'created_at', strftime('%FT%TZ', e.created_at_ms / 1000, 'unixepoch')) AS record
+FROM deals d JOIN enrolments e ON e.brand_id = d.brand_id AND e.deal_id = d.id
+WHERE d.brand_id = ?1 AND d.creator_id = ?2 AND e.id > ?3 ORDER BY e.id LIMIT ?4";
+
+    /// That she wants no messages, which outlives her.
+    UNSUBSCRIBED = "
+SELECT 'unsubscribed' AS key, json_object('at', strftime('%FT%TZ', u.at_ms / 1000, 'unixepoch')) AS record
+FROM creators c JOIN unsubscribes u ON u.brand_id = c.brand_id AND u.email_hash = c.email_hash
+WHERE c.brand_id = ?1 AND c.id = ?2 AND 'unsubscribed' > ?3 ORDER BY key LIMIT ?4";
+
+    DROP_MESSAGES = "
+DELETE FROM messages
+WHERE brand_id = ?1 AND deal_id IN (SELECT id FROM deals WHERE brand_id = ?1 AND creator_id = ?2)";
+
+    DROP_CONVERSATIONS = "
+DELETE FROM conversations
+WHERE brand_id = ?1 AND deal_id IN (SELECT id FROM deals WHERE brand_id = ?1 AND creator_id = ?2)";
+
+    DROP_ENROLMENTS = "
+DELETE FROM enrolments
+WHERE brand_id = ?1 AND deal_id IN (SELECT id FROM deals WHERE brand_id = ?1 AND creator_id = ?2)";
 
     PAYMENT_DETAILS = "
 SELECT creator_id AS key, json_object('method', method, 'last4', last4, 'country', country,
@@ -183,7 +243,8 @@ SELECT a.id AS key, json_object('id', a.id, 'at', strftime('%FT%TZ', a.at_ms / 1
   'before', json(p.before), 'after', json(p.after)) AS record
 FROM audit a LEFT JOIN audit_personal p ON p.brand_id = a.brand_id AND p.audit_id = a.id
 WHERE a.brand_id = ?1 AND a.subject_id IN
-    (SELECT ?2 UNION ALL SELECT id FROM deals WHERE brand_id = ?1 AND creator_id = ?2)
+    (SELECT ?2 UNION ALL SELECT id FROM deals WHERE brand_id = ?1 AND creator_id = ?2
+     UNION ALL SELECT id FROM creators WHERE brand_id = ?1 AND merged_into = ?2)
   AND a.id > ?3 ORDER BY a.id LIMIT ?4";
 
     /// ?3 now. NULL, which aborts, while something is owed to her.
@@ -191,8 +252,31 @@ WHERE a.brand_id = ?1 AND a.subject_id IN
 UPDATE creators SET name = iif(EXISTS (SELECT 1 FROM balances WHERE brand_id = ?1 AND creator_id = ?2
     AND account IN ('pending', 'available', 'in_payout') AND amount_minor > 0), NULL, 'Erased creator'),
   handle = '', email = NULL, email_hash = NULL, niche = NULL, followers = NULL, engagement_bp = NULL,
-  tags = '[]', person_id = NULL, erased_at_ms = ?3
+  tags = '[]', person_id = NULL, country = NULL, language = NULL, fields = '{}', handle_key = '',
+  revision = revision + 1, erased_at_ms = ?3
 WHERE brand_id = ?1 AND id = ?2 AND erased_at_ms IS NULL";
+
+    /// Who was merged into her goes with her.
+    ERASE_MERGED = "
+UPDATE creators SET erased_at_ms = ?3 WHERE brand_id = ?1 AND merged_into = ?2 AND erased_at_ms IS NULL";
+
+    DROP_HANDLES = "DELETE FROM creator_handles WHERE brand_id = ?1 AND creator_id = ?2";
+
+    DROP_NOTES = "
+DELETE FROM notes WHERE brand_id = ?1
+  AND deal_id IN (SELECT id FROM deals WHERE brand_id = ?1 AND creator_id = ?2)";
+
+    DROP_FOLLOW_UPS = "
+DELETE FROM follow_ups WHERE brand_id = ?1
+  AND deal_id IN (SELECT id FROM deals WHERE brand_id = ?1 AND creator_id = ?2)";
+
+    CLEAR_COSTS = "
+UPDATE deal_costs SET note = NULL WHERE brand_id = ?1
+  AND deal_id IN (SELECT id FROM deals WHERE brand_id = ?1 AND creator_id = ?2)";
+
+    DROP_AUDIT_MERGED = "
+DELETE FROM audit_personal WHERE brand_id = ?1
+  AND creator_id IN (SELECT id FROM creators WHERE brand_id = ?1 AND merged_into = ?2)";
 
     /// Before her address is gone.
     DROP_MAILS = "
@@ -225,12 +309,16 @@ DELETE FROM invitations WHERE brand_id = ?1 AND creator_id = ?2 AND accepted_at_
 
     DROP_AUDIT = "DELETE FROM audit_personal WHERE brand_id = ?1 AND creator_id = ?2";
 
-    ERASED_AT = "SELECT handle, erased_at_ms FROM creators WHERE brand_id = ?1 AND id = ?2";
+    ERASED_AT = "SELECT handle, erased_at_ms, merged_into FROM creators WHERE brand_id = ?1 AND id = ?2";
 }
 
 /// The kinds of records about a creator, in the order in which they are told.
 const SECTIONS: &[(&str, &str)] = &[
     ("profile", PROFILE),
+    ("handle", HANDLES),
+    ("note", NOTES),
+    ("follow_up", FOLLOW_UPS),
+    ("cost", COSTS),
     ("deal", DEALS),
     ("terms", TERMS),
     ("offer", OFFERS),
@@ -249,6 +337,9 @@ const SECTIONS: &[(&str, &str)] = &[
     ("fee", FEES),
     ("post", POSTS),
     ("mail", MAILS),
+    ("message", MESSAGES),
+    ("enrolment", ENROLMENTS),
+    ("unsubscription", UNSUBSCRIBED),
     ("affiliate", AFFILIATES),
     ("affiliate_request", AFFILIATE_REQUESTS),
     ("audit", AUDIT),
@@ -275,6 +366,8 @@ row! {
         pub handle: String,
         /// When she was erased, if she was.
         pub erased_at_ms: Option<Millis>,
+        /// Who goes on as her, if she was merged.
+        pub merged_into: Option<CreatorId>,
     }
 }
 
@@ -332,10 +425,18 @@ pub fn erased(
 pub fn erase(brand: BrandId, creator: CreatorId, now_ms: Millis) -> Vec<Statement> {
     vec![
         bind!(DROP_MAILS, brand, creator),
+        bind!(DROP_MESSAGES, brand, creator),
+        bind!(DROP_CONVERSATIONS, brand, creator),
+        bind!(DROP_ENROLMENTS, brand, creator),
         bind!(CLEAR_UNMATCHED, brand, creator, now_ms),
         bind!(CLEAR_AFFILIATES, brand, creator, now_ms),
         bind!(DROP_REQUESTS, brand, creator),
         bind!(ERASE, brand, creator, now_ms),
+        bind!(ERASE_MERGED, brand, creator, now_ms),
+        bind!(DROP_HANDLES, brand, creator),
+        bind!(DROP_NOTES, brand, creator),
+        bind!(DROP_FOLLOW_UPS, brand, creator),
+        bind!(CLEAR_COSTS, brand, creator),
         bind!(CLOSE_DEALS, brand, creator, now_ms),
         bind!(CANCEL_FEES, brand, creator, now_ms),
         bind!(CLEAR_OFFERS, brand, creator),
@@ -345,5 +446,6 @@ pub fn erase(brand: BrandId, creator: CreatorId, now_ms: Millis) -> Vec<Statemen
         bind!(DROP_DETAILS, brand, creator),
         bind!(DROP_CLAIMS, brand, creator),
         bind!(DROP_AUDIT, brand, creator),
+        bind!(DROP_AUDIT_MERGED, brand, creator),
     ]
 }

@@ -92,6 +92,14 @@ WHERE EXISTS (SELECT 1 FROM json_each(previous_secrets)
 
     ANSWERS = "DELETE FROM idempotency WHERE created_at_ms < ?1";
 
+    HOOK_DELIVERIES = "DELETE FROM webhook_deliveries WHERE created_at_ms < ?1";
+
+    HOOK_EVENTS = "DELETE FROM webhook_events WHERE created_at_ms < ?1";
+
+    HOOK_SECRETS = "
+UPDATE webhook_endpoints SET previous_sealed = NULL, previous_until_ms = NULL
+WHERE previous_until_ms <= ?1";
+
     TASKS_OVER = "DELETE FROM outbox WHERE state <> 'waiting' AND changed_at_ms < ?1";
 
     /// What comes back every hour or night by itself: each is done like the one before.
@@ -129,6 +137,10 @@ pub fn sweep(note: AuditId, now_ms: Millis) -> Vec<Statement> {
         bind!(ANSWERS, before(30)),
         bind!(TASKS_OVER, before(30)),
         bind!(REGULAR_TASKS_OVER, before(1)),
+        bind!(HOOK_DELIVERIES, before(30)),
+        // Deliveries tell what they are of by their events: these go last.
+        bind!(HOOK_EVENTS, before(31)),
+        bind!(HOOK_SECRETS, now_ms),
         bind!(AUTHORIZATIONS, now_ms),
         bind!(REQUESTS, before(400)),
     ]

@@ -81,6 +81,16 @@ WHERE id > ?2 AND content IS NOT NULL AND substr(content, 1, length(?1)) <> ?1 O
     MAILS_REPLACE = "
 UPDATE mails SET content = ?4 WHERE brand_id = ?1 AND id = ?2 AND content = ?3";
 
+    MESSAGES_LEFT = "
+SELECT count(*) AS n FROM messages WHERE substr(content, 1, length(?1)) <> ?1";
+
+    MESSAGES = "
+SELECT brand_id, id, content AS sealed FROM messages
+WHERE id > ?2 AND substr(content, 1, length(?1)) <> ?1 ORDER BY id LIMIT ?3";
+
+    MESSAGES_REPLACE = "
+UPDATE messages SET content = ?4 WHERE brand_id = ?1 AND id = ?2 AND content = ?3";
+
     DETAILS_LEFT = "
 SELECT count(*) AS n FROM payment_details WHERE substr(sealed, 1, length(?1)) <> ?1";
 
@@ -107,6 +117,29 @@ FROM payout_providers WHERE brand_id || '/payout-provider/' || client_id > ?2
     ACCOUNTS_REPLACE = "
 UPDATE payout_providers SET secret_sealed = ?4 WHERE brand_id = ?1
   AND brand_id || '/payout-provider/' || client_id = ?2 AND secret_sealed = ?3";
+
+    HOOKS_LEFT = "
+SELECT count(*) AS n FROM webhook_endpoints WHERE substr(secret_sealed, 1, length(?1)) <> ?1";
+
+    HOOKS = "
+SELECT brand_id, id, secret_sealed AS sealed FROM webhook_endpoints
+WHERE id > ?2 AND substr(secret_sealed, 1, length(?1)) <> ?1 ORDER BY id LIMIT ?3";
+
+    HOOKS_REPLACE = "
+UPDATE webhook_endpoints SET secret_sealed = ?4 WHERE brand_id = ?1 AND id = ?2 AND secret_sealed = ?3";
+
+    HOOKS_BEFORE_LEFT = "
+SELECT count(*) AS n FROM webhook_endpoints
+WHERE previous_sealed IS NOT NULL AND substr(previous_sealed, 1, length(?1)) <> ?1";
+
+    HOOKS_BEFORE = "
+SELECT brand_id, id, previous_sealed AS sealed FROM webhook_endpoints
+WHERE id > ?2 AND previous_sealed IS NOT NULL AND substr(previous_sealed, 1, length(?1)) <> ?1
+ORDER BY id LIMIT ?3";
+
+    HOOKS_BEFORE_REPLACE = "
+UPDATE webhook_endpoints SET previous_sealed = ?4
+WHERE brand_id = ?1 AND id = ?2 AND previous_sealed = ?3";
 
     RECORD = "
 INSERT INTO rewraps (active, remaining, counted_at_ms) VALUES (?1, ?2, ?3)
@@ -180,6 +213,14 @@ pub const SEALED: &[Sealed] = &[
         limit: 50,
     },
     Sealed {
+        of: "messages",
+        left: MESSAGES_LEFT,
+        page: MESSAGES,
+        replace: MESSAGES_REPLACE,
+        contexts: &[""],
+        limit: 50,
+    },
+    Sealed {
         of: "payment details",
         left: DETAILS_LEFT,
         page: DETAILS,
@@ -192,6 +233,22 @@ pub const SEALED: &[Sealed] = &[
         left: ACCOUNTS_LEFT,
         page: ACCOUNTS,
         replace: ACCOUNTS_REPLACE,
+        contexts: &[""],
+        limit: 100,
+    },
+    Sealed {
+        of: "webhook endpoints",
+        left: HOOKS_LEFT,
+        page: HOOKS,
+        replace: HOOKS_REPLACE,
+        contexts: &[""],
+        limit: 100,
+    },
+    Sealed {
+        of: "replaced secrets of webhook endpoints",
+        left: HOOKS_BEFORE_LEFT,
+        page: HOOKS_BEFORE,
+        replace: HOOKS_BEFORE_REPLACE,
         contexts: &[""],
         limit: 100,
     },

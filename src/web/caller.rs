@@ -8,16 +8,16 @@ use http::StatusCode;
 
 use crate::app::{App, Pending};
 use crate::domain::auth::{Actor, Scope, Scopes, TokenKind, api_key_in_query};
-use crate::domain::ids::{BrandId, CreatorId, KeyId, MemberId};
+use crate::domain::ids::{BrandId, CreatorId, KeyId};
 use crate::domain::secret::{same_secret, token_hash};
 use crate::domain::session::{
     BROWSER_COOKIE, SEEN_MS, SESSION_COOKIE, STEP_UP_MS, SecondFactor, device, session_end,
 };
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
-use crate::storage::audit::{self, If};
+use crate::storage::access;
+use crate::storage::audit;
 use crate::storage::sessions::{self, SessionRow};
-use crate::storage::{Statement, access};
 use crate::web::handler::{Call, Extract};
 use crate::web::limits;
 use crate::web::message::Request;
@@ -32,8 +32,17 @@ pub enum Identity {
     Nobody,
     /// The operator's.
     Operator,
-    /// A key of this brand, and what it may do.
-    Key(BrandId, KeyId, Scopes),
+    /// A key of this brand, what it may do, and whether the brand has events told.
+    Key {
+        /// Whose.
+        brand: BrandId,
+        /// Which.
+        id: KeyId,
+        /// What it may do.
+        scopes: Scopes,
+        /// Whether an endpoint of the brand listens.
+        told: bool,
+    },
     /// A token of this brand's creator.
     Creator(BrandId, CreatorId),
     /// A session.
@@ -46,7 +55,7 @@ impl Identity {
         match self {
             Self::Nobody => String::new(),
             Self::Operator => "operator".to_owned(),
-            Self::Key(_, key, _) => key.to_string(),
+            Self::Key { id, .. } => id.to_string(),
             Self::Creator(_, creator) => creator.to_string(),
             Self::Person(session) => session.person_id.to_string(),
         }
@@ -150,7 +159,7 @@ async fn key(app: &App, hash: &str) -> Result<Option<Identity>> {
     if !key.money_keys {
         scopes = scopes.without(Scope::Money);
     }
-    Ok(Some(Identity::Key(key.brand_id, key.id, scopes)))
+    Ok(Some(Identity::Key { brand: key.brand_id, id: key.id, scopes, told: key.told }))
 }
 
 /// The token that a request brings along.
@@ -167,7 +176,7 @@ impl Extract for Operator {
     fn extract(call: &Call<'_>) -> Result<Self> {
         match &call.identity {
             Identity::Operator => Ok(Self),
-            Identity::Key(..) | Identity::Person(_) | Identity::Creator(..) => {
+            Identity::Key { .. } | Identity::Person(_) | Identity::Creator(..) => {
                 Err(Error::Forbidden("only the operator may do this").into())
             }
             _ => Err(Error::Unauthenticated.into()),
@@ -217,22 +226,27 @@ pub struct Caller<S = may::Read> {
     pub scopes: Scopes,
     /// Until when a member's passkey counts as shown; API keys need none.
     fresh_until_ms: Millis,
-    request_id: String,
+    /// Whether the brand has events told: what it did is sent after the answer only then, as to look for
+    /// it costs a call of D1.
+    pub(super) told: bool,
+    pub(super) request_id: String,
     scope: PhantomData<S>,
 }
 
 impl<S: may::May> Extract for Caller<S> {
     const IDENTIFIES: bool = true;
     fn extract(call: &Call<'_>) -> Result<Self> {
-        let (brand, actor, scopes, fresh_until_ms) = brands_caller(call, S::SCOPE)?;
+        let (brand, actor, scopes, fresh_until_ms, told) = brands_caller(call, S::SCOPE)?;
         let request_id = call.request.id.to_owned();
-        Ok(Self { brand, actor, scopes, fresh_until_ms, request_id, scope: PhantomData })
+        Ok(Self { brand, actor, scopes, fresh_until_ms, told, request_id, scope: PhantomData })
     }
 }
 
-fn brands_caller(call: &Call<'_>, scope: Scope) -> Result<(BrandId, Actor, Scopes, Millis)> {
-    let (brand, actor, scopes, fresh_until_ms) = match &call.identity {
-        Identity::Key(brand, key, scopes) => (*brand, Actor::Key(*key), *scopes, Millis::MAX),
+fn brands_caller(call: &Call<'_>, scope: Scope) -> Result<(BrandId, Actor, Scopes, Millis, bool)> {
+    let (brand, actor, scopes, fresh_until_ms, told) = match &call.identity {
+        Identity::Key { brand, id, scopes, told } => {
+            (*brand, Actor::Key(*id), *scopes, Millis::MAX, *told)
+        }
         Identity::Person(session) => {
             session.enough()?;
             let places = session.members.iter().map(|member| member.brand_id);
@@ -240,7 +254,8 @@ fn brands_caller(call: &Call<'_>, scope: Scope) -> Result<(BrandId, Actor, Scope
             let member = place.and_then(|at| session.members.get(at));
             let member = member.ok_or(Error::Forbidden("this is for members of the brand"))?;
             let scopes = member.role.scopes();
-            (member.brand_id, Actor::Member(member.id), scopes, session.fresh_until_ms())
+            let fresh_until_ms = session.fresh_until_ms();
+            (member.brand_id, Actor::Member(member.id), scopes, fresh_until_ms, member.told)
         }
         Identity::Creator(..) | Identity::Operator => {
             return Err(Error::Forbidden("this is for the brand").into());
@@ -248,7 +263,7 @@ fn brands_caller(call: &Call<'_>, scope: Scope) -> Result<(BrandId, Actor, Scope
         Identity::Nobody => return Err(Error::Unauthenticated.into()),
     };
     if scopes.allow(scope) {
-        return Ok((brand, actor, scopes, fresh_until_ms));
+        return Ok((brand, actor, scopes, fresh_until_ms, told));
     }
     let is_key = matches!(actor, Actor::Key(_));
     Err(Error::Forbidden(match scope {
@@ -337,7 +352,7 @@ impl Extract for SignedIn {
     fn extract(call: &Call<'_>) -> Result<Self> {
         match &call.identity {
             Identity::Person(session) => Ok(Self(session.clone())),
-            Identity::Key(..) | Identity::Creator(..) | Identity::Operator => {
+            Identity::Key { .. } | Identity::Creator(..) | Identity::Operator => {
                 Err(Error::Forbidden("this is for people who signed in").into())
             }
             Identity::Nobody => Err(Error::Unauthenticated.into()),
@@ -405,127 +420,6 @@ impl<S> Caller<S> {
     pub fn stepped_up(&self, app: &App) -> Result<()> {
         (app.now_ms() < self.fresh_until_ms).then_some(()).ok_or(step_up())
     }
-
-    /// Notes what the caller does, for the batch that does it. `before` and `after` are JSON: what
-    /// the API shows of the subject, or what was changed of it; never a secret.
-    #[must_use]
-    pub fn note(
-        &self,
-        app: &App,
-        action: &'static str,
-        subject: impl ToString,
-        before: Option<String>,
-        after: Option<String>,
-    ) -> Statement {
-        let by = By { actor: self.actor, request_id: &self.request_id };
-        note(app, self.brand, &by, action, &subject.to_string(), before, after)
-    }
-
-    /// The same, in front of the change in its batch, if that takes place.
-    #[must_use]
-    pub fn note_if(
-        &self,
-        app: &App,
-        condition: If,
-        (action, subject): (&'static str, &str),
-        before: Option<String>,
-        after: Option<String>,
-    ) -> Statement {
-        let (id, actor, request_id) = (app.new_id(), self.actor, self.request_id.as_str());
-        let done = audit::Done { id, actor, action, subject, request_id, before, after };
-        audit::note_if(condition, self.brand, &done, app.now_ms())
-    }
-
-    /// The same of a member: `before` and `after` are kept apart, so that they can go.
-    #[must_use]
-    pub fn note_of_member(
-        &self,
-        app: &App,
-        condition: Option<If>,
-        (action, member): (&'static str, MemberId),
-        before: Option<String>,
-        after: Option<String>,
-    ) -> [Statement; 2] {
-        let by = By { actor: self.actor, request_id: &self.request_id };
-        note_of_member(app, self.brand, (&by, condition), (action, member), before, after)
-    }
-
-    /// The same for many subjects at once.
-    #[must_use]
-    pub fn note_many(
-        &self,
-        app: &App,
-        action: &'static str,
-        subjects: &[String],
-        after: String,
-    ) -> Statement {
-        let (id, actor, request_id) = (app.new_id(), self.actor, self.request_id.as_str());
-        let after = Some(after);
-        let done = audit::Done { id, actor, action, subject: "", request_id, before: None, after };
-        let subjects: Vec<_> = subjects.iter().map(|s| (app.new_id(), s.clone())).collect();
-        audit::note_many(self.brand, &done, &subjects, app.now_ms())
-    }
-
-    /// The same where `before` and `after` tell something personal of a creator: it goes with her.
-    #[must_use]
-    pub fn note_of_creator(
-        &self,
-        app: &App,
-        creator: CreatorId,
-        (action, subject): (&'static str, &str),
-        before: Option<String>,
-        after: Option<String>,
-    ) -> [Statement; 2] {
-        let (id, actor, request_id) = (app.new_id(), self.actor, self.request_id.as_str());
-        let done = audit::Done { id, actor, action, subject, request_id, before, after };
-        audit::note_of_creator(self.brand, done, creator, app.now_ms())
-    }
-}
-
-/// Who does something, by which request.
-pub struct By<'a> {
-    /// Who.
-    pub actor: Actor,
-    /// By which request.
-    pub request_id: &'a str,
-}
-
-/// Notes what somebody does to a brand: see [`Caller::note`].
-#[must_use]
-pub fn note(
-    app: &App,
-    brand: BrandId,
-    by: &By<'_>,
-    action: &'static str,
-    subject: &str,
-    before: Option<String>,
-    after: Option<String>,
-) -> Statement {
-    let done = audit::Done {
-        id: app.new_id(),
-        actor: by.actor,
-        action,
-        subject,
-        request_id: by.request_id,
-        before,
-        after,
-    };
-    audit::note(Some(brand), &done, app.now_ms())
-}
-
-/// Notes what somebody does to a member of a brand: see [`Caller::note_of_member`].
-#[must_use]
-pub fn note_of_member(
-    app: &App,
-    brand: BrandId,
-    (by, condition): (&By<'_>, Option<If>),
-    (action, member): (&'static str, MemberId),
-    before: Option<String>,
-    after: Option<String>,
-) -> [Statement; 2] {
-    let (id, actor, request_id) = (app.new_id(), by.actor, by.request_id);
-    let done = audit::Done { id, actor, action, subject: "", request_id, before, after };
-    audit::note_of_member(condition, brand, (member, done), app.now_ms())
 }
 
 /// The id of the request, for what is noted without a [`Caller`].
@@ -573,7 +467,7 @@ impl Extract for Me {
                 let fresh_until_ms = session.fresh_until_ms();
                 Ok(Self { brand: side.brand_id, creator: side.id, fresh_until_ms })
             }
-            Identity::Key(..) | Identity::Operator => {
+            Identity::Key { .. } | Identity::Operator => {
                 Err(Error::Forbidden("this is for creators").into())
             }
             Identity::Nobody => Err(Error::Unauthenticated.into()),

@@ -8,11 +8,10 @@ use crate::domain::time::{Day, Millis, Zone, parse_rfc3339};
 use crate::error::{Error, FieldError, Result};
 use crate::storage::Page;
 use crate::web::body::{FromJson, parse_body};
-pub use crate::web::caller::{
-    Browser, By, Caller, Me, Operator, RequestId, SignedIn, may, note, note_of_member,
-};
+pub use crate::web::caller::{Browser, Caller, Me, Operator, RequestId, SignedIn, may};
 use crate::web::handler::{Call, Extract, etag};
 use crate::web::message::Request;
+pub use crate::web::noting::{By, note, note_of_member};
 
 /// An id in the path. What isn't one names nothing: 404.
 pub struct PathId<K: Kind>(pub Id<K>);
@@ -78,21 +77,13 @@ fn is_json(request: &Request<'_>) -> Result<()> {
 }
 
 /// The query string as pairs; an unknown parameter is refused like an unknown field.
-pub struct Params {
-    pairs: Vec<(String, String)>,
-    /// So many rows a page may hold.
-    most: i64,
-}
-
-/// So many rows a page of a list holds.
-const MOST_ROWS: i64 = 200;
+pub struct Params(Vec<(String, String)>);
 
 impl Extract for Params {
     fn extract(call: &Call<'_>) -> Result<Self> {
         let pairs = call.request.query().split('&').filter(|p| !p.is_empty());
         let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-        let pairs = pairs.map(|(n, value)| (percent_decode(n), percent_decode(value)));
-        Ok(Self { pairs: pairs.collect(), most: MOST_ROWS })
+        Ok(Self(pairs.map(|(n, value)| (percent_decode(n), percent_decode(value))).collect()))
     }
 }
 
@@ -102,11 +93,11 @@ impl Params {
     /// # Errors
     /// 422.
     pub fn only(self, names: &[&str]) -> Result<Self> {
-        for (position, (name, _)) in self.pairs.iter().enumerate() {
+        for (position, (name, _)) in self.0.iter().enumerate() {
             if !names.contains(&name.as_str()) {
                 return Err(Error::invalid(name, "is no parameter of this list"));
             }
-            if self.pairs.iter().take(position).any(|(other, _)| other == name) {
+            if self.0.iter().take(position).any(|(other, _)| other == name) {
                 return Err(Error::invalid(name, "stands there twice"));
             }
         }
@@ -116,28 +107,7 @@ impl Params {
     /// A parameter's text.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.pairs.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
-    }
-
-    /// Takes a parameter out that isn't the list's.
-    ///
-    /// # Errors
-    /// 422 if it stands there twice.
-    pub fn take(&mut self, name: &str) -> Result<Option<String>> {
-        let mut taken = self.pairs.extract_if(.., |(n, _)| n == name).map(|(_, value)| value);
-        let (first, second) = (taken.next(), taken.next());
-        drop(taken);
-        second.map_or(Ok(first), |_| Err(Error::invalid(name, "stands there twice")))
-    }
-
-    /// The same parameters for a page of `rows` rows after `cursor`.
-    #[must_use]
-    pub fn for_page(&self, rows: i64, cursor: Option<&str>) -> Self {
-        let pairs = self.pairs.iter().filter(|(n, _)| !matches!(n.as_str(), "limit" | "cursor"));
-        let mut pairs: Vec<_> = pairs.cloned().collect();
-        pairs.push(("limit".to_owned(), rows.to_string()));
-        pairs.extend(cursor.map(|cursor| ("cursor".to_owned(), cursor.to_owned())));
-        Self { pairs, most: rows }
+        self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
     /// A parameter that must be an id of its kind.
@@ -159,8 +129,8 @@ impl Params {
             Some(text) => text
                 .parse()
                 .ok()
-                .filter(|limit| (1..=self.most).contains(limit))
-                .ok_or_else(|| Error::invalid("limit", format!("must be 1 to {}", self.most)))?,
+                .filter(|limit| (1..=200).contains(limit))
+                .ok_or_else(|| Error::invalid("limit", "must be 1 to 200"))?,
         };
         let after = match self.get("cursor") {
             None => String::new(),

@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::domain::ids::{BrandId, CreatorId, MailId, StoreId};
 use crate::domain::json::json;
-use crate::domain::letter::{Letter, Written, is_one_address};
+use crate::domain::letter::{Envelope, Letter, Written, is_one_address};
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
 use crate::storage::mails::{self, NewMail, Only};
@@ -79,9 +79,7 @@ fn put(
     }
     let id: MailId = app.new_id();
     let fault = || Error::Internal("a letter can't be written".to_owned());
-    let Written { subject, text, html } = letter.write().ok_or_else(fault)?;
-    let content = json!([subject, text, html]);
-    let sealed = app.config.data_key.seal(&id.to_string(), content.as_bytes(), app.random());
+    let sealed = sealed(app, id, &letter.write().ok_or_else(fault)?);
     let name = (brand, id);
     let (kind, content) = (letter.kind(), sealed.ok_or_else(fault)?);
     let mail = NewMail { name, cause, kind, to, content, only };
@@ -105,10 +103,23 @@ pub async fn creators_address(
     Ok(Some((to, super::api::brand::find(app, brand).await?.brand.name)))
 }
 
+/// A mail's content, sealed to it.
+pub(super) fn sealed(app: &App, id: MailId, written: &Written) -> Option<String> {
+    let Written { subject, text, html, envelope: Envelope { sender, reply_to, unsubscribe } } =
+        written;
+    let content = json!([subject, text, html, sender, reply_to, unsubscribe]);
+    app.config.data_key.seal(&id.to_string(), content.as_bytes(), app.random())
+}
+
 /// What [`compose`] sealed; `None` if it belongs to another mail or was altered.
 #[must_use]
 pub fn opened(app: &App, id: MailId, content: &str) -> Option<Written> {
     let bytes = app.config.data_key.open(&id.to_string(), content)?;
-    let (subject, text, html) = from_json(std::str::from_utf8(&bytes).ok()?)?;
-    Some(Written { subject, text, html })
+    let parts: Vec<String> = from_json(std::str::from_utf8(&bytes).ok()?)?;
+    let mut parts = parts.into_iter();
+    let (subject, text, html) = (parts.next()?, parts.next()?, parts.next()?);
+    // Mails from before there were messages end here.
+    let mut next = || parts.next().unwrap_or_default();
+    let envelope = Envelope { sender: next(), reply_to: next(), unsubscribe: next() };
+    Some(Written { subject, text, html, envelope })
 }

@@ -10,10 +10,13 @@ pub mod extract;
 pub mod handler;
 pub mod json;
 pub mod limits;
+pub mod listed;
 pub mod mail;
 pub mod memory;
 pub mod message;
+pub mod noting;
 pub mod once;
+pub mod outreach;
 pub mod pages;
 pub mod redirect;
 pub mod webhooks;
@@ -107,6 +110,10 @@ pub async fn serve_api(app: &App, request: Request<'_>) -> Response {
     }
     if !stores.is_empty() {
         then(&mut response, jobs::outbox::run_noted(app.clone(), stores));
+    }
+    let told = app.noted_hooks();
+    if !told.is_empty() {
+        then(&mut response, jobs::hooks::send_noted(app.clone(), told));
     }
     let status = response.status;
     if response.internal.is_some() || status.is_server_error() || is_sampled(&request_id) {

@@ -11,7 +11,7 @@ use worker::wasm_bindgen::{JsCast, JsValue};
 use worker::{Env, State};
 
 use crate::app::{Outgoing, WebRequest};
-use crate::domain::json::{self, ToJson};
+use crate::domain::json::{self, ToJson, json};
 
 #[wasm_bindgen(inline_js = "
 async function told(work) {
@@ -31,19 +31,32 @@ export function allowed(env, key) {
     if (!success) throw 'refused';
   });
 }
-export function mail(env, to, subject, text, html) {
+export function mail(env, content, sender, reply_to, unsubscribe) {
   return told(async () => {
     if (!env.EMAIL || !env.MAIL_FROM) throw 'NO_SERVICE';
     const late = new Promise((_, no) => setTimeout(() => no(new Error('no answer in time')), 20000));
-    const sent = env.EMAIL.send({ from: env.MAIL_FROM, to, subject, text, html });
+    const from = sender ? { email: env.MAIL_FROM, name: sender } : env.MAIL_FROM;
+    const mail = { from, ...JSON.parse(content) };
+    if (reply_to) mail.replyTo = reply_to;
+    if (unsubscribe) {
+      const post = 'List-Unsubscribe=One-Click';
+      mail.headers = { 'List-Unsubscribe': `<${unsubscribe}>`, 'List-Unsubscribe-Post': post };
+    }
+    const sent = env.EMAIL.send(mail);
     try { return (await Promise.race([sent, late]))?.messageId; }
     catch (error) { throw (error?.code ?? '') + ' ' + (error?.message ?? error); }
   });
+}
+export async function bytes(stream, most) {
+  const all = new Uint8Array(await new Response(stream).arrayBuffer());
+  if (all.length > most) throw new Error('too large');
+  return all;
 }
 export function enqueue(env, message) {
   return told(() => env.OVERFLOW.send(message));
 }
 async function text(response, most) {
+  if (!most) { await response.body?.cancel(); return ''; }
   const decoder = new TextDecoder();
   let [told, size] = ['', 0];
   for await (const chunk of response.body ?? []) {
@@ -130,7 +143,15 @@ extern "C" {
     #[wasm_bindgen(js_name = allowed)]
     fn js_allowed(env: &JsValue, key: &str) -> Promise;
     #[wasm_bindgen(js_name = mail)]
-    fn js_mail(env: &JsValue, to: &str, subject: &str, text: &str, html: &str) -> Promise;
+    fn js_mail(
+        env: &JsValue,
+        content: &str,
+        sender: &str,
+        reply_to: &str,
+        unsubscribe: &str,
+    ) -> Promise;
+    #[wasm_bindgen(catch, js_name = bytes)]
+    async fn js_bytes(stream: &JsValue, most: u32) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(js_name = enqueue)]
     fn js_enqueue(env: &JsValue, message: &str) -> Promise;
     #[wasm_bindgen(js_name = look)]
@@ -206,7 +227,20 @@ pub async fn allowed(env: &Env, key: &str) -> bool {
 /// # Errors
 /// The error's code and message between a space; `NO_SERVICE` if none is bound.
 pub async fn mail(env: &Env, mail: &Outgoing) -> Result<String, String> {
-    outcome(js_mail(env, &mail.to, &mail.subject, &mail.text, &mail.html)).await
+    let Outgoing { to, subject, text, html, envelope } = mail;
+    let content = json!({ "to": to, "subject": subject, "text": text, "html": html });
+    let (sender, reply_to) = (&envelope.sender, &envelope.reply_to);
+    outcome(js_mail(env, &content, sender, reply_to, &envelope.unsubscribe)).await
+}
+
+/// All bytes of a stream.
+///
+/// # Errors
+/// There are more than `most`, or it broke off.
+pub async fn bytes(stream: &JsValue, most: usize) -> Result<Vec<u8>, JsValue> {
+    let most = u32::try_from(most).unwrap_or(u32::MAX);
+    let all = js_bytes(stream, most).await?;
+    Ok(all.dyn_into::<Uint8Array>()?.to_vec())
 }
 
 /// Hands a message to the overflow queue, as a JSON text: objects would arrive empty (workers-rs

@@ -26,6 +26,7 @@ use crate::domain::json::json;
 use crate::domain::limit::network;
 use crate::error::Error;
 use crate::jobs;
+use crate::partners::inbound_mail;
 use crate::web::message::Request;
 use crate::web::redirect::{Destination, Redirected, redirect, redirect_known, refresh};
 use crate::web::{self, Entry};
@@ -283,6 +284,37 @@ fn later(sent_ms: u64) -> worker::QueueRetryOptions {
     let age_seconds = worker::Date::now().as_millis().saturating_sub(sent_ms) / 1000;
     let delay = u32::try_from(age_seconds / 2).unwrap_or(u32::MAX).clamp(5, 3600);
     QueueRetryOptionsBuilder::new().with_delay_seconds(delay).build()
+}
+
+/// A mail that came to the reply domain. Never an `Err`: it would end the isolate. Whoever wrote what can't
+/// be kept is told so by her mail service.
+#[event(email)]
+async fn email(
+    message: worker::ForwardableEmailMessage,
+    env: Env,
+    _ctx: Context,
+) -> worker::Result<()> {
+    use inbound_mail::MAX_MAIL;
+    let Ok(app) = app(&env) else {
+        message.set_reject("try again later");
+        return Ok(());
+    };
+    let envelope: &worker::EmailMessage = message.as_ref();
+    let recipient = envelope.to();
+    // Said by the runtime, which has the whole mail already.
+    if message.raw_size() > MAX_MAIL as f64 {
+        message.set_reject("this mail is too large");
+        return Ok(());
+    }
+    let raw = bindings::bytes(&message.raw(), MAX_MAIL).await;
+    let taken = match raw {
+        Ok(raw) => jobs::inbound::receive(&app, &recipient, &raw).await,
+        Err(_) => jobs::inbound::Taken::Later,
+    };
+    if taken == jobs::inbound::Taken::Later {
+        message.set_reject("try again later");
+    }
+    Ok(())
 }
 
 /// The cron trigger of every minute. A trigger named `all` runs every job at once; only local

@@ -29,6 +29,8 @@ const FETCH_TIMEOUT_MS: u32 = 5000;
 const MAX_FETCHED: usize = 64 * 1024;
 /// Whoever else is asked has so long to answer.
 const SEND_TIMEOUT_MS: u32 = 20_000;
+/// Receivers of events have so long.
+const TELL_TIMEOUT_MS: u32 = 15_000;
 
 /// The application, or the name of what isn't configured.
 pub fn app(env: &Env) -> Result<App, String> {
@@ -49,6 +51,7 @@ pub fn app(env: &Env) -> Result<App, String> {
         data_key: KeyRing::new(roots("DATA_KEY")?, lasting).ok_or("HASH_KEY")?,
         local,
         link_target: text("LINK_TARGET").filter(|host| !host.is_empty()),
+        reply_domain: text("REPLY_DOMAIN").filter(|host| !host.is_empty()),
         platforms: Platforms::told(local, text("SHOPIFY_ORIGIN"), text("GOAFFPRO_ORIGIN"))?,
         #[cfg(feature = "canary")]
         canary: match text("CANARY").as_deref() {
@@ -177,7 +180,8 @@ impl HttpClient for Web {
 
     fn send<'a>(&'a self, request: WebRequest<'a>) -> Pending<'a, Result<WebAnswer, String>> {
         Box::pin(SendFuture::new(async move {
-            let mut text = bindings::send(&request, SEND_TIMEOUT_MS).await?;
+            let most_ms = if request.limit == 0 { TELL_TIMEOUT_MS } else { SEND_TIMEOUT_MS };
+            let mut text = bindings::send(&request, most_ms).await?;
             let head = text.find('\n').ok_or("no status")?;
             // The body may be large: it is not copied while its head is there too.
             let body = text.split_off(head + 1);

@@ -33,11 +33,18 @@ struct Brand {
     order: String,
     quarantined: String,
     key_id: String,
+    template: String,
+    sequence: String,
     payout: String,
     line: String,
     claim: String,
     post: String,
     fee: String,
+    note: String,
+    follow_up: String,
+    cost: String,
+    field: String,
+    endpoint: String,
     owner: Member,
     manager: Member,
     viewer: Member,
@@ -75,6 +82,8 @@ impl Brand {
         )
         .await);
         super::goaffpro::affiliate(product, &id(&made["brand"]), &goaffpro, 7, word);
+        let hook = json!({ "url": format!("https://hooks.{word}.example/"), "description": word });
+        let endpoint = id(&post("/v1/webhook-endpoints", hook).await["endpoint"]);
         let creator = json!({ "name": format!("{word} Anna"), "handle": format!("{word}-anna"),
             "email": format!("{word}-anna@creator.example"), "niche": word, "tags": [word] });
         let creator = id(&post("/v1/creators", creator).await);
@@ -114,6 +123,10 @@ impl Brand {
         let group = json!({ "name": word, "mode": "one_discount",
             "discount": { "kind": "percentage", "percent": "10" } });
         let group = id(&post("/v1/affiliate-groups", group).await);
+        let template = json!({ "name": word, "subject": word, "text": word });
+        let template = id(&post("/v1/message-templates", template).await);
+        let sequence = json!({ "name": word, "steps": [{ "template_id": template }] });
+        let sequence = id(&post("/v1/sequences", sequence).await);
         let spare = post("/v1/keys", json!({ "name": word, "scopes": ["read"] })).await;
         let invite = async |role: &str, seed: u8| {
             let email = format!("{word}-{role}@casa.example");
@@ -146,6 +159,12 @@ impl Brand {
         let mut planned = fee;
         planned["due_on"] = json!("2027-01-01");
         let planned = pay(&format!("/v1/deals/{deal}/fees"), planned).await;
+        let cost = json!({ "product": { "amount": "5.00", "currency": "USD" }, "note": word });
+        let cost = id(&pay(&format!("/v1/deals/{deal}/costs"), cost).await);
+        let note = post(&format!("/v1/deals/{deal}/notes"), json!({ "text": word })).await;
+        let follow_up = json!({ "text": word, "due_on": "2026-12-01" });
+        let follow_up = post(&format!("/v1/deals/{deal}/follow-ups"), follow_up).await;
+        let field = post("/v1/creator-fields", json!({ "name": word, "kind": "text" })).await;
         let payout = pay("/v1/payouts", json!({ "currency": "USD" })).await;
         Self {
             id: id(&made["brand"]),
@@ -154,6 +173,11 @@ impl Brand {
             claim: id(&claim),
             post: id(&published),
             fee: id(&planned),
+            note: id(&note),
+            follow_up: id(&follow_up),
+            cost,
+            field: id(&field),
+            endpoint,
             store,
             goaffpro,
             creator,
@@ -165,6 +189,8 @@ impl Brand {
             order,
             quarantined,
             key_id: id(&spare["key"]),
+            template,
+            sequence,
             owner: Member::joins(product, &owner_mail, seed).await,
             manager: invite("manager", seed + 1).await,
             viewer: invite("viewer", seed + 2).await,
@@ -185,6 +211,7 @@ impl Brand {
             "/v1/stores/{id}" => &self.store,
             r if r.starts_with("/v1/stores/") => &self.goaffpro,
             r if r.starts_with("/v1/quarantine/") => &self.quarantined,
+            r if r.starts_with("/v1/creator-fields/") => &self.field,
             r if r.starts_with("/v1/creators/") => &self.creator,
             r if r.starts_with("/v1/campaigns/") => &self.campaign,
             r if r.starts_with("/v1/links/") => &self.link,
@@ -192,7 +219,10 @@ impl Brand {
             r if r.starts_with("/v1/codes/") => &self.code,
             r if r.starts_with("/v1/orders/") => &self.order,
             r if r.starts_with("/v1/claims/") => &self.claim,
+            r if r.starts_with("/v1/message-templates/") => &self.template,
+            r if r.starts_with("/v1/sequences/") => &self.sequence,
             r if r.starts_with("/v1/posts/") || r.starts_with("/v1/me/posts/") => &self.post,
+            r if r.starts_with("/v1/webhook-endpoints/") => &self.endpoint,
             _ => &self.deal,
         };
         let mut body = match (method, route) {
@@ -201,6 +231,23 @@ impl Brand {
                 Some(json!({ "creator_id": self.creator, "campaign_id": self.campaign }))
             }
             (_, "/v1/deals/{id}") => Some(json!({ "tags": ["stolen"] })),
+            (_, "/v1/deals/{id}/move") => Some(json!({ "stage": CANARY })),
+            (_, "/v1/deals/{id}/costs") => {
+                Some(json!({ "product": { "amount": "1.00", "currency": "USD" } }))
+            }
+            (_, "/v1/deals/{id}/notes" | "/v1/deals/{id}/notes/{note_id}") => {
+                Some(json!({ "text": "stolen" }))
+            }
+            (_, "/v1/deals/{id}/follow-ups") => {
+                Some(json!({ "text": "stolen", "due_on": "2026-12-01" }))
+            }
+            (_, "/v1/deals/{id}/follow-ups/{follow_up_id}") => Some(json!({ "done": true })),
+            (_, "/v1/creators/{id}") => Some(json!({ "name": "stolen" })),
+            (_, "/v1/creators/{id}/merge") => Some(json!({ "from_id": self.creator })),
+            (_, "/v1/creator-fields") => Some(json!({ "name": "x", "kind": "text" })),
+            (_, "/v1/creator-fields/{id}") => Some(json!({ "name": "stolen" })),
+            (_, "/v1/campaigns/{id}") => Some(json!({ "name": "stolen" })),
+            (_, "/v1/campaigns/{id}/stages") => Some(json!({ "change": "add", "stage": "stolen" })),
             (_, "/v1/deals/{id}/terms") => Some(json!({ "commission_percent": "99" })),
             (_, "/v1/deals/{id}/offers") => {
                 Some(json!({ "terms": { "commission_percent": "99" } }))
@@ -210,6 +257,20 @@ impl Brand {
                 Some(json!({ "outcome": "declined" }))
             }
             (_, "/v1/terms/bulk") => Some(json!({ "terms": { "commission_percent": "99" } })),
+            (_, "/v1/message-templates") => {
+                Some(json!({ "name": "x", "subject": "x", "text": "x" }))
+            }
+            (_, "/v1/message-templates/{id}") => Some(json!({ "name": "stolen" })),
+            (_, "/v1/message-templates/{id}/preview") => Some(json!({ "deal_id": self.deal })),
+            (_, "/v1/messages/preview") => {
+                Some(json!({ "deal_id": self.deal, "subject": "x", "text": "x" }))
+            }
+            (_, "/v1/deals/{id}/messages") => Some(json!({ "subject": "x", "text": "x" })),
+            (_, "/v1/outreach-settings") => Some(json!({ "daily_limit": 1 })),
+            (_, "/v1/sequences") => {
+                Some(json!({ "name": "x", "steps": [{ "template_id": self.template }] }))
+            }
+            (_, "/v1/deals/{id}/sequences") => Some(json!({ "sequence_id": self.sequence })),
             (_, "/v1/tiers") => Some(json!({ "metric": "orders", "period": "all", "levels":
                 [{ "name": "x", "threshold": "1", "commission_percent": "99" }] })),
             (_, "/v1/deals/{id}/codes") => {
@@ -239,6 +300,8 @@ impl Brand {
             (_, "/v1/members/{id}") => Some(json!({ "role": "owner" })),
             (_, "/v1/members") => Some(json!({ "email": "e@evil.example", "role": "owner" })),
             (_, "/v1/keys") => Some(json!({ "name": "k", "scopes": ["read"] })),
+            (_, "/v1/webhook-endpoints") => Some(json!({ "url": "https://evil.example/" })),
+            (_, "/v1/webhook-endpoints/{id}") => Some(json!({ "url": "https://evil.example/" })),
             (_, "/v1/brand") => Some(json!({ "hold_days": 0 })),
             (_, "/v1/creators") => Some(json!({ "name": "x", "handle": "x" })),
             (_, "/v1/campaigns") => Some(json!({ "name": "x" })),
@@ -286,7 +349,11 @@ impl Brand {
             });
         }
         let path = route.replace("{id}", of).replace("{line_id}", &self.line);
+        let first = self.id.replace("brand_", "evt_") + "_1";
         let path = path.replace("{fee_id}", &self.fee).replace("{external_id}", CANARY);
+        let path = path.replace("{note_id}", &self.note).replace("{cost_id}", &self.cost);
+        let path = path.replace("{follow_up_id}", &self.follow_up);
+        let path = path.replace("{delivery_id}", &first);
         (path.replace("{affiliate_id}", "7"), body)
     }
 }

@@ -186,6 +186,10 @@ async fn forms_are_taken_from_our_own_pages_only() {
     let ours = [("sec-fetch-site", "same-origin")];
     let proven = format!("csrf={csrf}&email=a%40b.example&token=x&code=x");
     for (path, _) in pages::ROUTES.iter().filter(|(_, methods)| methods.contains(&"post")) {
+        // Mail programs post there by themselves: its token alone says what there is to say.
+        if *path == "/unsubscribe/{id}" {
+            continue;
+        }
         let path = path.replace("{id}", id.as_str().unwrap());
         for strange in [
             &[][..],

@@ -265,8 +265,13 @@ impl Mailer for TestMailer {
         let failed = self.failing.lock().unwrap().pop();
         // Of what nobody knows it may well have arrived.
         if !matches!(failed, Some(NotSent::NoService | NotSent::Later(_) | NotSent::Refused(_))) {
-            let Outgoing { to, subject, text, html } = mail;
-            let told = json!({ "to": to, "subject": subject, "text": text, "html": html });
+            let Outgoing { to, subject, text, html, envelope } = mail;
+            let mut told = json!({ "to": to, "subject": subject, "text": text, "html": html });
+            if !envelope.unsubscribe.is_empty() {
+                told["sender"] = json!(envelope.sender);
+                told["reply_to"] = json!(envelope.reply_to);
+                told["unsubscribe"] = json!(envelope.unsubscribe);
+            }
             self.mails.lock().unwrap().push(told);
         }
         let id = format!("service-{}", self.count());
@@ -415,6 +420,7 @@ impl Product {
         let app = App::new(Ports {
             config: Arc::new(Config {
                 public_origin: "https://app.tributary.test".to_owned(),
+                reply_domain: Some("replies.tributary.test".to_owned()),
                 operator_token: OPERATOR.to_owned(),
                 click_keys: ClickKeys::new(&[9; 32]),
                 data_key: KeyRing::new(

@@ -12,6 +12,9 @@ import { nextId, order } from './support/shopify.mjs';
 const TABLES = [
   ...[
     'brands',
+    'webhook_endpoints',
+    'webhook_events',
+    'webhook_deliveries',
     'attribution_rules',
     'hosts',
     'host_removals',
@@ -27,7 +30,7 @@ const TABLES = [
     'follow_ups',
     'terms',
   ],
-  ...['links', 'slugs', 'codes', 'affiliate_groups', 'collections', 'collection_products', 'orders', 'customers', 'tiers', 'tier_steps', 'offers', 'deal_days', 'entries', 'balances', 'ledger_seals'],
+  ...['links', 'slugs', 'codes', 'affiliate_groups', 'collections', 'collection_products', 'orders', 'customers', 'tiers', 'tier_steps', 'message_templates', 'outreach_settings', 'outreach_days', 'unsubscribes', 'conversations', 'sequences', 'enrolments', 'messages', 'offers', 'deal_days', 'entries', 'balances', 'ledger_seals'],
   ...['ledger_tiles', 'rule_journal', 'store_access', 'store_leases', 'outbox', 'store_authorizations', 'store_syncs', 'store_days'],
   ...['invitations', 'creator_tokens', 'people', 'members', 'sign_ins', 'sessions', 'passkeys',
     'recovery_codes', 'audit', 'mails'],

@@ -838,6 +838,7 @@ describe('the books', () => {
       ['expire_quarantine', true],
       ['look_at_stores', true],
       ['outbox', true],
+      ['outreach', true],
       ['post_fees', true],
       ['redact', true],
       ['release_holds', true],
@@ -851,6 +852,7 @@ describe('the books', () => {
       ['verify_domains', true],
       ['watch_codes', true],
       ['watch_collections', true],
+      ['webhooks', true],
     ]);
     assert.equal(status.unsealed_age_seconds, null);
   });

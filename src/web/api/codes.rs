@@ -27,7 +27,6 @@ use crate::web::json::{by_serde, view};
 
 use super::deals::{find, missing_parent, not_erased};
 use super::discounts::{DiscountView, NewDiscount};
-use super::listed::{Column, Listed, listed};
 use super::view::{List, Time};
 
 /// A spelling that somebody takes in the same moment: another is tried so often.
@@ -458,17 +457,12 @@ words!(CodeStateView {
 #[utoipa::path(get, path = "/v1/codes", tag = "codes", security(("api_key" = ["read"])),
     params(("deal_id" = Option<String>, Query), ("state" = Option<String>, Query),
     ("affiliate_group_id" = Option<String>, Query), ("limit" = Option<i64>, Query),
-    ("cursor" = Option<String>, Query), ("format" = Option<String>, Query)),
-    responses((status = 200, body = List<CodeView>)))]
+    ("cursor" = Option<String>, Query)), responses((status = 200, body = List<CodeView>)))]
 pub async fn list(
     State(app): State<App>,
     caller: Caller,
     params: Params,
-) -> Result<Listed<CodeView>> {
-    listed(params, &FILE, |params| Box::pin(rows_of(&app, caller.brand, params))).await
-}
-
-async fn rows_of(app: &App, brand: BrandId, params: Params) -> Result<List<CodeView>> {
+) -> Result<Json<List<CodeView>>> {
     let params = params.only(&["deal_id", "state", "affiliate_group_id", "limit", "cursor"])?;
     let page = params.page()?;
     let state = match params.get("state") {
@@ -480,24 +474,9 @@ async fn rows_of(app: &App, brand: BrandId, params: Params) -> Result<List<CodeV
     };
     let filter =
         Filter { deal: params.id("deal_id")?, state, group: params.id("affiliate_group_id")? };
-    let found = rows::list(app.db(), brand, &filter, &page).await?;
-    Ok(List::page(found, &page, |row| row.id.to_string(), CodeView::from))
+    let found = rows::list(app.db(), caller.brand, &filter, &page).await?;
+    Ok(Json(List::page(found, &page, |row| row.id.to_string(), CodeView::from)))
 }
-
-/// The list's columns in a file.
-const FILE: [Column; 11] = [
-    ("id", "id"),
-    ("deal_id", "deal_id"),
-    ("code", "code"),
-    ("state", "state"),
-    ("pending", "pending"),
-    ("reason", "reason"),
-    ("store_id", "store_id"),
-    ("affiliate_group_id", "affiliate_group_id"),
-    ("in_store", "in_store"),
-    ("ends_with_deal", "ends_with_deal"),
-    ("created_at", "created_at"),
-];
 
 /// One code.
 #[utoipa::path(get, path = "/v1/codes/{id}", tag = "codes", security(("api_key" = ["read"])),

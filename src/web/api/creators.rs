@@ -1,21 +1,27 @@
-//! Creators and campaigns.
+//! Creators.
 
 use http::StatusCode;
+use serde_json::{Map, Value};
 
 use crate::app::App;
-use crate::domain::creator::{is_email, normal_email};
-use crate::domain::deal::DEFAULT_STAGES;
-use crate::domain::ids::{BrandId, Campaign, CampaignId, Creator, CreatorId};
+use crate::domain::creator::{
+    FieldKind, country_of, is_email, language_of, normal_email, normal_handle, platform_of,
+};
+use crate::domain::ids::{BrandId, Creator, CreatorId};
 use crate::domain::json::json;
+use crate::domain::money::BasisPoints;
+use crate::domain::time::Day;
 use crate::error::{Error, Result};
-use crate::storage::creators::{self as rows, CampaignRow, CreatorRow};
-use crate::storage::rows::from_json;
-use crate::web::body::body;
-use crate::web::extract::{Body, Caller, Checks, Params, PathId, checked, may};
-use crate::web::handler::{Json, State};
+use crate::storage::creators::{self as rows, CreatorRow, FieldRow, HandleRow};
+use crate::storage::rows::{from_json, parse};
+use crate::storage::{DbError, access};
+use crate::web::body::{FromJson, Wrong, body, wrong};
+use crate::web::extract::{Body, Caller, Changing, Checks, Params, PathId, may};
+use crate::web::handler::{Json, State, Tagged};
 use crate::web::json::{self, view};
+use crate::web::once::{ATTEMPTS, contended};
 
-use super::listed::{Column, Listed, listed};
+use super::audit::Stored;
 use super::view::{List, Percent};
 
 view! {
@@ -34,11 +40,36 @@ view! {
         #[schema(required)]
         engagement_percent: Option<Percent>,
         tags: Vec<String>,
+        /// Her handles on platforms.
+        handles: Vec<HandleView>,
+        /// ISO 3166-1 alpha-2: `DE`.
+        #[schema(required)]
+        country: Option<String>,
+        /// BCP 47: `de`, `pt-BR`.
+        #[schema(required)]
+        language: Option<String>,
+        /// The brand's own fields by their ids, those that were filled in.
+        #[schema(value_type = std::collections::BTreeMap<String, Object>)]
+        fields: Stored,
+        /// Who goes on as her, where she was merged into another.
+        #[schema(required)]
+        merged_into: Option<CreatorId>,
+    }
+}
+
+view! {
+    /// A handle on a platform.
+    #[schema(as = Handle)]
+    pub struct HandleView {
+        /// `instagram`, `tiktok`, `youtube` or another: small letters, digits and `_`.
+        platform: String,
+        handle: String,
     }
 }
 
 impl From<CreatorRow> for CreatorView {
     fn from(row: CreatorRow) -> Self {
+        let handle = |h: HandleRow| HandleView { platform: h.platform, handle: h.handle };
         Self {
             id: row.id,
             name: row.name,
@@ -46,14 +77,49 @@ impl From<CreatorRow> for CreatorView {
             email: row.email,
             niche: row.niche,
             followers: row.followers,
-            engagement_percent: row
-                .engagement_bp
-                .and_then(crate::domain::money::BasisPoints::new)
-                .map(Percent),
+            engagement_percent: row.engagement_bp.and_then(BasisPoints::new).map(Percent),
             tags: from_json(&row.tags).unwrap_or_default(),
+            handles: row.handles.into_iter().map(handle).collect(),
+            country: row.country,
+            language: row.language,
+            fields: Stored(Some(row.fields)),
+            merged_into: row.merged_into,
         }
     }
 }
+
+body! {
+    /// A handle on a platform.
+    pub struct NewHandle {
+        platform: String,
+        handle: String,
+    }
+}
+
+/// Values of the brand's own fields by their ids; null clears one.
+pub struct FieldValues(Map<String, Value>);
+
+impl FromJson for FieldValues {
+    fn from_json(value: &Value) -> Result<Self, Wrong> {
+        value
+            .as_object()
+            .cloned()
+            .map(Self)
+            .ok_or_else(|| wrong("invalid type, expected an object"))
+    }
+
+    fn placeholder() -> Self {
+        Self(Map::new())
+    }
+}
+
+impl utoipa::PartialSchema for FieldValues {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        use utoipa::openapi::schema::{ObjectBuilder, Type};
+        ObjectBuilder::new().schema_type(Type::Object).into()
+    }
+}
+impl utoipa::ToSchema for FieldValues {}
 
 body! {
     /// A new creator.
@@ -65,7 +131,167 @@ body! {
         followers: Option<Option<i64>>,
         engagement_percent: Option<Option<Percent>>,
         tags: Option<Vec<String>>,
+        handles: Option<Vec<NewHandle>>,
+        country: Option<Option<String>>,
+        language: Option<Option<String>>,
+        fields: Option<FieldValues>,
     }
+}
+
+body! {
+    /// What to change of a creator; what is absent stays, null clears.
+    pub struct CreatorChanges {
+        name: Option<String>,
+        handle: Option<String>,
+        email: Option<Option<String>>,
+        niche: Option<Option<String>>,
+        followers: Option<Option<i64>>,
+        engagement_percent: Option<Option<Percent>>,
+        tags: Option<Vec<String>>,
+        /// All of them.
+        handles: Option<Vec<NewHandle>>,
+        country: Option<Option<String>>,
+        language: Option<Option<String>>,
+        /// Those that change.
+        fields: Option<FieldValues>,
+    }
+}
+
+impl CreatorChanges {
+    /// Applies what is given to a row, and notes what is wrong with it.
+    fn apply(&self, checks: &mut Checks, fields: &[FieldRow], row: &mut CreatorRow) {
+        if let Some(name) = self.name.as_ref().and_then(|name| checks.text("name", name, 200)) {
+            row.name = name;
+        }
+        if let Some(text) = self.handle.as_ref().and_then(|text| checks.text("handle", text, 100)) {
+            row.handle = text;
+        }
+        if let Some(email) = &self.email {
+            row.email = email.as_ref().map(|email| email.trim().to_owned());
+            if row.email.as_deref().is_some_and(|email| !is_email(email)) {
+                checks.refuse("email", "must be an e-mail address");
+            }
+        }
+        if let Some(niche) = &self.niche {
+            row.niche = niche.as_ref().and_then(|niche| checks.text("niche", niche, 200));
+        }
+        if let Some(followers) = self.followers {
+            row.followers = followers;
+            if followers.is_some_and(|n| !(0..=10_000_000_000).contains(&n)) {
+                checks.refuse("followers", "must be zero or more");
+            }
+        }
+        if let Some(percent) = self.engagement_percent {
+            row.engagement_bp = percent.map(|p| p.0.points());
+        }
+        if let Some(told) = &self.tags {
+            row.tags = json!(tags(checks, told.clone()));
+        }
+        if let Some(told) = &self.handles {
+            row.handles = handles(checks, told);
+        }
+        let mut known =
+            |name: &str, told: &Option<String>, read: fn(&str) -> Option<String>, why: &str| {
+                let read = told.as_deref().map(read);
+                if read == Some(None) {
+                    checks.refuse(name, why);
+                }
+                read.flatten()
+            };
+        if let Some(told) = &self.country {
+            row.country = known("country", told, country_of, "must be two letters such as DE");
+        }
+        if let Some(told) = &self.language {
+            row.language =
+                known("language", told, language_of, "must be a tag such as de or pt-BR");
+        }
+        if let Some(told) = &self.fields {
+            row.fields = field_values(checks, fields, &row.fields, &told.0);
+        }
+    }
+}
+
+/// Handles on platforms, each once.
+fn handles(checks: &mut Checks, told: &[NewHandle]) -> Vec<HandleRow> {
+    if told.len() > 20 {
+        checks.refuse("handles", "must be at most 20");
+    }
+    let mut kept: Vec<HandleRow> = Vec::new();
+    for (index, one) in told.iter().enumerate().take(20) {
+        let field = format!("handles[{index}]");
+        let platform = platform_of(&one.platform)
+            .ok_or("must be small letters, digits and _, such as instagram");
+        let platform = checks.field(&format!("{field}.platform"), platform);
+        let handle = checks.text(&format!("{field}.handle"), &one.handle, 100);
+        let Some((platform, handle)) = platform.zip(handle) else { continue };
+        let key = normal_handle(&handle);
+        if key.is_empty() {
+            checks.refuse(&format!("{field}.handle"), "must not be empty");
+        }
+        let same = |h: &HandleRow| h.platform == platform && normal_handle(&h.handle) == key;
+        if !kept.iter().any(same) {
+            kept.push(HandleRow { platform, handle });
+        }
+    }
+    kept
+}
+
+/// What a creator has of the brand's own fields after a change, as JSON.
+fn field_values(
+    checks: &mut Checks,
+    fields: &[FieldRow],
+    before: &str,
+    told: &Map<String, Value>,
+) -> String {
+    let mut values = match parse(before) {
+        Ok(Value::Object(values)) => values,
+        _ => Map::new(),
+    };
+    for (id, value) in told {
+        let name = format!("fields.{id}");
+        let Some(field) = fields.iter().find(|field| field.id.to_string() == *id) else {
+            checks.refuse(&name, "is no field of this brand");
+            continue;
+        };
+        if value.is_null() {
+            values.remove(id);
+        } else if let Some(value) = checks.field(&name, field_value(field, value)) {
+            values.insert(id.clone(), value);
+        }
+    }
+    Value::Object(values).to_string()
+}
+
+/// What is kept of a value of a field of the brand's own, or what is wrong with it.
+pub(super) fn field_value(field: &FieldRow, value: &Value) -> Result<Value, &'static str> {
+    let line = |text: &str| {
+        let text = text.trim();
+        let fits =
+            !text.is_empty() && text.chars().count() <= 500 && !text.chars().any(char::is_control);
+        fits.then(|| Value::from(text))
+    };
+    let text = value.as_str();
+    match field.kind {
+        FieldKind::Text => text.and_then(line).ok_or("must be a line of at most 500 characters"),
+        FieldKind::Number => {
+            let fits = value.as_f64().is_some_and(|n| n.abs() <= 9e15);
+            fits.then(|| value.clone()).ok_or("must be a number")
+        }
+        FieldKind::Date => {
+            let day = text.and_then(Day::from_iso).filter(|day| (0..84_006).contains(&day.0));
+            day.map(|day| Value::from(day.to_iso())).ok_or("must be a date such as 2026-11-22")
+        }
+        FieldKind::Choice => {
+            let chosen = text.filter(|text| field.choices.iter().any(|choice| choice == text));
+            chosen.map(Value::from).ok_or("must be one of its choices")
+        }
+    }
+}
+
+/// The keyed hash of a creator's address.
+pub(super) fn email_hash(app: &App, brand: BrandId, row: &CreatorRow) -> Option<String> {
+    let email = row.email.as_deref().map(normal_email);
+    email.map(|email| app.config.data_key.email_hash(brand, &email))
 }
 
 /// Signs up a creator.
@@ -77,39 +303,116 @@ pub async fn create(
     Body(new): Body<NewCreator>,
 ) -> Result<(StatusCode, Json<CreatorView>)> {
     let mut checks = Checks::default();
-    let name = checks.text("name", &new.name, 200);
-    let handle = checks.text("handle", &new.handle, 100);
-    let email = new.email.flatten().map(|email| email.trim().to_owned());
-    if email.as_deref().is_some_and(|email| !is_email(email)) {
-        checks.refuse("email", "must be an e-mail address");
-    }
-    let niche = new.niche.flatten().and_then(|niche| checks.text("niche", &niche, 200));
-    let followers = new.followers.flatten();
-    if followers.is_some_and(|n| !(0..=10_000_000_000).contains(&n)) {
-        checks.refuse("followers", "must be zero or more");
-    }
-    let tags = tags(&mut checks, new.tags.unwrap_or_default());
-    checks.done()?;
-    let creator = CreatorRow {
+    let fields = fields_of(&app, caller.brand, new.fields.as_ref()).await?;
+    let mut creator = CreatorRow {
         id: app.new_id(),
-        name: checked(name)?,
-        handle: checked(handle)?,
-        email,
-        niche,
-        followers,
-        engagement_bp: new.engagement_percent.flatten().map(|p| p.0.points()),
-        tags: json!(tags),
+        name: String::new(),
+        handle: String::new(),
+        handles: Vec::new(),
+        email: None,
+        niche: None,
+        followers: None,
+        engagement_bp: None,
+        tags: "[]".to_owned(),
+        country: None,
+        language: None,
+        fields: "{}".to_owned(),
+        merged_into: None,
+        revision: 0,
+        erased_at_ms: None,
+        person_id: None,
     };
-    let key = &app.config.data_key;
-    let hash = creator.email.as_deref().map(|e| key.email_hash(caller.brand, &normal_email(e)));
-    let insert = rows::insert(caller.brand, &creator, hash, app.now_ms());
+    let told = CreatorChanges {
+        name: Some(new.name),
+        handle: Some(new.handle),
+        email: new.email,
+        niche: new.niche,
+        followers: new.followers,
+        engagement_percent: new.engagement_percent,
+        tags: new.tags,
+        handles: new.handles,
+        country: new.country,
+        language: new.language,
+        fields: new.fields,
+    };
+    told.apply(&mut checks, &fields, &mut creator);
+    checks.done()?;
+    let hash = email_hash(&app, caller.brand, &creator);
+    let mut batch = rows::insert(caller.brand, &creator, hash, app.now_ms()).to_vec();
     let view = CreatorView::from(creator);
     let what = ("creator.create", &*view.id.to_string());
-    let note = caller.note_of_creator(&app, view.id, what, None, Some(json::text(&view)));
-    let mut batch = vec![insert];
-    batch.extend(note);
+    batch.extend(caller.note_of_creator(&app, view.id, what, None, Some(json::text(&view))));
     app.db().run(batch).await?;
     Ok((StatusCode::CREATED, Json(view)))
+}
+
+/// The brand's own fields, where a body names some.
+async fn fields_of(app: &App, brand: BrandId, told: Option<&FieldValues>) -> Result<Vec<FieldRow>> {
+    Ok(if told.is_some() { rows::fields(app.db(), brand).await? } else { Vec::new() })
+}
+
+/// Changes a creator. With another e-mail address, waiting invitations end: they went to the one before;
+/// what was bought with the one before stays decided as it is.
+#[utoipa::path(patch, path = "/v1/creators/{id}", tag = "creators", request_body = CreatorChanges,
+    security(("api_key" = ["deals"])), params(("id" = CreatorId, Path),
+    ("If-Match" = Option<String>, Header)), responses((status = 200, body = CreatorView),
+    (status = 409, description = "She was erased, or merged into another"),
+    (status = 412, description = "Changed since it was read")))]
+pub async fn update(
+    State(app): State<App>,
+    caller: Caller<may::Deals>,
+    id: PathId<Creator>,
+    changing: Changing<CreatorChanges>,
+) -> Result<Tagged<CreatorView>> {
+    for _ in 0..ATTEMPTS {
+        let mut row = find(&app, caller.brand, id.0).await?;
+        is_there(&row)?;
+        let before = json::text(&CreatorView::from(row.clone()));
+        let fields = fields_of(&app, caller.brand, changing.body.fields.as_ref()).await?;
+        let address = row.email.clone();
+        let mut checks = Checks::default();
+        changing.body.apply(&mut checks, &fields, &mut row);
+        checks.done()?;
+        changing.fits(&before)?;
+        let hash = email_hash(&app, caller.brand, &row);
+        let mut batch = rows::update(caller.brand, &row, hash).to_vec();
+        if address != row.email {
+            batch.push(access::withdraw(caller.brand, row.id));
+        }
+        let view = CreatorView::from(row);
+        let after = json::text(&view);
+        let what = ("creator.update", &*view.id.to_string());
+        batch.extend(caller.note_of_creator(&app, view.id, what, Some(before), Some(after)));
+        match app.db().run(batch).await {
+            Ok(_) => return Ok(Tagged(view)),
+            // She was changed meanwhile: looked at anew.
+            Err(DbError::Constraint(_)) => (),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(contended())
+}
+
+/// A creator of the brand.
+///
+/// # Errors
+/// 404.
+pub async fn find(app: &App, brand: BrandId, id: CreatorId) -> Result<CreatorRow> {
+    Ok(rows::find(app.db(), brand, id).await?.ok_or(Error::NotFound)?)
+}
+
+/// That a creator was neither erased nor merged.
+///
+/// # Errors
+/// 409.
+pub fn is_there(row: &CreatorRow) -> Result<()> {
+    match (row.erased_at_ms, row.merged_into) {
+        (None, None) => Ok(()),
+        (_, Some(into)) => {
+            Err(Error::refused("creator-merged", format!("this creator goes on as {into}")))
+        }
+        _ => Err(Error::refused("creator-erased", "this creator was erased")),
+    }
 }
 
 /// Tags: short texts, each once, at most 50.
@@ -125,137 +428,27 @@ pub fn tags(checks: &mut Checks, tags: Vec<String>) -> Vec<String> {
     kept
 }
 
-/// The brand's creators.
+/// The brand's creators, without those who were merged into others.
 #[utoipa::path(get, path = "/v1/creators", tag = "creators", security(("api_key" = ["read"])),
-    params(("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query),
-    ("format" = Option<String>, Query)), responses((status = 200, body = List<CreatorView>)))]
+    params(("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query)),
+    responses((status = 200, body = List<CreatorView>)))]
 pub async fn list(
     State(app): State<App>,
     caller: Caller,
     params: Params,
-) -> Result<Listed<CreatorView>> {
-    listed(params, &FILE, |params| Box::pin(rows_of(&app, caller.brand, params))).await
-}
-
-async fn rows_of(app: &App, brand: BrandId, params: Params) -> Result<List<CreatorView>> {
+) -> Result<Json<List<CreatorView>>> {
     let page = params.only(&["limit", "cursor"])?.page()?;
-    let found = rows::list(app.db(), brand, &page).await?;
-    Ok(List::page(found, &page, |row| row.id.to_string(), CreatorView::from))
+    let found = rows::list(app.db(), caller.brand, &page).await?;
+    Ok(Json(List::page(found, &page, |row| row.id.to_string(), CreatorView::from)))
 }
 
-/// The list's columns in a file, beside handles and the brand's own fields.
-const FILE: [Column; 10] = [
-    ("id", "id"),
-    ("name", "name"),
-    ("handle", "handle"),
-    ("email", "email"),
-    ("country", "country"),
-    ("language", "language"),
-    ("niche", "niche"),
-    ("followers", "followers"),
-    ("engagement_percent", "engagement_percent"),
-    ("tags", "tags"),
-];
-
-/// One creator.
+/// One creator; who was merged into another says so.
 #[utoipa::path(get, path = "/v1/creators/{id}", tag = "creators", security(("api_key" = ["read"])),
     params(("id" = CreatorId, Path)), responses((status = 200, body = CreatorView)))]
 pub async fn show(
     State(app): State<App>,
     caller: Caller,
     id: PathId<Creator>,
-) -> Result<Json<CreatorView>> {
-    let found = rows::find(app.db(), caller.brand, id.0).await?;
-    Ok(Json(found.ok_or(Error::NotFound)?.into()))
-}
-
-view! {
-    /// A board of stages.
-    #[schema(as = Campaign)]
-    pub struct CampaignView {
-        id: CampaignId,
-        name: String,
-        stages: Vec<String>,
-    }
-}
-
-impl From<CampaignRow> for CampaignView {
-    fn from(row: CampaignRow) -> Self {
-        let stages = from_json(&row.stages).unwrap_or_default();
-        Self { id: row.id, name: row.name, stages }
-    }
-}
-
-body! {
-    /// A new campaign.
-    pub struct NewCampaign {
-        name: String,
-        stages: Option<Vec<String>>,
-    }
-}
-
-/// Makes a campaign.
-#[utoipa::path(post, path = "/v1/campaigns", tag = "campaigns", request_body = NewCampaign,
-    security(("api_key" = ["deals"])), responses((status = 201, body = CampaignView)))]
-pub async fn create_campaign(
-    State(app): State<App>,
-    caller: Caller<may::Deals>,
-    Body(new): Body<NewCampaign>,
-) -> Result<(StatusCode, Json<CampaignView>)> {
-    let mut checks = Checks::default();
-    let name = checks.text("name", &new.name, 200);
-    let stages = match new.stages {
-        Some(stages) => stages_of(&mut checks, &stages),
-        None => DEFAULT_STAGES.map(str::to_owned).to_vec(),
-    };
-    checks.done()?;
-    let campaign = CampaignRow { id: app.new_id(), name: checked(name)?, stages: json!(stages) };
-    let insert = rows::insert_campaign(caller.brand, &campaign, app.now_ms());
-    let view = CampaignView::from(campaign);
-    let note = caller.note(&app, "campaign.create", view.id, None, Some(json::text(&view)));
-    app.db().run(vec![insert, note]).await?;
-    Ok((StatusCode::CREATED, Json(view)))
-}
-
-fn stages_of(checks: &mut Checks, stages: &[String]) -> Vec<String> {
-    if !(1..=50).contains(&stages.len()) {
-        checks.refuse("stages", "must be 1 to 50");
-    }
-    let mut kept: Vec<String> = Vec::new();
-    for (index, stage) in stages.iter().enumerate().take(50) {
-        let field = format!("stages[{index}]");
-        if let Some(stage) = checks.text(&field, stage, 60) {
-            if kept.contains(&stage) {
-                checks.refuse(&field, "stands there twice");
-            }
-            kept.push(stage);
-        }
-    }
-    kept
-}
-
-/// The brand's campaigns.
-#[utoipa::path(get, path = "/v1/campaigns", tag = "campaigns", security(("api_key" = ["read"])),
-    params(("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query)),
-    responses((status = 200, body = List<CampaignView>)))]
-pub async fn list_campaigns(
-    State(app): State<App>,
-    caller: Caller,
-    params: Params,
-) -> Result<Json<List<CampaignView>>> {
-    let page = params.only(&["limit", "cursor"])?.page()?;
-    let found = rows::campaigns(app.db(), caller.brand, &page).await?;
-    Ok(Json(List::page(found, &page, |row| row.id.to_string(), CampaignView::from)))
-}
-
-/// One campaign.
-#[utoipa::path(get, path = "/v1/campaigns/{id}", tag = "campaigns", security(("api_key" = ["read"])),
-    params(("id" = CampaignId, Path)), responses((status = 200, body = CampaignView)))]
-pub async fn show_campaign(
-    State(app): State<App>,
-    caller: Caller,
-    id: PathId<Campaign>,
-) -> Result<Json<CampaignView>> {
-    let found = rows::campaign(app.db(), caller.brand, id.0).await?;
-    Ok(Json(found.ok_or(Error::NotFound)?.into()))
+) -> Result<Tagged<CreatorView>> {
+    Ok(Tagged(find(&app, caller.brand, id.0).await?.into()))
 }

@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use crate::app::App;
 use crate::domain::attribution::code_key;
-use crate::domain::ids::{BrandId, CampaignId, CreatorId, DealId, LinkId, StoreId};
+use crate::domain::deal::DealKind;
+use crate::domain::ids::{BrandId, CampaignId, CreatorId, DealId, LinkId, MemberId, StoreId};
 use crate::domain::json::json;
 use crate::domain::link::Slug;
 use crate::domain::money::BasisPoints;
@@ -12,7 +13,8 @@ use crate::domain::terms::Rules;
 use crate::domain::time::{Day, Millis, Zone, parse_rfc3339};
 use crate::error::{FieldError, Result};
 use crate::storage::codes::{self, OneOfMany};
-use crate::storage::imports::{self as rows, Board, ToDeal, ToStore};
+use crate::storage::imports::{self as rows, Board, DealThere, ToDeal, ToStore};
+use crate::storage::rows::FromColumn;
 use crate::storage::{Page, stores};
 use crate::web::extract::{Caller, Params, may};
 use crate::web::handler::{Json, State};
@@ -20,12 +22,12 @@ use crate::web::json::view;
 use crate::web::redirect;
 
 use super::code_import::{code_fault, taking_over};
-use super::creator_import::{People, Told, hash, new_creator, refused, tags_of};
-use super::import::{Asked, File, Row, Sheet, hash_of, several, wrong};
+use super::creator_import::{Named, People, Told, called, new_creator, refused, tags_of};
+use super::import::{Asked, File, NOT_WHOLE, Row, Sheet, hash_of, several, wrong};
 use super::terms::EARLIEST_START_MS;
 
-/// The columns of a file. `id` and `link` are read over: they are given here.
-const COLUMNS: [&str; 15] = [
+/// The columns of a file. `link` and `last_contact_at` are read over.
+const COLUMNS: [&str; 17] = [
     "id",
     "creator_id",
     "email",
@@ -35,17 +37,21 @@ const COLUMNS: [&str; 15] = [
     "stage",
     "state",
     "kind",
+    "owner_id",
     "commission_percent",
     "starts_at",
     "tags",
     "slug",
     "link",
     "code",
+    "last_contact_at",
 ];
-/// The kinds of deals.
-const KINDS: [&str; 6] = ["affiliate", "gifting", "paid", "ambassador", "giveaway", "usage_rights"];
 /// A row makes so many links or codes at most.
 const MOST_EACH: usize = 20;
+/// What a column that is read over is called here before its own name,
+pub(super) const IGNORED: &str = "ignored ";
+/// and one that isn't known.
+pub(super) const UNKNOWN: &str = "unknown ";
 /// So many links are made known at once; others are found within two minutes.
 const MOST_FORGOTTEN: usize = 50;
 /// No terms start later than this: the year 2200.
@@ -53,6 +59,9 @@ const LATEST_START_MS: Millis = 7_258_118_400_000;
 
 /// What is wrong, in words.
 type Fault = String;
+
+const NOBODY: &str = "there is no such creator";
+const NO_MEMBER: &str = "there is no such member";
 
 view! {
     /// What a file does, or did.
@@ -69,8 +78,10 @@ view! {
         wrong: usize,
         /// So many deals were made: none by a preview.
         taken_in: usize,
-        /// Columns that were read over because nothing is known of them.
+        /// Columns that are read over.
         ignored: Vec<String>,
+        /// Columns that aren't known: nothing is done while there are any.
+        unknown: Vec<String>,
     }
 }
 
@@ -101,14 +112,11 @@ view! {
 }
 
 /// Who a row is about.
-pub(super) enum Who {
-    Id(CreatorId),
-    Named {
-        email: Option<String>,
-        handle: Option<String>,
-    },
-    /// One who is made if nobody is her.
-    Made(Box<Told>),
+pub(super) struct Who {
+    /// What is told of her.
+    pub(super) told: Told,
+    /// Whether she is made if nobody is her.
+    pub(super) made: bool,
 }
 
 /// The deal that a row wants.
@@ -116,7 +124,8 @@ pub(super) struct Wish {
     pub(super) who: Who,
     pub(super) campaign: (CampaignId, String),
     pub(super) tags: Vec<String>,
-    pub(super) kind: &'static str,
+    pub(super) kind: DealKind,
+    pub(super) owner: Option<MemberId>,
     /// The first terms: rate and start.
     pub(super) terms: Option<(BasisPoints, Option<Millis>)>,
     pub(super) slugs: Vec<Slug>,
@@ -128,6 +137,8 @@ pub(super) struct Wish {
 /// What a row comes to before it is compared with what there is.
 pub(super) enum Read {
     Wanted(Box<Wish>),
+    /// A deal that is there.
+    Known(DealThere),
     LeftOut(String),
     Wrong(Fault),
 }
@@ -140,7 +151,7 @@ pub(super) fn codes_of(text: &str) -> std::result::Result<Vec<String>, Fault> {
     }
     match codes.iter().map(|code| code_fault(code)).find(|fault| !fault.is_empty()) {
         Some(fault) => Err(fault.to_owned()),
-        None => Ok(codes),
+        None => Ok(once_each(codes, |code| code_key(code))),
     }
 }
 
@@ -150,8 +161,18 @@ pub(super) fn slugs_of(text: &str) -> std::result::Result<Vec<Slug>, Fault> {
     if slugs.len() > MOST_EACH {
         return Err(format!("there are more than {MOST_EACH} slugs"));
     }
-    slugs.iter().map(|slug| Slug::parse(slug).map_err(|why| format!("slug {why}"))).collect()
+    let slugs = slugs.iter().map(|slug| Slug::parse(slug).map_err(|why| format!("slug {why}")));
+    Ok(once_each(slugs.collect::<std::result::Result<_, _>>()?, Slug::key))
 }
+
+/// Without those that are there before.
+fn once_each<T>(all: Vec<T>, key: impl Fn(&T) -> String) -> Vec<T> {
+    let mut seen = HashSet::new();
+    all.into_iter().filter(|one| seen.insert(key(one))).collect()
+}
+
+/// Nothing begins in a campaign that was put away.
+const PUT_AWAY: &str = "the campaign was put away";
 
 fn campaign_of<'a>(
     row: &Row<'_>,
@@ -160,12 +181,16 @@ fn campaign_of<'a>(
     match (row.cell("campaign_id"), row.cell("campaign")) {
         (Some(id), _) => {
             let id: Option<CampaignId> = id.parse().ok();
-            boards.iter().find(|board| Some(board.id) == id).ok_or("there is no such campaign")
+            let board = boards.iter().find(|board| Some(board.id) == id);
+            let board = board.ok_or("there is no such campaign")?;
+            if board.archived_at_ms.is_some() { Err(PUT_AWAY) } else { Ok(board) }
         }
         (None, Some(name)) => {
-            let mut called = boards.iter().filter(|board| board.name == name);
-            match (called.next(), called.next()) {
+            let called = || boards.iter().filter(|board| board.name == name);
+            let mut open = called().filter(|board| board.archived_at_ms.is_none());
+            match (open.next(), open.next()) {
                 (Some(board), None) => Ok(board),
+                (None, _) if called().next().is_some() => Err(PUT_AWAY),
                 (None, _) => Err("there is no such campaign"),
                 _ => Err("several campaigns are called that: name it by campaign_id"),
             }
@@ -193,23 +218,18 @@ fn wished(
     boards: &[Board],
     zone: &Zone,
 ) -> std::result::Result<Option<Wish>, Fault> {
-    if !row.is_whole() {
-        return Err("it has another number of cells than the first line".to_owned());
-    }
     match row.cell("state") {
         None | Some("open") => (),
         Some("closed") => return Ok(None),
         Some(_) => return Err("state must be open or closed".to_owned()),
     }
-    let who = match (row.cell("creator_id"), row.cell("email"), row.cell("creator")) {
-        (Some(id), ..) => Who::Id(id.parse().map_err(|_| "there is no such creator")?),
+    let told = match (row.cell("creator_id"), row.cell("email"), row.cell("creator")) {
+        (Some(id), ..) => Told { id: Some(id.parse().map_err(|_| NOBODY)?), ..Told::default() },
         (None, None, None) => return Err("no creator is named".to_owned()),
-        (None, Some(email), _) => Who::Named { email: Some(email.to_owned()), handle: None },
-        (None, None, Some(name)) if name.trim_start_matches('@').contains('@') => {
-            Who::Named { email: Some(name.to_owned()), handle: None }
-        }
-        (None, None, Some(name)) => Who::Named { email: None, handle: Some(name.to_owned()) },
+        (None, Some(email), _) => Told { email: Some(email.to_owned()), ..Told::default() },
+        (None, None, Some(name)) => called(name),
     };
+    let who = Who { told, made: false };
     let board = campaign_of(row, boards)?;
     let stage = match row.cell("stage") {
         None => board.stages.first(),
@@ -217,14 +237,16 @@ fn wished(
     };
     let stage = stage.ok_or("stage must be a stage of the campaign")?.clone();
     let kind = match row.cell("kind") {
-        None => "affiliate",
-        Some(text) => *KINDS.iter().find(|kind| **kind == text).ok_or("kind is none of a deal")?,
+        None => DealKind::Affiliate,
+        Some(text) => DealKind::from_column(&text.into()).ok_or("kind is none of a deal")?,
     };
+    let owner = row.cell("owner_id").map(|id| id.parse().map_err(|_| NO_MEMBER)).transpose()?;
     Ok(Some(Wish {
         who,
         campaign: (board.id, stage),
         tags: row.cell("tags").map_or(Ok(Vec::new()), tags_of)?,
         kind,
+        owner,
         terms: terms_of(row, zone)?,
         slugs: row.cell("slug").map_or(Ok(Vec::new()), slugs_of)?,
         codes: row.cell("code").map_or(Ok(Vec::new()), codes_of)?,
@@ -236,6 +258,7 @@ fn wished(
 struct There {
     people: People,
     open: HashMap<(CreatorId, CampaignId), DealId>,
+    members: Vec<MemberId>,
     owned: HashSet<String>,
     taken: HashSet<String>,
     store: Option<StoreId>,
@@ -250,15 +273,13 @@ impl There {
                 _ => None,
             })
         };
-        let (mut ids, mut names) = (Vec::new(), Vec::new());
-        for wish in wishes() {
-            match &wish.who {
-                Who::Id(id) => ids.push(*id),
-                Who::Named { email, handle } => names.push((email.clone(), handle.clone())),
-                Who::Made(told) => names.push((told.email.clone(), told.handle.clone())),
-            }
-        }
-        let people = People::load(app, brand, &names, &ids).await?;
+        let named: Vec<Named<'_>> =
+            wishes().map(|wish| Named::by(app, brand, &wish.who.told)).collect();
+        let people = People::load(app, brand, &named).await?;
+        let mut members: Vec<MemberId> = wishes().filter_map(|wish| wish.owner).collect();
+        members.sort();
+        members.dedup();
+        let members = rows::members(app.db(), brand, &members).await?;
         let open = rows::open_deals(app.db(), brand, &people.ids()).await?;
         let open = open.into_iter().map(|d| ((d.creator_id, d.campaign_id), d.id)).collect();
         let keys: Vec<String> =
@@ -272,6 +293,7 @@ impl There {
         Ok(Self {
             people,
             open,
+            members,
             owned: owned.into_iter().map(|row| row.code_key).collect(),
             taken: taken.into_iter().collect(),
             store: store.map(|store| store.id),
@@ -311,32 +333,22 @@ impl Judged {
         let (campaign, stage) = wish.campaign;
         (row.campaign_id, row.stage) = (Some(campaign), stage.clone());
         let line = row.line;
-        let (known, told) = match wish.who {
-            Who::Id(id) => (there.people.by_id(id), None),
-            Who::Named { email, handle } => {
-                let hash = email.map(|email| hash(app, brand, &email));
-                (there.people.find(hash.as_deref(), handle.as_deref())?, None)
-            }
-            Who::Made(told) => {
-                let hash = told.email.as_deref().map(|email| hash(app, brand, email));
-                let known = there.people.find(hash.as_deref(), told.handle.as_deref())?;
-                (known, Some((hash, *told)))
-            }
-        };
+        let Who { told, made } = wish.who;
+        let known = there.people.find(&Named::by(app, brand, &told))?;
         row.creator_id = known.map(|known| known.id);
         row.slugs = wish.slugs.iter().map(|slug| slug.as_str().to_owned()).collect();
         row.codes.clone_from(&wish.codes);
         row.commission_percent =
             wish.terms.map_or(String::new(), |(rate, _)| rate.to_percent().to_string());
         row.reason = wish.note;
-        let creator = match (known, told) {
-            (Some(known), _) => known.id,
-            (None, None) => return Err("there is no such creator".to_owned()),
-            (None, Some((hash, told))) => {
+        let creator = match known {
+            Some(known) => known.id,
+            None if !made => return Err(NOBODY.to_owned()),
+            None => {
                 let to = new_creator(app, brand, told)?;
                 let id = to.creator.id;
                 self.once(format!("@{}", to.creator.handle_key), line, "creator")?;
-                if let Some(hash) = hash {
+                if let Some(hash) = to.creator.email_hash.clone() {
                     self.once(hash, line, "creator")?;
                 }
                 self.creators.push(to);
@@ -347,6 +359,12 @@ impl Judged {
         if let Some(deal) = there.open.get(&(creator, campaign)) {
             row.deal_id = Some(*deal);
             return Ok("known");
+        }
+        if known.is_some_and(|known| known.erased_at_ms.is_some()) {
+            return Err("she was erased".to_owned());
+        }
+        if wish.owner.is_some_and(|owner| !there.members.contains(&owner)) {
+            return Err(NO_MEMBER.to_owned());
         }
         let id: DealId = app.new_id();
         for code in wish.codes {
@@ -372,8 +390,8 @@ impl Judged {
         let terms = wish.terms.map(|(rate, start)| {
             (app.new_id(), rate.points(), start.unwrap_or_else(|| app.now_ms()))
         });
-        let (tags, kind) = (wish.tags, wish.kind);
-        self.deals.push(ToDeal { id, creator, campaign, stage, tags, kind, terms, links });
+        let (tags, kind, owner) = (wish.tags, wish.kind, wish.owner);
+        self.deals.push(ToDeal { id, creator, campaign, stage, tags, kind, owner, terms, links });
         Ok("new")
     }
 }
@@ -389,6 +407,10 @@ pub(super) async fn take_in(
     (sheet, asked_by): (&Sheet, &str),
     read: Vec<(usize, String, Read)>,
 ) -> Result<DealImport> {
+    let column = |name: &str| {
+        sheet.columns().iter().filter_map(|c| c.strip_prefix(name)).map(str::to_owned).collect()
+    };
+    let (ignored, unknown): (Vec<String>, Vec<String>) = (column(IGNORED), column(UNKNOWN));
     let brand = caller.brand;
     let there = There::load(app, brand, &read).await?;
     let mut judged = Judged::default();
@@ -408,6 +430,11 @@ pub(super) async fn take_in(
         };
         let outcome = match read {
             Read::Wanted(wish) => judged.wish((app, brand), &there, *wish, &mut row),
+            Read::Known(deal) => {
+                (row.deal_id, row.creator_id) = (Some(deal.id), Some(deal.creator_id));
+                row.campaign_id = Some(deal.campaign_id);
+                Ok("known")
+            }
             Read::LeftOut(reason) => {
                 row.reason = reason;
                 Ok("left_out")
@@ -429,6 +456,9 @@ pub(super) async fn take_in(
     let bad = judged.rows.iter().filter(|row| row.outcome == "wrong");
     let bad: Vec<FieldError> = bad.map(|row| wrong(row.line, &row.reason)).collect();
     let faults = bad.len();
+    let columns = unknown.iter().map(|name| wrong(1, &format!("no column is called {name:?}")));
+    let bad: Vec<FieldError> = columns.chain(bad).collect();
+    let fine = bad.is_empty();
     let preview = asked.is_preview(bad, &hash)?;
     let (new, new_creators) = (judged.deals.len(), judged.creators.len());
     if !preview && new > 0 {
@@ -436,20 +466,14 @@ pub(super) async fn take_in(
     }
     Ok(DealImport {
         rows: judged.rows,
-        hash: Some(hash).filter(|_| faults == 0),
+        hash: Some(hash).filter(|_| fine),
         new,
         new_creators,
         wrong: faults,
         taken_in: if preview { 0 } else { new },
-        ignored: Vec::new(),
+        ignored,
+        unknown,
     })
-}
-
-impl DealImport {
-    /// The same, naming columns that were read over.
-    pub(super) fn ignoring(self, ignored: Vec<String>) -> Self {
-        Self { ignored, ..self }
-    }
 }
 
 async fn commit(
@@ -485,9 +509,9 @@ async fn commit(
 }
 
 /// Takes deals in from a file: columns `creator_id`, `email` or `creator` (a handle or an e-mail address),
-/// `campaign_id` or `campaign` (its name), `stage`, `kind`, `commission_percent`, `starts_at`, `tags`, `slug` (of
+/// `campaign_id` or `campaign` (its name), `stage`, `kind`, `owner_id`, `commission_percent`, `starts_at`, `tags`, `slug` (of
 /// a link to make) and `code` (one that exists in the shop). Where the creator has an open deal in the campaign, it
-/// stays as it is. With `preview=true` it tells what would happen, and a hash; with that `hash` and the same file
+/// stays as it is, and so does a deal whose `id` the row tells. With `preview=true` it tells what would happen, and a hash; with that `hash` and the same file
 /// it happens, all of it or nothing.
 #[utoipa::path(post, path = "/v1/deals/import", tag = "deals", security(("api_key" = ["deals"])),
     params(("preview" = Option<bool>, Query), ("hash" = Option<String>, Query)),
@@ -506,12 +530,20 @@ pub async fn import(
     sheet.need(&["campaign_id", "campaign"])?;
     let boards = rows::boards(app.db(), caller.brand).await?;
     let zone = super::brand::find(&app, caller.brand).await?.brand.timezone;
+    let ids: Vec<DealId> = sheet.rows().filter_map(|row| row.cell("id")?.parse().ok()).collect();
+    let there = rows::deals(app.db(), caller.brand, &ids).await?;
+    let there: HashMap<DealId, DealThere> = there.into_iter().map(|deal| (deal.id, deal)).collect();
     let read = sheet.rows().map(|row| {
+        let known = row.cell("id").and_then(|id| there.get(&id.parse().ok()?));
         let named = ["creator", "email", "creator_id"].iter().find_map(|name| row.cell(name));
-        let read = match wished(&row, &boards, &zone) {
-            Ok(Some(wish)) => Read::Wanted(Box::new(wish)),
-            Ok(None) => Read::LeftOut("the deal is closed".to_owned()),
-            Err(fault) => Read::Wrong(fault),
+        let read = match (known, wished(&row, &boards, &zone)) {
+            _ if !row.is_whole() => Read::Wrong(NOT_WHOLE.to_owned()),
+            (Some(deal), _) => Read::Known(deal.clone()),
+            (_, read) => match read {
+                Ok(Some(wish)) => Read::Wanted(Box::new(wish)),
+                Ok(None) => Read::LeftOut("the deal is closed".to_owned()),
+                Err(fault) => Read::Wrong(fault),
+            },
         };
         (row.number(), named.unwrap_or_default().to_owned(), read)
     });

@@ -6,8 +6,9 @@ use utoipa::ToSchema;
 
 use crate::app::{App, Pending};
 use crate::domain::auth::TokenKind;
+use crate::domain::deal::DealKind;
 use crate::domain::ids::{
-    BrandId, CampaignId, CodeId, CreatorId, Deal, DealId, InvitationId, LinkId,
+    BrandId, CampaignId, CodeId, CreatorId, Deal, DealId, InvitationId, LinkId, MemberId,
 };
 use crate::domain::json::json;
 use crate::domain::letter::Letter;
@@ -16,7 +17,7 @@ use crate::domain::time::{DAY_MS, Millis, to_rfc3339};
 use crate::error::{Error, Result};
 use crate::storage::deals::{self as rows, DealRow, DealUpdate, NewDeal, Start};
 use crate::storage::rows::from_json;
-use crate::storage::{DbError, access, creators, personal};
+use crate::storage::{DbError, access, creators, members, personal};
 use crate::web::body::{FromJson, body, words};
 use crate::web::extract::{Body, Caller, Changing, Checks, Params, PathId, checked, may};
 use crate::web::handler::{Json, State, Tagged};
@@ -28,7 +29,6 @@ use crate::web::{limits, mail};
 use super::code_switch::follow_deal;
 use super::codes::CodeView;
 use super::collections;
-use super::listed::{Column, Listed, listed};
 use super::terms::{NewTerms, Noted, TermsView};
 use super::view::{List, Percent, Time};
 
@@ -50,8 +50,19 @@ view! {
         links: Vec<LinkView>,
         codes: Vec<CodeView>,
         tags: Vec<String>,
+        kind: DealKind,
+        /// The member who looks after it.
+        #[schema(required)]
+        owner_id: Option<MemberId>,
+        /// When the creator was last written to, or a note said that she was spoken to.
+        #[schema(required)]
+        last_contact_at: Option<Time>,
     }
 }
+
+by_serde!(DealKind);
+words!(DealKind { "affiliate" => Affiliate, "gifting" => Gifting, "paid" => Paid,
+    "ambassador" => Ambassador, "giveaway" => Giveaway, "usage_rights" => UsageRights });
 
 /// Open or closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -103,7 +114,8 @@ pub fn link_url(app: &App, host: &str, slug: &str) -> String {
     }
 }
 
-fn view(app: &App, row: DealRow) -> DealView {
+/// What the API shows of a deal.
+pub(super) fn view(app: &App, row: DealRow) -> DealView {
     DealView {
         id: row.id,
         creator_id: row.creator_id,
@@ -125,7 +137,15 @@ fn view(app: &App, row: DealRow) -> DealView {
             .collect(),
         codes: row.codes.into_iter().map(CodeView::from).collect(),
         tags: row.tags,
+        kind: row.kind,
+        owner_id: row.owner_id,
+        last_contact_at: row.contacted_at_ms.map(Time),
     }
+}
+
+/// The same as text.
+pub(super) fn shown(app: &App, row: DealRow) -> String {
+    json::text(&view(app, row))
 }
 
 /// A deal of the brand.
@@ -141,10 +161,14 @@ pub fn find(app: &App, brand: BrandId, id: DealId) -> Pending<'_, Result<DealRow
 /// Nothing new is agreed with somebody who was erased.
 pub(super) fn not_erased(app: &App, brand: BrandId, creator: CreatorId) -> Pending<'_, Result<()>> {
     Box::pin(async move {
-        let erased = personal::erased(app.db(), brand, creator).await?;
-        match erased.and_then(|row| row.erased_at_ms) {
-            None => Ok(()),
-            Some(_) => Err(Error::refused("creator-erased", "this creator was erased")),
+        match personal::erased(app.db(), brand, creator).await? {
+            Some(row) if row.merged_into.is_some() => {
+                Err(Error::refused("creator-merged", "this creator was merged into another"))
+            }
+            Some(row) if row.erased_at_ms.is_some() => {
+                Err(Error::refused("creator-erased", "this creator was erased"))
+            }
+            _ => Ok(()),
         }
     })
 }
@@ -173,6 +197,8 @@ body! {
         starts_at: Option<Time>,
         /// The first terms, where they say more than a rate.
         terms: Option<NewTerms>,
+        /// `affiliate` where nothing is said.
+        kind: Option<DealKind>,
     }
 }
 
@@ -216,16 +242,20 @@ pub async fn create(
     let (creator, campaign_id) = (checked(creator)?, checked(campaign_id)?);
     not_erased(&app, caller.brand, creator).await?;
     let campaign = creators::campaign(app.db(), caller.brand, campaign_id).await?;
-    let stages = campaign.ok_or(Error::NotFound)?.stages;
-    let stage = stage_of(&stages, new.stage.as_deref())?;
-    let deal = NewDeal { id, creator, campaign: campaign_id, stage: &stage };
+    let campaign = campaign.ok_or(Error::NotFound)?;
+    if campaign.archived_at_ms.is_some() {
+        return Err(Error::refused("campaign-archived", "this campaign was put away"));
+    }
+    let stage = stage_of(&campaign.stages, new.stage.as_deref())?;
+    let kind = new.kind.unwrap_or(DealKind::Affiliate);
+    let deal = NewDeal { id, creator, campaign: campaign_id, stage: &stage, kind };
     let mut batch = vec![rows::insert(caller.brand, &deal, now_ms)];
     if let Some(terms) = &terms {
         batch.extend(rows::insert_terms(caller.brand, terms, Start::Exactly, "", now_ms));
     }
     let rate_bp = terms.as_ref().map(|terms| terms.cited.rate.points());
     let made = json!({ "creator_id": creator, "campaign_id": campaign_id, "stage": stage,
-        "rate_bp": rate_bp, "terms": terms.as_ref().map(Noted) });
+        "kind": kind, "rate_bp": rate_bp, "terms": terms.as_ref().map(Noted) });
     batch.push(caller.note(&app, "deal.create", id, None, Some(made)));
     app.db().run(batch).await.map_err(missing_parent)?;
     Ok((StatusCode::CREATED, Json(view(&app, find(&app, caller.brand, id).await?))))
@@ -233,7 +263,15 @@ pub async fn create(
 
 /// A reference to what isn't there, or is another brand's, is a 404.
 pub(super) fn missing_parent(error: DbError) -> Box<Error> {
-    if error.is_constraint("FOREIGN KEY") { Error::NotFound.into() } else { error.into() }
+    if error.is_constraint("FOREIGN KEY") {
+        Error::NotFound.into()
+    } else if error.is_constraint("stage_gone") {
+        Error::refused("stage-gone", "the campaign's stages changed meanwhile")
+    } else if error.is_constraint("creator_merged") {
+        Error::refused("creator-merged", "this creator was merged into another")
+    } else {
+        error.into()
+    }
 }
 
 /// A stage of the campaign; the first one where none is asked for.
@@ -248,38 +286,18 @@ pub(super) fn stage_of(stages: &str, wanted: Option<&str>) -> Result<String> {
 
 /// The brand's deals.
 #[utoipa::path(get, path = "/v1/deals", tag = "deals", security(("api_key" = ["read"])),
-    params(("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query),
-    ("format" = Option<String>, Query)), responses((status = 200, body = List<DealView>)))]
+    params(("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query)),
+    responses((status = 200, body = List<DealView>)))]
 pub async fn list(
     State(app): State<App>,
     caller: Caller,
     params: Params,
-) -> Result<Listed<DealView>> {
-    listed(params, &FILE, |params| Box::pin(rows_of(&app, caller.brand, params))).await
-}
-
-async fn rows_of(app: &App, brand: BrandId, params: Params) -> Result<List<DealView>> {
+) -> Result<Json<List<DealView>>> {
     let page = params.only(&["limit", "cursor"])?.page()?;
-    let ids = rows::ids(app.db(), brand, &page).await?;
-    let found = rows::by_ids(app.db(), brand, &ids, app.now_ms()).await?;
-    Ok(List::page(found, &page, |row| row.id.to_string(), |row| view(app, row)))
+    let ids = rows::ids(app.db(), caller.brand, &page).await?;
+    let found = rows::by_ids(app.db(), caller.brand, &ids, app.now_ms()).await?;
+    Ok(Json(List::page(found, &page, |row| row.id.to_string(), |row| view(&app, row))))
 }
-
-/// The list's columns in a file.
-const FILE: [Column; 12] = [
-    ("id", "id"),
-    ("creator_id", "creator_id"),
-    ("campaign_id", "campaign_id"),
-    ("stage", "stage"),
-    ("state", "state"),
-    ("kind", "kind"),
-    ("commission_percent", "terms.commission_percent"),
-    ("starts_at", "terms.starts_at"),
-    ("tags", "tags"),
-    ("slug", "links.slug"),
-    ("link", "links.url"),
-    ("code", "codes.code"),
-];
 
 /// One deal.
 #[utoipa::path(get, path = "/v1/deals/{id}", tag = "deals", security(("api_key" = ["read"])),
@@ -298,6 +316,9 @@ body! {
         stage: Option<String>,
         tags: Option<Vec<String>>,
         state: Option<LinkState>,
+        kind: Option<DealKind>,
+        /// The member who looks after it; null for nobody.
+        owner_id: Option<Option<String>>,
     }
 }
 
@@ -316,7 +337,9 @@ pub async fn update(
     let changes = &changing.body;
     let mut checks = Checks::default();
     let tags = changes.tags.clone().map(|tags| super::creators::tags(&mut checks, tags));
-    let mut update = DealUpdate { tags, closed: changes.state.map(LinkState::closed), stage: None };
+    let owner = owner(&app, caller.brand, &mut checks, changes.owner_id.as_ref()).await?;
+    let closed = changes.state.map(LinkState::closed);
+    let mut update = DealUpdate { tags, closed, stage: None, kind: changes.kind, owner };
     for _ in 0..ATTEMPTS {
         let deal = find(&app, caller.brand, id.0).await?;
         not_erased(&app, caller.brand, deal.creator_id).await?;
@@ -336,8 +359,8 @@ pub async fn update(
         {
             batch.extend(follow_deal(&app, caller.brand, deal.id, !closed).await?);
         }
-        let changed =
-            json!({ "stage": update.stage, "tags": update.tags, "closed": update.closed });
+        let changed = json!({ "stage": update.stage, "tags": update.tags, "closed": update.closed,
+                "kind": update.kind, "owner_id": update.owner.flatten() });
         let what = ("deal.update", &*deal.id.to_string());
         batch.extend(caller.note_of_creator(&app, creator, what, Some(before), Some(changed)));
         match app.db().run(batch).await {
@@ -348,6 +371,21 @@ pub async fn update(
         }
     }
     Err(contended())
+}
+
+/// The member that a body names as the one who looks after something; `Some(None)` for nobody.
+pub(super) async fn owner(
+    app: &App,
+    brand: BrandId,
+    checks: &mut Checks,
+    told: Option<&Option<String>>,
+) -> Result<Option<Option<MemberId>>> {
+    let Some(Some(text)) = told else { return Ok(told.map(|_| None)) };
+    let found = match text.parse::<MemberId>() {
+        Ok(id) => members::find(app.db(), brand, id).await?.map(|_| id),
+        Err(_) => None,
+    };
+    Ok(checks.field("owner_id", found.ok_or("must be a member of the brand")).map(Some))
 }
 
 view! {
@@ -397,8 +435,10 @@ pub async fn invite(
             &email,
             &letter,
         )?);
+        batch.push(rows::contacted(caller.brand, deal.id, now_ms));
     }
-    let made = json!({ "creator_id": new.creator, "expires_at": to_rfc3339(new.expires_at_ms) });
+    let made = json!({ "creator_id": new.creator, "invitation_id": new.id,
+        "expires_at": to_rfc3339(new.expires_at_ms) });
     let note = caller.note(&app, "deal.invite", deal.id, None, Some(made));
     batch.push(note);
     app.db().run(batch).await?;

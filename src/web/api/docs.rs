@@ -35,12 +35,13 @@ pub fn generate() -> String {
     };
 
     use super::{
-        affiliates, approvals, audit, brand, bulk, by_hand, claims, code_import, code_switch,
-        codes, collections, commission, completeness, connecting, conversions, creator_import,
-        creators, custom, deal_import, deals, domains, export, fees, goaffpro, goaffpro_import,
-        groups, keys, links, mails, me, media, members, money, offers, operate, orders, passkeys,
-        payment, payouts, personal, post_import, posts, privacy, provider, quarantine, sign_in,
-        simulations, snippet, statements, stores, terms, tiers,
+        affiliates, approvals, audit, board, brand, bulk, by_hand, campaigns, claims, code_import,
+        code_switch, codes, collections, commission, completeness, connecting, conversions, costs,
+        creator_import, creators, custom, deal_import, deals, domains, export, fees, goaffpro,
+        goaffpro_import, groups, hooks, keys, links, mails, me, media, members, merging, messages,
+        money, notes, offers, operate, orders, passkeys, payment, payouts, personal, post_import,
+        posts, privacy, provider, quarantine, sequences, sign_in, simulations, snippet, statements,
+        stores, templates, terms, tiers, timeline,
     };
 
     #[derive(OpenApi)]
@@ -72,6 +73,15 @@ pub fn generate() -> String {
             stores::update,
             connecting::check,
             connecting::authorize,
+            hooks::list,
+            hooks::create,
+            hooks::show,
+            hooks::update,
+            hooks::remove,
+            hooks::rotate,
+            hooks::test,
+            hooks::deliveries,
+            hooks::resend,
             quarantine::list,
             quarantine::replay,
             completeness::begin,
@@ -98,9 +108,31 @@ pub fn generate() -> String {
             creators::create,
             creators::list,
             creators::show,
-            creators::create_campaign,
-            creators::list_campaigns,
-            creators::show_campaign,
+            creators::update,
+            merging::duplicates,
+            merging::merge,
+            merging::fields,
+            merging::add_field,
+            merging::update_field,
+            campaigns::create,
+            campaigns::list,
+            campaigns::show,
+            campaigns::update,
+            campaigns::change_stages,
+            board::show,
+            board::move_deal,
+            costs::create,
+            costs::list,
+            costs::void,
+            notes::add,
+            notes::list,
+            notes::update,
+            notes::remove,
+            notes::add_follow_up,
+            notes::follow_ups,
+            notes::update_follow_up,
+            notes::across,
+            timeline::show,
             deals::create,
             deals::list,
             deals::show,
@@ -138,6 +170,26 @@ pub fn generate() -> String {
             groups::archive,
             groups::add_codes,
             mails::list,
+            templates::create,
+            templates::list,
+            templates::show,
+            templates::update,
+            templates::remove,
+            templates::preview,
+            templates::preview_text,
+            messages::create,
+            messages::list,
+            messages::cancel,
+            messages::read,
+            messages::conversations,
+            messages::show_settings,
+            messages::update_settings,
+            sequences::create,
+            sequences::list,
+            sequences::archive,
+            sequences::enrol,
+            sequences::enrolments,
+            sequences::unenrol,
             deals::invite,
             deals::uninvite,
             orders::list,
@@ -250,9 +302,39 @@ pub fn generate() -> String {
             [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
         operations.into_iter().flatten().for_each(complete);
     }
+    for (list, _) in crate::web::listed::LISTS {
+        let item = document.paths.paths.get_mut(*list);
+        item.and_then(|item| item.get.as_mut()).into_iter().for_each(is_a_file_too);
+    }
     let mut text = document.to_pretty_json().unwrap_or_default();
     text.push('\n');
     text
+}
+
+/// What holds for every list of [`crate::web::listed`].
+#[cfg(not(target_arch = "wasm32"))]
+fn is_a_file_too(operation: &mut utoipa::openapi::path::Operation) {
+    use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
+    use utoipa::openapi::schema::{ObjectBuilder, Type};
+    use utoipa::openapi::{ContentBuilder, HeaderBuilder, RefOr};
+
+    let what = "`csv`: the rows that the list would answer, as a file of up to 10,000 rows (or `limit`), with no \
+        cell a formula; the header `x-next-cursor` says where the rest begins";
+    let format = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["json", "csv"]));
+    let format = ParameterBuilder::new()
+        .name("format")
+        .parameter_in(ParameterIn::Query)
+        .description(Some(what))
+        .schema(Some(format));
+    operation.parameters.get_or_insert_default().push(RefOr::T(format.build()));
+    if let Some(RefOr::T(answer)) = operation.responses.responses.get_mut("200") {
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        let file = ContentBuilder::new().schema(Some(text)).build();
+        answer.content.insert("text/csv".to_owned(), RefOr::T(file));
+        let next =
+            HeaderBuilder::new().description(Some("Of a file: where the next one begins")).build();
+        answer.headers.insert("x-next-cursor".to_owned(), RefOr::T(next));
+    }
 }
 
 /// What holds for every operation: errors are problems, and sessions stand in for keys and tokens.

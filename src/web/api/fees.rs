@@ -11,6 +11,7 @@ use crate::domain::payout::at_once;
 use crate::domain::time::Day;
 use crate::error::{Error, Result};
 use crate::jobs::fees::{holdings, postings};
+use crate::storage::boards::FulfilledRow;
 use crate::storage::fees::{self as rows, FeeRow, FeeState};
 use crate::storage::ledger as books;
 use crate::storage::{DbError, Statement, creators};
@@ -182,6 +183,54 @@ pub async fn reached<S>(
     Ok(batch)
 }
 
+/// What follows for fees of several deals that reach a stage because it becomes one with another: as
+/// [`reached`], for the batch and before it.
+///
+/// # Errors
+/// 503 if D1 is away.
+pub async fn fulfilled<S>(
+    app: &App,
+    caller: &Caller<S>,
+    waiting: Vec<FulfilledRow>,
+    stage: &str,
+) -> Result<Vec<Statement>> {
+    let (brand, now_ms) = (caller.brand, app.now_ms());
+    let mut batch = Vec::new();
+    if waiting.is_empty() {
+        return Ok(batch);
+    }
+    let today = today(app, brand).await?;
+    let mut due: Vec<FeeRow> = Vec::new();
+    for row in waiting {
+        if row.due_day.is_some_and(|day| day > today) {
+            batch.push(rows::reach(brand, row.id, now_ms));
+            continue;
+        }
+        batch.push(rows::decide(brand, row.id, FeeState::Posted, true, now_ms));
+        let told = json!({ "deal_id": row.deal_id, "stage": stage });
+        batch.push(caller.note(app, "fee.post", row.id, None, Some(told)));
+        due.push(FeeRow {
+            id: row.id,
+            deal_id: row.deal_id,
+            creator_id: row.creator_id,
+            currency: row.currency,
+            amount_minor: row.amount_minor,
+            note: None,
+            created_at_ms: now_ms,
+            due_day: row.due_day,
+            stage: None,
+            reached_at_ms: Some(now_ms),
+            state: FeeState::Posted,
+            decided_at_ms: Some(now_ms),
+        });
+    }
+    for hers in due.chunk_by(|a, b| a.creator_id == b.creator_id) {
+        let posted = postings(app, brand, hers).await?;
+        batch.push(books::post(brand, &posted, now_ms));
+    }
+    Ok(batch)
+}
+
 /// The deal and the fee in the path.
 pub struct FeePath {
     deal: DealId,
@@ -321,7 +370,10 @@ pub async fn adjust(
     }
     let reason = checks.text("reason", &body.reason, 500);
     checks.done()?;
-    creators::find(app.db(), caller.brand, id.0).await?.ok_or(Error::NotFound)?;
+    let creator = creators::find(app.db(), caller.brand, id.0).await?.ok_or(Error::NotFound)?;
+    if creator.merged_into.is_some() {
+        super::creators::is_there(&creator)?;
+    }
     let now_ms = app.now_ms();
     let view = AdjustmentView {
         id: app.new_id(),

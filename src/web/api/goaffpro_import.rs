@@ -1,6 +1,7 @@
 //! Files that GoAffPro exports: its affiliates become creators with a deal in a campaign.
 
 use crate::app::App;
+use crate::domain::deal::DealKind;
 use crate::domain::ids::{Campaign, CampaignId};
 use crate::domain::money::BasisPoints;
 use crate::error::{Error, Result};
@@ -9,63 +10,90 @@ use crate::web::extract::{Caller, Params, may};
 use crate::web::handler::{Json, State};
 
 use super::creator_import::{Told, email_of};
-use super::deal_import::{DealImport, Read, Who, Wish, codes_of, slugs_of, take_in};
-use super::import::{Asked, File, Row, Sheet, several, short};
+use super::deal_import::{
+    DealImport, IGNORED, Read, UNKNOWN, Who, Wish, codes_of, slugs_of, take_in,
+};
+use super::import::{Asked, File, NOT_WHOLE, Row, Sheet, several, short};
 
-/// What columns are called in files, with spaces and hyphens as `_`: the names of GoAffPro's API, and such as
-/// its pages have for the same. Of the files themselves no sample was at hand.
-const COLUMNS: [(&str, &[&str]); 9] = [
-    ("name", &["name", "affiliate_name", "full_name"]),
-    ("first_name", &["first_name"]),
-    ("last_name", &["last_name"]),
-    ("email", &["email", "email_address", "affiliate_email"]),
-    ("ref_code", &["ref_code", "ref_codes", "referral_code", "refcode"]),
-    ("coupon", &["coupon", "coupons", "coupon_code", "coupon_codes"]),
-    ("status", &["status"]),
-    ("commission", &["commission", "commission_rate", "commission_amount", "commission.amount"]),
-    ("commission_type", &["commission_type", "commission.type"]),
+/// What columns are called in files, in small letters and digits only, so that `Ref Code`, `ref_code`, `refCode` and
+/// `ref-code` are one: the names of GoAffPro's API, and such as mean the same. Of the files themselves no sample was
+/// at hand.
+const COLUMNS: [(&str, &[&str]); 11] = [
+    ("name", &["name", "affiliatename", "fullname", "affiliate"]),
+    ("first_name", &["firstname", "givenname"]),
+    ("last_name", &["lastname", "surname", "familyname"]),
+    ("email", &["email", "emailaddress", "affiliateemail"]),
+    ("ref_code", &["refcode", "referralcode", "ref", "affiliatecode"]),
+    ("ref_codes", &["refcodes", "referralcodes"]),
+    ("coupon", &["coupon", "couponcode", "discountcode"]),
+    ("coupons", &["coupons", "couponcodes", "discountcodes"]),
+    ("status", &["status", "affiliatestatus"]),
+    (
+        "commission",
+        &[
+            "commission",
+            "commissionrate",
+            "commissionamount",
+            "commissionvalue",
+            "commissionpercent",
+        ],
+    ),
+    ("commission_type", &["commissiontype"]),
 ];
 
 /// Columns of GoAffPro's that are read over: what it counts and pays is its own, how somebody is paid is told
 /// by herself.
-const IGNORED: [&str; 24] = [
+const LEFT: [&str; 37] = [
     "id",
-    "affiliate_id",
+    "affiliateid",
     "phone",
     "company",
-    "company_name",
+    "companyname",
     "website",
     "address",
-    "address_1",
-    "address_2",
+    "address1",
+    "address2",
     "city",
     "state",
     "zip",
+    "postcode",
     "country",
-    "group_id",
+    "groupid",
     "group",
-    "payment_method",
-    "payment_details",
-    "total_referral_earnings",
-    "total_amount_paid",
-    "total_amount_pending",
-    "number_of_orders",
-    "created_at",
-    "updated_at",
-    "commission_on",
+    "groupname",
+    "paymentmethod",
+    "paymentdetails",
+    "totalreferralearnings",
+    "totalearnings",
+    "totalamountpaid",
+    "totalamountpending",
+    "amountpaid",
+    "amountpending",
+    "numberoforders",
+    "totalorders",
+    "totalsales",
+    "createdat",
+    "updatedat",
+    "datecreated",
+    "commissionon",
+    "referrallink",
+    "tags",
+    "discounttype",
+    "discountvalue",
+    "subid",
 ];
 
 /// What is wrong, in words.
 type Fault = String;
 
-/// A column's name here.
-fn column_of(name: &str, any: bool) -> Option<String> {
-    let plain = name.replace([' ', '-'], "_");
+/// A column's name here; one that isn't known is told in the preview.
+fn column_of(name: &str, any: bool) -> String {
+    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
     let known = COLUMNS.iter().find(|(_, names)| names.contains(&plain.as_str()));
     match known {
-        Some((name, _)) => Some((*name).to_owned()),
-        None if any || IGNORED.contains(&plain.as_str()) => Some(format!("ignored {name}")),
-        None => None,
+        Some((name, _)) => (*name).to_owned(),
+        None if any || LEFT.contains(&plain.as_str()) => format!("{IGNORED}{name}"),
+        None => format!("{UNKNOWN}{name}"),
     }
 }
 
@@ -90,9 +118,14 @@ fn rate_of(row: &Row<'_>) -> std::result::Result<(Option<BasisPoints>, &'static 
     Ok((Some(rate), ""))
 }
 
+/// What two columns of a row say of the same.
+fn cells(row: &Row<'_>, names: [&str; 2]) -> String {
+    names.iter().filter_map(|name| row.cell(name)).collect::<Vec<_>>().join("|")
+}
+
 fn read(row: &Row<'_>, campaign: &(CampaignId, String)) -> std::result::Result<Read, Fault> {
     if !row.is_whole() {
-        return Err("it has another number of cells than the first line".to_owned());
+        return Err(NOT_WHOLE.to_owned());
     }
     if let Some(status) = row.cell("status").map(str::to_lowercase).filter(|s| s != "approved") {
         let known = ["pending", "invited", "rejected", "blocked"].contains(&status.as_str());
@@ -101,7 +134,8 @@ fn read(row: &Row<'_>, campaign: &(CampaignId, String)) -> std::result::Result<R
         return Ok(Read::LeftOut(format!("GoAffPro has the affiliate as {why}")));
     }
     let email = email_of(row.cell("email").ok_or("an e-mail is missing")?)?;
-    let ref_codes = row.cell("ref_code").map(several).unwrap_or_default();
+    let ref_code = cells(row, ["ref_code", "ref_codes"]);
+    let ref_codes = several(&ref_code);
     let names: Vec<&str> = ["first_name", "last_name"].iter().filter_map(|n| row.cell(n)).collect();
     let name = row.cell("name").map_or_else(|| names.join(" "), str::to_owned);
     let name = Some(short("name", &name, 200)?).filter(|name| !name.is_empty());
@@ -109,21 +143,22 @@ fn read(row: &Row<'_>, campaign: &(CampaignId, String)) -> std::result::Result<R
     let handle = Some(short("ref_code", &ref_codes.first().cloned().unwrap_or(local), 100)?);
     let (rate, note) = rate_of(row)?;
     Ok(Read::Wanted(Box::new(Wish {
-        who: Who::Made(Box::new(Told { name, handle, email: Some(email), ..Told::default() })),
+        who: Who { told: Told { name, handle, email: Some(email), ..Told::default() }, made: true },
         campaign: campaign.clone(),
         tags: Vec::new(),
-        kind: "affiliate",
+        kind: DealKind::Affiliate,
+        owner: None,
         terms: rate.map(|rate| (rate, None)),
-        slugs: row.cell("ref_code").map_or(Ok(Vec::new()), slugs_of)?,
-        codes: row.cell("coupon").map_or(Ok(Vec::new()), codes_of)?,
+        slugs: slugs_of(&ref_code)?,
+        codes: codes_of(&cells(row, ["coupon", "coupons"]))?,
         note: note.to_owned(),
     })))
 }
 
 /// Takes affiliates over from a file that GoAffPro exported (`kind=affiliates`): each becomes a creator with a deal
 /// in the campaign, known ones stay who they are; ref codes become slugs of links, coupons become codes that were
-/// taken over, a commission that is a percentage becomes the first terms. Columns that aren't known are refused by
-/// name, or read over with `ignore=unknown`. With `preview=true` it tells what would happen, and a hash; with that
+/// taken over, a commission that is a percentage becomes the first terms. Columns that aren't known are
+/// named by the preview, which has no hash then, or read over with `ignore=unknown`. With `preview=true` it tells what would happen, and a hash; with that
 /// `hash` and the same file it happens, all of it or nothing.
 #[utoipa::path(post, path = "/v1/goaffpro/import", tag = "deals", security(("api_key" = ["deals"])),
     params(("kind" = String, Query), ("campaign_id" = CampaignId, Query), ("ignore" = Option<String>, Query),
@@ -152,9 +187,11 @@ pub async fn import(
     let boards = rows::boards(app.db(), caller.brand).await?;
     let board = boards.iter().find(|board| board.id == campaign);
     let board = board.ok_or_else(|| Error::invalid("campaign_id", "there is no such campaign"))?;
+    if board.archived_at_ms.is_some() {
+        return Err(Error::invalid("campaign_id", "the campaign was put away"));
+    }
     let stage = board.stages.first().cloned().unwrap_or_default();
-    let names = COLUMNS.map(|(name, _)| name);
-    let sheet = Sheet::read_with(&file, &names, |name| column_of(name, any))?;
+    let sheet = Sheet::read_with(&file, &[], |name| Some(column_of(name, any)))?;
     sheet.need(&["email"])?;
     let to = (board.id, stage);
     let read = sheet.rows().map(|row| {
@@ -162,7 +199,5 @@ pub async fn import(
         (row.number(), row.cell("email").unwrap_or_default().to_owned(), read)
     });
     let asked_by = format!("{campaign} {any}");
-    let done = take_in(&app, &caller, &asked, (&sheet, &asked_by), read.collect()).await?;
-    let over = sheet.columns().iter().filter_map(|name| name.strip_prefix("ignored "));
-    Ok(Json(done.ignoring(over.map(str::to_owned).collect())))
+    Ok(Json(take_in(&app, &caller, &asked, (&sheet, &asked_by), read.collect()).await?))
 }

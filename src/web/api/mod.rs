@@ -3,9 +3,11 @@
 pub mod affiliates;
 pub mod approvals;
 pub mod audit;
+pub mod board;
 pub mod brand;
 pub mod bulk;
 pub mod by_hand;
+pub mod campaigns;
 pub mod claims;
 pub mod code_import;
 pub mod code_switch;
@@ -16,6 +18,7 @@ pub mod completeness;
 pub mod connecting;
 pub mod conversion_facts;
 pub mod conversions;
+pub mod costs;
 pub mod creator_import;
 pub mod creators;
 pub mod custom;
@@ -29,15 +32,18 @@ pub mod fees;
 pub mod goaffpro;
 pub mod goaffpro_import;
 pub mod groups;
+pub mod hooks;
 pub mod import;
 pub mod keys;
 pub mod links;
-pub mod listed;
 pub mod mails;
 pub mod me;
 pub mod media;
 pub mod members;
+pub mod merging;
+pub mod messages;
 pub mod money;
+pub mod notes;
 pub mod offers;
 pub mod operate;
 pub mod orders;
@@ -50,13 +56,16 @@ pub mod posts;
 pub mod privacy;
 pub mod provider;
 pub mod quarantine;
+pub mod sequences;
 pub mod sign_in;
 pub mod simulations;
 pub mod snippet;
 pub mod statements;
 pub mod stores;
+pub mod templates;
 pub mod terms;
 pub mod tiers;
+pub mod timeline;
 pub mod view;
 
 use super::handler::routes;
@@ -107,18 +116,41 @@ routes! {
     }
     "/v1/deals/{id}/affiliate" => { get: affiliates::requests, post: affiliates::request }
     "/webhooks/goaffpro/{id}" => { post: goaffpro::hint }
+    "/v1/webhook-endpoints" => { get: hooks::list, post: hooks::create }
+    "/v1/webhook-endpoints/{id}" => {
+        get: hooks::show, patch: hooks::update, delete: hooks::remove
+    }
+    "/v1/webhook-endpoints/{id}/secret" => { post: hooks::rotate }
+    "/v1/webhook-endpoints/{id}/test" => { post: hooks::test }
+    "/v1/webhook-endpoints/{id}/deliveries" => { get: hooks::deliveries }
+    "/v1/webhook-endpoints/{id}/deliveries/{delivery_id}/resend" => { post: hooks::resend }
     "/v1/creators" => { get: creators::list, post: creators::create }
     "/v1/creators/import" => { post: creator_import::import }
-    "/v1/creators/{id}" => { get: creators::show }
+    "/v1/creators/duplicates" => { get: merging::duplicates }
+    "/v1/creators/{id}" => { get: creators::show, patch: creators::update }
+    "/v1/creators/{id}/merge" => { post: merging::merge }
+    "/v1/creator-fields" => { get: merging::fields, post: merging::add_field }
+    "/v1/creator-fields/{id}" => { patch: merging::update_field }
     "/v1/creators/{id}/export" => { get: personal::export }
     "/v1/creators/{id}/erasure" => { post: personal::erase }
     "/v1/creators/{id}/balances" => { get: money::balances }
-    "/v1/campaigns" => { get: creators::list_campaigns, post: creators::create_campaign }
-    "/v1/campaigns/{id}" => { get: creators::show_campaign }
+    "/v1/campaigns" => { get: campaigns::list, post: campaigns::create }
+    "/v1/campaigns/{id}" => { get: campaigns::show, patch: campaigns::update }
+    "/v1/campaigns/{id}/stages" => { post: campaigns::change_stages }
+    "/v1/campaigns/{id}/board" => { get: board::show }
     "/v1/deals" => { get: deals::list, post: deals::create }
     "/v1/deals/import" => { post: deal_import::import }
     "/v1/goaffpro/import" => { post: goaffpro_import::import }
     "/v1/deals/{id}" => { get: deals::show, patch: deals::update }
+    "/v1/deals/{id}/move" => { post: board::move_deal }
+    "/v1/deals/{id}/costs" => { get: costs::list, post: costs::create }
+    "/v1/deals/{id}/costs/{cost_id}/void" => { post: costs::void }
+    "/v1/deals/{id}/notes" => { get: notes::list, post: notes::add }
+    "/v1/deals/{id}/notes/{note_id}" => { patch: notes::update, delete: notes::remove }
+    "/v1/deals/{id}/follow-ups" => { get: notes::follow_ups, post: notes::add_follow_up }
+    "/v1/deals/{id}/follow-ups/{follow_up_id}" => { patch: notes::update_follow_up }
+    "/v1/deals/{id}/timeline" => { get: timeline::show }
+    "/v1/follow-ups" => { get: notes::across }
     "/v1/deals/{id}/terms" => { get: terms::list, post: terms::add }
     "/v1/deals/{id}/tiers" => { get: tiers::steps }
     "/v1/tiers" => { get: tiers::list, post: tiers::create }
@@ -170,6 +202,23 @@ routes! {
     "/v1/me/claims" => { get: claims::mine, post: claims::create }
     "/v1/orders/{id}/commission" => { get: commission::show }
     "/v1/mails" => { get: mails::list }
+    "/v1/message-templates" => { get: templates::list, post: templates::create }
+    "/v1/message-templates/{id}" => {
+        get: templates::show, patch: templates::update, delete: templates::remove
+    }
+    "/v1/message-templates/{id}/preview" => { post: templates::preview }
+    "/v1/messages" => { get: messages::conversations }
+    "/v1/messages/preview" => { post: templates::preview_text }
+    "/v1/outreach-settings" => {
+        get: messages::show_settings, patch: messages::update_settings
+    }
+    "/v1/deals/{id}/messages" => { get: messages::list, post: messages::create }
+    "/v1/deals/{id}/messages/read" => { post: messages::read }
+    "/v1/deals/{id}/messages/{message_id}" => { delete: messages::cancel }
+    "/v1/sequences" => { get: sequences::list, post: sequences::create }
+    "/v1/sequences/{id}" => { delete: sequences::archive }
+    "/v1/deals/{id}/sequences" => { get: sequences::enrolments, post: sequences::enrol }
+    "/v1/deals/{id}/sequences/{enrolment_id}" => { delete: sequences::unenrol }
     "/v1/ledger/export" => { get: export::export }
     "/v1/ledger/verification" => { get: money::verification }
     "/v1/simulations" => { post: simulations::simulate }

@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::domain::brand::Brand;
+use crate::domain::deal::return_on_spend;
 use crate::domain::decimal::Decimal;
 use crate::domain::ids::{BrandId, Creator, CreatorId, Deal, DealId, LinkId};
 use crate::domain::ledger::Balances;
@@ -13,6 +14,7 @@ use crate::jobs::verify::{Head, Verification, verify};
 use crate::storage::click_counter::DayTotals;
 use crate::storage::deals::DealRow;
 use crate::storage::ledger::{self, BalanceRow};
+use crate::storage::notes::{self, SpentRow};
 use crate::storage::orders::DealTotals;
 use crate::storage::{Freshness, affiliates, clicks, creators, orders};
 use crate::web::extract::{Caller, Params, PathId, encode_cursor};
@@ -104,7 +106,62 @@ view! {
         conversion_percent: Option<String>,
         /// Visits that GoAffPro counted for the deal's affiliates: apart from clicks, never added to them.
         goaffpro_clicks: i64,
+        /// What the deal cost, per currency: commission, posted fees and gifts; none is converted.
+        cost: Vec<CostOfDeal>,
+        /// Revenue for each unit spent, per currency, to two decimals; null where nothing was spent.
+        return_on_spend: Vec<ReturnOnSpend>,
     }
+}
+
+view! {
+    /// What a deal cost in one currency, decimal texts.
+    struct CostOfDeal {
+        currency: Currency,
+        commission: String,
+        /// Those posted in the period.
+        fees: String,
+        /// Products and shipping, in the period.
+        gifts: String,
+        total: String,
+    }
+}
+
+view! {
+    /// What came back for what was spent.
+    struct ReturnOnSpend {
+        currency: Currency,
+        #[schema(required)]
+        value: Option<String>,
+    }
+}
+
+/// Costs and returns by currency, in the order of their names.
+fn costs(found: &Performance, spent: &[SpentRow]) -> (Vec<CostOfDeal>, Vec<ReturnOnSpend>) {
+    let mut currencies: Vec<Currency> = spent.iter().map(|row| row.currency).collect();
+    currencies.extend(found.revenue.iter().map(|amount| amount.currency));
+    currencies.sort_by_key(|currency| currency.code());
+    currencies.dedup();
+    let of = |amounts: &[Money], currency| {
+        amounts.iter().filter(|a| a.currency == currency).map(|a| a.minor).sum::<i64>()
+    };
+    let (mut costs, mut returns) = (Vec::new(), Vec::new());
+    for currency in currencies {
+        let commission = of(&found.commission, currency);
+        let row = spent.iter().find(|row| row.currency == currency);
+        let (fees, gifts) = row.map_or((0, 0), |row| (row.fees_minor, row.gifts_minor));
+        let total = commission.saturating_add(fees).saturating_add(gifts);
+        let text = |minor| Money::new(minor, currency).to_decimal();
+        costs.push(CostOfDeal {
+            currency,
+            commission: text(commission),
+            fees: text(fees),
+            gifts: text(gifts),
+            total: text(total),
+        });
+        let value = return_on_spend(of(&found.revenue, currency), total);
+        returns.push(ReturnOnSpend { currency, value: value.map(|value| value.to_string()) });
+    }
+    (costs, returns)
 }
 
 view! {
@@ -155,7 +212,11 @@ pub async fn performance(
     let period = (brand.timezone.day(from_ms), brand.timezone.day(to_ms - 1));
     let all = performance_of(&app, brand.id, &[deal], period).await?;
     let found = all.into_iter().next().map(|(_, found)| found).unwrap_or_default();
+    let spent = notes::spent(app.db(), brand.id, id.0, (from_ms, to_ms), period).await?;
+    let (cost, return_on_spend) = costs(&found, &spent);
     Ok(Json(PerformanceView {
+        cost,
+        return_on_spend,
         conversion_percent: conversion(found.orders, found.uniques),
         goaffpro_clicks: affiliates::visits(app.db(), brand.id, id.0, period).await?,
         clicks: ClicksView { total: found.clicks, unique: found.uniques, filtered: found.filtered },

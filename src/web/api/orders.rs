@@ -13,7 +13,6 @@ use crate::web::extract::{Caller, Params, PathId};
 use crate::web::handler::{Json, State};
 use crate::web::json::{by_serde, view};
 
-use super::listed::{Column, Listed, listed};
 use super::view::{List, Time};
 
 view! {
@@ -68,17 +67,13 @@ pub fn page_key(row: &OrderRow) -> String {
     params(("deal_id" = Option<DealId>, Query), ("creator_id" = Option<String>, Query),
     ("store_id" = Option<StoreId>, Query), ("external_id" = Option<String>, Query),
     ("from" = Option<String>, Query), ("to" = Option<String>, Query),
-    ("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query),
-    ("format" = Option<String>, Query)), responses((status = 200, body = List<OrderView>)))]
+    ("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query)),
+    responses((status = 200, body = List<OrderView>)))]
 pub async fn list(
     State(app): State<App>,
     caller: Caller,
     params: Params,
-) -> Result<Listed<OrderView>> {
-    listed(params, &FILE, |params| Box::pin(rows_of(&app, caller.brand, params))).await
-}
-
-async fn rows_of(app: &App, of: BrandId, params: Params) -> Result<List<OrderView>> {
+) -> Result<Json<List<OrderView>>> {
     let params = params.only(&[
         "deal_id",
         "creator_id",
@@ -89,38 +84,23 @@ async fn rows_of(app: &App, of: BrandId, params: Params) -> Result<List<OrderVie
         "limit",
         "cursor",
     ])?;
-    let brand = super::brand::find(app, of).await?.brand;
+    let brand = super::brand::find(&app, caller.brand).await?.brand;
     let page = order_page(&params)?;
     let (from_ms, to_ms) = params.period(&brand.timezone)?;
     let filter = Filter {
-        deals: deals_of(app, of, &params).await?,
+        deals: deals_of(&app, caller.brand, &params).await?,
         store: params.id::<Store>("store_id")?,
         from_ms,
         to_ms,
     };
     if let Some(external_id) = params.get("external_id") {
-        let found = by_external_id(app, of, external_id, &filter).await?;
+        let found = by_external_id(&app, caller.brand, external_id, &filter).await?;
         let data = found.into_iter().map(|row| view(row, brand.currency)).collect();
-        return Ok(List { data, next_cursor: None });
+        return Ok(Json(List { data, next_cursor: None }));
     }
-    let found = rows::list(app.db(), of, &filter, &page).await?;
-    Ok(List::page(found, &page, page_key, |row| view(row, brand.currency)))
+    let found = rows::list(app.db(), caller.brand, &filter, &page).await?;
+    Ok(Json(List::page(found, &page, page_key, |row| view(row, brand.currency))))
 }
-
-/// The list's columns in a file.
-const FILE: [Column; 11] = [
-    ("id", "id"),
-    ("store_id", "store_id"),
-    ("external_id", "external_id"),
-    ("name", "name"),
-    ("placed_at", "placed_at"),
-    ("state", "state"),
-    ("deal_id", "deal_id"),
-    ("base", "base.amount"),
-    ("base_currency", "base.currency"),
-    ("commission", "commission.amount"),
-    ("commission_currency", "commission.currency"),
-];
 
 /// `limit` and `cursor` of a list of orders: the cursor holds a time and an id.
 ///

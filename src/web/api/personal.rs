@@ -1,13 +1,17 @@
 //! Telling a creator's data, and letting it go.
 
+use serde_json::Value;
+
 use crate::app::App;
 use crate::domain::ids::{BrandId, Creator, CreatorId};
 use crate::error::{Error, Result};
 use crate::storage::personal::{self as rows, Place};
+use crate::storage::rows::parse;
 use crate::web::body::body;
 use crate::web::extract::{Body, Caller, Me, Params, PathId, encode_cursor, may};
 use crate::web::handler::{Json, State};
 use crate::web::json::view;
+use crate::web::outreach::opened;
 
 use super::audit::Stored;
 use super::view::{List, Time};
@@ -20,7 +24,8 @@ view! {
     #[schema(as = PersonalRecord)]
     pub struct RecordView {
         /// `profile`, `deal`, `terms`, `offer`, `link`, `code`, `clicks`, `order`, `entry`, `balance`,
-        /// `invitation`, `access_token`, `payment_details`, `payment`, `claim`, `mail` or `audit`.
+        /// `invitation`, `access_token`, `payment_details`, `payment`, `claim`, `mail`, `message`, `enrolment`,
+        /// `unsubscription` or `audit`.
         kind: &'static str,
         /// It, as it is stored: amounts in minor units.
         #[schema(value_type = Object)]
@@ -63,9 +68,24 @@ async fn told(
     let place =
         place(&after).ok_or_else(|| Error::invalid("cursor", "is none that this list gave"))?;
     let (found, next) = rows::export(app.db(), brand, creator, &place, PAGE).await?;
-    let record = |r: rows::Record| RecordView { kind: r.kind, record: Stored(Some(r.record)) };
+    let record = |r: rows::Record| {
+        let record = if r.kind == "message" { message(app, &r.record) } else { r.record };
+        RecordView { kind: r.kind, record: Stored(Some(record)) }
+    };
     let next_cursor = next.map(|(at, key)| encode_cursor(&format!("{at}/{key}")));
     Ok(Json(List { data: found.into_iter().map(record).collect(), next_cursor }))
+}
+
+/// A message with what it says, which is sealed in storage.
+fn message(app: &App, record: &str) -> String {
+    let Ok(Value::Object(mut told)) = parse(record) else { return record.to_owned() };
+    let sealed = told.remove("sealed");
+    let id = told.get("id").and_then(Value::as_str).unwrap_or_default();
+    let parts = sealed.and_then(|sealed| opened(app, id, sealed.as_str()?)).unwrap_or_default();
+    for (name, part) in ["subject", "text", "from", "note"].into_iter().zip(parts) {
+        told.insert(name.to_owned(), Value::String(part));
+    }
+    Value::Object(told).to_string()
 }
 
 fn place(after: &str) -> Option<Place> {
@@ -109,6 +129,9 @@ pub async fn erase(
     let found = rows::erased(app.db(), caller.brand, id).await?.ok_or(Error::NotFound)?;
     if let Some(at_ms) = found.erased_at_ms {
         return Ok(Json(Erased { id, erased_at: Time(at_ms) }));
+    }
+    if let Some(into) = found.merged_into {
+        return Err(Error::refused("creator-merged", format!("this creator goes on as {into}")));
     }
     if erasure.confirm != found.handle {
         return Err(Error::invalid("confirm", "must be the creator's handle"));

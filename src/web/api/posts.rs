@@ -17,7 +17,6 @@ use crate::web::handler::{Json, State};
 use crate::web::json::{by_serde, text, view};
 use crate::web::limits;
 
-use super::listed::{Column, Listed, listed};
 use super::media::formula_of;
 use super::orders::order_page;
 use super::view::{List, Time};
@@ -313,59 +312,33 @@ pub async fn create(
     params(("deal_id" = Option<DealId>, Query), ("creator_id" = Option<String>, Query),
     ("from" = Option<String>, Query), ("to" = Option<String>, Query),
     ("formula" = Option<i64>, Query), ("limit" = Option<i64>, Query),
-    ("cursor" = Option<String>, Query), ("format" = Option<String>, Query)),
-    responses((status = 200, body = List<PostView>)))]
+    ("cursor" = Option<String>, Query)), responses((status = 200, body = List<PostView>)))]
 pub async fn list(
     State(app): State<App>,
     caller: Caller,
     params: Params,
-) -> Result<Listed<PostView>> {
-    listed(params, &FILE, |params| Box::pin(rows_of(&app, caller.brand, params))).await
-}
-
-async fn rows_of(app: &App, brand: BrandId, params: Params) -> Result<List<PostView>> {
+) -> Result<Json<List<PostView>>> {
     let params =
         params.only(&["deal_id", "creator_id", "from", "to", "limit", "cursor", "formula"])?;
     let page = order_page(&params)?;
-    let deals = deals_of(app, brand, &params).await?;
-    page_of(app, brand, deals, &params, &page).await
+    let deals = deals_of(&app, caller.brand, &params).await?;
+    listed(&app, caller.brand, deals, &params, &page).await
 }
 
-/// The list's columns in a file.
-const FILE: [Column; 17] = [
-    ("id", "id"),
-    ("deal_id", "deal_id"),
-    ("platform", "platform"),
-    ("url", "url"),
-    ("published_at", "published_at"),
-    ("state", "state"),
-    ("reported_by", "reported_by"),
-    ("created_at", "created_at"),
-    ("impressions", "metrics.impressions"),
-    ("views", "metrics.views"),
-    ("likes", "metrics.likes"),
-    ("comments", "metrics.comments"),
-    ("shares", "metrics.shares"),
-    ("measured_at", "measured_at"),
-    ("earned_media_value", "earned_media_value.amount"),
-    ("earned_media_value_currency", "earned_media_value.currency"),
-    ("formula", "formula"),
-];
-
-async fn page_of(
+async fn listed(
     app: &App,
     brand: BrandId,
     deals: Option<Vec<DealId>>,
     params: &Params,
     page: &Page,
-) -> Result<List<PostView>> {
+) -> Result<Json<List<PostView>>> {
     let zone = super::brand::find(app, brand).await?.brand.timezone;
     let span = params.period(&zone)?;
     let before = page.after.split_once('/').and_then(|(ms, id)| Some((ms.parse().ok()?, id)));
     let (formula, currency) = formula_of(app, brand, params.get("formula")).await?;
     let found = rows::list(app.db(), brand, deals.as_deref(), span, before, page.limit).await?;
     let key = |row: &PostRow| format!("{}/{}", row.published_at_ms, row.id);
-    Ok(List::page(found, page, key, |row| view(row, &formula, currency)))
+    Ok(Json(List::page(found, page, key, |row| view(row, &formula, currency))))
 }
 
 /// The deals that `deal_id` and `creator_id` narrow to.
@@ -559,7 +532,7 @@ pub async fn list_mine(
     let params = params.only(&["from", "to", "limit", "cursor"])?;
     let page = order_page(&params)?;
     let deals = deals::ids_of_creator(app.db(), me.brand, me.creator).await?;
-    Ok(Json(page_of(&app, me.brand, Some(deals), &params, &page).await?))
+    listed(&app, me.brand, Some(deals), &params, &page).await
 }
 
 /// Tells how a post of hers did.

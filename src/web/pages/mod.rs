@@ -7,6 +7,7 @@ pub mod connect;
 pub mod form;
 pub mod mailbox;
 pub mod sign_in;
+pub mod unsubscribe;
 
 use askama::{DynTemplate, Template};
 use http::StatusCode;
@@ -32,6 +33,7 @@ routes! {
     "/account/sessions/{id}/end" => { post: account::end_session }
     "/sign-out" => { post: account::sign_out }
     "/privacy" => { get: about::privacy }
+    "/unsubscribe/{id}" => { get: unsubscribe::ask, post: unsubscribe::confirm }
     "/connect/shopify/callback" => { get: connect::shopify }
     "/connect/shopify/done" => { get: connect::done }
     "/mailbox" => { get: mailbox::list }

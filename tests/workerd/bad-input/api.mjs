@@ -25,6 +25,94 @@ const money = (w, path, body, key = `key-${calls++}`) =>
 
 export const api = [
   [
+    'A17',
+    'limits, cursors and sorts of boards, timelines, notes, follow-ups and duplicates that are none',
+    (w) =>
+      [
+        `/v1/campaigns/${w.a.deal.campaign_id}/board`,
+        `/v1/deals/${w.a.deal.id}/timeline`,
+        `/v1/deals/${w.a.deal.id}/notes`,
+        `/v1/deals/${w.a.deal.id}/follow-ups`,
+        '/v1/follow-ups',
+        '/v1/creators/duplicates',
+      ].flatMap((path) =>
+        ['limit=-1', 'limit=1000000000', 'cursor=!', 'sort=;DROP'].map((query) =>
+          w.a.client.call('GET', `${path}?${query}`),
+        ),
+      ),
+    refused(422),
+  ],
+  [
+    'A18',
+    'days of follow-ups and gifts that are none',
+    (w) =>
+      ['2026-02-30', '2026-1-1', '+14:00', '', '9999-01-01', 20000].flatMap((day) => [
+        w.a.client.call('POST', `/v1/deals/${w.a.deal.id}/follow-ups`, { text: 'x', due_on: day }),
+        money(w, `/v1/deals/${w.a.deal.id}/costs`, { product: usd('1.00'), on: day }),
+      ]),
+    refused(422),
+  ],
+  [
+    'C13',
+    'a creator merged into herself, into nobody, and into another brand\'s',
+    (w) => [
+      w.a.client.call('POST', `/v1/creators/${w.a.deal.creator_id}/merge`, { from_id: w.a.deal.creator_id }),
+      w.a.client.call('POST', `/v1/creators/${w.a.deal.creator_id}/merge`, { from_id: 'x' }),
+      w.a.client.call('POST', `/v1/creators/${w.a.deal.creator_id}/merge`, { from_id: w.b.deal.creator_id }),
+    ],
+    refused([422, 404]),
+  ],
+  [
+    'A16',
+    'webhooks to this machine, to private networks and to ourselves, however they are spelled',
+    (w) =>
+      [
+        'https://127.0.0.1/',
+        'https://0x7f.1/',
+        'https://2130706433/',
+        'https://0177.0.0.1/',
+        'https://[::ffff:10.0.0.1]/',
+        'https://[::1]/',
+        'https://169.254.169.254/latest/meta-data/',
+        'https://100.64.0.1/',
+        'https://10.0.0.1./',
+        'https://localhost./',
+        'https://app.localhost/',
+        'https://metadata.google.internal/',
+        'https://intranet/',
+        'https://user:word@shop.example/',
+        'https://shop.example:8443/',
+        'https://shop.example/#x',
+        'https://shop.example\\@10.0.0.1/',
+        'http://shop.example/',
+        'ftp://shop.example/',
+        'https://１２７.0.0.1/',
+        '//shop.example/',
+        'shop.example',
+        '',
+        `https://shop.example/${'x'.repeat(2000)}`,
+        null,
+        7,
+        ['https://shop.example/'],
+      ].map((url) => w.a.client.call('POST', '/v1/webhook-endpoints', { url })),
+    refused(422),
+  ],
+  [
+    'A16',
+    'webhooks for events that there are not, with a secret of the caller, without an address',
+    (w) =>
+      [
+        { url: 'https://shop.example/', events: ['*'] },
+        { url: 'https://shop.example/', events: ['order.created', 'order.deleted'] },
+        { url: 'https://shop.example/', events: 'order.created' },
+        { url: 'https://shop.example/', events: [null] },
+        { url: 'https://shop.example/', secret: 'whsec_AAAA' },
+        { url: 'https://shop.example/', description: 'x'.repeat(201) },
+        { events: [] },
+      ].map((body) => w.a.client.call('POST', '/v1/webhook-endpoints', body)),
+    refused(422),
+  ],
+  [
     'A9',
     'fees and adjustments that are no amount',
     (w) =>

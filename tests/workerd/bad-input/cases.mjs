@@ -35,7 +35,6 @@ export const elsewhere = {
   ...Object.fromEntries(Array.from({ length: 13 }, (_, at) => [`G${at + 1}`, 'goaffpro.test.mjs'])),
 };
 export const waiting = {
-  A16: 'outgoing webhooks',
   A24: 'automations',
 };
 

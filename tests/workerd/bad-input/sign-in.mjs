@@ -137,7 +137,7 @@ export const signIn = [
         'tbs_',
       ].map((bad) => link(browser, bad));
     },
-    { status: 400, changes: [...begun, 'invitations', 'audit'], check: says('sign-in-failed') },
+    { status: 400, changes: [...begun, 'invitations', 'audit', 'deals'], check: says('sign-in-failed') },
   ],
   [
     'D5',

@@ -78,6 +78,8 @@ export async function startServer({
     mails: (fault = {}) => server.control('/mail', fault),
     /** Tells an event of the mail service to its queue, as an object. */
     mailEvent: (event) => server.control('/mail-event', event),
+    /** Hands the product a mail that came to `to`; answers `{ rejected }`, why or null. */
+    email: (to, raw, from = 'anna@creator.example') => server.control('/email', { from, to, raw }),
     /** Asks the object of `subject` that counts attempts, `times` at once: what each was answered. */
     attempts: (subject, limit, periodMs, times) =>
       server.control('/attempts', { subject, question: `${limit} ${periodMs}`, times }),
