@@ -25,6 +25,7 @@ mod api {
     mod crm_timeline;
     mod currencies;
     mod domains;
+    mod exports;
     mod failures;
     mod goaffpro;
     mod imports;

@@ -239,6 +239,85 @@ async fn somebody_who_comes_in_between_stops_it_all() {
     assert!(product.db.rows("SELECT 1 FROM creators WHERE handle_key = 'ada'").is_empty());
 }
 
+/// What was decided from what was read isn't done once somebody else was quicker: between the reading and the batch.
+#[tokio::test]
+async fn somebody_who_is_quicker_stops_it_all() {
+    const NEW: &str = "handle,email\nzoe,zoe@x.example\nyan,\n";
+    const MORE: &str = "handle,niche\nbo,tea\ncy,tea\n";
+    const WISHES: &str =
+        "creator,campaign_id,owner_id,slug,code\nada,CAMPAIGN,,s1,C1\nbo,CAMPAIGN,MEMBER,,\n";
+    let update = format!("{CREATORS}?update=true");
+    for (to, file, part, meanwhile) in [
+        (
+            CREATORS,
+            NEW,
+            "INSERT INTO creators",
+            "INSERT INTO creators (brand_id, id, name, handle, handle_key, tags, created_at_ms)
+             VALUES ('BRAND', 'creator_1', 'x', 'yan', 'yan', '[]', 0)",
+        ),
+        (
+            &update,
+            MORE,
+            "UPDATE creators",
+            "UPDATE creators SET revision = revision + 1 WHERE handle_key = 'cy'",
+        ),
+        (&update, MORE, "UPDATE creators", "UPDATE creators SET erased_at_ms = 1 WHERE handle_key = 'cy'"),
+        (
+            DEALS,
+            WISHES,
+            "INSERT INTO deals",
+            "INSERT INTO deals (brand_id, id, creator_id, campaign_id, stage, tags, created_at_ms)
+             SELECT 'BRAND', 'deal_1', id, 'CAMPAIGN', 'Outreach', '[]', 0 FROM creators WHERE handle_key = 'bo'",
+        ),
+        (DEALS, WISHES, "INSERT INTO deals", "UPDATE creators SET erased_at_ms = 1 WHERE handle_key = 'bo'"),
+        (DEALS, WISHES, "INSERT INTO deals", "UPDATE campaigns SET archived_at_ms = 1"),
+        (DEALS, WISHES, "INSERT INTO deals", "UPDATE campaigns SET stages = '[\"Elsewhere\"]'"),
+        (DEALS, WISHES, "INSERT INTO deals", "DELETE FROM members"),
+        (
+            DEALS,
+            WISHES,
+            "INSERT INTO deals",
+            "INSERT INTO slugs (brand_id, host, slug_key, link_id) SELECT 'BRAND', '', 's1', id FROM links LIMIT 1",
+        ),
+        (
+            DEALS,
+            WISHES,
+            "INSERT INTO deals",
+            "INSERT INTO codes (brand_id, id, deal_id, code, code_key, state, counts, created_at_ms)
+             SELECT 'BRAND', 'code_1', id, 'C1', 'c1', 'active', 1, 0 FROM deals LIMIT 1",
+        ),
+    ] {
+        let product = Product::new();
+        let p = Programme::new(&product).await;
+        both(&product, &p.key, CREATORS, "handle,email\nada,ada@x.example\nbo,\ncy,\n").await;
+        p.post(&product, &format!("/v1/deals/{}/links", p.deal), json!({})).await.expect(201);
+        let member = product.db.rows("SELECT id FROM members")[0]["id"].clone();
+        let filled = |text: &str| {
+            text.replace("BRAND", p.brand["id"].as_str().unwrap())
+                .replace("CAMPAIGN", &p.campaign)
+                .replace("MEMBER", member.as_str().unwrap())
+        };
+        let (file, meanwhile) = (filled(file), filled(meanwhile));
+        let and = if to.contains('?') { '&' } else { '?' };
+        let preview = format!("{to}{and}preview=true");
+        let preview = import(&product, &p.key, &preview, file.as_bytes()).await.expect(200);
+        let Some(hash) = preview["hash"].as_str() else { panic!("{meanwhile}: {preview}") };
+        let counts = || {
+            ["creators", "deals", "links", "codes", "audit"].map(|table| count(&product, table))
+        };
+        let was = counts();
+        product.db.before(part, &meanwhile);
+        let to = format!("{to}{and}hash={hash}");
+        let told = import(&product, &p.key, &to, file.as_bytes()).await.expect(409);
+        assert_eq!(told["type"], "/problems/preview-changed", "{meanwhile}");
+        let added: usize = counts().iter().zip(was).map(|(is, was)| is - was).sum();
+        let theirs = ["INSERT INTO creators", "INSERT INTO deals", "INSERT INTO codes"];
+        let theirs = theirs.iter().any(|begin| meanwhile.starts_with(begin));
+        assert_eq!(added, usize::from(theirs), "{meanwhile}");
+        assert!(product.db.rows("SELECT 1 FROM creators WHERE niche = 'tea'").is_empty());
+    }
+}
+
 #[tokio::test]
 async fn deals_come_with_terms_links_and_codes() {
     let product = Product::new();
@@ -308,6 +387,210 @@ async fn deals_come_with_terms_links_and_codes() {
     let file = format!("creator_id,campaign\n{theirs},{name}\n");
     let told = import(&product, &p.key, &to, file.as_bytes()).await.expect(200);
     assert_eq!(told["rows"][0]["reason"], "there is no such creator");
+}
+
+/// Who was merged, erased, or is called by a handle on a platform; ids of the brand's and of another's.
+#[tokio::test]
+async fn an_export_is_read_again_whatever_became_of_its_rows() {
+    let product = Product::new();
+    let p = Programme::new(&product).await;
+    let file = "handle,email,tiktok,name\nada,ada@x.example,ada.t,Ada\nada.old,old@x.example,,Old\nbo,bo@x.example,,Bo\n\
+                gone,,,Gone\n";
+    both(&product, &p.key, CREATORS, file).await;
+    let written = csv(&product, &p.key, "/v1/creators?format=csv").await;
+    let id = |handle: &str| {
+        let line = written.lines().find(|line| line.contains(&format!(",{handle},"))).unwrap();
+        line.split(',').next().unwrap().to_owned()
+    };
+    let (ada, old, gone) = (id("ada"), id("ada.old"), id("gone"));
+    let merge = json!({ "from_id": old });
+    p.post(&product, &format!("/v1/creators/{ada}/merge"), merge).await.expect(200);
+    let erase = p
+        .post(&product, &format!("/v1/creators/{gone}/erasure"), json!({ "confirm": "gone" }))
+        .await;
+    assert!(erase.status < 300, "{}", erase.text);
+    let to = format!("{CREATORS}?preview=true&update=true");
+    let outcomes = async |file: &str| {
+        let told = import(&product, &p.key, &to, file.as_bytes()).await.expect(200);
+        let one = |row: &Value| {
+            (row["outcome"].clone(), row["creator_id"].clone(), row["reason"].clone())
+        };
+        told["rows"].as_array().unwrap().iter().map(one).collect::<Vec<_>>()
+    };
+    // One who was merged is whom she goes on as: by id, and by the handle she went by, whatever her address was.
+    for row in
+        [format!("{old},,\n"), ",ada.old,\n".to_owned(), ",@ADA.old,old@x.example\n".to_owned()]
+    {
+        let told = outcomes(&format!("id,handle,email\n{row}")).await;
+        assert_eq!(told, [(json!("known"), json!(ada), json!(""))], "{row}");
+    }
+    let told = outcomes("handle,tiktok\neve,@ADA.T\n").await;
+    assert_eq!(told[0].1, json!(ada), "by a handle on a platform");
+    let told =
+        outcomes("handle,email,tiktok\neve,eve@x.example,nobody\nfay,fay@x.example,nobody\n").await;
+    assert_eq!(told[1].2, "line 2 is about the same creator");
+    let told = outcomes(&format!("id,email\n{ada},bo@x.example\n")).await;
+    assert_eq!(told[0].2, "the id is one creator's, the e-mail another's");
+    let told = outcomes(&format!("id,handle\n{gone},gone\n")).await;
+    assert_eq!(told[0], (json!("left_out"), json!(gone), json!("she was erased")));
+    // The list has nobody twice and nobody who was merged, and changes nothing when it is read again.
+    let written = csv(&product, &p.key, "/v1/creators?format=csv").await;
+    assert!(!written.contains(&old) && written.contains(&gone), "{written}");
+    let again = both(&product, &p.key, &format!("{CREATORS}?update=true"), &written).await;
+    assert_eq!(
+        (&again["new"], &again["changed"], &again["taken_in"]),
+        (&json!(0), &json!(0), &json!(0))
+    );
+    // Elsewhere an id names nobody; a file that names another brand's creators makes new ones there.
+    let q = Programme::with(&product, "EUR", "10").await;
+    let told = import(&product, &q.key, &to, format!("id,handle\n{ada},ada\n").as_bytes()).await;
+    assert_eq!(told.expect(200)["rows"][0]["outcome"], "new");
+    // Too many handles, and fields that aren't what they were made for.
+    let many: Vec<String> = (0..21).map(|n| format!("h{n}")).collect();
+    let told = outcomes(&format!("handle,x\nada,{}\n", many.join("|"))).await;
+    assert_eq!(told[0].2, "there are more than 20 handles on platforms");
+    let told = outcomes(&format!("handle,x\nada,{}\n", many[..19].join("|"))).await;
+    assert_eq!(told[0].2, "she would have more than 20 handles on platforms");
+}
+
+#[tokio::test]
+async fn fields_of_the_brand_are_read_as_they_are_written() {
+    let product = Product::new();
+    let p = Programme::new(&product).await;
+    let field = async |body: Value| {
+        let made = p.post(&product, "/v1/creator-fields", body).await.expect(201);
+        made["id"].as_str().unwrap().to_owned()
+    };
+    let rank = field(json!({ "name": "Rank, \"all\"", "kind": "number" })).await;
+    let size = field(json!({ "name": "Size", "kind": "choice", "choices": ["S", "=M"] })).await;
+    let since = field(json!({ "name": "Since", "kind": "date" })).await;
+    for number in ["-1.5", "0", "12", "0.1", "123456.789", "1e-7", "9e15"] {
+        let fields = json!({ (rank.as_str()): serde_json::from_str::<Value>(number).unwrap(),
+            (size.as_str()): "=M", (since.as_str()): "2026-02-28" });
+        let path = format!("/v1/creators/{}", p.creator);
+        let told = product.call("PATCH", &path, Some(json!({ "fields": fields })), &p.key).await;
+        told.expect(200);
+        let written = csv(&product, &p.key, "/v1/creators?format=csv").await;
+        let header = written.lines().next().unwrap();
+        assert!(header.contains(&format!("field.{rank}")), "{header}");
+        assert!(written.contains(",'=M,"), "{written}");
+        let again = both(&product, &p.key, &format!("{CREATORS}?update=true"), &written).await;
+        assert_eq!(
+            (&again["changed"], &again["new"]),
+            (&json!(0), &json!(0)),
+            "{number}: {written}"
+        );
+    }
+    let to = format!("{CREATORS}?preview=true&update=true");
+    // C7: one spelling, and nothing is rounded.
+    for (column, cell) in [
+        ("\"field.rank, \"\"all\"\"\"", "\"1,5\""),
+        ("\"field.rank, \"\"all\"\"\"", "1e2"),
+        ("\"field.rank, \"\"all\"\"\"", "0.12345678901234567890123"),
+        ("\"field.rank, \"\"all\"\"\"", "99999999999999999999"),
+        ("\"field.rank, \"\"all\"\"\"", "007"),
+        ("\"field.rank, \"\"all\"\"\"", "NaN"),
+        ("field.size", "L"),
+        ("field.since", "2026-02-30"),
+    ] {
+        let file = format!("handle,{column}\n@anna.home,{cell}\n");
+        let told = import(&product, &p.key, &to, file.as_bytes()).await.expect(200);
+        assert_eq!(told["wrong"], 1, "{column} {cell}: {told}");
+    }
+    let unknown = import(&product, &p.key, &to, b"handle,field.none\nx,1\n").await.expect(422);
+    assert!(unknown.to_string().contains("field.none"), "{unknown}");
+}
+
+#[tokio::test]
+async fn deals_have_kinds_owners_and_stages_of_the_brands_own() {
+    let product = Product::new();
+    let p = Programme::new(&product).await;
+    both(&product, &p.key, CREATORS, "handle\nada\nbo\n").await;
+    let board = json!({ "name": "Own", "stages": ["First", "Second"] });
+    let board = p.post(&product, "/v1/campaigns", board).await.expect(201)["id"].clone();
+    let member = product.db.rows("SELECT id FROM members")[0]["id"].as_str().unwrap().to_owned();
+    let file = format!(
+        "creator,campaign,stage,kind,owner_id\nada,Own,Second,gifting,{member}\nbo,Own,,,\n"
+    );
+    assert_eq!(both(&product, &p.key, DEALS, &file).await["taken_in"], 2);
+    let rows = product.db.rows(
+        "SELECT stage, kind, owner_id, place FROM deals WHERE stage IN ('First', 'Second') ORDER BY stage",
+    );
+    assert_eq!((&rows[0]["kind"], &rows[0]["owner_id"]), (&json!("affiliate"), &Value::Null));
+    assert_eq!((&rows[1]["kind"], &rows[1]["owner_id"]), (&json!("gifting"), &json!(member)));
+    assert!(rows.iter().all(|row| row["place"].as_i64().unwrap() > 0));
+    let deal = product.db.rows("SELECT id FROM deals WHERE stage = 'Second'")[0]["id"].clone();
+    let timeline = format!("/v1/deals/{}/timeline?kind=deal", deal.as_str().unwrap());
+    let told = p.get(&product, &timeline).await;
+    assert_eq!(told["data"][0]["summary"], "The deal was taken in from a file", "{told}");
+    let q = Programme::with(&product, "EUR", "10").await;
+    let theirs = product.db.rows(&format!(
+        "SELECT id FROM members WHERE brand_id = '{}'",
+        q.brand["id"].as_str().unwrap()
+    ));
+    let to = format!("{DEALS}?preview=true");
+    for (row, reason) in [
+        ("anna.home,Own,First,magic,".to_owned(), "kind is none of a deal"),
+        ("anna.home,Own,Outreach,,".to_owned(), "stage must be a stage of the campaign"),
+        ("anna.home,Own,,,member_x".to_owned(), "there is no such member"),
+        (
+            format!("anna.home,Own,,,{}", theirs[0]["id"].as_str().unwrap()),
+            "there is no such member",
+        ),
+    ] {
+        let file = format!("creator,campaign,stage,kind,owner_id\n{row}\n");
+        let told = import(&product, &p.key, &to, file.as_bytes()).await.expect(200);
+        assert_eq!(told["rows"][0]["reason"], reason, "{row}");
+    }
+    // A list is read again, whatever became of its campaigns and deals.
+    let two = json!({ "creator_id": p.creator, "campaign_id": board });
+    for _ in 0..2 {
+        p.post(&product, "/v1/deals", two.clone()).await.expect(201);
+    }
+    let path = format!("/v1/campaigns/{}", board.as_str().unwrap());
+    let away = product.call("PATCH", &path, Some(json!({ "state": "archived" })), &p.key).await;
+    away.expect(200);
+    let written = csv(&product, &p.key, "/v1/deals?format=csv").await;
+    let again = both(&product, &p.key, DEALS, &written).await;
+    assert_eq!(
+        (&again["new"], &again["wrong"], &again["taken_in"]),
+        (&json!(0), &json!(0), &json!(0))
+    );
+    let file = "creator,campaign\nada,Own\n";
+    let told = import(&product, &p.key, &to, file.as_bytes()).await.expect(200);
+    assert_eq!(told["rows"][0]["reason"], "the campaign was put away");
+    let goaffpro = format!(
+        "/v1/goaffpro/import?kind=affiliates&preview=true&campaign_id={}",
+        board.as_str().unwrap()
+    );
+    import(&product, &p.key, &goaffpro, b"email\na@x.example\n").await.expect(422);
+}
+
+#[tokio::test]
+async fn codes_and_posts_are_read_as_they_are_written() {
+    let product = Product::new();
+    let p = Programme::new(&product).await;
+    let codes = format!("code,creator\n=10,anna.home\nB|C,{}\n", "ANNA@creator.example");
+    assert_eq!(both(&product, &p.key, "/v1/codes/import", &codes).await["taken_over"], 2);
+    // One that failed has no claim to its text any more, and still isn't a new one.
+    let failed = "INSERT INTO codes (brand_id, id, deal_id, code, code_key, state, counts, created_at_ms)
+        SELECT brand_id, 'code_01ktx4w6p0e9c9v4h5xq3z7k2m', deal_id, 'LOST', 'code_01ktx4w6p0e9c9v4h5xq3z7k2m', 'failed', 0, 0 FROM codes LIMIT 1";
+    product.db.execute(failed).unwrap();
+    let written = csv(&product, &p.key, "/v1/codes?format=csv").await;
+    assert!(written.contains(",'=10,"), "{written}");
+    let again = both(&product, &p.key, "/v1/codes/import", &written).await;
+    assert_eq!((&again["new"], &again["wrong"]), (&json!(0), &json!(0)), "{again}");
+    let posts = "creator,platform,url,published_at,views\n@ANNA.home,tiktok,https://tiktok.com/@a/1,2026-10-01,7\n";
+    assert_eq!(both(&product, &p.key, "/v1/posts/import", posts).await["taken_in"], 1);
+    let written = csv(&product, &p.key, "/v1/posts?format=csv").await;
+    let again = both(&product, &p.key, "/v1/posts/import", &written).await;
+    assert_eq!(
+        (&again["new"], &again["measured"], &again["wrong"]),
+        (&json!(0), &json!(0), &json!(0))
+    );
+    // An order's list is no file that is taken in.
+    let orders = csv(&product, &p.key, "/v1/orders?format=csv").await;
+    import(&product, &p.key, "/v1/posts/import?preview=true", orders.as_bytes()).await.expect(422);
 }
 
 #[tokio::test]
