@@ -64,14 +64,17 @@ SELECT ?1, j.value ->> 'i', iif(EXISTS (SELECT 1 FROM creators c INDEXED BY crea
   j.value ->> 'b', j.value -> 't', j.value ->> 'c', j.value ->> 'l', j.value -> 'o', ?3
 FROM json_each(?2) j";
 
-    /// Who was changed since she was read has no revision here, which aborts.
+    /// Who was changed since she was read has no revision here, which aborts. Each is found by her id first (the
+    /// LIMIT, which is never reached, keeps SQLite from joining the list with all of the brand).
     UPDATE_CREATORS = "
-UPDATE creators SET name = j.value ->> 'n', handle = j.value ->> 'h', handle_key = j.value ->> 'k',
-  email = j.value ->> 'e', email_hash = j.value ->> 'x', niche = j.value ->> 'w', followers = j.value ->> 'f',
-  engagement_bp = j.value ->> 'b', tags = j.value -> 't', country = j.value ->> 'c', language = j.value ->> 'l',
-  fields = j.value -> 'o',
-  revision = iif(revision = j.value ->> 'r' AND erased_at_ms IS NULL AND merged_into IS NULL, revision + 1, NULL)
-FROM json_each(?2) j WHERE creators.brand_id = ?1 AND creators.id = j.value ->> 'i'";
+UPDATE creators SET name = h.value ->> 'n', handle = h.value ->> 'h', handle_key = h.value ->> 'k',
+  email = h.value ->> 'e', email_hash = h.value ->> 'x', niche = h.value ->> 'w', followers = h.value ->> 'f',
+  engagement_bp = h.value ->> 'b', tags = h.value -> 't', country = h.value ->> 'c', language = h.value ->> 'l',
+  fields = h.value -> 'o',
+  revision = iif(revision = h.value ->> 'r' AND erased_at_ms IS NULL AND merged_into IS NULL, revision + 1, NULL)
+FROM (SELECT k.brand_id, k.id, j.value FROM json_each(?2) j
+  CROSS JOIN creators k ON k.brand_id = ?1 AND k.id = j.value ->> 'i' LIMIT 100000) h
+WHERE creators.brand_id = h.brand_id AND creators.id = h.id";
 
     /// A handle that she has stays as it is written.
     INSERT_HANDLES = "
