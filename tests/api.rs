@@ -27,6 +27,7 @@ mod api {
     mod domains;
     mod exports;
     mod failures;
+    mod filters;
     mod goaffpro;
     mod imports;
     mod mail;

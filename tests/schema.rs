@@ -273,6 +273,7 @@ const UNSCOPED: &[(&str, &str)] = &[
     ("outbox", "DUE_STORES"),
     ("outbox", "OUTBOX_STANDING"),
     ("privacy", "OPEN"),
+    ("ranks", "BRANDS"),
     ("retention", "NOTE"),
     ("retention", "NOTE_PEOPLE"),
     ("retention", "AUDIT_MEMBERS"),
@@ -349,6 +350,7 @@ const UNSCOPED: &[(&str, &str)] = &[
     ("syncs", "WITHOUT_JOURNEY"),
     ("syncs", "ADD_MISSED"),
     ("syncs", "TELL_DAY"),
+    ("hooks", "NEWS"),
 ];
 
 /// What this module's tables hold is people's and no brand's: each statement is about one person,

@@ -23,6 +23,7 @@ pub mod outreach;
 pub mod payments;
 pub mod paypal;
 pub mod privacy;
+pub mod ranks;
 pub mod release;
 pub mod retention;
 pub mod rewrap;
@@ -87,6 +88,7 @@ pub async fn run_due(app: &App, scheduled_ms: Millis) {
     if minute % 1440 == 3 {
         recorded(app, "expire_mails", Box::pin(mail::expire(app))).await;
     }
+    recorded(app, "rank_deals", Box::pin(ranks::rank_all(app))).await;
     recorded(app, "webhooks", Box::pin(hooks::send_due(app))).await;
     recorded(app, "send_mails", Box::pin(mail::send_waiting(app))).await;
     recorded(app, "outreach", Box::pin(outreach::send_due_messages(app))).await;
@@ -99,6 +101,7 @@ pub async fn run_due(app: &App, scheduled_ms: Millis) {
 pub async fn run_all(app: &App) {
     recorded(app, "release_holds", Box::pin(release::release_all(app))).await;
     recorded(app, "tiers", Box::pin(tiers::climb_all(app))).await;
+    recorded(app, "rank_deals", Box::pin(ranks::rank_all(app))).await;
     recorded(app, "post_fees", Box::pin(fees::post_due(app))).await;
     recorded(app, "draft_payouts", Box::pin(drafts::draft_due(app))).await;
     recorded(app, "watch_codes", Box::pin(code_watch::watch_all(app))).await;

@@ -117,6 +117,10 @@ pub const LISTS: &[(&str, &str)] = &[
     ),
     ("/v1/quarantine", "id store_id reason received_at replayable replayed_at"),
     (
+        "/v1/segments",
+        "id name filter sort made_by=made_by.kind made_by_id=made_by.id created_at changed_at",
+    ),
+    (
         "/v1/sequences",
         "id name template_id=steps.template_id delay_hours=steps.delay_hours created_at archived_at",
     ),

@@ -306,6 +306,7 @@ async fn every_change_is_attributable() {
     covered.extend(super::domains::DOMAIN_COMMANDS.map(str::to_owned));
     covered.extend(super::payments::PAYMENT_COMMANDS.map(str::to_owned));
     covered.extend(super::goaffpro::STORE_COMMANDS.map(str::to_owned));
+    covered.extend(super::filters::SEGMENT_COMMANDS.map(str::to_owned));
     covered.extend(super::offers::TERMS_COMMANDS.map(str::to_owned));
     covered.extend(super::webhooks_out::HOOK_COMMANDS.map(str::to_owned));
     covered.extend(super::codes::CODE_COMMANDS.map(str::to_owned));

@@ -232,10 +232,9 @@ impl Brand {
             }
             (_, "/v1/deals/{id}") => Some(json!({ "tags": ["stolen"] })),
             (_, "/v1/creators/import") => Some(json!("handle\nstolen\n")),
-            (_, "/v1/deals/import") => Some(json!(format!(
-                "creator_id,campaign_id\n{},{}\n",
-                self.creator, self.campaign
-            ))),
+            (_, "/v1/deals/import") => {
+                Some(json!(format!("creator_id,campaign_id\n{},{}\n", self.creator, self.campaign)))
+            }
             (_, "/v1/codes/import") => Some(json!(format!("code,deal_id\nSTOLEN,{}\n", self.deal))),
             (_, "/v1/posts/import") => Some(json!(format!(
                 "deal_id,platform,url,published_at\n{},tiktok,https://tiktok.com/@x/1,2026-10-01\n",
@@ -268,6 +267,8 @@ impl Brand {
                 Some(json!({ "outcome": "declined" }))
             }
             (_, "/v1/terms/bulk") => Some(json!({ "terms": { "commission_percent": "99" } })),
+            (_, "/v1/segments") => Some(json!({ "name": "x", "filter": "invited" })),
+            (_, "/v1/segments/{id}") => Some(json!({ "name": "stolen" })),
             (_, "/v1/message-templates") => {
                 Some(json!({ "name": "x", "subject": "x", "text": "x" }))
             }
@@ -366,7 +367,9 @@ impl Brand {
         let path = path.replace("{follow_up_id}", &self.follow_up);
         let path = path.replace("{delivery_id}", &first);
         let query = match route {
-            "/v1/goaffpro/import" => format!("?kind=affiliates&hash=x&campaign_id={}", self.campaign),
+            "/v1/goaffpro/import" => {
+                format!("?kind=affiliates&hash=x&campaign_id={}", self.campaign)
+            }
             r if r.ends_with("/import") => "?hash=x".to_owned(),
             _ => String::new(),
         };

@@ -840,6 +840,7 @@ describe('the books', () => {
       ['outbox', true],
       ['outreach', true],
       ['post_fees', true],
+      ['rank_deals', true],
       ['redact', true],
       ['release_holds', true],
       ['retention', true],

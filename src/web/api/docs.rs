@@ -40,8 +40,8 @@ pub fn generate() -> String {
         creator_import, creators, custom, deal_import, deals, domains, export, fees, goaffpro,
         goaffpro_import, groups, hooks, keys, links, mails, me, media, members, merging, messages,
         money, notes, offers, operate, orders, passkeys, payment, payouts, personal, post_import,
-        posts, privacy, provider, quarantine, sequences, sign_in, simulations, snippet, statements,
-        stores, templates, terms, tiers, timeline,
+        posts, privacy, provider, quarantine, segments, sequences, sign_in, simulations, snippet,
+        statements, stores, templates, terms, tiers, timeline,
     };
 
     #[derive(OpenApi)]
@@ -137,6 +137,11 @@ pub fn generate() -> String {
             deals::list,
             deals::show,
             deals::update,
+            segments::create,
+            segments::list,
+            segments::show,
+            segments::update,
+            segments::remove,
             terms::add,
             terms::list,
             offers::create,

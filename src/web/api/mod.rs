@@ -29,6 +29,7 @@ pub mod docs;
 pub mod domains;
 pub mod export;
 pub mod fees;
+mod filtering;
 pub mod goaffpro;
 pub mod goaffpro_import;
 pub mod groups;
@@ -56,6 +57,7 @@ pub mod posts;
 pub mod privacy;
 pub mod provider;
 pub mod quarantine;
+pub mod segments;
 pub mod sequences;
 pub mod sign_in;
 pub mod simulations;
@@ -141,6 +143,10 @@ routes! {
     "/v1/deals" => { get: deals::list, post: deals::create }
     "/v1/deals/import" => { post: deal_import::import }
     "/v1/goaffpro/import" => { post: goaffpro_import::import }
+    "/v1/segments" => { get: segments::list, post: segments::create }
+    "/v1/segments/{id}" => {
+        get: segments::show, patch: segments::update, delete: segments::remove
+    }
     "/v1/deals/{id}" => { get: deals::show, patch: deals::update }
     "/v1/deals/{id}/move" => { post: board::move_deal }
     "/v1/deals/{id}/costs" => { get: costs::list, post: costs::create }
