@@ -29,10 +29,12 @@ mod api {
     mod crm_timeline;
     mod currencies;
     mod domains;
+    mod exports;
     mod failures;
     mod filters;
     mod goaffpro;
     mod gone_meanwhile;
+    mod imports;
     mod mail;
     mod main_job;
     mod matrix;

@@ -1,6 +1,6 @@
 //! API keys, invitations and creators' tokens, by the hash of their text.
 
-use super::{Database, Page, Reading, Statement, bind, row, statements};
+use super::{Database, Page, Reading, Statement, bind, json_list, row, statements};
 use crate::domain::auth::Scopes;
 use crate::domain::ids::{BrandId, CreatorId, DealId, InvitationId, KeyId, TokenId};
 use crate::domain::time::Millis;
@@ -64,6 +64,9 @@ VALUES ((SELECT ?1 FROM invitations i JOIN creators c ON c.brand_id = ?2 AND c.i
     /// Whoever is invited anew, or signs in by now, needs none of those before.
     WITHDRAW = "
 DELETE FROM invitations WHERE brand_id = ?1 AND creator_id = ?2 AND accepted_at_ms IS NULL";
+
+    WITHDRAW_ALL = "
+DELETE FROM invitations WHERE brand_id = ?1 AND creator_id IN (SELECT value FROM json_each(?2)) AND accepted_at_ms IS NULL";
 
     END_TOKENS = "DELETE FROM creator_tokens WHERE brand_id = ?1 AND creator_id = ?2";
 
@@ -284,6 +287,12 @@ pub fn accept(
 #[must_use]
 pub fn withdraw(brand: BrandId, creator: CreatorId) -> Statement {
     bind!(WITHDRAW, brand, creator)
+}
+
+/// Withdraws the invitations of many that wait.
+#[must_use]
+pub fn withdraw_all(brand: BrandId, creators: &[CreatorId]) -> Statement {
+    bind!(WITHDRAW_ALL, brand, json_list(creators))
 }
 
 /// Ends a creator's access tokens.

@@ -32,6 +32,7 @@ pub mod goaffpro;
 pub mod groups;
 pub mod hooks;
 pub mod hosts;
+pub mod imports;
 pub mod jobs;
 pub mod kept;
 pub mod ledger;
@@ -241,6 +242,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("bulk", bulk::STATEMENTS),
         ("claims", claims::STATEMENTS),
         ("posts", posts::STATEMENTS),
+        ("imports", imports::STATEMENTS),
         ("clicks", clicks::STATEMENTS),
         ("code_work", code_work::STATEMENTS),
         ("codes", codes::STATEMENTS),

@@ -10,6 +10,7 @@ pub mod extract;
 pub mod handler;
 pub mod json;
 pub mod limits;
+pub mod listed;
 pub mod mail;
 pub mod memory;
 pub mod message;

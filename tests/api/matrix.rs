@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::people::{Browser, Member, invited};
 use crate::support::shop::{coded, order};
-use crate::support::{Answer, OPERATOR, Product};
+use crate::support::{Answer, OPERATOR, Product, sent};
 
 /// Stands in everything that the brand under attack has, and in no id.
 const CANARY: &str = "canary-a";
@@ -255,6 +255,16 @@ impl Brand {
                 Some(json!({ "creator_id": self.creator, "campaign_id": self.campaign }))
             }
             (_, "/v1/deals/{id}") => Some(json!({ "tags": ["stolen"] })),
+            (_, "/v1/creators/import") => Some(json!("handle\nstolen\n")),
+            (_, "/v1/deals/import") => {
+                Some(json!(format!("creator_id,campaign_id\n{},{}\n", self.creator, self.campaign)))
+            }
+            (_, "/v1/codes/import") => Some(json!(format!("code,deal_id\nSTOLEN,{}\n", self.deal))),
+            (_, "/v1/posts/import") => Some(json!(format!(
+                "deal_id,platform,url,published_at\n{},tiktok,https://tiktok.com/@x/1,2026-10-01\n",
+                self.deal
+            ))),
+            (_, "/v1/goaffpro/import") => Some(json!("email\nstolen@evil.example\n")),
             (_, "/v1/deals/{id}/move") => Some(json!({ "stage": CANARY })),
             (_, "/v1/deals/{id}/costs") => {
                 Some(json!({ "product": { "amount": "1.00", "currency": "USD" } }))
@@ -391,7 +401,14 @@ impl Brand {
         let path = path.replace("{note_id}", &self.note).replace("{cost_id}", &self.cost);
         let path = path.replace("{follow_up_id}", &self.follow_up);
         let path = path.replace("{delivery_id}", &first);
-        (path.replace("{affiliate_id}", "7"), body)
+        let query = match route {
+            "/v1/goaffpro/import" => {
+                format!("?kind=affiliates&hash=x&campaign_id={}", self.campaign)
+            }
+            r if r.ends_with("/import") => "?hash=x".to_owned(),
+            _ => String::new(),
+        };
+        (path.replace("{affiliate_id}", "7") + &query, body)
     }
 }
 
@@ -416,10 +433,10 @@ impl Who<'_> {
                 if !token.is_empty() {
                     request = request.header("authorization", format!("Bearer {token}"));
                 }
-                if body.is_some() {
-                    request = request.header("content-type", "application/json");
+                let (content_type, body) = sent(body);
+                if !body.is_empty() {
+                    request = request.header("content-type", content_type);
                 }
-                let body = body.map_or(Vec::new(), |body| body.to_string().into_bytes());
                 product.raw(request.body(body).unwrap()).await
             }
             Self::Person(browser) => {
@@ -532,7 +549,8 @@ async fn attack(
     let reads = method == "get";
     let names = route.contains("{id}")
         || (method, route) == ("post", "/v1/deals")
-        || route.starts_with("/v1/conversions");
+        || route.starts_with("/v1/conversions")
+        || (route.ends_with("/import") && route != "/v1/creators/import");
     // What one's own may change is tried elsewhere.
     if may && !reads && (caller.own || !names || caller.may.contains(&"operator")) {
         return;

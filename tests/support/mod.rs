@@ -56,6 +56,15 @@ impl Clock for TestClock {
     }
 }
 
+/// A body as it is sent, with its type: JSON, or a text as a file.
+pub fn sent(body: Option<Value>) -> (&'static str, Vec<u8>) {
+    match body {
+        None => ("", Vec::new()),
+        Some(Value::String(file)) => ("text/csv", file.into_bytes()),
+        Some(body) => ("application/json", body.to_string().into_bytes()),
+    }
+}
+
 /// Lets others have their turn.
 pub async fn turn() {
     let mut waited = false;

@@ -263,7 +263,8 @@ fn field_values(
     Value::Object(values).to_string()
 }
 
-fn field_value(field: &FieldRow, value: &Value) -> Result<Value, &'static str> {
+/// What is kept of a value of a field of the brand's own, or what is wrong with it.
+pub(super) fn field_value(field: &FieldRow, value: &Value) -> Result<Value, &'static str> {
     let line = |text: &str| {
         let text = text.trim();
         let fits =

@@ -24,8 +24,10 @@ pub mod connecting;
 pub mod conversion_facts;
 pub mod conversions;
 pub mod costs;
+pub mod creator_import;
 pub mod creators;
 pub mod custom;
+pub mod deal_import;
 pub mod deals;
 pub mod discounts;
 pub mod docs;
@@ -34,6 +36,7 @@ pub mod export;
 pub mod fees;
 mod filtering;
 pub mod goaffpro;
+pub mod goaffpro_import;
 pub mod groups;
 pub mod hooks;
 pub mod import;
@@ -145,6 +148,7 @@ routes! {
     "/v1/automation-runs/{id}/retry" => { post: automation_runs::retry }
     "/v1/deals/{id}/automation-runs" => { get: automation_runs::of_deal }
     "/v1/creators" => { get: creators::list, post: creators::create }
+    "/v1/creators/import" => { post: creator_import::import }
     "/v1/creators/duplicates" => { get: merging::duplicates }
     "/v1/creators/{id}" => { get: creators::show, patch: creators::update }
     "/v1/creators/{id}/merge" => { post: merging::merge }
@@ -158,6 +162,8 @@ routes! {
     "/v1/campaigns/{id}/stages" => { post: campaigns::change_stages }
     "/v1/campaigns/{id}/board" => { get: board::show }
     "/v1/deals" => { get: deals::list, post: deals::create }
+    "/v1/deals/import" => { post: deal_import::import }
+    "/v1/goaffpro/import" => { post: goaffpro_import::import }
     "/v1/segments" => { get: segments::list, post: segments::create }
     "/v1/segments/{id}" => {
         get: segments::show, patch: segments::update, delete: segments::remove

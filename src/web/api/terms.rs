@@ -20,7 +20,7 @@ use super::deals::{find, missing_parent, not_erased};
 use super::view::{List, Percent, Time};
 
 /// No terms start before this: 2000-01-01.
-const EARLIEST_START_MS: Millis = 946_684_800_000;
+pub(super) const EARLIEST_START_MS: Millis = 946_684_800_000;
 /// Every order keeps a copy of its terms: so many rules they have at most,
 const MAX_RATES: usize = 50;
 /// and so many products in all of them.

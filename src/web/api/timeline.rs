@@ -45,6 +45,7 @@ view! {
 /// The trail's actions by kind, with words for them.
 const ACTIONS: &[(&str, &str, &str)] = &[
     ("deal", "deal.create", "The deal was made"),
+    ("deal", "deal.import", "The deal was taken in from a file"),
     ("deal", "deal.update", "The deal was changed"),
     ("stage", "deal.move", "The deal was moved"),
     ("stage", "deal.update", "The deal was moved"),
