@@ -40,14 +40,14 @@ test('10,000 creators with 20,000 deals are compared, and what is read grows wit
   const stage = JSON.stringify(p.deal.stage).replaceAll('"', "'");
   await server.sql(
     `INSERT INTO creators (brand_id, id, name, handle, tags, created_at_ms)
-     SELECT '${brand}', ${id('creator', 'i')}, 'C' || i, 'c' || i, '[]', 0 FROM (${numbers(10_000)} SELECT i FROM n)`,
+     SELECT '${brand}', ${id('creator', 'i')}, 'C' || i, 'c' || i, '[]', 0 FROM (${numbers(9_999)} SELECT i FROM n)`,
     `INSERT INTO deals (brand_id, id, creator_id, campaign_id, stage, tags, created_at_ms)
      SELECT '${brand}', ${id('deal', 'i')}, ${id('creator', 'i / 2')}, '${campaign}', ${stage}, '[]', 0
-     FROM (${numbers(20_000)} SELECT i FROM n)`,
+     FROM (${numbers(19_998)} SELECT i FROM n)`,
     // Five days each: 100,000 rows that stand for a million orders.
     `INSERT INTO deal_days (brand_id, deal_id, day, currency, orders, base_minor, commission_minor)
      SELECT '${brand}', ${id('deal', 'i / 5')}, ${today} - i % 5 * 20, 'USD', 10, 1000 + i, 100
-     FROM (${numbers(100_000)} SELECT i FROM n)`,
+     FROM (${numbers(99_990)} SELECT i FROM n)`,
   );
   for (const query of ['creators?limit=200', 'creators?sort=-return_on_spend', 'stages', 'sources', 'cohorts', 'overview']) {
     await server.countD1();
@@ -57,11 +57,12 @@ test('10,000 creators with 20,000 deals are compared, and what is read grows wit
     const { rows_read } = await server.countD1();
     console.log(`${query}: ${rows_read} rows read, ${Math.round(took)} ms`);
     assert.equal(status, 200, text.slice(0, 300));
-    assert.ok(rows_read < 1_200_000, `${query}: ${rows_read}`);
+    // Cohorts look up the month of each creator for each day that her deals sold.
+    assert.ok(rows_read < (query === 'cohorts' ? 1_800_000 : 500_000), `${query}: ${rows_read}`);
     assert.ok(took < 10_000, `${query}: ${took} ms`);
   }
   const report = await p.client.get('/v1/reports/creators?limit=200');
   // Anna of the programme has a deal too.
-  assert.deepEqual([report.creators, report.totals.orders], [10_001, 1_000_000]);
-  assert.deepEqual([report.top_5_percent.count, report.top_10_percent.count], [501, 1001]);
+  assert.deepEqual([report.creators, report.totals.orders], [10_000, 999_900]);
+  assert.deepEqual([report.top_5_percent.count, report.top_10_percent.count], [500, 1000]);
 });
