@@ -36,6 +36,7 @@ pub mod payment;
 pub mod payout;
 pub mod post;
 pub mod privacy;
+pub mod qr;
 pub mod secret;
 pub mod sending;
 pub mod session;
