@@ -60,6 +60,7 @@ routes! {
     "/b/{brand}/payouts/{id}/settlement" => { post: brand::payouts::settle }
     "/b/{brand}/payouts/{id}/file" => { post: brand::payouts::export }
     "/b/{brand}/creators" => { get: brand::creators::list }
+    "/b/{brand}/creators/{id}" => { get: brand::creators::show }
     "/mailbox" => { get: mailbox::list }
     "/mailbox/{id}" => { get: mailbox::show }
 }
