@@ -36,6 +36,7 @@ mod api {
     mod outbox;
     mod outreach;
     mod pages;
+    mod pages_brand;
     mod payments;
     mod payouts;
     mod posts;

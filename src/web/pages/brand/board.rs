@@ -52,8 +52,7 @@ pub async fn show(State(app): State<App>, at: At, id: ItemId<Campaign>) -> Resul
     let asked = Params::of(&[("limit", limit), ("stage", stage), ("cursor", at.get("cursor"))]);
     let all = campaigns::find(&app, at.seat.member()?.brand_id, id.0).await?.stages;
     let stages = crate::storage::rows::from_json(&all).unwrap_or_default();
-    let Json(board) =
-        api::show(State(app.clone()), at.seat.caller()?, PathId(id.0), asked).await?;
+    let Json(board) = api::show(State(app.clone()), at.seat.caller()?, PathId(id.0), asked).await?;
     let csrf = at.csrf(&app);
     let may_move = at.seat.may(Scope::Deals);
     let title = board.name.clone();

@@ -82,7 +82,14 @@ impl Told {
 
 impl Page<'_> {
     fn line(&self, name: &'static str, label: &str, kind: &str, hint: &str) -> Html {
-        ui::field(&Field { name, label, kind, hint, value: self.told.was(name), ..Field::default() })
+        ui::field(&Field {
+            name,
+            label,
+            kind,
+            hint,
+            value: self.told.was(name),
+            ..Field::default()
+        })
     }
 
     fn rate_field(&self) -> Html {
@@ -135,7 +142,8 @@ async fn page(app: App, at: At, id: DealId, told: &Told) -> Result<Response> {
     let Tagged(campaign) = campaigns::show(state(), at.seat.caller()?, campaign_id).await?;
     let period = [("from", at.get("from")), ("to", at.get("to"))];
     let asked = Params::of(&period);
-    let Json(performance) = money::performance(state(), at.seat.caller()?, PathId(id), asked).await?;
+    let Json(performance) =
+        money::performance(state(), at.seat.caller()?, PathId(id), asked).await?;
     let Json(balances) = money::balances(state(), at.seat.caller()?, creator_id()).await?;
     let hers = Params::of(&[("limit", "10"), ("deal_id", &id.to_string())]);
     let Json(orders) = orders::list(state(), at.seat.caller()?, hers).await?;
@@ -216,13 +224,18 @@ async fn collaborate(app: &App, sent: &Sent, id: DealId) -> Result<()> {
     }
     if sent.get("link") == "yes" {
         let new = Body(body(&[("slug", sent.get("slug")), ("target", sent.get("target"))])?);
-        let _ = links::add_link(State(app.clone()), sent.at.seat.caller()?, PathId(id), new).await?;
+        let _ =
+            links::add_link(State(app.clone()), sent.at.seat.caller()?, PathId(id), new).await?;
     }
     Ok(())
 }
 
 /// The one form of the collaboration.
-pub async fn collaboration(State(app): State<App>, sent: Sent, id: ItemId<Deal>) -> Result<Response> {
+pub async fn collaboration(
+    State(app): State<App>,
+    sent: Sent,
+    id: ItemId<Deal>,
+) -> Result<Response> {
     let done = collaborate(&app, &sent, id.0).await;
     after(app, sent, id.0, (done, "saved")).await
 }
@@ -257,7 +270,8 @@ pub async fn followed_up(State(app): State<App>, sent: Sent, id: ItemId<Deal>) -
     told.insert("done".to_owned(), Value::from(true));
     let told = Body(read(&Value::Object(told))?);
     let caller = sent.at.seat.caller()?;
-    let done = notes::update_follow_up(State(app.clone()), caller, FollowUpPath(id.0, at), told).await;
+    let done =
+        notes::update_follow_up(State(app.clone()), caller, FollowUpPath(id.0, at), told).await;
     after(app, sent, id.0, (done.map(|_| ()), "follow-up-done")).await
 }
 

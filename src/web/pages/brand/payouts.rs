@@ -143,12 +143,7 @@ pub async fn show(State(app): State<App>, at: At, id: ItemId<Payout>) -> Result<
     page(app, at, id.0, (StatusCode::OK, "")).await
 }
 
-async fn after(
-    app: App,
-    sent: Sent,
-    id: PayoutId,
-    done: Result<&'static str>,
-) -> Result<Response> {
+async fn after(app: App, sent: Sent, id: PayoutId, done: Result<&'static str>) -> Result<Response> {
     match done {
         Ok(name) => Ok(sent.at.see(&format!("/payouts/{id}?done={name}"))),
         Err(error) => {
