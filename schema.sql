@@ -14,7 +14,8 @@
 -- `payout_day`: drafts are made on that day of each month that isn't before `payout_since_day`, in these
 -- currencies (NULL: all). A payout above `second_above_minor` needs two people. `revision` counts the
 -- changes of settings. `webhooks`: how many endpoints listen, counted by their triggers; `webhook_sequence`: the
--- number of the last event told to them.
+-- number of the last event told to them. `automations`: the bits of what the enabled ones listen to, kept by
+-- their triggers; `automation_run`: the run whose step is done in this batch, NULL between batches.
 CREATE TABLE brands (
   id TEXT NOT NULL PRIMARY KEY,
   name TEXT NOT NULL,
@@ -38,8 +39,11 @@ CREATE TABLE brands (
   second_above_minor INTEGER CHECK (second_above_minor BETWEEN 0 AND 900000000000000),
   revision INTEGER NOT NULL DEFAULT 0,
   webhooks INTEGER NOT NULL DEFAULT 0 CHECK (webhooks >= 0),
-  webhook_sequence INTEGER NOT NULL DEFAULT 0
+  webhook_sequence INTEGER NOT NULL DEFAULT 0,
+  automations INTEGER NOT NULL DEFAULT 0,
+  automation_run TEXT
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX brands_automated ON brands (id) WHERE automations > 0;
 CREATE TRIGGER brands_version AFTER UPDATE OF timezone, hold_days, earn_on, count_test_orders ON brands WHEN NEW.timezone <> OLD.timezone OR NEW.hold_days <> OLD.hold_days OR NEW.earn_on <> OLD.earn_on OR NEW.count_test_orders <> OLD.count_test_orders BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.id, (SELECT version FROM brands WHERE id = NEW.id), 'brand', NEW.id, json_object('timezone', NEW.timezone, 'hold_days', NEW.hold_days, 'earn_on', NEW.earn_on, 'count_test_orders', NEW.count_test_orders)); END;
 CREATE TRIGGER brands_begin_journal AFTER INSERT ON brands BEGIN INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.id, NEW.version, 'brand', NEW.id, json_object('timezone', NEW.timezone, 'hold_days', NEW.hold_days, 'earn_on', NEW.earn_on, 'count_test_orders', NEW.count_test_orders)); END;
 
@@ -354,6 +358,7 @@ CREATE TRIGGER deals_of_nobody_merged BEFORE INSERT ON deals WHEN EXISTS (SELECT
 CREATE TRIGGER deals_begin_at_a_stage BEFORE INSERT ON deals WHEN EXISTS (SELECT 1 FROM campaigns c WHERE c.brand_id = NEW.brand_id AND c.id = NEW.campaign_id AND NOT EXISTS (SELECT 1 FROM json_each(c.stages) s WHERE s.value = NEW.stage)) BEGIN SELECT RAISE(ABORT, 'stage_gone: constraint failed'); END;
 CREATE TRIGGER deals_move_to_a_stage BEFORE UPDATE OF stage ON deals WHEN NEW.stage <> OLD.stage AND NOT EXISTS (SELECT 1 FROM campaigns c, json_each(c.stages) s WHERE c.brand_id = NEW.brand_id AND c.id = NEW.campaign_id AND s.value = NEW.stage) BEGIN SELECT RAISE(ABORT, 'stage_gone: constraint failed'); END;
 CREATE TRIGGER deals_owned_by_a_member BEFORE UPDATE OF owner_id ON deals WHEN NEW.owner_id IS NOT NULL AND NEW.owner_id IS NOT OLD.owner_id AND NOT EXISTS (SELECT 1 FROM members WHERE brand_id = NEW.brand_id AND id = NEW.owner_id) BEGIN SELECT RAISE(ABORT, 'owner_gone: constraint failed'); END;
+CREATE TRIGGER deals_of_nobody_erased BEFORE INSERT ON deals WHEN EXISTS (SELECT 1 FROM creators WHERE brand_id = NEW.brand_id AND id = NEW.creator_id AND erased_at_ms IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'creator_erased: constraint failed'); END;
 
 -- What a deal cost beside commission and fees: products that were given away and what sending them cost. A
 -- wrong one is voided.
@@ -374,6 +379,7 @@ CREATE TABLE deal_costs (
 ) STRICT, WITHOUT ROWID;
 CREATE TRIGGER deal_costs_never_change BEFORE UPDATE ON deal_costs WHEN NEW.product_minor <> OLD.product_minor OR NEW.shipping_minor <> OLD.shipping_minor OR NEW.currency <> OLD.currency OR NEW.deal_id <> OLD.deal_id OR NEW.day <> OLD.day OR OLD.voided_at_ms IS NOT NULL AND NEW.voided_at_ms IS NULL BEGIN SELECT RAISE(ABORT, 'deal_costs are append-only'); END;
 CREATE TRIGGER deal_costs_never_go BEFORE DELETE ON deal_costs BEGIN SELECT RAISE(ABORT, 'deal_costs are append-only'); END;
+CREATE TRIGGER deal_costs_of_nobody_erased BEFORE INSERT ON deal_costs WHEN NEW.note IS NOT NULL AND EXISTS (SELECT 1 FROM deals d JOIN creators c ON c.brand_id = d.brand_id AND c.id = d.creator_id WHERE d.brand_id = NEW.brand_id AND d.id = NEW.deal_id AND c.erased_at_ms IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'creator_erased: constraint failed'); END;
 
 -- What people write down about a deal. `contact`: it says that the creator was spoken to.
 CREATE TABLE notes (
@@ -431,7 +437,7 @@ CREATE TABLE terms (
   PRIMARY KEY (brand_id, deal_id, starts_at_ms, version),
   FOREIGN KEY (brand_id, deal_id) REFERENCES deals (brand_id, id)
 ) STRICT, WITHOUT ROWID;
-CREATE TRIGGER terms_never_before_decided_orders BEFORE INSERT ON terms WHEN NEW.version > 1 AND EXISTS (SELECT 1 FROM orders WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND placed_at_ms >= NEW.starts_at_ms AND (NEW.ends_at_ms IS NULL OR placed_at_ms < NEW.ends_at_ms)) BEGIN SELECT RAISE(ABORT, 'terms_before_decided_order'); END;
+CREATE TRIGGER terms_never_before_decided_orders BEFORE INSERT ON terms WHEN NEW.version > 1 AND EXISTS (SELECT 1 FROM orders WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND placed_at_ms > NEW.starts_at_ms - 1000 AND placed_at_ms + iif(placed_at_ms % 1000 = 0, 999, 0) >= NEW.starts_at_ms AND (NEW.ends_at_ms IS NULL OR placed_at_ms < NEW.ends_at_ms)) BEGIN SELECT RAISE(ABORT, 'terms_before_decided_order'); END;
 CREATE TRIGGER terms_version AFTER INSERT ON terms BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.brand_id, (SELECT version FROM brands WHERE id = NEW.brand_id), 'terms', NEW.id, json_object('deal', NEW.deal_id, 'version', NEW.version, 'terms', json_object('id', NEW.id, 'starts_at_ms', NEW.starts_at_ms, 'ends_at_ms', NEW.ends_at_ms, 'rate', NEW.rate_bp, 'rules', json(NEW.rules)))); END;
 CREATE TRIGGER terms_never_change BEFORE UPDATE ON terms BEGIN SELECT RAISE(ABORT, 'terms are append-only'); END;
 CREATE TRIGGER terms_never_go BEFORE DELETE ON terms BEGIN SELECT RAISE(ABORT, 'terms are append-only'); END;
@@ -514,7 +520,7 @@ CREATE TRIGGER tier_steps_of_these_terms BEFORE INSERT ON tier_steps WHEN NEW.ve
 
 -- Terms that wait for an answer: offered by the brand (with the document that the creator agrees to,
 -- word for word, and its SHA-256), or requested by the creator. One of a kind waits per deal;
--- `revision` lets each be answered once.
+-- `revision` lets each be answered once. What came from a template says which version of it was copied.
 CREATE TABLE offers (
   brand_id TEXT NOT NULL,
   id TEXT NOT NULL,
@@ -534,11 +540,47 @@ CREATE TABLE offers (
   created_at_ms INTEGER NOT NULL,
   decided_at_ms INTEGER,
   revision INTEGER NOT NULL DEFAULT 0 CHECK (revision IN (0, 1)),
+  template_id TEXT,
+  template_version INTEGER,
   PRIMARY KEY (brand_id, id),
   FOREIGN KEY (brand_id, deal_id) REFERENCES deals (brand_id, id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX offers_by_deal ON offers (brand_id, deal_id, id);
 CREATE UNIQUE INDEX offers_waiting ON offers (brand_id, deal_id, kind) WHERE state = 'waiting';
+CREATE TRIGGER offers_of_nobody_erased BEFORE INSERT ON offers WHEN EXISTS (SELECT 1 FROM creators WHERE brand_id = NEW.brand_id AND id = NEW.creator_id AND erased_at_ms IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'creator_erased: constraint failed'); END;
+CREATE TRIGGER offers_of_nobody_merged BEFORE INSERT ON offers WHEN EXISTS (SELECT 1 FROM creators WHERE brand_id = NEW.brand_id AND id = NEW.creator_id AND merged_into IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'creator_merged: constraint failed'); END;
+CREATE TRIGGER offers_answered_by_nobody_erased BEFORE UPDATE OF answer ON offers WHEN NEW.answer IS NOT NULL AND EXISTS (SELECT 1 FROM creators WHERE brand_id = NEW.brand_id AND id = NEW.creator_id AND erased_at_ms IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'creator_erased: constraint failed'); END;
+
+-- Terms that a brand offers again and again: which version of each is the present one, and whether it is still
+-- offered. What was offered stays as it was.
+CREATE TABLE term_templates (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  version INTEGER NOT NULL CHECK (version >= 1),
+  created_at_ms INTEGER NOT NULL,
+  archived_at_ms INTEGER,
+  PRIMARY KEY (brand_id, id)
+) STRICT, WITHOUT ROWID;
+
+-- What a template of terms said in each of its versions, in the form that offers have.
+CREATE TABLE term_template_versions (
+  brand_id TEXT NOT NULL,
+  template_id TEXT NOT NULL,
+  version INTEGER NOT NULL CHECK (version >= 1),
+  name TEXT NOT NULL,
+  rate_bp INTEGER NOT NULL CHECK (rate_bp BETWEEN 0 AND 10000),
+  rules TEXT NOT NULL CHECK (json_valid(rules)),
+  starts_at_ms INTEGER,
+  ends_at_ms INTEGER,
+  contract TEXT,
+  created_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, template_id, version),
+  FOREIGN KEY (brand_id, template_id) REFERENCES term_templates (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER term_template_versions_never_change BEFORE UPDATE ON term_template_versions BEGIN SELECT RAISE(ABORT, 'versions of term templates are append-only'); END;
+CREATE TRIGGER term_template_versions_never_go BEFORE DELETE ON term_template_versions BEGIN SELECT RAISE(ABORT, 'versions of term templates are append-only'); END;
+CREATE TRIGGER term_templates_change BEFORE UPDATE OF version ON term_templates WHEN OLD.archived_at_ms IS NOT NULL BEGIN SELECT RAISE(ABORT, 'term_template_archived: constraint failed'); END;
+CREATE TRIGGER term_templates_offered BEFORE INSERT ON offers WHEN NEW.template_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM term_templates WHERE brand_id = NEW.brand_id AND id = NEW.template_id AND archived_at_ms IS NULL) BEGIN SELECT RAISE(ABORT, 'term_template_archived: constraint failed'); END;
 
 -- Stores on GoAffPro. `ref_parameter` is what the site calls the ref code in an address; `orders_from` is the
 -- store that tells the same orders itself: then GoAffPro's are no orders, only evidence for those. Up to
@@ -662,6 +704,7 @@ CREATE TABLE affiliate_requests (
   FOREIGN KEY (brand_id, deal_id) REFERENCES deals (brand_id, id),
   FOREIGN KEY (brand_id, store_id) REFERENCES stores (brand_id, id)
 ) STRICT, WITHOUT ROWID;
+CREATE TRIGGER affiliate_requests_of_nobody_erased BEFORE INSERT ON affiliate_requests WHEN EXISTS (SELECT 1 FROM deals d JOIN creators c ON c.brand_id = d.brand_id AND c.id = d.creator_id WHERE d.brand_id = NEW.brand_id AND d.id = NEW.deal_id AND c.erased_at_ms IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'creator_erased: constraint failed'); END;
 
 -- Personal links of deals. `host` is where the link is handed out; `slugs` says where it works.
 -- Personal links of deals. `host` is where the link is handed out; `slugs` says where it works. It applies
@@ -754,6 +797,7 @@ CREATE INDEX codes_by_deal ON codes (brand_id, deal_id);
 CREATE UNIQUE INDEX codes_by_id ON codes (brand_id, id);
 CREATE INDEX codes_by_discount ON codes (brand_id, discount, id) WHERE discount IS NOT NULL;
 CREATE INDEX codes_by_group ON codes (brand_id, group_id, id) WHERE group_id IS NOT NULL;
+CREATE INDEX codes_failed ON codes (brand_id, id) WHERE state = 'failed';
 CREATE TRIGGER codes_insert_version AFTER INSERT ON codes WHEN NEW.counts = 1 BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.brand_id, (SELECT version FROM brands WHERE id = NEW.brand_id), 'code', NEW.code_key, json_object('code_key', NEW.code_key, 'deal', NEW.deal_id)); END;
 CREATE TRIGGER codes_update_version AFTER UPDATE OF deal_id, counts ON codes WHEN NEW.counts = 1 AND (NEW.counts <> OLD.counts OR NEW.deal_id <> OLD.deal_id) BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.brand_id, (SELECT version FROM brands WHERE id = NEW.brand_id), 'code', NEW.code_key, json_object('code_key', NEW.code_key, 'deal', NEW.deal_id)); END;
 CREATE TRIGGER codes_delete_version AFTER DELETE ON codes WHEN OLD.counts = 1 BEGIN UPDATE brands SET version = version + 1 WHERE id = OLD.brand_id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (OLD.brand_id, (SELECT version FROM brands WHERE id = OLD.brand_id), 'code', OLD.code_key, NULL); END;
@@ -801,8 +845,8 @@ CREATE INDEX orders_by_deal ON orders (brand_id, deal_id, placed_at_ms, id) WHER
 CREATE TRIGGER orders_insert_decided BEFORE INSERT ON orders WHEN NEW.decided_from <> (SELECT version FROM brands WHERE id = NEW.brand_id) BEGIN SELECT RAISE(ABORT, 'decided_from_stale_facts'); END;
 CREATE TRIGGER orders_update_decided BEFORE UPDATE OF decided_from ON orders WHEN NEW.decided_from <> (SELECT version FROM brands WHERE id = NEW.brand_id) BEGIN SELECT RAISE(ABORT, 'decided_from_stale_facts'); END;
 
--- Per deal, brand day and currency: what its orders come to, folded by the triggers below and
--- nothing else.
+-- Per deal, brand day and currency: what its orders come to, and of that what codes and links brought (the
+-- rest is by hand or by another programme), folded by the triggers below and nothing else.
 CREATE TABLE deal_days (
   brand_id TEXT NOT NULL,
   deal_id TEXT NOT NULL,
@@ -811,12 +855,18 @@ CREATE TABLE deal_days (
   orders INTEGER NOT NULL CHECK (orders >= 0),
   base_minor INTEGER NOT NULL CHECK (base_minor >= 0),
   commission_minor INTEGER NOT NULL CHECK (commission_minor >= 0),
+  code_orders INTEGER NOT NULL DEFAULT 0 CHECK (code_orders >= 0),
+  code_base_minor INTEGER NOT NULL DEFAULT 0 CHECK (code_base_minor >= 0),
+  code_commission_minor INTEGER NOT NULL DEFAULT 0 CHECK (code_commission_minor >= 0),
+  link_orders INTEGER NOT NULL DEFAULT 0 CHECK (link_orders >= 0),
+  link_base_minor INTEGER NOT NULL DEFAULT 0 CHECK (link_base_minor >= 0),
+  link_commission_minor INTEGER NOT NULL DEFAULT 0 CHECK (link_commission_minor >= 0),
   PRIMARY KEY (brand_id, deal_id, day, currency)
 ) STRICT, WITHOUT ROWID;
-CREATE TRIGGER orders_add_totals AFTER INSERT ON orders WHEN NEW.deal_id IS NOT NULL BEGIN INSERT INTO deal_days (brand_id, deal_id, day, currency, orders, base_minor, commission_minor) VALUES (NEW.brand_id, NEW.deal_id, NEW.placed_day, NEW.currency, NEW.state <> 'cancelled', NEW.base_minor, NEW.commission_minor) ON CONFLICT (brand_id, deal_id, day, currency) DO UPDATE SET orders = orders + excluded.orders, base_minor = base_minor + excluded.base_minor, commission_minor = commission_minor + excluded.commission_minor; END;
-CREATE TRIGGER orders_change_totals AFTER UPDATE ON orders WHEN NEW.deal_id IS NOT NULL AND NEW.deal_id IS OLD.deal_id AND NEW.placed_day IS OLD.placed_day AND NEW.currency IS OLD.currency AND (NEW.base_minor <> OLD.base_minor OR NEW.commission_minor <> OLD.commission_minor OR (NEW.state = 'cancelled') <> (OLD.state = 'cancelled')) BEGIN UPDATE deal_days SET orders = orders + (NEW.state <> 'cancelled') - (OLD.state <> 'cancelled'), base_minor = base_minor + NEW.base_minor - OLD.base_minor, commission_minor = commission_minor + NEW.commission_minor - OLD.commission_minor WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND day = NEW.placed_day AND currency = NEW.currency; END;
-CREATE TRIGGER orders_leave_totals AFTER UPDATE ON orders WHEN OLD.deal_id IS NOT NULL AND NOT (NEW.deal_id IS OLD.deal_id AND NEW.placed_day IS OLD.placed_day AND NEW.currency IS OLD.currency) BEGIN UPDATE deal_days SET orders = orders - (OLD.state <> 'cancelled'), base_minor = base_minor - OLD.base_minor, commission_minor = commission_minor - OLD.commission_minor WHERE brand_id = OLD.brand_id AND deal_id = OLD.deal_id AND day = OLD.placed_day AND currency = OLD.currency; END;
-CREATE TRIGGER orders_join_totals AFTER UPDATE ON orders WHEN NEW.deal_id IS NOT NULL AND NOT (NEW.deal_id IS OLD.deal_id AND NEW.placed_day IS OLD.placed_day AND NEW.currency IS OLD.currency) BEGIN INSERT INTO deal_days (brand_id, deal_id, day, currency, orders, base_minor, commission_minor) VALUES (NEW.brand_id, NEW.deal_id, NEW.placed_day, NEW.currency, NEW.state <> 'cancelled', NEW.base_minor, NEW.commission_minor) ON CONFLICT (brand_id, deal_id, day, currency) DO UPDATE SET orders = orders + excluded.orders, base_minor = base_minor + excluded.base_minor, commission_minor = commission_minor + excluded.commission_minor; END;
+CREATE TRIGGER orders_add_totals AFTER INSERT ON orders WHEN NEW.deal_id IS NOT NULL BEGIN INSERT INTO deal_days (brand_id, deal_id, day, currency, orders, base_minor, commission_minor, code_orders, code_base_minor, code_commission_minor, link_orders, link_base_minor, link_commission_minor) VALUES (NEW.brand_id, NEW.deal_id, NEW.placed_day, NEW.currency, NEW.state <> 'cancelled', NEW.base_minor, NEW.commission_minor, (NEW.state <> 'cancelled') * coalesce(NEW.decision ->> '$.winner.method' = 'code', 0), NEW.base_minor * coalesce(NEW.decision ->> '$.winner.method' = 'code', 0), NEW.commission_minor * coalesce(NEW.decision ->> '$.winner.method' = 'code', 0), (NEW.state <> 'cancelled') * coalesce(NEW.decision ->> '$.winner.method' IN ('link', 'journey'), 0), NEW.base_minor * coalesce(NEW.decision ->> '$.winner.method' IN ('link', 'journey'), 0), NEW.commission_minor * coalesce(NEW.decision ->> '$.winner.method' IN ('link', 'journey'), 0)) ON CONFLICT (brand_id, deal_id, day, currency) DO UPDATE SET orders = orders + excluded.orders, base_minor = base_minor + excluded.base_minor, commission_minor = commission_minor + excluded.commission_minor, code_orders = code_orders + excluded.code_orders, code_base_minor = code_base_minor + excluded.code_base_minor, code_commission_minor = code_commission_minor + excluded.code_commission_minor, link_orders = link_orders + excluded.link_orders, link_base_minor = link_base_minor + excluded.link_base_minor, link_commission_minor = link_commission_minor + excluded.link_commission_minor; END;
+CREATE TRIGGER orders_change_totals AFTER UPDATE ON orders WHEN NEW.deal_id IS NOT NULL AND NEW.deal_id IS OLD.deal_id AND NEW.placed_day IS OLD.placed_day AND NEW.currency IS OLD.currency AND (NEW.base_minor <> OLD.base_minor OR NEW.commission_minor <> OLD.commission_minor OR (NEW.state = 'cancelled') <> (OLD.state = 'cancelled') OR NEW.decision ->> '$.winner.method' IS NOT OLD.decision ->> '$.winner.method') BEGIN UPDATE deal_days SET orders = orders + (NEW.state <> 'cancelled') - (OLD.state <> 'cancelled'), base_minor = base_minor + NEW.base_minor - OLD.base_minor, commission_minor = commission_minor + NEW.commission_minor - OLD.commission_minor, code_orders = code_orders + (NEW.state <> 'cancelled') * coalesce(NEW.decision ->> '$.winner.method' = 'code', 0) - (OLD.state <> 'cancelled') * coalesce(OLD.decision ->> '$.winner.method' = 'code', 0), code_base_minor = code_base_minor + NEW.base_minor * coalesce(NEW.decision ->> '$.winner.method' = 'code', 0) - OLD.base_minor * coalesce(OLD.decision ->> '$.winner.method' = 'code', 0), code_commission_minor = code_commission_minor + NEW.commission_minor * coalesce(NEW.decision ->> '$.winner.method' = 'code', 0) - OLD.commission_minor * coalesce(OLD.decision ->> '$.winner.method' = 'code', 0), link_orders = link_orders + (NEW.state <> 'cancelled') * coalesce(NEW.decision ->> '$.winner.method' IN ('link', 'journey'), 0) - (OLD.state <> 'cancelled') * coalesce(OLD.decision ->> '$.winner.method' IN ('link', 'journey'), 0), link_base_minor = link_base_minor + NEW.base_minor * coalesce(NEW.decision ->> '$.winner.method' IN ('link', 'journey'), 0) - OLD.base_minor * coalesce(OLD.decision ->> '$.winner.method' IN ('link', 'journey'), 0), link_commission_minor = link_commission_minor + NEW.commission_minor * coalesce(NEW.decision ->> '$.winner.method' IN ('link', 'journey'), 0) - OLD.commission_minor * coalesce(OLD.decision ->> '$.winner.method' IN ('link', 'journey'), 0) WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND day = NEW.placed_day AND currency = NEW.currency; END;
+CREATE TRIGGER orders_leave_totals AFTER UPDATE ON orders WHEN OLD.deal_id IS NOT NULL AND NOT (NEW.deal_id IS OLD.deal_id AND NEW.placed_day IS OLD.placed_day AND NEW.currency IS OLD.currency) BEGIN UPDATE deal_days SET orders = orders - (OLD.state <> 'cancelled'), base_minor = base_minor - OLD.base_minor, commission_minor = commission_minor - OLD.commission_minor, code_orders = code_orders - (OLD.state <> 'cancelled') * coalesce(OLD.decision ->> '$.winner.method' = 'code', 0), code_base_minor = code_base_minor - OLD.base_minor * coalesce(OLD.decision ->> '$.winner.method' = 'code', 0), code_commission_minor = code_commission_minor - OLD.commission_minor * coalesce(OLD.decision ->> '$.winner.method' = 'code', 0), link_orders = link_orders - (OLD.state <> 'cancelled') * coalesce(OLD.decision ->> '$.winner.method' IN ('link', 'journey'), 0), link_base_minor = link_base_minor - OLD.base_minor * coalesce(OLD.decision ->> '$.winner.method' IN ('link', 'journey'), 0), link_commission_minor = link_commission_minor - OLD.commission_minor * coalesce(OLD.decision ->> '$.winner.method' IN ('link', 'journey'), 0) WHERE brand_id = OLD.brand_id AND deal_id = OLD.deal_id AND day = OLD.placed_day AND currency = OLD.currency; END;
+CREATE TRIGGER orders_join_totals AFTER UPDATE ON orders WHEN NEW.deal_id IS NOT NULL AND NOT (NEW.deal_id IS OLD.deal_id AND NEW.placed_day IS OLD.placed_day AND NEW.currency IS OLD.currency) BEGIN INSERT INTO deal_days (brand_id, deal_id, day, currency, orders, base_minor, commission_minor, code_orders, code_base_minor, code_commission_minor, link_orders, link_base_minor, link_commission_minor) VALUES (NEW.brand_id, NEW.deal_id, NEW.placed_day, NEW.currency, NEW.state <> 'cancelled', NEW.base_minor, NEW.commission_minor, (NEW.state <> 'cancelled') * coalesce(NEW.decision ->> '$.winner.method' = 'code', 0), NEW.base_minor * coalesce(NEW.decision ->> '$.winner.method' = 'code', 0), NEW.commission_minor * coalesce(NEW.decision ->> '$.winner.method' = 'code', 0), (NEW.state <> 'cancelled') * coalesce(NEW.decision ->> '$.winner.method' IN ('link', 'journey'), 0), NEW.base_minor * coalesce(NEW.decision ->> '$.winner.method' IN ('link', 'journey'), 0), NEW.commission_minor * coalesce(NEW.decision ->> '$.winner.method' IN ('link', 'journey'), 0)) ON CONFLICT (brand_id, deal_id, day, currency) DO UPDATE SET orders = orders + excluded.orders, base_minor = base_minor + excluded.base_minor, commission_minor = commission_minor + excluded.commission_minor, code_orders = code_orders + excluded.code_orders, code_base_minor = code_base_minor + excluded.code_base_minor, code_commission_minor = code_commission_minor + excluded.code_commission_minor, link_orders = link_orders + excluded.link_orders, link_base_minor = link_base_minor + excluded.link_base_minor, link_commission_minor = link_commission_minor + excluded.link_commission_minor; END;
 
 -- How many orders of a customer are counted, by the keyed hash of the address: only where the
 -- brand has terms that look at that, and kept by the triggers below and nothing else. A customer who
@@ -950,6 +1000,7 @@ CREATE TABLE quarantine (
   PRIMARY KEY (brand_id, id)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX quarantine_once ON quarantine (brand_id, store_id, body_hash);
+CREATE INDEX quarantine_open ON quarantine (brand_id, id) WHERE replayed_at_ms IS NULL AND body IS NOT NULL;
 
 -- Invitations of creators by the SHA-256 of their token; accepting one spends it.
 CREATE TABLE invitations (
@@ -966,6 +1017,7 @@ CREATE TABLE invitations (
 CREATE INDEX invitations_by_creator ON invitations (brand_id, creator_id);
 CREATE INDEX invitations_by_deal ON invitations (brand_id, deal_id, id);
 CREATE TRIGGER invitations_of_nobody_merged BEFORE INSERT ON invitations WHEN EXISTS (SELECT 1 FROM creators WHERE brand_id = NEW.brand_id AND id = NEW.creator_id AND merged_into IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'creator_merged: constraint failed'); END;
+CREATE TRIGGER invitations_of_nobody_erased BEFORE INSERT ON invitations WHEN EXISTS (SELECT 1 FROM creators WHERE brand_id = NEW.brand_id AND id = NEW.creator_id AND erased_at_ms IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'creator_erased: constraint failed'); END;
 
 -- Creators' access tokens by their SHA-256.
 CREATE TABLE creator_tokens (
@@ -1034,6 +1086,8 @@ CREATE TABLE payment_details (
   usable_at_ms INTEGER NOT NULL,
   PRIMARY KEY (brand_id, creator_id)
 ) STRICT, WITHOUT ROWID;
+CREATE TRIGGER payment_details_of_nobody_erased BEFORE INSERT ON payment_details WHEN EXISTS (SELECT 1 FROM creators WHERE brand_id = NEW.brand_id AND id = NEW.creator_id AND erased_at_ms IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'creator_erased: constraint failed'); END;
+CREATE TRIGGER payment_details_of_nobody_merged BEFORE INSERT ON payment_details WHEN EXISTS (SELECT 1 FROM creators WHERE brand_id = NEW.brand_id AND id = NEW.creator_id AND merged_into IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'creator_merged: constraint failed'); END;
 
 -- Payments made together. Money leaves what is available when one is approved, and in no other
 -- way; `revision` guards that against being done twice. `needs_two`: it needed two people by the rule
@@ -1052,6 +1106,7 @@ CREATE TABLE payouts (
   skipped_total INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (brand_id, id)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX payouts_draft ON payouts (brand_id, id) WHERE state = 'draft';
 
 -- What each creator gets of a payout. `revision` guards the settlement. A line that failed may be tried
 -- again: `attempt` counts; not if the provider told later of any try that it arrived. `way`: whether this try stands in a file or went to the provider, never both.
@@ -1071,6 +1126,8 @@ CREATE TABLE payout_lines (
   PRIMARY KEY (brand_id, payout_id, id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX payout_lines_by_creator ON payout_lines (brand_id, creator_id, id);
+CREATE INDEX payout_lines_open ON payout_lines (brand_id, state, id) WHERE state IN ('in_payout', 'failed');
+CREATE INDEX payout_lines_settled ON payout_lines (brand_id, settled_at_ms) WHERE settled_at_ms IS NOT NULL;
 
 -- Who approved what needs two people: a payout, by its id, or another try of a line, by `line/attempt`.
 -- They count while they are members who may approve.
@@ -1170,6 +1227,8 @@ CREATE INDEX claims_by_creator ON claims (brand_id, creator_id, id, created_at_m
 CREATE INDEX claims_by_state ON claims (brand_id, state, id);
 CREATE UNIQUE INDEX claims_open_once ON claims (brand_id, creator_id, order_id) WHERE state = 'open';
 CREATE TRIGGER claims_of_a_day BEFORE INSERT ON claims WHEN (SELECT count(*) FROM claims WHERE brand_id = NEW.brand_id AND creator_id = NEW.creator_id AND created_at_ms > NEW.created_at_ms - 86400000) >= 20 BEGIN SELECT RAISE(ABORT, 'claims_of_a_day: constraint failed'); END;
+CREATE TRIGGER claims_of_nobody_erased BEFORE INSERT ON claims WHEN EXISTS (SELECT 1 FROM creators WHERE brand_id = NEW.brand_id AND id = NEW.creator_id AND erased_at_ms IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'creator_erased: constraint failed'); END;
+CREATE TRIGGER claims_of_nobody_merged BEFORE INSERT ON claims WHEN EXISTS (SELECT 1 FROM creators WHERE brand_id = NEW.brand_id AND id = NEW.creator_id AND merged_into IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'creator_merged: constraint failed'); END;
 
 -- Who signs in, by e-mail address as it is compared. A person isn't a brand's: brands know their
 -- members and creators, and each only its own side of them.
@@ -1405,9 +1464,9 @@ CREATE UNIQUE INDEX enrolments_running ON enrolments (brand_id, deal_id, sequenc
 CREATE INDEX enrolments_by_sequence ON enrolments (brand_id, sequence_id);
 CREATE INDEX enrolments_due ON enrolments (due_at_ms) WHERE state = 'running';
 CREATE TRIGGER enrolments_stop_messages AFTER UPDATE OF state ON enrolments WHEN NEW.state = 'stopped' AND OLD.state <> 'stopped' BEGIN UPDATE messages SET state = 'cancelled', reason = NEW.reason, due_at_ms = NULL WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND enrolment_id = NEW.id AND state = 'scheduled'; END;
-CREATE TRIGGER deals_move_stops AFTER UPDATE OF stage ON deals WHEN NEW.stage <> OLD.stage AND EXISTS (SELECT 1 FROM campaigns c, json_each(c.stages) j WHERE c.brand_id = NEW.brand_id AND c.id = NEW.campaign_id AND j.value = OLD.stage) BEGIN UPDATE enrolments SET state = 'stopped', reason = 'moved', due_at_ms = NULL WHERE brand_id = NEW.brand_id AND deal_id = NEW.id AND state = 'running'; END;
-CREATE TRIGGER deals_close_stops AFTER UPDATE OF closed_at_ms ON deals WHEN NEW.closed_at_ms IS NOT NULL AND OLD.closed_at_ms IS NULL BEGIN UPDATE enrolments SET state = 'stopped', reason = 'closed', due_at_ms = NULL WHERE brand_id = NEW.brand_id AND deal_id = NEW.id AND state = 'running'; END;
-CREATE TRIGGER offers_decline_stops AFTER UPDATE OF state ON offers WHEN NEW.state = 'declined' AND NEW.kind = 'offer' BEGIN UPDATE enrolments SET state = 'stopped', reason = 'declined', due_at_ms = NULL WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND state = 'running'; END;
+CREATE TRIGGER deals_move_stops AFTER UPDATE OF stage ON deals WHEN NEW.stage <> OLD.stage AND EXISTS (SELECT 1 FROM campaigns c, json_each(c.stages) j WHERE c.brand_id = NEW.brand_id AND c.id = NEW.campaign_id AND j.value = OLD.stage) BEGIN UPDATE enrolments SET state = 'stopped', reason = 'moved', due_at_ms = NULL WHERE brand_id = NEW.brand_id AND deal_id = NEW.id AND state = 'running'; UPDATE messages SET state = 'cancelled', reason = 'moved', due_at_ms = NULL WHERE brand_id = NEW.brand_id AND deal_id = NEW.id AND state = 'scheduled' AND enrolment_id IS NOT NULL; END;
+CREATE TRIGGER deals_close_stops AFTER UPDATE OF closed_at_ms ON deals WHEN NEW.closed_at_ms IS NOT NULL AND OLD.closed_at_ms IS NULL BEGIN UPDATE enrolments SET state = 'stopped', reason = 'closed', due_at_ms = NULL WHERE brand_id = NEW.brand_id AND deal_id = NEW.id AND state = 'running'; UPDATE messages SET state = 'cancelled', reason = 'closed', due_at_ms = NULL WHERE brand_id = NEW.brand_id AND deal_id = NEW.id AND state = 'scheduled' AND enrolment_id IS NOT NULL; END;
+CREATE TRIGGER offers_decline_stops AFTER UPDATE OF state ON offers WHEN NEW.state = 'declined' AND NEW.kind = 'offer' BEGIN UPDATE enrolments SET state = 'stopped', reason = 'declined', due_at_ms = NULL WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND state = 'running'; UPDATE messages SET state = 'cancelled', reason = 'declined', due_at_ms = NULL WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND state = 'scheduled' AND enrolment_id IS NOT NULL; END;
 
 -- What was written to creators and what came back, by deal. `content` is sealed to the id. A message
 -- waits as `scheduled` until `due_at_ms`; then it gets its mail (`mail_id`), once, and follows what
@@ -1439,9 +1498,10 @@ CREATE UNIQUE INDEX messages_by_mail ON messages (brand_id, mail_id) WHERE mail_
 CREATE UNIQUE INDEX messages_by_step ON messages (brand_id, enrolment_id, step) WHERE enrolment_id IS NOT NULL;
 CREATE UNIQUE INDEX messages_by_inbound ON messages (brand_id, inbound_key) WHERE inbound_key IS NOT NULL;
 CREATE TRIGGER messages_count AFTER UPDATE OF state ON messages WHEN OLD.state = 'scheduled' AND NEW.state = 'waiting' BEGIN INSERT INTO outreach_days (brand_id, day, sent) VALUES (NEW.brand_id, NEW.handed_day, 1) ON CONFLICT (brand_id, day) DO UPDATE SET sent = sent + 1; END;
-CREATE TRIGGER messages_reply_stops AFTER INSERT ON messages WHEN NEW.direction = 'in' AND NEW.automatic = 0 BEGIN UPDATE enrolments SET state = 'stopped', reason = 'replied', due_at_ms = NULL WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND state = 'running'; END;
+CREATE TRIGGER messages_reply_stops AFTER INSERT ON messages WHEN NEW.direction = 'in' AND NEW.automatic = 0 BEGIN UPDATE enrolments SET state = 'stopped', reason = 'replied', due_at_ms = NULL WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND state = 'running'; UPDATE messages SET state = 'cancelled', reason = 'replied', due_at_ms = NULL WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND state = 'scheduled' AND enrolment_id IS NOT NULL; END;
 CREATE TRIGGER messages_are_contact AFTER UPDATE OF sent_at_ms ON messages WHEN NEW.sent_at_ms IS NOT NULL AND OLD.sent_at_ms IS NULL BEGIN UPDATE deals SET contacted_at_ms = max(coalesce(contacted_at_ms, 0), NEW.sent_at_ms) WHERE brand_id = NEW.brand_id AND id = NEW.deal_id; END;
 CREATE TRIGGER mails_tell_messages AFTER UPDATE OF state, bounced_at_ms ON mails WHEN NEW.kind = 'message' BEGIN UPDATE messages SET state = iif(NEW.bounced_at_ms IS NULL, NEW.state, 'bounced'), reason = NEW.error, sent_at_ms = NEW.sent_at_ms WHERE brand_id = NEW.brand_id AND mail_id = NEW.id; END;
+CREATE TRIGGER messages_of_nobody_erased BEFORE INSERT ON messages WHEN EXISTS (SELECT 1 FROM deals d JOIN creators c ON c.brand_id = d.brand_id AND c.id = d.creator_id WHERE d.brand_id = NEW.brand_id AND d.id = NEW.deal_id AND c.erased_at_ms IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'creator_erased: constraint failed'); END;
 
 -- What rows of the audit trail say about a creator, before and after, apart from the trail so that
 -- it can go when she is erased, and only then.
@@ -1499,6 +1559,7 @@ CREATE TABLE posts (
 CREATE UNIQUE INDEX posts_by_url ON posts (brand_id, url_key);
 CREATE INDEX posts_by_time ON posts (brand_id, published_at_ms, id);
 CREATE INDEX posts_by_deal ON posts (brand_id, deal_id, published_at_ms, id);
+CREATE TRIGGER posts_of_nobody_erased BEFORE INSERT ON posts WHEN EXISTS (SELECT 1 FROM deals d JOIN creators c ON c.brand_id = d.brand_id AND c.id = d.creator_id WHERE d.brand_id = NEW.brand_id AND d.id = NEW.deal_id AND c.erased_at_ms IS NOT NULL) BEGIN SELECT RAISE(ABORT, 'creator_erased: constraint failed'); END;
 
 -- How a post did at a time, as somebody told it. What is told again of the same moment completes it.
 CREATE TABLE post_metrics (
@@ -1622,9 +1683,22 @@ CREATE INDEX webhook_deliveries_due ON webhook_deliveries (brand_id, endpoint_id
 CREATE INDEX webhook_deliveries_by_time ON webhook_deliveries (created_at_ms);
 CREATE TRIGGER webhook_deliveries_wake AFTER INSERT ON webhook_deliveries BEGIN UPDATE webhook_endpoints SET due_at_ms = 0 WHERE brand_id = NEW.brand_id AND id = NEW.endpoint_id AND due_at_ms IS NULL; END;
 
+-- What happened to orders of brands that have an endpoint, until it is spread among the events (storage/hooks).
+-- Every delivery compiles the triggers of `orders` and all that hangs on what they write: so they write here,
+-- where nothing does. `told` and `was` list what the order is and was: id, store, the store's id for it, name,
+-- placed at, state, currency, base, deal, creator, commission, available on; `was` is NULL for a new one.
+CREATE TABLE order_news (
+  id INTEGER PRIMARY KEY,
+  brand_id TEXT NOT NULL,
+  told TEXT NOT NULL CHECK (json_valid(told)),
+  was TEXT CHECK (json_valid(was)),
+  created_at_ms INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER))
+) STRICT;
+CREATE INDEX order_news_by_brand ON order_news (brand_id, id);
+
 -- What is told to webhooks. Of a brand without endpoints each costs a look at its row, where it gets that far.
-CREATE TRIGGER orders_insert_told AFTER INSERT ON orders WHEN NEW.placed_at_ms IS NOT NULL AND (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, 'order.created', json_object('id', NEW.id, 'store_id', NEW.store_id, 'external_id', NEW.external_id, 'name', NEW.name, 'placed_at_ms', NEW.placed_at_ms, 'state', NEW.state, 'currency', NEW.currency, 'base_minor', NEW.base_minor, 'deal_id', NEW.deal_id, 'creator_id', NEW.creator_id) FROM brands WHERE id = NEW.brand_id; INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, 'commission.created', json_object('order_id', NEW.id, 'deal_id', NEW.deal_id, 'creator_id', NEW.creator_id, 'currency', NEW.currency, 'base_minor', NEW.base_minor, 'commission_minor', NEW.commission_minor, 'available_day', NEW.available_day, 'order_state', NEW.state) FROM brands WHERE id = NEW.brand_id AND NEW.deal_id IS NOT NULL; END;
-CREATE TRIGGER orders_update_told AFTER UPDATE ON orders WHEN NEW.placed_at_ms IS NOT NULL AND (OLD.placed_at_ms IS NULL OR NEW.state <> OLD.state OR NEW.base_minor <> OLD.base_minor OR NEW.deal_id IS NOT OLD.deal_id OR NEW.currency IS NOT OLD.currency OR NEW.name <> OLD.name OR NEW.commission_minor <> OLD.commission_minor OR NEW.available_day IS NOT OLD.available_day) AND (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, iif(OLD.placed_at_ms IS NULL, 'order.created', 'order.updated'), json_object('id', NEW.id, 'store_id', NEW.store_id, 'external_id', NEW.external_id, 'name', NEW.name, 'placed_at_ms', NEW.placed_at_ms, 'state', NEW.state, 'currency', NEW.currency, 'base_minor', NEW.base_minor, 'deal_id', NEW.deal_id, 'creator_id', NEW.creator_id) FROM brands WHERE id = NEW.brand_id AND (OLD.placed_at_ms IS NULL OR NEW.state <> OLD.state OR NEW.base_minor <> OLD.base_minor OR NEW.deal_id IS NOT OLD.deal_id OR NEW.currency IS NOT OLD.currency OR NEW.name <> OLD.name); INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, iif(OLD.deal_id IS NULL, 'commission.created', 'commission.updated'), json_object('order_id', NEW.id, 'deal_id', NEW.deal_id, 'creator_id', NEW.creator_id, 'currency', NEW.currency, 'base_minor', NEW.base_minor, 'commission_minor', NEW.commission_minor, 'available_day', NEW.available_day, 'order_state', NEW.state, 'previous_deal_id', OLD.deal_id, 'previous_commission_minor', OLD.commission_minor) FROM brands WHERE id = NEW.brand_id AND (NEW.deal_id IS NOT NULL OR OLD.deal_id IS NOT NULL) AND (NEW.state <> OLD.state OR NEW.base_minor <> OLD.base_minor OR NEW.commission_minor <> OLD.commission_minor OR NEW.deal_id IS NOT OLD.deal_id OR NEW.available_day IS NOT OLD.available_day); END;
+CREATE TRIGGER orders_insert_told AFTER INSERT ON orders WHEN NEW.placed_at_ms IS NOT NULL AND (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO order_news (brand_id, told) VALUES (NEW.brand_id, json_array(NEW.id, NEW.store_id, NEW.external_id, NEW.name, NEW.placed_at_ms, NEW.state, NEW.currency, NEW.base_minor, NEW.deal_id, NEW.creator_id, NEW.commission_minor, NEW.available_day)); END;
+CREATE TRIGGER orders_update_told AFTER UPDATE ON orders WHEN NEW.placed_at_ms IS NOT NULL AND (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO order_news (brand_id, told, was) VALUES (NEW.brand_id, json_array(NEW.id, NEW.store_id, NEW.external_id, NEW.name, NEW.placed_at_ms, NEW.state, NEW.currency, NEW.base_minor, NEW.deal_id, NEW.creator_id, NEW.commission_minor, NEW.available_day), json_array(NULL, NULL, NULL, OLD.name, OLD.placed_at_ms, OLD.state, OLD.currency, OLD.base_minor, OLD.deal_id, NULL, OLD.commission_minor, OLD.available_day)); END;
 CREATE TRIGGER deals_insert_told AFTER INSERT ON deals WHEN (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, 'deal.created', json_object('id', NEW.id, 'creator_id', NEW.creator_id, 'campaign_id', NEW.campaign_id, 'stage', NEW.stage, 'closed_at_ms', NEW.closed_at_ms, 'created_at_ms', NEW.created_at_ms) FROM brands WHERE id = NEW.brand_id; END;
 CREATE TRIGGER deals_update_told AFTER UPDATE ON deals WHEN (NEW.stage <> OLD.stage OR NEW.tags <> OLD.tags OR NEW.creator_id <> OLD.creator_id OR NEW.campaign_id <> OLD.campaign_id OR NEW.closed_at_ms IS NOT OLD.closed_at_ms) AND (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, iif(NEW.closed_at_ms IS NOT NULL AND OLD.closed_at_ms IS NULL, 'deal.closed', 'deal.updated'), json_object('id', NEW.id, 'creator_id', NEW.creator_id, 'campaign_id', NEW.campaign_id, 'stage', NEW.stage, 'closed_at_ms', NEW.closed_at_ms, 'created_at_ms', NEW.created_at_ms, 'previous_stage', OLD.stage) FROM brands WHERE id = NEW.brand_id; END;
 CREATE TRIGGER links_insert_told AFTER INSERT ON links WHEN (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, 'link.created', json_object('id', NEW.id, 'deal_id', NEW.deal_id, 'store_id', NEW.store_id, 'host', NEW.host, 'slug', NEW.slug, 'target', NEW.target, 'code_id', NEW.code_id, 'closed_at_ms', NEW.closed_at_ms, 'created_at_ms', NEW.created_at_ms) FROM brands WHERE id = NEW.brand_id; END;
@@ -1634,6 +1708,141 @@ CREATE TRIGGER codes_update_told AFTER UPDATE ON codes WHEN (NEW.state <> OLD.st
 CREATE TRIGGER payouts_insert_told AFTER INSERT ON payouts WHEN (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, 'payout.drafted', json_object('id', NEW.id, 'currency', NEW.currency, 'state', NEW.state, 'created_at_ms', NEW.created_at_ms, 'approved_at_ms', NEW.approved_at_ms) FROM brands WHERE id = NEW.brand_id; END;
 CREATE TRIGGER payouts_update_told AFTER UPDATE OF state ON payouts WHEN NEW.state <> OLD.state AND NEW.state IN ('approved', 'cancelled') AND (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, 'payout.' || NEW.state, json_object('id', NEW.id, 'currency', NEW.currency, 'state', NEW.state, 'created_at_ms', NEW.created_at_ms, 'approved_at_ms', NEW.approved_at_ms) FROM brands WHERE id = NEW.brand_id; END;
 CREATE TRIGGER payout_lines_told AFTER UPDATE OF state ON payout_lines WHEN NEW.state <> OLD.state AND NEW.state IN ('settled', 'failed') AND (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, 'payout.line_' || NEW.state, json_object('id', NEW.id, 'payout_id', NEW.payout_id, 'creator_id', NEW.creator_id, 'amount_minor', NEW.amount_minor, 'state', NEW.state, 'reference', NEW.reference, 'attempt', NEW.attempt, 'settled_at_ms', NEW.settled_at_ms, 'currency', (SELECT currency FROM payouts WHERE brand_id = NEW.brand_id AND id = NEW.payout_id)) FROM brands WHERE id = NEW.brand_id; END;
+
+-- What is done by itself when something happens in a deal. `kind` is what starts it and `listens` its bit in
+-- `brands.automations`, `trigger` the rest of that in JSON; `conditions` is a filter or '', `steps` a JSON list.
+-- It begins with causes after `from_sequence`. Where only time starts it: which day of the brand was looked at
+-- last, how far (a deal's or follow-up's id, '' to the end), and since which day it counts.
+CREATE TABLE automations (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  name TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  listens INTEGER NOT NULL CHECK (listens > 0),
+  campaign_id TEXT,
+  trigger TEXT NOT NULL CHECK (json_valid(trigger)),
+  conditions TEXT NOT NULL,
+  first_only INTEGER NOT NULL CHECK (first_only IN (0, 1)),
+  steps TEXT NOT NULL CHECK (json_valid(steps)),
+  state TEXT NOT NULL CHECK (state IN ('enabled', 'disabled', 'removed')),
+  revision INTEGER NOT NULL DEFAULT 0,
+  from_sequence INTEGER NOT NULL DEFAULT 0,
+  since_day INTEGER NOT NULL DEFAULT 0,
+  looked_day INTEGER,
+  looked_to TEXT NOT NULL DEFAULT '',
+  created_at_ms INTEGER NOT NULL,
+  changed_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, id),
+  FOREIGN KEY (brand_id, campaign_id) REFERENCES campaigns (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX automations_enabled ON automations (brand_id, kind, id) WHERE state = 'enabled';
+CREATE TRIGGER automations_most BEFORE INSERT ON automations WHEN (SELECT count(*) FROM automations WHERE brand_id = NEW.brand_id AND state <> 'removed') >= 100 BEGIN SELECT RAISE(ABORT, 'automations_most: constraint failed'); END;
+CREATE TRIGGER automations_listen AFTER INSERT ON automations WHEN NEW.state = 'enabled' BEGIN UPDATE brands SET automations = (SELECT sum(DISTINCT listens) FROM automations WHERE brand_id = NEW.brand_id AND state = 'enabled') WHERE id = NEW.brand_id; END;
+CREATE TRIGGER automations_change AFTER UPDATE OF state, listens ON automations WHEN NEW.state <> OLD.state OR NEW.listens <> OLD.listens BEGIN UPDATE brands SET automations = coalesce((SELECT sum(DISTINCT listens) FROM automations WHERE brand_id = NEW.brand_id AND state = 'enabled'), 0) WHERE id = NEW.brand_id; END;
+CREATE TRIGGER automations_stop AFTER UPDATE OF state ON automations WHEN OLD.state = 'enabled' AND NEW.state <> 'enabled' BEGIN UPDATE automation_runs SET state = 'stopped', reason = 'the automation was switched off', due_at_ms = NULL, ended_at_ms = NEW.changed_at_ms, revision = revision + 1 WHERE brand_id = NEW.brand_id AND automation_id = NEW.id AND state = 'running'; END;
+CREATE TRIGGER message_templates_in_automations BEFORE DELETE ON message_templates WHEN EXISTS (SELECT 1 FROM automations a, json_each(a.steps) j WHERE a.brand_id = OLD.brand_id AND a.state <> 'removed' AND j.value ->> 'template_id' = OLD.id) BEGIN SELECT RAISE(ABORT, 'constraint failed: template_in_use'); END;
+
+-- Deals that had reached an automation's threshold when it was enabled: it begins with what is reached later.
+CREATE TABLE automation_past (
+  brand_id TEXT NOT NULL,
+  automation_id TEXT NOT NULL,
+  deal_id TEXT NOT NULL,
+  PRIMARY KEY (brand_id, automation_id, deal_id)
+) STRICT, WITHOUT ROWID;
+
+-- What happened that automations listen to, once under its name: written by triggers on the tables that change,
+-- in the batch of the change, or by the job that looks for what time brought about. `run_id` is the run that
+-- did it, if one did; `automation_id` the one that looked for it. `revision` counts what changed again before
+-- it was looked at. A payment is about a creator (`subject`), who may have several deals.
+CREATE TABLE automation_causes (
+  brand_id TEXT NOT NULL,
+  sequence INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  deal_id TEXT,
+  subject TEXT NOT NULL DEFAULT '',
+  detail TEXT NOT NULL DEFAULT '',
+  automation_id TEXT,
+  run_id TEXT,
+  state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'done')),
+  revision INTEGER NOT NULL DEFAULT 0,
+  created_at_ms INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER)),
+  PRIMARY KEY (brand_id, sequence)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX automation_causes_once ON automation_causes (brand_id, name);
+CREATE INDEX automation_causes_waiting ON automation_causes (brand_id, sequence) WHERE state = 'waiting';
+CREATE INDEX automation_causes_by_deal ON automation_causes (brand_id, deal_id) WHERE deal_id IS NOT NULL;
+CREATE INDEX automation_causes_by_time ON automation_causes (created_at_ms) WHERE state = 'done';
+
+-- Automations that began in a deal, each once for what `once` says: the name of its cause, the threshold, or
+-- `first`. `steps` is what it began with, `chain` the automations that led to it and itself. While it runs,
+-- `due_at_ms` is when its next step is due, or until when somebody does it.
+CREATE TABLE automation_runs (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  automation_id TEXT NOT NULL,
+  deal_id TEXT NOT NULL,
+  once TEXT NOT NULL,
+  cause TEXT NOT NULL,
+  chain TEXT NOT NULL CHECK (json_valid(chain)),
+  steps TEXT NOT NULL CHECK (json_valid(steps)),
+  state TEXT NOT NULL CHECK (state IN ('running', 'done', 'failed', 'stopped')),
+  reason TEXT NOT NULL DEFAULT '',
+  step INTEGER NOT NULL DEFAULT 0,
+  tries INTEGER NOT NULL DEFAULT 0,
+  round INTEGER NOT NULL DEFAULT 0,
+  revision INTEGER NOT NULL DEFAULT 0,
+  due_at_ms INTEGER CHECK ((due_at_ms IS NULL) = (state <> 'running')),
+  created_at_ms INTEGER NOT NULL,
+  ended_at_ms INTEGER,
+  PRIMARY KEY (brand_id, id),
+  FOREIGN KEY (brand_id, deal_id) REFERENCES deals (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX automation_runs_once ON automation_runs (brand_id, automation_id, deal_id, once);
+CREATE INDEX automation_runs_by_automation ON automation_runs (brand_id, automation_id, id);
+CREATE INDEX automation_runs_by_deal ON automation_runs (brand_id, deal_id, id);
+CREATE INDEX automation_runs_running ON automation_runs (brand_id, automation_id) WHERE state = 'running';
+CREATE INDEX automation_runs_due ON automation_runs (due_at_ms) WHERE due_at_ms IS NOT NULL;
+CREATE INDEX automation_runs_due_of_brand ON automation_runs (brand_id, due_at_ms) WHERE due_at_ms IS NOT NULL;
+
+-- What the steps of runs did: `told` in JSON. `made` is the follow-up that one made, so that what becomes of
+-- that is known for the run's doing.
+CREATE TABLE automation_steps (
+  brand_id TEXT NOT NULL,
+  run_id TEXT NOT NULL,
+  step INTEGER NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('done', 'unchanged', 'waiting', 'trying', 'failed')),
+  told TEXT NOT NULL CHECK (json_valid(told)),
+  tries INTEGER NOT NULL,
+  made TEXT,
+  at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, run_id, step),
+  FOREIGN KEY (brand_id, run_id) REFERENCES automation_runs (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX automation_steps_by_made ON automation_steps (brand_id, made) WHERE made IS NOT NULL;
+
+-- Orders of deals that changed, where an automation listens to orders: the triggers of `orders` write it, and nothing
+-- hangs on it, for every delivery compiles them. A job makes causes of it, and takes it away. `attributed`: it became
+-- the deal's.
+CREATE TABLE automation_orders (
+  id INTEGER PRIMARY KEY,
+  brand_id TEXT NOT NULL,
+  order_id TEXT NOT NULL,
+  deal_id TEXT NOT NULL,
+  attributed INTEGER NOT NULL CHECK (attributed IN (0, 1))
+) STRICT;
+CREATE INDEX automation_orders_by_brand ON automation_orders (brand_id, id);
+
+-- What happened, for automations. Of a brand without any each costs a look at its row, where it gets that far.
+CREATE TRIGGER deals_insert_caused AFTER INSERT ON deals WHEN ((SELECT automations FROM brands WHERE id = NEW.brand_id) & 5) > 0 BEGIN INSERT INTO automation_causes (brand_id, sequence, name, kind, deal_id, subject, detail, run_id) SELECT b.id, (SELECT coalesce(max(sequence), 0) + 1 FROM automation_causes WHERE brand_id = b.id), 'deal_created/' || NEW.id, 'deal_created', NEW.id, '', '', b.automation_run FROM brands b WHERE b.id = NEW.brand_id AND (b.automations & 4) > 0 ON CONFLICT (brand_id, name) DO NOTHING; INSERT INTO automation_causes (brand_id, sequence, name, kind, deal_id, subject, detail, run_id) SELECT b.id, (SELECT coalesce(max(sequence), 0) + 1 FROM automation_causes WHERE brand_id = b.id), 'stage_entered/' || NEW.id || '/' || NEW.revision || '/' || NEW.stage, 'stage_entered', NEW.id, '', NEW.stage, b.automation_run FROM brands b WHERE b.id = NEW.brand_id AND (b.automations & 1) > 0 ON CONFLICT (brand_id, name) DO NOTHING; END;
+CREATE TRIGGER deals_stage_caused AFTER UPDATE OF stage ON deals WHEN NEW.stage <> OLD.stage AND EXISTS (SELECT 1 FROM campaigns c, json_each(c.stages) j WHERE c.brand_id = NEW.brand_id AND c.id = NEW.campaign_id AND j.value = OLD.stage) AND ((SELECT automations FROM brands WHERE id = NEW.brand_id) & 3) > 0 BEGIN INSERT INTO automation_causes (brand_id, sequence, name, kind, deal_id, subject, detail, run_id) SELECT b.id, (SELECT coalesce(max(sequence), 0) + 1 FROM automation_causes WHERE brand_id = b.id), 'stage_left/' || NEW.id || '/' || NEW.revision || '/' || OLD.stage, 'stage_left', NEW.id, '', OLD.stage, b.automation_run FROM brands b WHERE b.id = NEW.brand_id AND (b.automations & 2) > 0 ON CONFLICT (brand_id, name) DO NOTHING; INSERT INTO automation_causes (brand_id, sequence, name, kind, deal_id, subject, detail, run_id) SELECT b.id, (SELECT coalesce(max(sequence), 0) + 1 FROM automation_causes WHERE brand_id = b.id), 'stage_entered/' || NEW.id || '/' || NEW.revision || '/' || NEW.stage, 'stage_entered', NEW.id, '', NEW.stage, b.automation_run FROM brands b WHERE b.id = NEW.brand_id AND (b.automations & 1) > 0 ON CONFLICT (brand_id, name) DO NOTHING; END;
+CREATE TRIGGER invitations_insert_caused AFTER INSERT ON invitations WHEN ((SELECT automations FROM brands WHERE id = NEW.brand_id) & 8) > 0 BEGIN INSERT INTO automation_causes (brand_id, sequence, name, kind, deal_id, subject, detail, run_id) SELECT b.id, (SELECT coalesce(max(sequence), 0) + 1 FROM automation_causes WHERE brand_id = b.id), 'invited/' || NEW.id, 'invited', NEW.deal_id, '', '', b.automation_run FROM brands b WHERE b.id = NEW.brand_id AND (b.automations & 8) > 0 ON CONFLICT (brand_id, name) DO NOTHING; END;
+CREATE TRIGGER invitations_accept_caused AFTER UPDATE OF accepted_at_ms ON invitations WHEN NEW.accepted_at_ms IS NOT NULL AND OLD.accepted_at_ms IS NULL AND ((SELECT automations FROM brands WHERE id = NEW.brand_id) & 16) > 0 BEGIN INSERT INTO automation_causes (brand_id, sequence, name, kind, deal_id, subject, detail, run_id) SELECT b.id, (SELECT coalesce(max(sequence), 0) + 1 FROM automation_causes WHERE brand_id = b.id), 'accepted/' || NEW.id, 'accepted', NEW.deal_id, '', '', b.automation_run FROM brands b WHERE b.id = NEW.brand_id AND (b.automations & 16) > 0 ON CONFLICT (brand_id, name) DO NOTHING; END;
+CREATE TRIGGER orders_insert_caused AFTER INSERT ON orders WHEN NEW.deal_id IS NOT NULL AND ((SELECT automations FROM brands WHERE id = NEW.brand_id) & 96) > 0 BEGIN INSERT INTO automation_orders (brand_id, order_id, deal_id, attributed) VALUES (NEW.brand_id, NEW.id, NEW.deal_id, NEW.state <> 'cancelled'); END;
+CREATE TRIGGER orders_update_caused AFTER UPDATE ON orders WHEN NEW.deal_id IS NOT NULL AND ((SELECT automations FROM brands WHERE id = NEW.brand_id) & 96) > 0 BEGIN INSERT INTO automation_orders (brand_id, order_id, deal_id, attributed) VALUES (NEW.brand_id, NEW.id, NEW.deal_id, NEW.deal_id IS NOT OLD.deal_id AND NEW.state <> 'cancelled'); END;
+CREATE TRIGGER tier_steps_caused AFTER INSERT ON tier_steps WHEN ((SELECT automations FROM brands WHERE id = NEW.brand_id) & 128) > 0 BEGIN INSERT INTO automation_causes (brand_id, sequence, name, kind, deal_id, subject, detail, run_id) SELECT b.id, (SELECT coalesce(max(sequence), 0) + 1 FROM automation_causes WHERE brand_id = b.id), 'tier_reached/' || NEW.deal_id || '/' || NEW.tiers_id || '/' || NEW.since || '/' || NEW.level, 'tier_reached', NEW.deal_id, NEW.tiers_id, NEW.name, b.automation_run FROM brands b WHERE b.id = NEW.brand_id AND (b.automations & 128) > 0 ON CONFLICT (brand_id, name) DO NOTHING; END;
+CREATE TRIGGER payout_lines_caused AFTER UPDATE OF state ON payout_lines WHEN NEW.state = 'settled' AND OLD.state <> 'settled' AND ((SELECT automations FROM brands WHERE id = NEW.brand_id) & 256) > 0 BEGIN INSERT INTO automation_causes (brand_id, sequence, name, kind, deal_id, subject, detail, run_id) SELECT b.id, (SELECT coalesce(max(sequence), 0) + 1 FROM automation_causes WHERE brand_id = b.id), 'payout_paid/' || NEW.id || '/' || NEW.attempt, 'payout_paid', NULL, NEW.creator_id, '', b.automation_run FROM brands b WHERE b.id = NEW.brand_id AND (b.automations & 256) > 0 ON CONFLICT (brand_id, name) DO NOTHING; END;
+CREATE TRIGGER posts_caused AFTER INSERT ON posts WHEN ((SELECT automations FROM brands WHERE id = NEW.brand_id) & 2048) > 0 BEGIN INSERT INTO automation_causes (brand_id, sequence, name, kind, deal_id, subject, detail, run_id) SELECT b.id, (SELECT coalesce(max(sequence), 0) + 1 FROM automation_causes WHERE brand_id = b.id), 'post_published/' || NEW.id, 'post_published', NEW.deal_id, NEW.id, '', b.automation_run FROM brands b WHERE b.id = NEW.brand_id AND (b.automations & 2048) > 0 ON CONFLICT (brand_id, name) DO NOTHING; END;
 
 -- What a decision about an order loads, as JSON: a short statement over views costs less than a
 -- long one, which is sent, scanned and hashed with every order. Each is over one table, so that
@@ -1672,3 +1881,188 @@ CREATE VIEW order_books AS SELECT o.brand_id, o.id, o.revision, o.facts, o.decis
     'clawback_minor', (SELECT amount_minor FROM balances WHERE brand_id = o.brand_id
       AND creator_id = o.creator_id AND currency = o.currency AND account = 'clawback' AND day = 0)) AS books
   FROM orders o;
+
+-- Filters.
+
+-- Per deal what `deal_days` and `click_days` come to over all time (period 0) and per calendar month of the
+-- brand (12 × year + month, January 0), folded by the triggers below and nothing else. Clicks, which have no
+-- currency, stand in the row of the brand's. `last_day`: of the last day with an order, 0 for none, in period 0.
+CREATE TABLE deal_totals (
+  brand_id TEXT NOT NULL,
+  deal_id TEXT NOT NULL,
+  period INTEGER NOT NULL,
+  currency TEXT NOT NULL,
+  orders INTEGER NOT NULL DEFAULT 0 CHECK (orders >= 0),
+  base_minor INTEGER NOT NULL DEFAULT 0 CHECK (base_minor >= 0),
+  commission_minor INTEGER NOT NULL DEFAULT 0 CHECK (commission_minor >= 0),
+  clicks INTEGER NOT NULL DEFAULT 0 CHECK (clicks >= 0),
+  uniques INTEGER NOT NULL DEFAULT 0 CHECK (uniques >= 0),
+  last_day INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (brand_id, deal_id, period, currency)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER deal_days_begin_totals AFTER INSERT ON deal_days BEGIN INSERT INTO deal_totals (brand_id, deal_id, period, currency, orders, base_minor, commission_minor, last_day) VALUES (NEW.brand_id, NEW.deal_id, 0, NEW.currency, NEW.orders, NEW.base_minor, NEW.commission_minor, iif(NEW.orders > 0, NEW.day, 0)), (NEW.brand_id, NEW.deal_id, CAST(strftime('%Y', NEW.day * 86400, 'unixepoch') AS INTEGER) * 12 + CAST(strftime('%m', NEW.day * 86400, 'unixepoch') AS INTEGER) - 1, NEW.currency, NEW.orders, NEW.base_minor, NEW.commission_minor, 0) ON CONFLICT (brand_id, deal_id, period, currency) DO UPDATE SET orders = orders + excluded.orders, base_minor = base_minor + excluded.base_minor, commission_minor = commission_minor + excluded.commission_minor, last_day = max(last_day, excluded.last_day); INSERT INTO deals_to_rank (brand_id, deal_id) VALUES (NEW.brand_id, NEW.deal_id) ON CONFLICT DO NOTHING; END;
+CREATE TRIGGER deal_days_change_totals AFTER UPDATE ON deal_days BEGIN UPDATE deal_totals SET orders = orders + NEW.orders - OLD.orders, base_minor = base_minor + NEW.base_minor - OLD.base_minor, commission_minor = commission_minor + NEW.commission_minor - OLD.commission_minor, last_day = iif(period = 0 AND NEW.orders > 0, max(last_day, NEW.day), last_day) WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND period IN (0, CAST(strftime('%Y', NEW.day * 86400, 'unixepoch') AS INTEGER) * 12 + CAST(strftime('%m', NEW.day * 86400, 'unixepoch') AS INTEGER) - 1) AND currency = NEW.currency; INSERT INTO deals_to_rank (brand_id, deal_id) VALUES (NEW.brand_id, NEW.deal_id) ON CONFLICT DO NOTHING; END;
+CREATE TRIGGER deal_days_lose_last AFTER UPDATE ON deal_days WHEN NEW.orders = 0 AND OLD.orders > 0 BEGIN UPDATE deal_totals SET last_day = coalesce((SELECT day FROM deal_days WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND day <= NEW.day AND orders > 0 AND currency = NEW.currency ORDER BY day DESC LIMIT 1), 0) WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND period = 0 AND currency = NEW.currency AND last_day = NEW.day; END;
+CREATE TRIGGER click_days_begin_totals AFTER INSERT ON click_days BEGIN INSERT INTO deal_totals (brand_id, deal_id, period, currency, clicks, uniques) VALUES (NEW.brand_id, NEW.deal_id, 0, (SELECT currency FROM brands WHERE id = NEW.brand_id), NEW.total, NEW.uniques), (NEW.brand_id, NEW.deal_id, CAST(strftime('%Y', NEW.day * 86400, 'unixepoch') AS INTEGER) * 12 + CAST(strftime('%m', NEW.day * 86400, 'unixepoch') AS INTEGER) - 1, (SELECT currency FROM brands WHERE id = NEW.brand_id), NEW.total, NEW.uniques) ON CONFLICT (brand_id, deal_id, period, currency) DO UPDATE SET clicks = clicks + excluded.clicks, uniques = uniques + excluded.uniques; INSERT INTO deals_to_rank (brand_id, deal_id) VALUES (NEW.brand_id, NEW.deal_id) ON CONFLICT DO NOTHING; END;
+CREATE TRIGGER click_days_change_totals AFTER UPDATE ON click_days WHEN NEW.total <> OLD.total OR NEW.uniques <> OLD.uniques BEGIN UPDATE deal_totals SET clicks = clicks + NEW.total - OLD.total, uniques = uniques + NEW.uniques - OLD.uniques WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND period IN (0, CAST(strftime('%Y', NEW.day * 86400, 'unixepoch') AS INTEGER) * 12 + CAST(strftime('%m', NEW.day * 86400, 'unixepoch') AS INTEGER) - 1) AND currency = (SELECT currency FROM brands WHERE id = NEW.brand_id); INSERT INTO deals_to_rank (brand_id, deal_id) VALUES (NEW.brand_id, NEW.deal_id) ON CONFLICT DO NOTHING; END;
+
+-- Deals whose totals changed since `deal_ranks` was told: one row however often.
+CREATE TABLE deals_to_rank (
+  brand_id TEXT NOT NULL,
+  deal_id TEXT NOT NULL,
+  PRIMARY KEY (brand_id, deal_id)
+) STRICT, WITHOUT ROWID;
+
+-- A copy of `deal_totals` that lists are sorted by, told every minute and before a sorted list is read, so that
+-- an order doesn't pay for the indexes. What counts in every currency is in this table, `conversion` in
+-- millionths, -1 where it is unknown, `idle` the last day's negative, so that it rises with the days since.
+CREATE TABLE deal_ranks (
+  brand_id TEXT NOT NULL,
+  period INTEGER NOT NULL,
+  deal_id TEXT NOT NULL,
+  orders INTEGER NOT NULL,
+  clicks INTEGER NOT NULL,
+  conversion INTEGER NOT NULL,
+  idle INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, period, deal_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX deal_ranks_by_orders ON deal_ranks (brand_id, period, orders, deal_id);
+CREATE INDEX deal_ranks_by_clicks ON deal_ranks (brand_id, period, clicks, deal_id);
+CREATE INDEX deal_ranks_by_conversion ON deal_ranks (brand_id, period, conversion, deal_id);
+CREATE INDEX deal_ranks_by_idle ON deal_ranks (brand_id, period, idle, deal_id);
+
+-- The same of amounts, by currency; `per_commission` in millionths, -1 where it is unknown.
+CREATE TABLE deal_money_ranks (
+  brand_id TEXT NOT NULL,
+  period INTEGER NOT NULL,
+  currency TEXT NOT NULL,
+  deal_id TEXT NOT NULL,
+  base_minor INTEGER NOT NULL,
+  commission_minor INTEGER NOT NULL,
+  per_commission INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, period, currency, deal_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX deal_money_ranks_by_base ON deal_money_ranks (brand_id, period, currency, base_minor, deal_id);
+CREATE INDEX deal_money_ranks_by_commission ON deal_money_ranks (brand_id, period, currency, commission_minor, deal_id);
+CREATE INDEX deal_money_ranks_by_ratio ON deal_money_ranks (brand_id, period, currency, per_commission, deal_id);
+-- Tags of deals and creators, as the lists in their rows say, to be found by.
+CREATE TABLE tags (
+  brand_id TEXT NOT NULL,
+  tag TEXT NOT NULL,
+  subject_id TEXT NOT NULL,
+  PRIMARY KEY (brand_id, tag, subject_id)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER deals_begin_tags AFTER INSERT ON deals WHEN NEW.tags <> '[]' BEGIN INSERT INTO tags (brand_id, tag, subject_id) SELECT DISTINCT NEW.brand_id, value, NEW.id FROM json_each(NEW.tags) WHERE type = 'text'; END;
+CREATE TRIGGER deals_change_tags AFTER UPDATE OF tags ON deals WHEN NEW.tags <> OLD.tags BEGIN DELETE FROM tags WHERE brand_id = OLD.brand_id AND tag IN (SELECT value FROM json_each(OLD.tags)) AND subject_id = OLD.id; INSERT INTO tags (brand_id, tag, subject_id) SELECT DISTINCT NEW.brand_id, value, NEW.id FROM json_each(NEW.tags) WHERE type = 'text'; END;
+CREATE TRIGGER creators_begin_tags AFTER INSERT ON creators WHEN NEW.tags <> '[]' BEGIN INSERT INTO tags (brand_id, tag, subject_id) SELECT DISTINCT NEW.brand_id, value, NEW.id FROM json_each(NEW.tags) WHERE type = 'text'; END;
+CREATE TRIGGER creators_change_tags AFTER UPDATE OF tags ON creators WHEN NEW.tags <> OLD.tags BEGIN DELETE FROM tags WHERE brand_id = OLD.brand_id AND tag IN (SELECT value FROM json_each(OLD.tags)) AND subject_id = OLD.id; INSERT INTO tags (brand_id, tag, subject_id) SELECT DISTINCT NEW.brand_id, value, NEW.id FROM json_each(NEW.tags) WHERE type = 'text'; END;
+
+-- What keywords look at: of each creator her names, handles, niche, and the notes about her deals, kept by
+-- triggers. `brand` is the word that scopes every search to the brand.
+CREATE TABLE search_docs (
+  doc INTEGER NOT NULL PRIMARY KEY,
+  brand_id TEXT NOT NULL,
+  creator_id TEXT NOT NULL,
+  brand TEXT NOT NULL,
+  text TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX search_docs_by_creator ON search_docs (brand_id, creator_id);
+CREATE VIRTUAL TABLE search USING fts5(brand, text, content='search_docs', content_rowid='doc', tokenize='unicode61 remove_diacritics 2');
+INSERT INTO search (search, rank) VALUES ('secure-delete', 1);
+CREATE VIEW search_texts AS SELECT c.brand_id, c.id AS creator_id, c.name || ' ' || c.handle || ' ' || coalesce(c.niche, '') || ' ' || coalesce((SELECT group_concat(h.handle, ' ') FROM creator_handles h WHERE h.brand_id = c.brand_id AND h.creator_id = c.id), '') || ' ' || coalesce((SELECT group_concat(n.text, ' ') FROM deals d CROSS JOIN notes n ON n.brand_id = d.brand_id AND n.deal_id = d.id WHERE d.brand_id = c.brand_id AND d.creator_id = c.id), '') AS text FROM creators c;
+CREATE TRIGGER search_docs_begin AFTER INSERT ON search_docs BEGIN INSERT INTO search (rowid, brand, text) VALUES (NEW.doc, NEW.brand, NEW.text); END;
+CREATE TRIGGER search_docs_change AFTER UPDATE OF text ON search_docs BEGIN INSERT INTO search (search, rowid, brand, text) VALUES ('delete', OLD.doc, OLD.brand, OLD.text); INSERT INTO search (rowid, brand, text) VALUES (NEW.doc, NEW.brand, NEW.text); END;
+CREATE TRIGGER search_docs_end AFTER DELETE ON search_docs BEGIN INSERT INTO search (search, rowid, brand, text) VALUES ('delete', OLD.doc, OLD.brand, OLD.text); END;
+CREATE TRIGGER creators_begin_search AFTER INSERT ON creators BEGIN INSERT INTO search_docs (brand_id, creator_id, brand, text) SELECT brand_id, creator_id, substr(brand_id, 7), text FROM search_texts WHERE brand_id = NEW.brand_id AND creator_id = NEW.id; END;
+CREATE TRIGGER creators_change_search AFTER UPDATE OF name, handle, niche ON creators WHEN NEW.name <> OLD.name OR NEW.handle <> OLD.handle OR NEW.niche IS NOT OLD.niche BEGIN UPDATE search_docs SET text = (SELECT text FROM search_texts WHERE brand_id = NEW.brand_id AND creator_id = search_docs.creator_id) WHERE brand_id = NEW.brand_id AND creator_id = NEW.id; END;
+CREATE TRIGGER creators_end_search AFTER DELETE ON creators BEGIN DELETE FROM search_docs WHERE brand_id = OLD.brand_id AND creator_id = OLD.id; END;
+CREATE TRIGGER creator_handles_begin_search AFTER INSERT ON creator_handles BEGIN UPDATE search_docs SET text = (SELECT text FROM search_texts WHERE brand_id = NEW.brand_id AND creator_id = search_docs.creator_id) WHERE brand_id = NEW.brand_id AND creator_id = NEW.creator_id; END;
+CREATE TRIGGER creator_handles_change_search AFTER UPDATE OF creator_id, handle ON creator_handles BEGIN UPDATE search_docs SET text = (SELECT text FROM search_texts WHERE brand_id = NEW.brand_id AND creator_id = search_docs.creator_id) WHERE brand_id = NEW.brand_id AND creator_id = NEW.creator_id; END;
+CREATE TRIGGER creator_handles_move_search AFTER UPDATE OF creator_id ON creator_handles WHEN NEW.creator_id <> OLD.creator_id BEGIN UPDATE search_docs SET text = (SELECT text FROM search_texts WHERE brand_id = OLD.brand_id AND creator_id = search_docs.creator_id) WHERE brand_id = OLD.brand_id AND creator_id = OLD.creator_id; END;
+CREATE TRIGGER creator_handles_end_search AFTER DELETE ON creator_handles BEGIN UPDATE search_docs SET text = (SELECT text FROM search_texts WHERE brand_id = OLD.brand_id AND creator_id = search_docs.creator_id) WHERE brand_id = OLD.brand_id AND creator_id = OLD.creator_id; END;
+CREATE TRIGGER notes_begin_search AFTER INSERT ON notes BEGIN UPDATE search_docs SET text = (SELECT text FROM search_texts WHERE brand_id = NEW.brand_id AND creator_id = search_docs.creator_id) WHERE brand_id = NEW.brand_id AND creator_id = (SELECT creator_id FROM deals WHERE brand_id = NEW.brand_id AND id = NEW.deal_id); END;
+CREATE TRIGGER notes_change_search AFTER UPDATE OF text ON notes WHEN NEW.text <> OLD.text BEGIN UPDATE search_docs SET text = (SELECT text FROM search_texts WHERE brand_id = NEW.brand_id AND creator_id = search_docs.creator_id) WHERE brand_id = NEW.brand_id AND creator_id = (SELECT creator_id FROM deals WHERE brand_id = NEW.brand_id AND id = NEW.deal_id); END;
+CREATE TRIGGER notes_end_search AFTER DELETE ON notes BEGIN UPDATE search_docs SET text = (SELECT text FROM search_texts WHERE brand_id = OLD.brand_id AND creator_id = search_docs.creator_id) WHERE brand_id = OLD.brand_id AND creator_id = (SELECT creator_id FROM deals WHERE brand_id = OLD.brand_id AND id = OLD.deal_id); END;
+CREATE TRIGGER deals_move_search AFTER UPDATE OF creator_id ON deals WHEN NEW.creator_id <> OLD.creator_id BEGIN UPDATE search_docs SET text = (SELECT text FROM search_texts WHERE brand_id = OLD.brand_id AND creator_id = search_docs.creator_id) WHERE brand_id = OLD.brand_id AND creator_id = OLD.creator_id; UPDATE search_docs SET text = (SELECT text FROM search_texts WHERE brand_id = NEW.brand_id AND creator_id = search_docs.creator_id) WHERE brand_id = NEW.brand_id AND creator_id = NEW.creator_id; END;
+
+-- Filters that were saved, for everybody in the brand. `filter` and `sort` are in their canonical form.
+CREATE TABLE segments (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  name TEXT NOT NULL,
+  filter TEXT NOT NULL,
+  sort TEXT NOT NULL,
+  made_by TEXT NOT NULL,
+  revision INTEGER NOT NULL DEFAULT 0,
+  created_at_ms INTEGER NOT NULL,
+  changed_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX segments_by_name ON segments (brand_id, name);
+CREATE UNIQUE INDEX creators_by_name ON creators (brand_id, name, id);
+CREATE UNIQUE INDEX creators_by_followers ON creators (brand_id, coalesce(followers, -1), id);
+CREATE INDEX deals_by_contact ON deals (brand_id, coalesce(contacted_at_ms, -1), id);
+
+-- What was done to deals for a cause, such as a bulk action or an automation: whoever does it writes the row in the
+-- same batch, so that no cause does it twice. `subject` is JSON: the ids of what was made.
+CREATE TABLE deal_actions (
+  brand_id TEXT NOT NULL,
+  deal_id TEXT NOT NULL,
+  cause TEXT NOT NULL CHECK (length(cause) BETWEEN 1 AND 200),
+  action TEXT NOT NULL,
+  outcome TEXT NOT NULL CHECK (outcome IN ('done', 'unchanged', 'refused')),
+  rule TEXT NOT NULL,
+  why TEXT NOT NULL,
+  subject TEXT NOT NULL CHECK (json_valid(subject)),
+  at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, deal_id, cause)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER deal_actions_never_change BEFORE UPDATE ON deal_actions BEGIN SELECT RAISE(ABORT, 'deal_actions are append-only'); END;
+
+-- Actions on many deals, fixed when they were asked for; `preview` names what was seen before, and makes one only.
+-- Whoever works at one has `due_at_ms` for a lease: nobody else begins before it. Triggers of `bulk_deals` count.
+CREATE TABLE bulk_actions (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  preview TEXT NOT NULL,
+  action TEXT NOT NULL CHECK (json_valid(action)),
+  kind TEXT NOT NULL,
+  actor_kind TEXT NOT NULL,
+  actor_id TEXT NOT NULL,
+  request_id TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('running', 'paused', 'cancelled', 'finished')),
+  reason TEXT NOT NULL DEFAULT '',
+  deals INTEGER NOT NULL CHECK (deals >= 1),
+  done INTEGER NOT NULL DEFAULT 0,
+  unchanged INTEGER NOT NULL DEFAULT 0,
+  refused INTEGER NOT NULL DEFAULT 0,
+  failed INTEGER NOT NULL DEFAULT 0,
+  created_at_ms INTEGER NOT NULL,
+  finished_at_ms INTEGER,
+  due_at_ms INTEGER,
+  CHECK ((state = 'running') = (due_at_ms IS NOT NULL)),
+  CHECK (done + unchanged + refused + failed <= deals),
+  PRIMARY KEY (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX bulk_actions_by_preview ON bulk_actions (brand_id, preview);
+CREATE INDEX bulk_actions_due ON bulk_actions (due_at_ms) WHERE due_at_ms IS NOT NULL;
+
+-- The deals of a bulk action in the order in which they are worked at, and what became of each.
+CREATE TABLE bulk_deals (
+  brand_id TEXT NOT NULL,
+  bulk_id TEXT NOT NULL,
+  place INTEGER NOT NULL,
+  deal_id TEXT NOT NULL,
+  outcome TEXT CHECK (outcome IN ('done', 'unchanged', 'refused', 'failed')),
+  rule TEXT NOT NULL DEFAULT '',
+  why TEXT NOT NULL DEFAULT '',
+  subject TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(subject)),
+  tries INTEGER NOT NULL DEFAULT 0,
+  at_ms INTEGER,
+  CHECK ((outcome IS NULL) = (at_ms IS NULL)),
+  PRIMARY KEY (brand_id, bulk_id, place),
+  FOREIGN KEY (brand_id, bulk_id) REFERENCES bulk_actions (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX bulk_deals_waiting ON bulk_deals (brand_id, bulk_id, place) WHERE outcome IS NULL;
+CREATE TRIGGER bulk_deals_count AFTER UPDATE OF outcome ON bulk_deals WHEN OLD.outcome IS NULL AND NEW.outcome IS NOT NULL BEGIN UPDATE bulk_actions SET done = done + (NEW.outcome = 'done'), unchanged = unchanged + (NEW.outcome = 'unchanged'), refused = refused + (NEW.outcome = 'refused'), failed = failed + (NEW.outcome = 'failed') WHERE brand_id = NEW.brand_id AND id = NEW.bulk_id; END;
+CREATE TRIGGER bulk_deals_have_one_outcome BEFORE UPDATE OF outcome ON bulk_deals WHEN OLD.outcome IS NOT NULL BEGIN SELECT RAISE(ABORT, 'constraint failed: bulk_deal_decided'); END;

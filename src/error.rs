@@ -152,6 +152,13 @@ impl From<DbError> for Box<Error> {
             DbError::Unavailable(_) => {
                 Error::Unavailable("the database can't be reached just now").into()
             }
+            // What triggers refuse, whoever writes: see `schema.sql`.
+            DbError::Constraint(text) if text.contains("creator_erased") => {
+                Error::refused("creator-erased", "this creator was erased")
+            }
+            DbError::Constraint(text) if text.contains("creator_merged") => {
+                Error::refused("creator-merged", "this creator was merged into another")
+            }
             // A constraint that no command expected: two commands met, nothing was changed.
             DbError::Constraint(_) => Error::refused(
                 "conflict",

@@ -12,8 +12,12 @@ mod support;
 
 mod api {
     mod access;
+    mod actions;
     mod at_once;
+    mod automations;
+    mod automations_hard;
     mod bad_input;
+    mod bulk;
     mod code_import;
     mod codes;
     mod collections;
@@ -25,8 +29,12 @@ mod api {
     mod crm_timeline;
     mod currencies;
     mod domains;
+    mod exports;
     mod failures;
+    mod filters;
     mod goaffpro;
+    mod gone_meanwhile;
+    mod imports;
     mod mail;
     mod main_job;
     mod matrix;
@@ -42,9 +50,12 @@ mod api {
     mod posts;
     mod privacy;
     mod proofs;
+    mod reports;
+    mod scenario;
     mod sign_in;
     mod simulations;
     mod sync;
+    mod term_templates;
     mod terms;
     mod tiers;
     mod trail;

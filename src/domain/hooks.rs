@@ -4,7 +4,8 @@ use super::link::is_host;
 use super::time::{DAY_MS, Millis};
 
 /// What can be listened to.
-pub const EVENTS: [&str; 16] = [
+pub const EVENTS: [&str; 17] = [
+    "automation.step",
     "deal.created",
     "deal.updated",
     "deal.closed",

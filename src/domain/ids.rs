@@ -144,6 +144,8 @@ kinds! {
     Tiers, TiersId, "tiers";
     /// Terms that wait for an answer.
     Offer, OfferId, "offer";
+    /// Terms that a brand offers again and again.
+    TermTemplate, TermTemplateId, "termtemplate";
     /// A personal link of a deal.
     Link, LinkId, "link";
     /// A discount code of a deal.
@@ -188,6 +190,8 @@ kinds! {
     Mail, MailId, "mail";
     /// A creator's claim that an order is hers.
     Claim, ClaimId, "claim";
+    /// A filter that was saved.
+    Segment, SegmentId, "seg";
     /// A template of messages.
     Template, TemplateId, "template";
     /// A message to a creator, or from her.
@@ -206,8 +210,14 @@ kinds! {
     Cost, CostId, "cost";
     /// A field of creators of the brand's own.
     Field, FieldId, "field";
+    /// An action on many deals.
+    Bulk, BulkId, "bulk";
     /// Where a brand has events told.
     Endpoint, EndpointId, "endpoint";
+    /// What is done by itself when something happens in a deal.
+    Automation, AutomationId, "automation";
+    /// An automation that began in a deal.
+    Run, RunId, "run";
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 pub mod attribution;
 pub mod auth;
+pub mod automation;
 pub mod brand;
 pub mod claim;
 pub mod click;
@@ -17,6 +18,7 @@ pub mod deal;
 pub mod decimal;
 pub mod discount;
 pub mod dispute;
+pub mod filter;
 pub mod hooks;
 pub mod ids;
 pub mod ingest;
@@ -37,6 +39,7 @@ pub mod payout;
 pub mod post;
 pub mod privacy;
 pub mod qr;
+pub mod report;
 pub mod secret;
 pub mod sending;
 pub mod session;

@@ -71,7 +71,8 @@ impl Day {
 
     /// Year, month and day in the Gregorian calendar. Counts in eras of 400 years, which repeat,
     /// and in years that begin in March, so that the leap day is a year's last.
-    fn to_civil(self) -> (i64, i64, i64) {
+    #[must_use]
+    pub fn to_civil(self) -> (i64, i64, i64) {
         let since_march_0 = self.0 + 719_468;
         let (era, of_era) = (since_march_0.div_euclid(146_097), since_march_0.rem_euclid(146_097));
         let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;

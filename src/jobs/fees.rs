@@ -43,7 +43,7 @@ async fn post(app: &App, brand: BrandId, fee: &FeeRow) -> Result<bool> {
     let told = Some(json!({ "deal_id": fee.deal_id, "creator_id": fee.creator_id }));
     let now_ms = app.now_ms();
     let batch = vec![
-        fees::decide(brand, fee.id, FeeState::Posted, false, now_ms),
+        fees::decide(brand, (fee.id, fee.creator_id), FeeState::Posted, false, now_ms),
         books::post(brand, &posted, now_ms),
         note(app, brand, &by, "fee.post", &fee.id.to_string(), None, told),
     ];

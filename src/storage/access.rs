@@ -1,6 +1,6 @@
 //! API keys, invitations and creators' tokens, by the hash of their text.
 
-use super::{Database, Page, Reading, Statement, bind, row, statements};
+use super::{Database, Page, Reading, Statement, bind, json_list, row, statements};
 use crate::domain::auth::Scopes;
 use crate::domain::ids::{BrandId, CreatorId, DealId, InvitationId, KeyId, TokenId};
 use crate::domain::time::Millis;
@@ -12,7 +12,7 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
     FIND_KEY = "
 SELECT k.brand_id, k.id, k.scopes, k.expires_at_ms, k.last_used_at_ms, b.money_keys,
-  b.webhooks > 0 AS told
+  b.webhooks > 0 OR b.automations > 0 AS told
 FROM api_keys k JOIN brands b ON b.id = k.brand_id
 WHERE k.secret_hash = ?1 AND k.revoked_at_ms IS NULL";
 
@@ -64,6 +64,9 @@ VALUES ((SELECT ?1 FROM invitations i JOIN creators c ON c.brand_id = ?2 AND c.i
     /// Whoever is invited anew, or signs in by now, needs none of those before.
     WITHDRAW = "
 DELETE FROM invitations WHERE brand_id = ?1 AND creator_id = ?2 AND accepted_at_ms IS NULL";
+
+    WITHDRAW_ALL = "
+DELETE FROM invitations WHERE brand_id = ?1 AND creator_id IN (SELECT value FROM json_each(?2)) AND accepted_at_ms IS NULL";
 
     END_TOKENS = "DELETE FROM creator_tokens WHERE brand_id = ?1 AND creator_id = ?2";
 
@@ -284,6 +287,12 @@ pub fn accept(
 #[must_use]
 pub fn withdraw(brand: BrandId, creator: CreatorId) -> Statement {
     bind!(WITHDRAW, brand, creator)
+}
+
+/// Withdraws the invitations of many that wait.
+#[must_use]
+pub fn withdraw_all(brand: BrandId, creators: &[CreatorId]) -> Statement {
+    bind!(WITHDRAW_ALL, brand, json_list(creators))
 }
 
 /// Ends a creator's access tokens.

@@ -4,12 +4,15 @@ use super::{
     Columns, Database, Freshness, FromRow, Reading, Statement, bind, row, spelling, statements,
 };
 use crate::domain::brand::{AttributionRules, Brand, ClickOrder, EarnOn, EarningRules, Precedence};
-use crate::domain::ids::{AuditId, BrandId};
+use crate::domain::ids::{AuditId, BrandId, RunId};
 use crate::domain::money::{Currency, Money};
 use crate::domain::payout::Schedule;
 use crate::domain::time::{Day, Millis, Zone};
 
 statements! {
+    /// For whose doing what follows in this batch is: ?2 a run of an automation, NULL at the end of the batch.
+    DOING = "UPDATE brands SET automation_run = ?2 WHERE id = ?1";
+
     COUNT_CUSTOMERS = "UPDATE brands SET counts_customers = 1 WHERE id = ?1 AND counts_customers = 0";
 
     INSERT = "
@@ -356,4 +359,11 @@ pub fn owner(db: &dyn Database, brand: BrandId) -> Reading<'_, Option<OwnerRow>>
 /// [`super::DbError`].
 pub fn host<'a>(db: &'a dyn Database, host: &str) -> Reading<'a, Option<HostRow>> {
     db.first(bind!(FIND_HOST, host))
+}
+
+/// What goes before the doing of an automation's run in its batch, and after it: causes that triggers write in between
+/// are its.
+#[must_use]
+pub fn doing(brand: BrandId, run: RunId) -> (Statement, Statement) {
+    (bind!(DOING, brand, run), bind!(DOING, brand, None::<&str>))
 }

@@ -72,13 +72,8 @@ SELECT d.id AS deal_id, d.creator_id, d.closed_at_ms, c.handle, c.email
 FROM json_each(?2) j CROSS JOIN deals d ON d.brand_id = ?1 AND d.id = j.value
 CROSS JOIN creators c ON c.brand_id = ?1 AND c.id = d.creator_id WHERE c.erased_at_ms IS NULL";
 
-    /// ?2 a list of handles and addresses in small letters: open deals of these creators.
-    DEALS_OF_NAMED = "
-SELECT d.id AS deal_id, d.creator_id, d.closed_at_ms, c.handle, c.email
-FROM creators c CROSS JOIN deals d INDEXED BY deals_by_creator ON d.brand_id = ?1 AND d.creator_id = c.id
-WHERE c.brand_id = ?1 AND c.erased_at_ms IS NULL AND d.closed_at_ms IS NULL
-  AND (lower(ltrim(c.handle, '@')) IN (SELECT value FROM json_each(?2))
-    OR lower(trim(c.email)) IN (SELECT value FROM json_each(?2)))";
+    KNOWN = "
+SELECT k.id FROM json_each(?2) j CROSS JOIN codes k ON k.brand_id = ?1 AND k.id = j.value";
 
     /// Links that apply a code, by the hosts that serve them.
     LINKS_OF_CODE = "
@@ -384,16 +379,13 @@ pub fn handles<'a>(
     db.all(bind!(HANDLES, brand, json_list(deals)))
 }
 
-/// Open deals of creators with these handles or addresses, in small letters.
+/// Which of these are codes of the brand.
 ///
 /// # Errors
 /// [`super::DbError`].
-pub fn deals_of<'a>(
-    db: &'a dyn Database,
-    brand: BrandId,
-    names: &[String],
-) -> Reading<'a, Vec<HandleRow>> {
-    db.all(bind!(DEALS_OF_NAMED, brand, json_list(names)))
+pub fn known<'a>(db: &'a dyn Database, brand: BrandId, ids: &[CodeId]) -> Reading<'a, Vec<CodeId>> {
+    let statement = bind!(KNOWN, brand, json_list(ids));
+    db.ask(Freshness::Primary, statement, |rows| rows.column("id"))
 }
 
 /// Links that apply a code.

@@ -34,11 +34,13 @@ WHERE brand_id = ?1 AND id = ?2";
     CONTACTED = "
 UPDATE deals SET contacted_at_ms = max(coalesce(contacted_at_ms, 0), ?3) WHERE brand_id = ?1 AND id = ?2";
 
-    /// ?7: start as soon as ?3 allows and no order is decided, instead of exactly then.
+    /// ?7: start as soon as ?3 allows and no order is decided, instead of exactly then: after all of its
+    /// second, where one was told in whole seconds, for such an order sees the terms of that second.
     INSERT_TERMS = "
 INSERT INTO terms (brand_id, deal_id, starts_at_ms, version, id, rate_bp, created_at_ms, ends_at_ms, rules, reason)
 SELECT ?1, ?2, iif(?7 = 1, max(?3, coalesce(
-    (SELECT max(placed_at_ms) + 1 FROM orders WHERE brand_id = ?1 AND deal_id = ?2), 0)), ?3),
+    (SELECT max(placed_at_ms + iif(placed_at_ms % 1000 = 0, 1000, 1)) FROM orders WHERE brand_id = ?1 AND deal_id = ?2
+      AND placed_at_ms > (SELECT max(placed_at_ms) - 1000 FROM orders WHERE brand_id = ?1 AND deal_id = ?2)), 0)), ?3),
   1 + (SELECT count(*) FROM terms WHERE brand_id = ?1 AND deal_id = ?2), ?4, ?5, ?6, ?8, ?9, ?10";
 
     /// From now on orders are counted by customer: first all that are known, by a trigger of `orders`.
@@ -87,8 +89,9 @@ ORDER BY d.id LIMIT ?7";
     /// versions makes its own NULL, which aborts all.
     INSERT_TERMS_OF_MANY = "
 INSERT INTO terms (brand_id, deal_id, starts_at_ms, version, id, rate_bp, created_at_ms, ends_at_ms, rules,
-  reason) SELECT ?1, j.value ->> 'd', iif(?6 = 1, max(?3, coalesce((SELECT max(placed_at_ms) + 1 FROM orders
-    WHERE brand_id = ?1 AND deal_id = j.value ->> 'd'), 0)), ?3),
+  reason) SELECT ?1, j.value ->> 'd', iif(?6 = 1, max(?3, coalesce((SELECT max(placed_at_ms + iif(placed_at_ms % 1000 = 0, 1000, 1))
+    FROM orders WHERE brand_id = ?1 AND deal_id = j.value ->> 'd' AND placed_at_ms > (SELECT max(placed_at_ms) - 1000
+      FROM orders WHERE brand_id = ?1 AND deal_id = j.value ->> 'd')), 0)), ?3),
   iif((SELECT count(*) FROM terms WHERE brand_id = ?1 AND deal_id = j.value ->> 'd') = j.value ->> 'n',
     1 + (j.value ->> 'n'), NULL), j.value ->> 'i', ?4, ?5, ?7, ?8, ?9
 FROM json_each(?2) j";
@@ -364,6 +367,12 @@ pub fn terms(db: &dyn Database, brand: BrandId, deal: DealId) -> Reading<'_, Vec
     db.all(bind!(TERMS, brand, deal))
 }
 
+/// Reads the deals with these ids as [`DealRow`]s, for a batch of reads.
+#[must_use]
+pub fn read_many(brand: BrandId, ids: &[DealId], now_ms: Millis) -> Statement {
+    bind!(BY_IDS, brand, json_list(ids), now_ms)
+}
+
 /// The deals with these ids, with the terms in force now.
 ///
 /// # Errors
@@ -372,6 +381,19 @@ pub fn by_ids<'a>(
     db: &'a dyn Database,
     brand: BrandId,
     ids: &[DealId],
+    now_ms: Millis,
+) -> Reading<'a, Vec<DealRow>> {
+    db.all(read_many(brand, ids, now_ms))
+}
+
+/// The same, by ids as texts.
+///
+/// # Errors
+/// [`super::DbError`].
+pub fn by_ids_text<'a>(
+    db: &'a dyn Database,
+    brand: BrandId,
+    ids: &[String],
     now_ms: Millis,
 ) -> Reading<'a, Vec<DealRow>> {
     db.all(bind!(BY_IDS, brand, json_list(ids), now_ms))

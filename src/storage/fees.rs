@@ -36,9 +36,10 @@ SELECT id, deal_id, creator_id, currency, amount_minor, note, created_at_ms, due
 WHERE brand_id = ?1 AND state = 'planned' AND due_day <= ?2 AND (stage IS NULL OR reached_at_ms IS NOT NULL)
 ORDER BY due_day, id LIMIT ?3";
 
-    /// ?3 `posted` or `cancelled`; of one that is decided already it aborts.
+    /// ?3 `posted` or `cancelled`; of one that is decided already it aborts. So does it if the fee is somebody
+    /// else's than ?6 by now, who was merged: NULL; what is posted names whom it was read of.
     DECIDE_FEE = "
-UPDATE fees SET state = ?3, decided_at_ms = ?4, reached_at_ms = iif(?5 = 1, ?4, reached_at_ms)
+UPDATE fees SET state = iif(creator_id = ?6, ?3, NULL), decided_at_ms = ?4, reached_at_ms = iif(?5 = 1, ?4, reached_at_ms)
 WHERE brand_id = ?1 AND id = ?2";
 
     REACH = "
@@ -174,12 +175,12 @@ pub fn due(db: &dyn Database, brand: BrandId, today: Day, limit: i64) -> Reading
 #[must_use]
 pub fn decide(
     brand: BrandId,
-    id: FeeId,
+    (id, creator): (FeeId, CreatorId),
     state: FeeState,
     reached: bool,
     now_ms: Millis,
 ) -> Statement {
-    bind!(DECIDE_FEE, brand, id, state, now_ms, reached)
+    bind!(DECIDE_FEE, brand, id, state, now_ms, reached, creator)
 }
 
 /// Notes that a deal has reached the stage that a fee waits for; it still waits for its day.

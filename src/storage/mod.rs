@@ -7,10 +7,15 @@
 //! multiplies a bound parameter, and STRICT tables turn them back.
 
 pub mod access;
+pub mod actions;
 pub mod affiliates;
 pub mod audit;
+pub mod automation_looks;
+pub mod automation_runs;
+pub mod automations;
 pub mod boards;
 pub mod brands;
+pub mod bulk;
 pub mod claims;
 pub mod click_counter;
 pub mod clicks;
@@ -22,10 +27,12 @@ pub mod creators;
 pub mod deals;
 pub mod export;
 pub mod fees;
+pub mod filter;
 pub mod goaffpro;
 pub mod groups;
 pub mod hooks;
 pub mod hosts;
+pub mod imports;
 pub mod jobs;
 pub mod kept;
 pub mod ledger;
@@ -38,6 +45,7 @@ pub mod offers;
 pub mod order_facts;
 pub mod orders;
 pub mod outbox;
+pub mod overview;
 pub mod payment;
 pub mod payouts;
 pub mod personal;
@@ -45,9 +53,12 @@ pub mod posts;
 pub mod privacy;
 pub mod proofs;
 pub mod quarantine;
+pub mod ranks;
+pub mod reports;
 pub mod retention;
 pub mod rewrap;
 pub mod rows;
+pub mod segments;
 pub mod sendings;
 pub mod sequences;
 pub mod sessions;
@@ -57,12 +68,15 @@ pub mod store_access;
 pub mod stores;
 pub mod syncs;
 pub mod templates;
+pub mod term_templates;
 pub mod tiers;
 pub mod timeline;
 
 pub(crate) use rows::{Columns, FromColumn, FromRow, Reading, row, spelling};
 
 pub use rows::Rows;
+
+use std::borrow::Cow;
 
 use crate::app::Pending;
 use crate::domain::json::json;
@@ -137,8 +151,8 @@ impl<T: Into<Self>> From<Option<T>> for Param {
 /// One SQL statement with its parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
-    /// The text, one of the constants of this ring.
-    pub sql: &'static str,
+    /// The text: one of the constants of this ring, or what a filter became ([`filter`]).
+    pub sql: Cow<'static, str>,
     /// Bound to `?1`, `?2`, …
     pub params: Vec<Param>,
 }
@@ -146,7 +160,7 @@ pub struct Statement {
 /// Builds a [`Statement`].
 macro_rules! bind {
     ($sql:expr $(, $param:expr)* $(,)?) => {
-        $crate::storage::Statement { sql: $sql, params: vec![$($crate::storage::Param::from($param)),*] }
+        $crate::storage::Statement { sql: std::borrow::Cow::Borrowed($sql), params: vec![$($crate::storage::Param::from($param)),*] }
     };
 }
 pub(crate) use bind;
@@ -217,12 +231,18 @@ const fn squeeze(sql: &[u8], out: &mut [u8]) -> usize {
 pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static str)])> {
     vec![
         ("access", access::STATEMENTS),
+        ("actions", actions::STATEMENTS),
         ("affiliates", affiliates::STATEMENTS),
         ("audit", audit::STATEMENTS),
+        ("automation_looks", automation_looks::STATEMENTS),
+        ("automation_runs", automation_runs::STATEMENTS),
+        ("automations", automations::STATEMENTS),
         ("boards", boards::STATEMENTS),
         ("brands", brands::STATEMENTS),
+        ("bulk", bulk::STATEMENTS),
         ("claims", claims::STATEMENTS),
         ("posts", posts::STATEMENTS),
+        ("imports", imports::STATEMENTS),
         ("clicks", clicks::STATEMENTS),
         ("code_work", code_work::STATEMENTS),
         ("codes", codes::STATEMENTS),
@@ -245,14 +265,18 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("order_facts", order_facts::STATEMENTS),
         ("orders", orders::STATEMENTS),
         ("outbox", outbox::STATEMENTS),
+        ("overview", overview::STATEMENTS),
         ("payment", payment::STATEMENTS),
         ("payouts", payouts::STATEMENTS),
         ("personal", personal::STATEMENTS),
         ("privacy", privacy::STATEMENTS),
         ("proofs", proofs::STATEMENTS),
         ("quarantine", quarantine::STATEMENTS),
+        ("reports", reports::STATEMENTS),
+        ("ranks", ranks::STATEMENTS),
         ("retention", retention::STATEMENTS),
         ("rewrap", rewrap::STATEMENTS),
+        ("segments", segments::STATEMENTS),
         ("sendings", sendings::STATEMENTS),
         ("sequences", sequences::STATEMENTS),
         ("sessions", sessions::STATEMENTS),
@@ -262,6 +286,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("stores", stores::STATEMENTS),
         ("syncs", syncs::STATEMENTS),
         ("templates", templates::STATEMENTS),
+        ("term_templates", term_templates::STATEMENTS),
         ("tiers", tiers::STATEMENTS),
         ("timeline", timeline::STATEMENTS),
     ]

@@ -1,7 +1,7 @@
 //! Terms that wait for an answer: offers of the brand, and requests of creators.
 
 use super::{Database, Page, Reading, Statement, bind, json_list, row, statements};
-use crate::domain::ids::{BrandId, CreatorId, DealId, OfferId, TermsId};
+use crate::domain::ids::{BrandId, CreatorId, DealId, OfferId, TermTemplateId, TermsId};
 use crate::domain::money::BasisPoints;
 use crate::domain::terms::Rules;
 use crate::domain::time::Millis;
@@ -9,8 +9,8 @@ use crate::domain::time::Millis;
 statements! {
     INSERT = "
 INSERT INTO offers (brand_id, id, deal_id, creator_id, kind, rate_bp, rules, starts_at_ms, ends_at_ms,
-  document, hash, note, state, created_at_ms)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 'waiting', ?13)";
+  document, hash, note, state, created_at_ms, template_id, template_version)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 'waiting', ?13, ?14, ?15)";
 
     /// What was answered before makes the revision 2, which aborts.
     ANSWER = "
@@ -19,19 +19,19 @@ WHERE brand_id = ?1 AND id = ?2";
 
     FIND = "
 SELECT id, deal_id, creator_id, kind, rate_bp, rules, starts_at_ms, ends_at_ms, document, hash, note, state,
-  answer, terms_id, created_at_ms, decided_at_ms FROM offers WHERE brand_id = ?1 AND id = ?2";
+  answer, terms_id, template_id, template_version, created_at_ms, decided_at_ms FROM offers WHERE brand_id = ?1 AND id = ?2";
 
     /// ?2 before id, ?3 limit, ?4 state or NULL, ?5 kind or NULL. Latest first.
     LIST = "
 SELECT id, deal_id, creator_id, kind, rate_bp, rules, starts_at_ms, ends_at_ms, document, hash, note, state,
-  answer, terms_id, created_at_ms, decided_at_ms FROM offers
+  answer, terms_id, template_id, template_version, created_at_ms, decided_at_ms FROM offers
 WHERE brand_id = ?1 AND id < ?2 AND (?4 IS NULL OR state = ?4) AND (?5 IS NULL OR kind = ?5)
 ORDER BY id DESC LIMIT ?3";
 
     /// Of the deals in ?4.
     LIST_OF_DEALS = "
 SELECT o.id, o.deal_id, o.creator_id, o.kind, o.rate_bp, o.rules, o.starts_at_ms, o.ends_at_ms, o.document,
-  o.hash, o.note, o.state, o.answer, o.terms_id, o.created_at_ms, o.decided_at_ms
+  o.hash, o.note, o.state, o.answer, o.terms_id, o.template_id, o.template_version, o.created_at_ms, o.decided_at_ms
 FROM json_each(?4) j CROSS JOIN offers o INDEXED BY offers_by_deal ON o.brand_id = ?1 AND o.deal_id = j.value
 WHERE o.id < ?2 ORDER BY o.id DESC LIMIT ?3";
 }
@@ -68,6 +68,10 @@ row! {
         pub answer: Option<String>,
         /// The version of terms that it became.
         pub terms_id: Option<TermsId>,
+        /// The template that it was copied from,
+        pub template_id: Option<TermTemplateId>,
+        /// in its version then.
+        pub template_version: Option<i64>,
         /// When it was made.
         pub created_at_ms: Millis,
         /// When it was answered.
@@ -93,6 +97,8 @@ pub fn insert(brand: BrandId, offer: &OfferRow) -> Statement {
         &offer.hash,
         offer.note.as_deref(),
         offer.created_at_ms,
+        offer.template_id,
+        offer.template_version,
     )
 }
 

@@ -137,6 +137,26 @@ SELECT e.id AS key, json_object('id', e.id, 'deal_id', e.deal_id, 'sequence_id',
 FROM deals d JOIN enrolments e ON e.brand_id = d.brand_id AND e.deal_id = d.id
 WHERE d.brand_id = ?1 AND d.creator_id = ?2 AND e.id > ?3 ORDER BY e.id LIMIT ?4";
 
+    AUTOMATION_RUNS = "
+SELECT r.id AS key, json_object('id', r.id, 'deal_id', r.deal_id, 'automation_id', r.automation_id, 'cause', r.cause,
+  'state', r.state, 'reason', r.reason, 'steps', (SELECT json_group_array(json(s.told)) FROM automation_steps s
+    WHERE s.brand_id = r.brand_id AND s.run_id = r.id),
+  'created_at', strftime('%FT%TZ', r.created_at_ms / 1000, 'unixepoch')) AS record
+FROM deals d JOIN automation_runs r ON r.brand_id = d.brand_id AND r.deal_id = d.id
+WHERE d.brand_id = ?1 AND d.creator_id = ?2 AND r.id > ?3 ORDER BY r.id LIMIT ?4";
+
+    DROP_AUTOMATION_STEPS = "
+DELETE FROM automation_steps WHERE brand_id = ?1 AND run_id IN (SELECT r.id FROM automation_runs r
+  WHERE r.brand_id = ?1 AND r.deal_id IN (SELECT id FROM deals WHERE brand_id = ?1 AND creator_id = ?2))";
+
+    DROP_AUTOMATION_RUNS = "
+DELETE FROM automation_runs
+WHERE brand_id = ?1 AND deal_id IN (SELECT id FROM deals WHERE brand_id = ?1 AND creator_id = ?2)";
+
+    DROP_AUTOMATION_CAUSES = "
+DELETE FROM automation_causes
+WHERE brand_id = ?1 AND deal_id IN (SELECT id FROM deals WHERE brand_id = ?1 AND creator_id = ?2)";
+
     /// That she wants no messages, which outlives her.
     UNSUBSCRIBED = "
 SELECT 'unsubscribed' AS key, json_object('at', strftime('%FT%TZ', u.at_ms / 1000, 'unixepoch')) AS record
@@ -283,9 +303,17 @@ DELETE FROM audit_personal WHERE brand_id = ?1
 DELETE FROM mails WHERE brand_id = ?1 AND lower(recipient) =
   (SELECT lower(trim(email)) FROM creators WHERE brand_id = ?1 AND id = ?2)";
 
-    /// What would earn for nobody ends; links lead on.
+    /// To addresses that she, or who was merged into her, had before, while the trail names them.
+    DROP_EARLIER_MAILS = "
+DELETE FROM mails WHERE brand_id = ?1 AND lower(recipient) IN (
+  SELECT lower(trim(j.value)) FROM audit_personal p, json_each(json_array(p.before ->> '$.email', p.after ->> '$.email',
+    p.before ->> '$.from.email', p.before ->> '$.into.email')) j
+  WHERE p.brand_id = ?1 AND j.value IS NOT NULL AND p.creator_id IN
+    (SELECT ?2 UNION ALL SELECT id FROM creators WHERE brand_id = ?1 AND merged_into = ?2))";
+
+    /// What would earn for nobody ends; links lead on. Whoever read a deal before reads it again.
     CLOSE_DEALS = "
-UPDATE deals SET tags = '[]', closed_at_ms = coalesce(closed_at_ms, ?3)
+UPDATE deals SET tags = '[]', closed_at_ms = coalesce(closed_at_ms, ?3), revision = revision + 1
 WHERE brand_id = ?1 AND creator_id = ?2";
 
     /// Nothing is posted for nobody.
@@ -339,6 +367,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("mail", MAILS),
     ("message", MESSAGES),
     ("enrolment", ENROLMENTS),
+    ("automation_run", AUTOMATION_RUNS),
     ("unsubscription", UNSUBSCRIBED),
     ("affiliate", AFFILIATES),
     ("affiliate_request", AFFILIATE_REQUESTS),
@@ -425,9 +454,13 @@ pub fn erased(
 pub fn erase(brand: BrandId, creator: CreatorId, now_ms: Millis) -> Vec<Statement> {
     vec![
         bind!(DROP_MAILS, brand, creator),
+        bind!(DROP_EARLIER_MAILS, brand, creator),
         bind!(DROP_MESSAGES, brand, creator),
         bind!(DROP_CONVERSATIONS, brand, creator),
         bind!(DROP_ENROLMENTS, brand, creator),
+        bind!(DROP_AUTOMATION_STEPS, brand, creator),
+        bind!(DROP_AUTOMATION_RUNS, brand, creator),
+        bind!(DROP_AUTOMATION_CAUSES, brand, creator),
         bind!(CLEAR_UNMATCHED, brand, creator, now_ms),
         bind!(CLEAR_AFFILIATES, brand, creator, now_ms),
         bind!(DROP_REQUESTS, brand, creator),

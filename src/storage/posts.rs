@@ -17,16 +17,25 @@ INSERT INTO posts (brand_id, id, deal_id, platform, url, url_key, published_at_m
 SELECT ?1, j.value ->> 'id', j.value ->> 'deal', j.value ->> 'platform', j.value ->> 'url', j.value ->> 'key',
   j.value ->> 'published', ?3, ?4 FROM json_each(?2) j";
 
+    /// What a creator tells never replaces what the brand did.
     /// What is told again of the same moment completes it; what was left out of a list stays unknown.
     MEASURE = "
 INSERT INTO post_metrics (brand_id, post_id, measured_at_ms, source, noted_at_ms, impressions, views, likes,
   comments, shares)
 SELECT ?1, j.value ->> 'id', j.value ->> 'at', ?3, ?4, j.value ->> 'impressions', j.value ->> 'views',
   j.value ->> 'likes', j.value ->> 'comments', j.value ->> 'shares' FROM json_each(?2) j WHERE true
-ON CONFLICT (brand_id, post_id, measured_at_ms) DO UPDATE SET source = excluded.source,
-  noted_at_ms = excluded.noted_at_ms, impressions = coalesce(excluded.impressions, impressions),
-  views = coalesce(excluded.views, views), likes = coalesce(excluded.likes, likes),
-  comments = coalesce(excluded.comments, comments), shares = coalesce(excluded.shares, shares)";
+ON CONFLICT (brand_id, post_id, measured_at_ms) DO UPDATE SET noted_at_ms = excluded.noted_at_ms,
+  source = iif(post_metrics.source = 'brand', 'brand', excluded.source),
+  impressions = iif(post_metrics.source = 'brand' AND excluded.source = 'creator', coalesce(post_metrics.impressions, excluded.impressions),
+    coalesce(excluded.impressions, post_metrics.impressions)),
+  views = iif(post_metrics.source = 'brand' AND excluded.source = 'creator', coalesce(post_metrics.views, excluded.views),
+    coalesce(excluded.views, post_metrics.views)),
+  likes = iif(post_metrics.source = 'brand' AND excluded.source = 'creator', coalesce(post_metrics.likes, excluded.likes),
+    coalesce(excluded.likes, post_metrics.likes)),
+  comments = iif(post_metrics.source = 'brand' AND excluded.source = 'creator', coalesce(post_metrics.comments, excluded.comments),
+    coalesce(excluded.comments, post_metrics.comments)),
+  shares = iif(post_metrics.source = 'brand' AND excluded.source = 'creator', coalesce(post_metrics.shares, excluded.shares),
+    coalesce(excluded.shares, post_metrics.shares))";
 
     /// What is NULL stays; ?5 is 1 to take it out at ?6, 0 to count it again.
     UPDATE = "
@@ -344,10 +353,10 @@ pub fn list<'a>(
         limit.into(),
     ];
     db.all(match deals {
-        None => Statement { sql: LIST, params },
+        None => Statement { sql: LIST.into(), params },
         Some(deals) => {
             params.push(json_list(deals).into());
-            Statement { sql: LIST_OF_DEALS, params }
+            Statement { sql: LIST_OF_DEALS.into(), params }
         }
     })
 }
@@ -377,6 +386,16 @@ pub enum Which<'a> {
     Deals(&'a [DealId]),
 }
 
+/// A formula's rates of all platforms as JSON, for statements that sum values up.
+pub(super) fn rates_of(formula: &Formula) -> String {
+    let rate = |platform: Platform| {
+        let rate = formula.rate(platform);
+        let views = i64::from(rate.measure == Measure::Views);
+        json!({ "p": platform.name(), "v": views, "c": rate.cpm_minor })
+    };
+    list_of(&Platform::ALL.map(rate))
+}
+
 /// What posts come to per platform, without those that were taken out.
 ///
 /// # Errors
@@ -388,12 +407,7 @@ pub fn sums<'a>(
     (from_ms, to_ms): Span,
     formula: &Formula,
 ) -> Reading<'a, Vec<SumsRow>> {
-    let rate = |platform: Platform| {
-        let rate = formula.rate(platform);
-        let views = i64::from(rate.measure == Measure::Views);
-        json!({ "p": platform.name(), "v": views, "c": rate.cpm_minor })
-    };
-    let rates = list_of(&Platform::ALL.map(rate));
+    let rates = rates_of(formula);
     db.all(match which {
         Which::All => bind!(SUMS, brand, from_ms, to_ms, rates, None::<CampaignId>),
         Which::Of(campaign) => bind!(SUMS, brand, from_ms, to_ms, rates, campaign),

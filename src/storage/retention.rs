@@ -96,6 +96,11 @@ WHERE EXISTS (SELECT 1 FROM json_each(previous_secrets)
 
     HOOK_EVENTS = "DELETE FROM webhook_events WHERE created_at_ms < ?1";
 
+    /// What automations listened to and was looked at; the last of each brand stays, for it numbers the next.
+    CAUSES = "
+DELETE FROM automation_causes WHERE state = 'done' AND created_at_ms < ?1 AND sequence <
+  (SELECT max(c.sequence) FROM automation_causes c WHERE c.brand_id = automation_causes.brand_id)";
+
     HOOK_SECRETS = "
 UPDATE webhook_endpoints SET previous_sealed = NULL, previous_until_ms = NULL
 WHERE previous_until_ms <= ?1";
@@ -140,6 +145,7 @@ pub fn sweep(note: AuditId, now_ms: Millis) -> Vec<Statement> {
         bind!(HOOK_DELIVERIES, before(30)),
         // Deliveries tell what they are of by their events: these go last.
         bind!(HOOK_EVENTS, before(31)),
+        bind!(CAUSES, before(90)),
         bind!(HOOK_SECRETS, now_ms),
         bind!(AUTHORIZATIONS, now_ms),
         bind!(REQUESTS, before(400)),

@@ -19,11 +19,11 @@ SELECT id, name, steps, created_at_ms, archived_at_ms FROM sequences WHERE brand
 SELECT id, name, steps, created_at_ms, archived_at_ms FROM sequences
 WHERE brand_id = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
 
-    /// NULL, which aborts, if the sequence was archived meanwhile. A second running one aborts too.
+    /// NULL, which aborts, if the sequence was archived (`step`) or the deal closed (`state`) meanwhile. A second running one aborts too.
     ENROL = "
 INSERT INTO enrolments (brand_id, deal_id, id, sequence_id, step, state, due_at_ms, created_at_ms)
 VALUES (?1, ?2, ?3, ?4, iif((SELECT archived_at_ms IS NULL FROM sequences WHERE brand_id = ?1 AND id = ?4),
-  0, NULL), 'running', ?5, ?6)";
+  0, NULL), iif((SELECT closed_at_ms IS NULL FROM deals WHERE brand_id = ?1 AND id = ?2), 'running', NULL), ?5, ?6)";
 
     /// ?4 the step that was sent: if another did it, or it was stopped, NULL aborts. ?5 when the next is
     /// due; NULL: that was the last.
@@ -35,6 +35,11 @@ WHERE brand_id = ?1 AND deal_id = ?2 AND id = ?3";
     STOP = "
 UPDATE enrolments SET state = 'stopped', reason = ?4, due_at_ms = NULL
 WHERE brand_id = ?1 AND deal_id = ?2 AND id = ?3 AND state = 'running'";
+
+    /// A step that waits for its window; the last one does when its enrolment is finished.
+    CANCEL_STEP = "
+UPDATE messages SET state = 'cancelled', reason = ?4, due_at_ms = NULL
+WHERE brand_id = ?1 AND deal_id = ?2 AND enrolment_id = ?3 AND state = 'scheduled'";
 
     DUE = "
 SELECT e.brand_id, e.deal_id, e.id, e.step, s.steps FROM enrolments e INDEXED BY enrolments_due
@@ -165,6 +170,13 @@ pub fn advance(name: EnrolmentName, step: i64, due_at_ms: Option<Millis>) -> Sta
 pub fn stop(name: EnrolmentName, reason: &str) -> Statement {
     let (brand, deal, id) = name;
     bind!(STOP, brand, deal, id, reason)
+}
+
+/// Cancels the message of an enrolment that waits for its window, if one does.
+#[must_use]
+pub fn cancel_step(name: EnrolmentName, reason: &str) -> Statement {
+    let (brand, deal, id) = name;
+    bind!(CANCEL_STEP, brand, deal, id, reason)
 }
 
 /// Enrolments whose step is due.

@@ -44,7 +44,7 @@ SELECT s.secret_hash, s.id, s.person_id, p.email, s.created_at_ms, s.last_seen_a
   s.stepped_up_at_ms, s.challenge, s.challenge_at_ms,
   EXISTS (SELECT 1 FROM passkeys k WHERE k.person_id = s.person_id) AS has_passkey,
   (SELECT json_group_array(json_object('brand_id', m.brand_id, 'id', m.id, 'role', m.role,
-      'brand', b.name, 'told', b.webhooks > 0)) FROM members m JOIN brands b ON b.id = m.brand_id
+      'brand', b.name, 'told', b.webhooks > 0 OR b.automations > 0)) FROM members m JOIN brands b ON b.id = m.brand_id
     WHERE m.person_id = s.person_id) AS members,
   (SELECT json_group_array(json_object('brand_id', c.brand_id, 'id', c.id, 'name', c.name,
       'brand', b.name)) FROM creators c JOIN brands b ON b.id = c.brand_id

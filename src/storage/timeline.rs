@@ -1,5 +1,7 @@
-//! A deal's history, read from what is kept anyway: the trail, notes, follow-ups, orders and payouts. Each
-//! source is read backwards from a place by an index, so that a page costs the same however long it is.
+//! A deal's history, read from what is kept anyway: the trail, notes, follow-ups, messages, posts, orders and
+//! payouts. Each source is read backwards from a place by an index, so that a page costs the same however long
+//! it is. A new source (runs of automations, say) is a statement here with the columns of [`Item`], a flag of
+//! [`Wanted`], and its kind in `web/api/timeline`.
 
 use super::{Database, DbError, Freshness, Statement, bind, row, statements};
 use crate::app::Pending;
@@ -8,14 +10,14 @@ use crate::domain::json::json;
 use crate::domain::time::Millis;
 
 statements! {
-    /// What was done to the deal ?2, its links, codes and fees, by the actions ?4 (a JSON list), before the
-    /// id ?3, latest first.
+    /// What was done to the deal ?2, its links, codes and fees, and to the deal and its creator as ?6 lists them,
+    /// by the actions ?4 (a JSON list), before the id ?3, latest first.
     TRAIL = "
 SELECT a.id, a.at_ms, a.actor_kind, a.actor_id, a.action, a.subject_id, coalesce(p.before, a.before) AS before,
   coalesce(p.after, a.after) AS after, CASE a.action WHEN 'deal.invite' THEN
     (SELECT json_object('id', m.id, 'state', iif(m.bounced_at_ms IS NULL, m.state, 'bounced')) FROM mails m
       WHERE m.cause = 'invite/' || (a.after ->> 'invitation_id') AND m.brand_id = ?1) END AS mail
-FROM (SELECT ?2 AS id
+FROM (SELECT value AS id FROM json_each(?6)
     UNION ALL SELECT l.id FROM links l INDEXED BY links_by_deal WHERE l.brand_id = ?1 AND l.deal_id = ?2
     UNION ALL SELECT k.id FROM codes k INDEXED BY codes_by_deal WHERE k.brand_id = ?1 AND k.deal_id = ?2
     UNION ALL SELECT f.id FROM fees f INDEXED BY fees_by_deal WHERE f.brand_id = ?1 AND f.deal_id = ?2) part
@@ -45,6 +47,24 @@ SELECT id, placed_at_ms AS at_ms, 'store' AS actor_kind, store_id AS actor_id, '
 FROM orders INDEXED BY orders_by_deal WHERE brand_id = ?1 AND deal_id = ?2 AND placed_at_ms <= ?3
   AND (placed_at_ms < ?3 OR id < ?4) ORDER BY placed_at_ms DESC, id DESC LIMIT ?5";
 
+    /// What was written to the creator and what came back. `before` is what it says, sealed to its id.
+    MESSAGES = "
+SELECT id, created_at_ms AS at_ms, iif(direction = 'in', 'creator', '') AS actor_kind, '' AS actor_id,
+  'message' AS action, id AS subject_id, content AS before, json_object('direction', direction, 'state', state,
+  'reason', reason, 'automatic', json(iif(automatic = 1, 'true', 'false')), 'template_id', template_id,
+  'enrolment_id', enrolment_id, 'due_at', strftime('%FT%TZ', due_at_ms / 1000, 'unixepoch'),
+  'sent_at', strftime('%FT%TZ', sent_at_ms / 1000, 'unixepoch')) AS after, NULL AS mail
+FROM messages WHERE brand_id = ?1 AND deal_id = ?2 AND id < ?3 ORDER BY id DESC LIMIT ?4";
+
+    /// Before the time ?3 and id ?4, by when they were published.
+    POSTS = "
+SELECT id, published_at_ms AS at_ms, reported_by AS actor_kind, '' AS actor_id, 'post' AS action,
+  id AS subject_id, NULL AS before, json_object('platform', platform, 'url', url,
+  'state', iif(removed_at_ms IS NULL, 'open', 'removed'), 'impressions', impressions, 'views', views,
+  'likes', likes, 'comments', comments, 'shares', shares) AS after, NULL AS mail
+FROM posts INDEXED BY posts_by_deal WHERE brand_id = ?1 AND deal_id = ?2 AND published_at_ms <= ?3
+  AND (published_at_ms < ?3 OR id < ?4) ORDER BY published_at_ms DESC, id DESC LIMIT ?5";
+
     /// Of the deal's creator: a payout is for all of her deals.
     PAYOUTS = "
 SELECT l.id, p.created_at_ms AS at_ms, '' AS actor_kind, '' AS actor_id, 'payout' AS action, l.payout_id AS subject_id,
@@ -67,7 +87,7 @@ row! {
         pub actor_kind: String,
         /// Which.
         pub actor_id: String,
-        /// What: an action of the trail, or `note`, `follow_up`, `order`, `payout`.
+        /// What: an action of the trail, or `note`, `follow_up`, `message`, `post`, `order`, `payout`.
         pub action: String,
         /// What it is about.
         pub subject_id: String,
@@ -85,12 +105,13 @@ impl Item {
     /// counts, so that the order is the index's.
     #[must_use]
     pub fn key(&self) -> (Millis, &str) {
-        let told = if self.action == "order" { None } else { made_at(&self.id) };
+        let told = made_at(&self.id);
         (told.unwrap_or(self.at_ms), &self.id)
     }
 }
 
-/// The time in an id.
+/// The time in an id, of what stands in the history by when it was made. Orders and posts stand where they
+/// were placed and published.
 fn made_at(id: &str) -> Option<Millis> {
     let (prefix, _) = id.rsplit_once('_')?;
     let ms =
@@ -99,6 +120,7 @@ fn made_at(id: &str) -> Option<Millis> {
         "audit" => read::<crate::domain::ids::Audit>(id).map(ms),
         "note" => read::<crate::domain::ids::Note>(id).map(ms),
         "followup" => read::<crate::domain::ids::FollowUp>(id).map(ms),
+        "message" => read::<crate::domain::ids::Message>(id).map(ms),
         "line" => read::<crate::domain::ids::PayoutLine>(id).map(ms),
         _ => None,
     }
@@ -136,10 +158,11 @@ impl Place {
         }
     }
 
-    fn order_bound(&self) -> String {
-        match self.id.rsplit_once('_').map_or("", |(prefix, _)| prefix).cmp("order") {
+    /// Of what stands at its own time: the id that everything of the place's moment is below.
+    fn bound_by_time<K: Kind>(&self) -> String {
+        match self.id.rsplit_once('_').map_or("", |(prefix, _)| prefix).cmp(K::PREFIX) {
             std::cmp::Ordering::Equal => self.id.clone(),
-            std::cmp::Ordering::Greater => "order_~".to_owned(),
+            std::cmp::Ordering::Greater => format!("{}_~", K::PREFIX),
             std::cmp::Ordering::Less => String::new(),
         }
     }
@@ -154,6 +177,10 @@ pub struct Wanted {
     pub notes: bool,
     /// What is to be done.
     pub follow_ups: bool,
+    /// Messages, in and out.
+    pub messages: bool,
+    /// What was published.
+    pub posts: bool,
     /// Orders.
     pub orders: bool,
     /// Payouts of the deal's creator.
@@ -169,11 +196,12 @@ pub fn page<'a>(
     wanted: &Wanted,
     (after, limit): (&Place, i64),
 ) -> Pending<'a, Result<Vec<Item>, DbError>> {
-    use crate::domain::ids::{Audit, FollowUp, Note, PayoutLine};
+    use crate::domain::ids::{Audit, FollowUp, Message, Note, Order, PayoutLine, Post};
     let mut batch: Vec<Statement> = Vec::new();
     if !wanted.actions.is_empty() {
         let actions = json!(wanted.actions.iter().map(|a| (*a).to_owned()).collect::<Vec<_>>());
-        batch.push(bind!(TRAIL, brand, deal, after.bound::<Audit>(), actions, limit));
+        let both = json!([deal, creator]);
+        batch.push(bind!(TRAIL, brand, deal, after.bound::<Audit>(), actions, limit, both));
     }
     if wanted.notes {
         batch.push(bind!(NOTES, brand, deal, after.bound::<Note>(), limit));
@@ -181,8 +209,16 @@ pub fn page<'a>(
     if wanted.follow_ups {
         batch.push(bind!(FOLLOW_UPS, brand, deal, after.bound::<FollowUp>(), limit));
     }
+    if wanted.messages {
+        batch.push(bind!(MESSAGES, brand, deal, after.bound::<Message>(), limit));
+    }
+    if wanted.posts {
+        let id = after.bound_by_time::<Post>();
+        batch.push(bind!(POSTS, brand, deal, after.at_ms, id, limit));
+    }
     if wanted.orders {
-        batch.push(bind!(ORDERS, brand, deal, after.at_ms, after.order_bound(), limit));
+        let id = after.bound_by_time::<Order>();
+        batch.push(bind!(ORDERS, brand, deal, after.at_ms, id, limit));
     }
     if wanted.payouts {
         batch.push(bind!(PAYOUTS, brand, creator, after.bound::<PayoutLine>(), limit));
@@ -203,7 +239,7 @@ pub fn page<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ids::{Audit, AuditId, Note, NoteId, OrderId};
+    use crate::domain::ids::{Audit, AuditId, Note, NoteId, Order, OrderId, Post, PostId};
 
     #[test]
     fn a_place_bounds_each_kind_of_id_by_time_and_then_by_kind() {
@@ -216,10 +252,13 @@ mod tests {
         let order = OrderId::from_bytes([1; 16]).to_string();
         let place = Place { at_ms: 1000, id: order.clone() };
         assert!(NoteId::new(1000, [0; 10]).to_string() < place.bound::<Note>());
-        assert_eq!(place.order_bound(), order);
+        assert_eq!(place.bound_by_time::<Order>(), order);
+        assert_eq!(place.bound_by_time::<Post>(), "");
+        let place = Place { at_ms: 1000, id: PostId::new(1, [1; 10]).to_string() };
+        assert_eq!(place.bound_by_time::<Order>(), "order_~");
         let place = Place { at_ms: 1000, id: AuditId::new(1000, [1; 10]).to_string() };
         assert!(NoteId::new(1000, [0; 10]).to_string() >= place.bound::<Note>());
         assert!(NoteId::new(999, [255; 10]).to_string() < place.bound::<Note>());
-        assert_eq!(place.order_bound(), "");
+        assert_eq!(place.bound_by_time::<Order>(), "");
     }
 }

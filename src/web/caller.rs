@@ -32,7 +32,7 @@ pub enum Identity {
     Nobody,
     /// The operator's.
     Operator,
-    /// A key of this brand, what it may do, and whether the brand has events told.
+    /// A key of this brand, what it may do, and whether the brand has events told or automations.
     Key {
         /// Whose.
         brand: BrandId,
@@ -40,7 +40,7 @@ pub enum Identity {
         id: KeyId,
         /// What it may do.
         scopes: Scopes,
-        /// Whether an endpoint of the brand listens.
+        /// Whether an endpoint or an automation of the brand listens.
         told: bool,
     },
     /// A token of this brand's creator.
@@ -226,8 +226,8 @@ pub struct Caller<S = may::Read> {
     pub scopes: Scopes,
     /// Until when a member's passkey counts as shown; API keys need none.
     fresh_until_ms: Millis,
-    /// Whether the brand has events told: what it did is sent after the answer only then, as to look for
-    /// it costs a call of D1.
+    /// Whether the brand has events told or automations: what it did is looked at after the answer only then, as
+    /// that costs calls of D1.
     pub(super) told: bool,
     pub(super) request_id: String,
     scope: PhantomData<S>,

@@ -13,12 +13,24 @@ pub fn line(out: &mut String, cells: &[&str]) {
 
 /// A cell: quoted where it must be, and never a formula for the spreadsheet that opens it.
 fn cell(out: &mut String, text: &str) {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '\0']);
+    let formula = is_guarded(text);
     let quoted = text.contains(['"', ',', '\n', '\r']);
     out.push_str(if quoted { "\"" } else { "" });
     out.push_str(if formula { "'" } else { "" });
     out.push_str(&text.replace('"', "\"\""));
     out.push_str(if quoted { "\"" } else { "" });
+}
+
+/// Whether a cell needs a `'` in front: it begins as a formula does, or like one that has such a `'` already, so
+/// that [`unguarded`] finds back to every text.
+fn is_guarded(text: &str) -> bool {
+    text.trim_start_matches('\'').starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '\0'])
+}
+
+/// A cell's text without the `'` that [`line`] put before it.
+#[must_use]
+pub fn unguarded(text: &str) -> &str {
+    text.strip_prefix('\'').filter(|rest| is_guarded(rest)).unwrap_or(text)
 }
 
 /// A line of a file: its number, and its cells.
@@ -176,5 +188,10 @@ mod tests {
             assert_eq!(line(&[bad]), format!("'{bad}\r\n"));
         }
         assert_eq!(line(&["=a,b"]), "\"'=a,b\"\r\n");
+        assert_eq!(line(&["'=a", "'a"]), "''=a,'a\r\n", "told apart from what was guarded");
+        for text in ["=x", "'=x", "''-1", "'x", "x", "", "'", "+49 1"] {
+            let written = line(&[text]);
+            assert_eq!(super::unguarded(written.trim_end_matches("\r\n")), text);
+        }
     }
 }

@@ -17,6 +17,7 @@ use crate::domain::merkle::hex;
 use crate::error::{Error, Result};
 use crate::web::caller::{Identity, identify};
 use crate::web::json::{self, ToJson};
+use crate::web::listed::Asked;
 use crate::web::message::{Request, Response};
 
 /// A request on its way to its handler.
@@ -250,6 +251,10 @@ pub fn dispatch<'a>(
         let mut call = Call { app, request, id, second, identity: Identity::Nobody };
         if method.identifies {
             call.identity = identify(app, request).await?;
+        }
+        let file = if name == "GET" { Asked::of(pattern, request)? } else { None };
+        if let Some(asked) = file {
+            return asked.answer(method, &call).await;
         }
         let mut work = (method.start)(&call)?;
         poll_fn(|context| work.as_mut().poll(context)).await

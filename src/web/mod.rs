@@ -10,6 +10,7 @@ pub mod extract;
 pub mod handler;
 pub mod json;
 pub mod limits;
+pub mod listed;
 pub mod mail;
 pub mod memory;
 pub mod message;
@@ -112,7 +113,11 @@ pub async fn serve_api(app: &App, request: Request<'_>) -> Response {
     }
     let told = app.noted_hooks();
     if !told.is_empty() {
+        then(&mut response, jobs::automations::run_noted(app.clone(), told.clone()));
         then(&mut response, jobs::hooks::send_noted(app.clone(), told));
+    }
+    if app.noted_bulk() {
+        then(&mut response, Box::pin(jobs::bulk::wake(app.clone())));
     }
     let status = response.status;
     if response.internal.is_some() || status.is_server_error() || is_sampled(&request_id) {

@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::payouts::{pay, token};
+use super::payouts::pay;
 use crate::support::shop::{coded, order};
 use crate::support::sqlite::most_steps;
 use crate::support::{Product, Programme};
 use tributary::domain::time::DAY_MS;
+use tributary::jobs::inbound;
 
 /// Commands of the CRM, each of which leaves one row in the trail: tried below.
 pub const CRM_COMMANDS: [&str; 16] = [
@@ -238,11 +239,29 @@ async fn all(product: &Product, p: &Programme, query: &str) -> Vec<(String, Stri
     panic!("it never ends");
 }
 
+/// Messages go out at any time of any day.
+fn always(product: &Product, p: &Programme) {
+    let brand = p.brand["id"].as_str().unwrap();
+    let sql = format!("INSERT INTO outreach_settings VALUES ('{brand}', 500, 127, 0, 1440)");
+    product.db.execute(&sql).unwrap();
+}
+
+/// The creator answers the last message.
+async fn reply(product: &Product, text: &str) {
+    let to = product.mailer.last()["reply_to"].as_str().unwrap().to_owned();
+    let mail = format!(
+        "From: anna@creator.example\r\nSubject: Re: Linen\r\nMessage-ID: <1@x>\r\n\r\n{text}\r\n"
+    );
+    let taken = inbound::receive(&product.app, &to, mail.as_bytes()).await;
+    assert_eq!(taken, inbound::Taken::Kept);
+}
+
 #[tokio::test]
 async fn the_timeline_is_one_order_of_what_is_kept() {
     let product = Product::new();
     let p = Programme::new(&product).await;
     let deal = |what: &str| format!("/v1/deals/{}{what}", p.deal);
+    always(&product, &p);
     let step = || product.pass(60_000);
     step();
     p.post(&product, &deal("/links"), json!({ "slug": "anna" })).await.expect(201);
@@ -257,7 +276,12 @@ async fn the_timeline_is_one_order_of_what_is_kept() {
     step();
     p.post(&product, &deal("/move"), json!({ "stage": "Posted" })).await.expect(200);
     step();
-    let access = token(&product, &p, &p.deal).await;
+    let invited = product.call("POST", &deal("/invitation"), None, &p.key).await.expect(201);
+    step();
+    let invitation = invited["url"].as_str().unwrap().split_once('#').unwrap().1;
+    let accepted = Some(json!({ "token": invitation }));
+    let accepted = product.call("POST", "/v1/invitations/acceptance", accepted, "").await;
+    let access = accepted.expect(201)["access_token"].as_str().unwrap().to_owned();
     let details = json!({ "method": "paypal", "email": "a@pay.example" });
     product.call("PUT", "/v1/me/payment-details", Some(details), &access).await.expect(200);
     step();
@@ -271,7 +295,15 @@ async fn the_timeline_is_one_order_of_what_is_kept() {
     let task = json!({ "text": "write", "due_on": "2026-12-01" });
     p.post(&product, &deal("/follow-ups"), task).await.expect(201);
     step();
+    let letter = json!({ "subject": "Linen", "text": "Shall we?" });
+    p.post(&product, &deal("/messages"), letter).await.expect(201);
+    step();
+    reply(&product, "Yes, gladly.").await;
+    step();
     pay(&product, &p.key, "p", "/v1/payouts", json!({ "currency": "USD" })).await.expect(201);
+    let post = json!({ "platform": "tiktok", "url": "https://tiktok.com/@anna/video/1",
+        "published_at": "2026-10-01T10:00:00Z", "metrics": { "views": 900 } });
+    p.post(&product, &deal("/posts"), post).await.expect(201);
     assert_eq!(p.deliver(&product, &coded(order(1), "ANNA")).await, 200);
     let words: Vec<String> =
         all(&product, &p, "").await.into_iter().map(|(_, _, words)| words).collect();
@@ -279,10 +311,13 @@ async fn the_timeline_is_one_order_of_what_is_kept() {
         words,
         [
             "payout: A payout for the creator",
+            "message: The creator wrote",
+            "message: A message to the creator",
             "follow_up: Something to be done",
             "deal: The deal was changed",
             "stage: Moved from Posted to Lost",
             "fee: A fee was agreed",
+            "invitation: The creator accepted the invitation",
             "invitation: The creator was invited",
             "stage: Moved from Outreach to Posted",
             "note: A note",
@@ -291,6 +326,7 @@ async fn the_timeline_is_one_order_of_what_is_kept() {
             "link: A link was made",
             "deal: The deal was made",
             "order: An order",
+            "post: The creator published something",
         ]
     );
     let kinds = |found: Vec<(String, String, String)>| {
@@ -303,6 +339,23 @@ async fn the_timeline_is_one_order_of_what_is_kept() {
     assert_eq!(
         kinds(all(&product, &p, "kind=order,note").await),
         ["note: A note", "order: An order"]
+    );
+    let page = p.get(&product, &format!("{}?kind=message,post", deal("/timeline"))).await;
+    let [came, went, published] = page["data"].as_array().unwrap().as_slice() else {
+        panic!("{page}")
+    };
+    assert_eq!(
+        (&came["details"]["direction"], &came["details"]["text"], &came["before"]),
+        (&json!("in"), &json!("Yes, gladly."), &Value::Null)
+    );
+    assert_eq!(came["actor"]["kind"], "creator");
+    assert_eq!(
+        (&went["details"]["subject"], &went["details"]["state"], &went["details"]["automatic"]),
+        (&json!("Linen"), &json!("sent"), &json!(false))
+    );
+    assert_eq!(
+        (&published["at"], &published["details"]["views"], &published["details"]["likes"]),
+        (&json!("2026-10-01T10:00:00.000Z"), &json!(900), &Value::Null)
     );
     let mailed = p.get(&product, &format!("{}?kind=mail", deal("/timeline"))).await;
     assert_eq!(mailed["data"][0]["mail"]["state"], "sent");

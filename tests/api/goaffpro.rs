@@ -97,6 +97,35 @@ async fn commands_about_stores_on_goaffpro_are_attributable() {
     assert!(!kept["token_sealed"].as_str().unwrap().contains("token"), "tokens are sealed");
 }
 
+/// Only whoever knows the address, and only of a store that was reached; once a minute.
+#[tokio::test]
+async fn a_hint_is_told_with_its_time() {
+    let Connected { product, p, store, .. } = store().await;
+    let path = format!("/v1/stores/{store}");
+    let hook = p.get(&product, &path).await["webhook_url"].as_str().unwrap().to_owned();
+    let hook = hook.strip_prefix("https://app.tributary.test").unwrap().to_owned();
+    let at = format!("{path}/goaffpro");
+    let hinted = async || p.get(&product, &at).await["hinted_at"].clone();
+    let waiting = || product.db.rows("SELECT id FROM outbox WHERE kind = 'goaffpro_sync'").len();
+    let tell = async |path: &str| product.call("POST", path, None, "").await.status;
+    assert_eq!((tell(&hook).await, hinted().await), (204, Value::Null), "never reached");
+    let config = json!({ "default_currency": "USD", "website": "gap.casa.example" });
+    let answer = WebAnswer { status: 200, retry_after: String::new(), body: config.to_string() };
+    product.web.script(CONFIG, vec![Ok(answer)]);
+    p.post(&product, &format!("{path}/connection"), json!({})).await.expect(200);
+    product.db.execute("DELETE FROM outbox").unwrap();
+    let wrong = format!("{}x", &hook[..hook.len() - 1]);
+    assert_eq!((tell(&wrong).await, hinted().await, waiting()), (404, Value::Null, 0));
+    assert_eq!((tell(&hook).await, waiting()), (204, 1));
+    let first = hinted().await;
+    assert!(first.is_string(), "{first}");
+    product.pass(1_000);
+    assert_eq!((tell(&hook).await, hinted().await), (204, first.clone()), "a minute is not over");
+    product.pass(60_000);
+    assert_eq!(tell(&hook).await, 204);
+    assert_ne!(hinted().await, first);
+}
+
 #[tokio::test]
 async fn a_store_that_is_slow_once_is_not_broken() {
     let Connected { product, p, store, .. } = store().await;

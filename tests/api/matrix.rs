@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::people::{Browser, Member, invited};
 use crate::support::shop::{coded, order};
-use crate::support::{Answer, OPERATOR, Product};
+use crate::support::{Answer, OPERATOR, Product, sent};
 
 /// Stands in everything that the brand under attack has, and in no id.
 const CANARY: &str = "canary-a";
@@ -34,6 +34,7 @@ struct Brand {
     quarantined: String,
     key_id: String,
     template: String,
+    term_template: String,
     sequence: String,
     payout: String,
     line: String,
@@ -45,6 +46,8 @@ struct Brand {
     cost: String,
     field: String,
     endpoint: String,
+    automation: String,
+    run: String,
     owner: Member,
     manager: Member,
     viewer: Member,
@@ -125,8 +128,22 @@ impl Brand {
         let group = id(&post("/v1/affiliate-groups", group).await);
         let template = json!({ "name": word, "subject": word, "text": word });
         let template = id(&post("/v1/message-templates", template).await);
+        let terms =
+            json!({ "name": word, "terms": { "commission_percent": "10" }, "contract": word });
+        let term_template = id(&post("/v1/term-templates", terms).await);
         let sequence = json!({ "name": word, "steps": [{ "template_id": template }] });
         let sequence = id(&post("/v1/sequences", sequence).await);
+        // It ran once; that it failed is made up, so that it can be tried again.
+        let automation = json!({ "name": word, "trigger": { "on": "stage_entered", "stage": word },
+            "steps": [{ "do": "add_tags", "tags": [word] }] });
+        let automation = id(&post("/v1/automations", automation).await);
+        let moved = json!({ "creator_id": other, "campaign_id": campaign });
+        post("/v1/deals", moved).await;
+        let runs = format!("/v1/automations/{automation}/runs");
+        let run = id(&product.call("GET", &runs, None, &key).await.expect(200)["data"][0]);
+        let failed =
+            "UPDATE automation_runs SET state = 'failed', due_at_ms = NULL, ended_at_ms = 1";
+        product.db.execute(failed).unwrap();
         let spare = post("/v1/keys", json!({ "name": word, "scopes": ["read"] })).await;
         let invite = async |role: &str, seed: u8| {
             let email = format!("{word}-{role}@casa.example");
@@ -178,6 +195,8 @@ impl Brand {
             cost,
             field: id(&field),
             endpoint,
+            automation,
+            run,
             store,
             goaffpro,
             creator,
@@ -190,6 +209,7 @@ impl Brand {
             quarantined,
             key_id: id(&spare["key"]),
             template,
+            term_template,
             sequence,
             owner: Member::joins(product, &owner_mail, seed).await,
             manager: invite("manager", seed + 1).await,
@@ -220,9 +240,13 @@ impl Brand {
             r if r.starts_with("/v1/orders/") => &self.order,
             r if r.starts_with("/v1/claims/") => &self.claim,
             r if r.starts_with("/v1/message-templates/") => &self.template,
+            r if r.starts_with("/v1/term-templates/") => &self.term_template,
             r if r.starts_with("/v1/sequences/") => &self.sequence,
             r if r.starts_with("/v1/posts/") || r.starts_with("/v1/me/posts/") => &self.post,
             r if r.starts_with("/v1/webhook-endpoints/") => &self.endpoint,
+            "/v1/automations/templates" => &self.endpoint,
+            r if r.starts_with("/v1/automations/") => &self.automation,
+            r if r.starts_with("/v1/automation-runs/") => &self.run,
             _ => &self.deal,
         };
         let mut body = match (method, route) {
@@ -231,6 +255,16 @@ impl Brand {
                 Some(json!({ "creator_id": self.creator, "campaign_id": self.campaign }))
             }
             (_, "/v1/deals/{id}") => Some(json!({ "tags": ["stolen"] })),
+            (_, "/v1/creators/import") => Some(json!("handle\nstolen\n")),
+            (_, "/v1/deals/import") => {
+                Some(json!(format!("creator_id,campaign_id\n{},{}\n", self.creator, self.campaign)))
+            }
+            (_, "/v1/codes/import") => Some(json!(format!("code,deal_id\nSTOLEN,{}\n", self.deal))),
+            (_, "/v1/posts/import") => Some(json!(format!(
+                "deal_id,platform,url,published_at\n{},tiktok,https://tiktok.com/@x/1,2026-10-01\n",
+                self.deal
+            ))),
+            (_, "/v1/goaffpro/import") => Some(json!("email\nstolen@evil.example\n")),
             (_, "/v1/deals/{id}/move") => Some(json!({ "stage": CANARY })),
             (_, "/v1/deals/{id}/costs") => {
                 Some(json!({ "product": { "amount": "1.00", "currency": "USD" } }))
@@ -256,10 +290,18 @@ impl Brand {
             (_, "/v1/me/offers/{id}/decision" | "/v1/offers/{id}/decision") => {
                 Some(json!({ "outcome": "declined" }))
             }
+            (_, "/v1/bulk-actions") => Some(json!({ "preview": true, "deal_ids": [self.deal],
+                "action": { "do": "add_tags", "tags": ["stolen"] } })),
             (_, "/v1/terms/bulk") => Some(json!({ "terms": { "commission_percent": "99" } })),
+            (_, "/v1/segments") => Some(json!({ "name": "x", "filter": "invited" })),
+            (_, "/v1/segments/{id}") => Some(json!({ "name": "stolen" })),
             (_, "/v1/message-templates") => {
                 Some(json!({ "name": "x", "subject": "x", "text": "x" }))
             }
+            (_, "/v1/term-templates") => {
+                Some(json!({ "name": "x", "terms": { "commission_percent": "99" } }))
+            }
+            (_, "/v1/term-templates/{id}") => Some(json!({ "name": "stolen" })),
             (_, "/v1/message-templates/{id}") => Some(json!({ "name": "stolen" })),
             (_, "/v1/message-templates/{id}/preview") => Some(json!({ "deal_id": self.deal })),
             (_, "/v1/messages/preview") => {
@@ -270,6 +312,11 @@ impl Brand {
             (_, "/v1/sequences") => {
                 Some(json!({ "name": "x", "steps": [{ "template_id": self.template }] }))
             }
+            (_, "/v1/automations") => Some(json!({ "name": "x", "trigger": { "on": "invited" },
+                "steps": [{ "do": "webhook" }] })),
+            (_, "/v1/automations/templates") => Some(json!({ "template": "no_sale" })),
+            (_, "/v1/automations/{id}") => Some(json!({ "name": "x" })),
+            (_, "/v1/automations/{id}/try") => Some(json!({ "deal_id": self.deal })),
             (_, "/v1/deals/{id}/sequences") => Some(json!({ "sequence_id": self.sequence })),
             (_, "/v1/tiers") => Some(json!({ "metric": "orders", "period": "all", "levels":
                 [{ "name": "x", "threshold": "1", "commission_percent": "99" }] })),
@@ -354,7 +401,14 @@ impl Brand {
         let path = path.replace("{note_id}", &self.note).replace("{cost_id}", &self.cost);
         let path = path.replace("{follow_up_id}", &self.follow_up);
         let path = path.replace("{delivery_id}", &first);
-        (path.replace("{affiliate_id}", "7"), body)
+        let query = match route {
+            "/v1/goaffpro/import" => {
+                format!("?kind=affiliates&hash=x&campaign_id={}", self.campaign)
+            }
+            r if r.ends_with("/import") => "?hash=x".to_owned(),
+            _ => String::new(),
+        };
+        (path.replace("{affiliate_id}", "7") + &query, body)
     }
 }
 
@@ -379,10 +433,10 @@ impl Who<'_> {
                 if !token.is_empty() {
                     request = request.header("authorization", format!("Bearer {token}"));
                 }
-                if body.is_some() {
-                    request = request.header("content-type", "application/json");
+                let (content_type, body) = sent(body);
+                if !body.is_empty() {
+                    request = request.header("content-type", content_type);
                 }
-                let body = body.map_or(Vec::new(), |body| body.to_string().into_bytes());
                 product.raw(request.body(body).unwrap()).await
             }
             Self::Person(browser) => {
@@ -495,7 +549,8 @@ async fn attack(
     let reads = method == "get";
     let names = route.contains("{id}")
         || (method, route) == ("post", "/v1/deals")
-        || route.starts_with("/v1/conversions");
+        || route.starts_with("/v1/conversions")
+        || (route.ends_with("/import") && route != "/v1/creators/import");
     // What one's own may change is tried elsewhere.
     if may && !reads && (caller.own || !names || caller.may.contains(&"operator")) {
         return;

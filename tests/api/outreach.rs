@@ -629,3 +629,64 @@ async fn each_command_is_noted_once() {
     run("DELETE", &path, Value::Null, "template.delete").await;
     assert!(!json!(rows()).to_string().contains("PRIVATETEXT"));
 }
+
+/// The last step ends its sequence though it may wait for a window: until then it is stopped as the others are.
+#[tokio::test]
+async fn a_last_step_that_waits_stops_too() {
+    for why in ["", "moved", "closed", "declined", "replied", "by_hand"] {
+        let (product, p) = at_work().await;
+        let made = enrolled(&product, &p).await;
+        run(&product).await;
+        let to = product.mailer.last()["reply_to"].as_str().unwrap().to_owned();
+        // In the evening, so that it waits until the next morning.
+        product.set_now(MONDAY + 58 * HOUR);
+        run(&product).await;
+        assert_eq!(enrolment(&product, &p).await.0, "finished");
+        assert_eq!(messages(&product, &p).await[0]["state"], "scheduled");
+        let own = send(&product, &p, hello()).await.expect(201);
+        let deal = format!("/v1/deals/{}", p.deal);
+        match why {
+            "moved" => drop(product.db.execute("UPDATE deals SET stage = 'Posted'").unwrap()),
+            "closed" => drop(product.db.execute("UPDATE deals SET closed_at_ms = 5").unwrap()),
+            "declined" => {
+                let offer = json!({ "terms": { "commission_percent": "12" } });
+                p.post(&product, &format!("{deal}/offers"), offer).await.expect(201);
+                product.db.execute("UPDATE offers SET state = 'declined'").unwrap();
+            }
+            "by_hand" => {
+                let path = format!("{deal}/sequences/{}", made["id"].as_str().unwrap());
+                product.call("DELETE", &path, None, &p.key).await.expect(204);
+            }
+            "replied" => {
+                let yes = mail("anna@creator.example", "y@x", "", "Yes");
+                assert_eq!(inbound::receive(&product.app, &to, &yes).await, inbound::Taken::Kept);
+            }
+            _ => (),
+        }
+        let step = "SELECT state, reason FROM messages WHERE step = 1";
+        let (state, reason) = if why.is_empty() { ("scheduled", "") } else { ("cancelled", why) };
+        assert_eq!(product.db.rows(step), [json!({ "state": state, "reason": reason })], "{why}");
+        // What a person wrote goes out all the same.
+        product.set_now(MONDAY + 72 * HOUR);
+        run(&product).await;
+        let sent = product.db.rows("SELECT 1 FROM messages WHERE state = 'sent'").len();
+        assert_eq!(sent, if why.is_empty() { 3 } else { 2 }, "{why}");
+        let shown = format!("SELECT state FROM messages WHERE id = {}", own["id"]);
+        assert_eq!(product.db.rows(&shown.replace('"', "'"))[0]["state"], "sent");
+    }
+}
+
+/// Whoever saw the deal open a moment ago begins no sequence that nothing would stop.
+#[tokio::test]
+async fn a_deal_that_is_closed_meanwhile_begins_no_sequence() {
+    let (product, p) = at_work().await;
+    product.db.before("INSERT INTO enrolments", "UPDATE deals SET closed_at_ms = 5");
+    let id = template(&product, &p, "Hi", "1").await;
+    let body = json!({ "name": "S", "steps": [{ "template_id": id, "delay_hours": 0 }] });
+    let made = p.post(&product, "/v1/sequences", body).await.expect(201);
+    let path = format!("/v1/deals/{}/sequences", p.deal);
+    let told = p.post(&product, &path, json!({ "sequence_id": made["id"] })).await.expect(409);
+    assert_eq!(told["type"], "/problems/deal-closed");
+    run(&product).await;
+    assert_eq!(product.mailer.count(), 0);
+}

@@ -255,6 +255,18 @@ async fn a_creator_reports_her_own_posts_only() {
     let at = |post: &Value| format!("/v1/me/posts/{}/metrics", post["id"].as_str().unwrap());
     post(&at(&theirs), json!({ "views": 1 })).await.expect(404);
     assert_eq!(post(&at(&hers), json!({ "views": 1 })).await.expect(201)["metrics"]["views"], 1);
+    // What the brand measured stays, whatever she tells of the same moment; what it left out she may tell.
+    let at = |post: &Value, whose: &str| {
+        format!("{whose}/posts/{}/metrics", post["id"].as_str().unwrap())
+    };
+    let when = "2026-11-21T10:00:00Z";
+    let brands = json!({ "views": 100, "measured_at": when });
+    p.post(&product, &at(&hers, "/v1"), brands).await.expect(201);
+    let told = json!({ "views": 1_000_000, "likes": 7, "measured_at": when });
+    post(&at(&hers, "/v1/me"), told).await.expect(201);
+    let sql = "SELECT source, views, likes FROM post_metrics WHERE views <> 1";
+    let kept = json!({ "source": "brand", "views": 100, "likes": 7 });
+    assert_eq!(product.db.rows(sql), [kept]);
     let listed = product.call("GET", "/v1/me/posts", None, &anna).await.expect(200);
     assert_eq!(listed["data"].as_array().unwrap().len(), 1);
     // What goes with her, and what stays.

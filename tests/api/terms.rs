@@ -318,3 +318,31 @@ async fn what_was_seen_must_still_be_true_when_it_is_committed() {
     p.deliver(&product, &of(3, "b@example.com")).await;
     assert_eq!(commission(&product, &p, 3).await["left_of_month"]["amount"], "16.75");
 }
+
+/// An order that is told in whole seconds sees the terms of its second: none may start within it any more.
+#[tokio::test]
+async fn terms_that_start_soonest_start_after_the_whole_second_of_the_last_order() {
+    let product = Product::new();
+    let p = agreed(&product, "USD", json!({ "commission_percent": "10" })).await;
+    p.deliver(&product, &of(1, "a@example.com")).await;
+    let placed = product.db.rows("SELECT max(placed_at_ms) AS at FROM orders")[0]["at"].clone();
+    let placed = placed.as_i64().unwrap();
+    assert_eq!(placed % 1000, 0);
+    // Exactly within that second: refused; they would decide it otherwise when it is decided again.
+    product.set_now(placed + 60_000);
+    for (ms, status) in [(0, 422), (1, 422), (999, 422), (1000, 201)] {
+        let at = tributary::domain::time::to_rfc3339(placed + ms);
+        let told =
+            agree(&product, &p, json!({ "commission_percent": "20", "starts_at": at })).await;
+        assert_eq!(told.status, status, "{ms}: {}", told.text);
+    }
+    // At once, by a clock that shows that second still.
+    let product = Product::new();
+    let p = agreed(&product, "USD", json!({ "commission_percent": "10" })).await;
+    p.deliver(&product, &of(1, "a@example.com")).await;
+    product.set_now(placed + 5);
+    let path = format!("/v1/deals/{}/terms", p.deal);
+    p.post(&product, &path, json!({ "commission_percent": "20" })).await.expect(201);
+    let starts = product.db.rows("SELECT max(starts_at_ms) AS at FROM terms")[0]["at"].clone();
+    assert_eq!(starts.as_i64().unwrap(), placed + 1000);
+}

@@ -56,6 +56,15 @@ impl Clock for TestClock {
     }
 }
 
+/// A body as it is sent, with its type: JSON, or a text as a file.
+pub fn sent(body: Option<Value>) -> (&'static str, Vec<u8>) {
+    match body {
+        None => ("", Vec::new()),
+        Some(Value::String(file)) => ("text/csv", file.into_bytes()),
+        Some(body) => ("application/json", body.to_string().into_bytes()),
+    }
+}
+
 /// Lets others have their turn.
 pub async fn turn() {
     let mut waited = false;
@@ -740,6 +749,20 @@ impl Programme {
             product.db.rows("SELECT deal_id, day, currency, orders, base_minor, commission_minor FROM deal_days WHERE orders <> 0 OR base_minor <> 0 OR commission_minor <> 0 ORDER BY deal_id, day, currency"),
             product.db.fold_of_orders(),
             "the totals of deals are the fold of their orders"
+        );
+        let method = "coalesce(json_extract(decision, '$.winner.method'), '')";
+        let of = |methods: &str| {
+            format!(
+                "sum(({method} IN ({methods})) * (state <> 'cancelled')), sum(({method} IN ({methods})) * base_minor), sum(({method} IN ({methods})) * commission_minor)"
+            )
+        };
+        let differ = format!("SELECT * FROM (SELECT deal_id, day, currency, code_orders, code_base_minor, code_commission_minor, link_orders, link_base_minor, link_commission_minor FROM deal_days
+            EXCEPT SELECT deal_id, placed_day, currency, {}, {} FROM orders WHERE deal_id IS NOT NULL GROUP BY deal_id, placed_day, currency)
+            WHERE (deal_id, day, currency) IN (SELECT deal_id, placed_day, currency FROM orders) OR code_orders <> 0 OR code_base_minor <> 0 OR code_commission_minor <> 0 OR link_orders <> 0 OR link_base_minor <> 0 OR link_commission_minor <> 0", of("'code'"), of("'link', 'journey'"));
+        assert_eq!(
+            product.db.rows(&differ),
+            Vec::<Value>::new(),
+            "what codes and links brought is the fold of their orders"
         );
     }
 }

@@ -60,9 +60,9 @@ impl Browser {
         {
             request = request.header("tributary-brand", brand);
         }
-        let bytes = body.map_or(Vec::new(), |body| body.to_string().into_bytes());
+        let (content_type, bytes) = super::sent(body);
         if !bytes.is_empty() {
-            request = request.header("content-type", "application/json");
+            request = request.header("content-type", content_type);
         }
         let answer = product.raw(request.body(bytes).unwrap()).await;
         for set in answer.headers.get_all("set-cookie") {

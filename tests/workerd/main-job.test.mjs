@@ -833,13 +833,17 @@ describe('the books', () => {
     await timed.triggerCron({ cron: 'all' });
     const status = await new Client(timed).get('/v1/status');
     assert.deepEqual(status.jobs.map((job) => [job.name, job.succeeded]).sort(), [
+      ['automations', true],
+      ['bulk_actions', true],
       ['draft_payouts', true],
       ['expire_mails', true],
       ['expire_quarantine', true],
       ['look_at_stores', true],
+      ['look_for_automations', true],
       ['outbox', true],
       ['outreach', true],
       ['post_fees', true],
+      ['rank_deals', true],
       ['redact', true],
       ['release_holds', true],
       ['retention', true],

@@ -1,17 +1,13 @@
-//! The audit trail, as JSON and as CSV.
-
-use http::StatusCode;
+//! The audit trail.
 
 use crate::app::App;
 use crate::domain::ids::AuditId;
-use crate::domain::time::{Millis, parse_rfc3339, to_rfc3339};
+use crate::domain::time::{Millis, parse_rfc3339};
 use crate::error::{Error, Result};
 use crate::storage::audit::{self as rows, AuditRow, Filter};
-use crate::web::csv;
 use crate::web::extract::{Caller, Params, may};
-use crate::web::handler::{Answer, Json, State};
+use crate::web::handler::{Json, State};
 use crate::web::json::{ToJson, view};
-use crate::web::message::Response;
 
 use super::view::{List, Time};
 
@@ -41,9 +37,9 @@ view! {
     #[schema(as = Actor)]
     pub struct ActorView {
         /// `operator`, `key`, `creator`, `member` or `job`.
-        kind: String,
+        pub(super) kind: String,
         /// Which; empty for the operator.
-        id: String,
+        pub(super) id: String,
     }
 }
 
@@ -78,22 +74,19 @@ impl From<AuditRow> for AuditView {
     }
 }
 
-const NAMES: &[&str] =
-    &["limit", "cursor", "actor_id", "action", "subject_id", "from", "to", "format"];
+const NAMES: &[&str] = &["limit", "cursor", "actor_id", "action", "subject_id", "from", "to"];
 
 /// Who changed what, latest first.
 #[utoipa::path(get, path = "/v1/audit", tag = "audit", security(("api_key" = ["admin"])),
     params(("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query),
     ("actor_id" = Option<String>, Query), ("action" = Option<String>, Query),
     ("subject_id" = Option<String>, Query), ("from" = Option<String>, Query),
-    ("to" = Option<String>, Query), ("format" = Option<String>, Query, description = "`csv`")),
-    responses((status = 200, content((List<AuditView> = "application/json"),
-        (String = "text/csv")))))]
+    ("to" = Option<String>, Query)), responses((status = 200, body = List<AuditView>)))]
 pub async fn list(
     State(app): State<App>,
     caller: Caller<may::Admin>,
     params: Params,
-) -> Result<Response> {
+) -> Result<Json<List<AuditView>>> {
     let params = params.only(NAMES)?;
     let page = params.page()?;
     let text = |name: &str| params.get(name).map(str::to_owned);
@@ -109,39 +102,9 @@ pub async fn list(
         from_ms: time("from", 0)?,
         to_ms: time("to", MAX_MS)?,
     };
-    let as_csv = match params.get("format") {
-        None | Some("json") => false,
-        Some("csv") => true,
-        Some(_) => return Err(Error::invalid("format", "must be json or csv")),
-    };
     let found = rows::list(app.db(), caller.brand, &filter, &page).await?;
-    if as_csv {
-        return Ok(Response::new(StatusCode::OK, "text/csv; charset=utf-8", table(&found)));
-    }
-    Json(List::page(found, &page, |row| row.id.to_string(), AuditView::from)).answer()
+    Ok(Json(List::page(found, &page, |row| row.id.to_string(), AuditView::from)))
 }
 
 /// The end of the year 9999: later than everything, and exact in JavaScript.
 const MAX_MS: Millis = 253_402_300_800_000;
-
-/// A page as CSV.
-fn table(found: &[AuditRow]) -> String {
-    let mut out = String::from("at,actor,actor_id,action,subject_id,request_id,before,after\r\n");
-    for row in found {
-        let at = to_rfc3339(row.at_ms);
-        csv::line(
-            &mut out,
-            &[
-                &at,
-                &row.actor_kind,
-                &row.actor_id,
-                &row.action,
-                &row.subject_id,
-                &row.request_id,
-                row.before.as_deref().unwrap_or_default(),
-                row.after.as_deref().unwrap_or_default(),
-            ],
-        );
-    }
-    out
-}

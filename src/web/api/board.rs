@@ -8,11 +8,12 @@ use crate::domain::money::Money;
 use crate::domain::time::Day;
 use crate::error::{Error, Result};
 use crate::storage::boards::{self as rows, After, CardRow, Place};
+use crate::storage::deals::DealRow;
 use crate::storage::orders::{self, DealTotals};
 use crate::storage::rows::from_json;
-use crate::storage::{DbError, creators};
+use crate::storage::{DbError, Statement, creators};
 use crate::web::body::body;
-use crate::web::extract::{Caller, Changing, Checks, Params, PathId, encode_cursor, may};
+use crate::web::extract::{Acting, Caller, Changing, Checks, Params, PathId, encode_cursor, may};
 use crate::web::handler::{Json, State, Tagged};
 use crate::web::json::view;
 use crate::web::once::{ATTEMPTS, contended};
@@ -197,14 +198,7 @@ pub async fn move_deal(
         let campaign = creators::campaign(app.db(), caller.brand, deal.campaign_id).await?;
         let stage = stage_of(&campaign.ok_or(Error::NotFound)?.stages, Some(&told.stage))?;
         let place = place(&app, caller.brand, (deal.id, deal.campaign_id), &stage, beside).await?;
-        let mut batch = Vec::new();
-        if stage != deal.stage {
-            batch = super::fees::reached(&app, &caller, deal.id, &stage).await?;
-        }
-        let at = (deal.campaign_id, stage.as_str());
-        batch.extend(rows::put(caller.brand, (deal.id, deal.revision), at, place));
-        let (was, now) = (json!({ "stage": deal.stage }), json!({ "stage": stage }));
-        batch.push(caller.note(&app, "deal.move", deal.id, Some(was), Some(now)));
+        let batch = moving(&app, &caller.acting(), &deal, &stage, place).await?;
         match app.db().run(batch).await {
             Ok(_) => {
                 let deal = find(&app, caller.brand, deal.id).await?;
@@ -216,6 +210,29 @@ pub async fn move_deal(
         }
     }
     Err(contended())
+}
+
+/// The batch that moves a deal as it was read to a place of a stage, with the fees that waited for that.
+/// It aborts if the deal, its fees or the campaign's stages changed since.
+///
+/// # Errors
+/// 503 if D1 is away.
+pub async fn moving(
+    app: &App,
+    acting: &Acting<'_>,
+    deal: &DealRow,
+    stage: &str,
+    place: Place,
+) -> Result<Vec<Statement>> {
+    let mut batch = Vec::new();
+    if stage != deal.stage {
+        batch = super::fees::reached(app, acting, deal.id, stage).await?;
+    }
+    let at = (deal.campaign_id, stage);
+    batch.extend(rows::put(acting.brand, (deal.id, deal.revision), at, place));
+    let (was, now) = (json!({ "stage": deal.stage }), json!({ "stage": stage }));
+    batch.push(acting.note(app, "deal.move", deal.id, Some(was), Some(now)));
+    Ok(batch)
 }
 
 /// The place beside another deal, or after all.

@@ -7,6 +7,7 @@ use crate::domain::deal::DEFAULT_STAGES;
 use crate::domain::ids::{BrandId, Campaign, CampaignId};
 use crate::domain::json::json;
 use crate::error::{Error, Result};
+use crate::storage::automations;
 use crate::storage::boards;
 use crate::storage::creators::{self as rows, CampaignRow};
 use crate::storage::rows::from_json;
@@ -352,6 +353,7 @@ pub async fn change_stages(
         match change {
             StageChange::Rename if from != to => {
                 batch.extend(boards::rename(caller.brand, row.id, (&from, &to)));
+                batch.push(automations::rename_stage(caller.brand, row.id, (&from, &to)));
             }
             StageChange::Remove if taken => {
                 return Err(Error::refused(
@@ -363,6 +365,7 @@ pub async fn change_stages(
             StageChange::Merge => {
                 batch.extend(fulfil(&app, &caller, row.id, (&from, &to)).await?);
                 batch.extend(boards::merge(caller.brand, row.id, (&from, &to)));
+                batch.push(automations::rename_stage(caller.brand, row.id, (&from, &to)));
             }
             _ => (),
         }

@@ -21,7 +21,7 @@ use crate::storage::groups::{self, GroupRow, Mode};
 use crate::storage::store_access::{self, State as Access};
 use crate::storage::{DbError, Page, Statement, creators, stores};
 use crate::web::body::{FromJson, Wrong, body, words, wrong};
-use crate::web::extract::{Body, Caller, Checks, Params, PathId, checked, may};
+use crate::web::extract::{Acting, Body, Caller, Checks, Params, PathId, checked, may};
 use crate::web::handler::{Json, State};
 use crate::web::json::{by_serde, view};
 
@@ -155,18 +155,24 @@ impl ApplyCode {
         match self {
             Self::Deals(false) => Ok(None),
             Self::Deals(true) => {
-                let rank = |code: &&CodeRow| {
-                    let place = [CodeState::Active, CodeState::Changed, CodeState::Creating];
-                    (place.iter().position(|state| *state == code.state), code.id)
-                };
-                let fit = codes.iter().filter(|code| rank(code).0.is_some());
-                let code = fit.min_by_key(rank).ok_or_else(|| none("the deal has no code"))?;
-                Ok(Some(code.id))
+                let code = code_to_apply(codes).ok_or_else(|| none("the deal has no code"))?;
+                Ok(Some(code))
             }
             Self::This(id) if codes.iter().any(|code| code.id == *id) => Ok(Some(*id)),
             Self::This(_) => Err(none("must be a code of the link's deal")),
         }
     }
+}
+
+/// The code of a deal's that a link applies, where nobody says which: one that works, or will.
+#[must_use]
+pub fn code_to_apply(codes: &[CodeRow]) -> Option<CodeId> {
+    let rank = |code: &&CodeRow| {
+        let place = [CodeState::Active, CodeState::Changed, CodeState::Creating];
+        (place.iter().position(|state| *state == code.state), code.id)
+    };
+    let fit = codes.iter().filter(|code| rank(code).0.is_some());
+    fit.min_by_key(rank).map(|code| code.id)
 }
 
 body! {
@@ -229,11 +235,11 @@ pub(super) fn code_taken() -> Box<Error> {
     Error::refused("code-taken", "a deal of this brand has the code already")
 }
 
-pub(super) fn refused(error: DbError) -> Box<Error> {
+pub(crate) fn refused(error: DbError) -> Box<Error> {
     if error.is_constraint("codes.code_key") { code_taken() } else { missing_parent(error) }
 }
 
-pub(super) fn deal_closed() -> Box<Error> {
+pub(crate) fn deal_closed() -> Box<Error> {
     Error::refused("deal-closed", "the deal is closed")
 }
 
@@ -305,7 +311,7 @@ async fn take_over(
 }
 
 /// How a code is to be made.
-struct Wanted {
+pub struct Wanted {
     group: Option<GroupRow>,
     rule: Option<Discount>,
     shop: StoreId,
@@ -336,15 +342,14 @@ async fn wanted(
     if let Some(text) = &new.affiliate_group_id {
         let id: GroupId = text.parse().map_err(|e| Error::invalid("affiliate_group_id", e))?;
         let group = groups::find(app.db(), brand, id).await?.ok_or(Error::NotFound)?;
-        open(&group)?;
+        let wanted = Wanted::of_group(group)?;
         if new.store_id.is_some() || new.ends_with_deal.is_some() {
             checks.refuse(
                 "affiliate_group_id",
                 "says in which store, and whether codes end with deals",
             );
         }
-        let (shop, ends_with_deal) = (group.store_id, group.ends_with_deal);
-        return Ok(Wanted { group: Some(group), rule: None, shop, ends_with_deal });
+        return Ok(wanted);
     }
     let shop = shop_of(app, brand, new.store_id.as_deref()).await?;
     let rule = new
@@ -374,43 +379,91 @@ async fn make(
     let wanted = wanted(app, brand, &mut new, &mut checks).await?;
     let typed = new.code.as_deref().map(|code| checks.field("code", new_code(code)));
     checks.done()?;
-    let typed = typed.map(checked).transpose()?;
-    let base = match &typed {
-        Some(_) => None,
+    let spelled = match typed.map(checked).transpose()? {
+        Some(code) => Spelled::As(code),
         None => {
             let creator = creators::find(app.db(), brand, creator).await?.ok_or(Error::NotFound)?;
-            let (pattern, figure) = wanted.pattern();
-            Some(from_handle(pattern, &creator.handle, &figure))
+            wanted.spelled(&creator.handle)
         }
     };
     for _ in 0..ATTEMPTS {
-        let (attempt, code) = match (&typed, &base) {
-            (Some(code), _) => (0, code.clone()),
-            (None, base) => free(app, brand, base.as_deref().unwrap_or_default(), &[]).await?,
-        };
-        let id: CodeId = app.new_id();
-        let making = Making {
-            group: wanted.group.as_ref().map(|group| group.id),
-            rule: wanted.rule.as_ref(),
-            base: base.as_deref(),
-            attempt,
-            ends_with_deal: wanted.ends_with_deal,
-        };
-        let row = NewCode { id, deal, code: &code, store: Some(wanted.shop), making: Some(making) };
-        let made = json!({ "id": id, "deal_id": deal, "code": code, "state": "creating",
-            "affiliate_group_id": wanted.group.as_ref().map(|group| group.id) });
-        let batch = vec![
-            rows::insert(brand, &row, app.now_ms()),
-            caller.note(app, "code.create", id, None, Some(made)),
-            task(app, brand, wanted.shop, wanted.group.as_ref(), id),
-        ];
+        let (id, _, batch) = making(app, &caller.acting(), deal, &wanted, &spelled).await?;
         match app.db().run(batch).await {
             Ok(_) => return Ok(id),
-            Err(error) if typed.is_none() && error.is_constraint("codes.code_key") => (),
+            Err(error) if spelled.may_differ() && error.is_constraint("codes.code_key") => (),
             Err(error) => return Err(refused(error)),
         }
     }
     Err(code_taken())
+}
+
+/// How a code is spelled.
+pub enum Spelled {
+    /// So.
+    As(String),
+    /// So, or as the first after it that is free.
+    From(String),
+}
+
+impl Spelled {
+    fn may_differ(&self) -> bool {
+        matches!(self, Self::From(_))
+    }
+}
+
+impl Wanted {
+    /// A code of this group.
+    ///
+    /// # Errors
+    /// 409 if it is archived.
+    pub fn of_group(group: GroupRow) -> Result<Self> {
+        open(&group)?;
+        let (shop, ends_with_deal) = (group.store_id, group.ends_with_deal);
+        Ok(Self { group: Some(group), rule: None, shop, ends_with_deal })
+    }
+
+    /// Its spelling for who has this handle.
+    #[must_use]
+    pub fn spelled(&self, handle: &str) -> Spelled {
+        let (pattern, figure) = self.pattern();
+        Spelled::From(from_handle(pattern, handle, &figure))
+    }
+}
+
+/// The batch that gives a deal a code which its shop is to make, with the id and the spelling. It aborts by
+/// `codes.code_key` if somebody takes the spelling meanwhile.
+///
+/// # Errors
+/// 409 if no spelling is free; 503 if D1 is away.
+pub async fn making(
+    app: &App,
+    acting: &Acting<'_>,
+    deal: DealId,
+    wanted: &Wanted,
+    spelled: &Spelled,
+) -> Result<(CodeId, String, Vec<Statement>)> {
+    let brand = acting.brand;
+    let ((attempt, code), base) = match spelled {
+        Spelled::As(code) => ((0, code.clone()), None),
+        Spelled::From(base) => (free(app, brand, base, &[]).await?, Some(base.as_str())),
+    };
+    let id: CodeId = app.new_id();
+    let making = Making {
+        group: wanted.group.as_ref().map(|group| group.id),
+        rule: wanted.rule.as_ref(),
+        base,
+        attempt,
+        ends_with_deal: wanted.ends_with_deal,
+    };
+    let row = NewCode { id, deal, code: &code, store: Some(wanted.shop), making: Some(making) };
+    let made = json!({ "id": id, "deal_id": deal, "code": code, "state": "creating",
+        "affiliate_group_id": wanted.group.as_ref().map(|group| group.id) });
+    let batch = vec![
+        rows::insert(brand, &row, app.now_ms()),
+        acting.note(app, "code.create", id, None, Some(made)),
+        task(app, brand, wanted.shop, wanted.group.as_ref(), id),
+    ];
+    Ok((id, code, batch))
 }
 
 /// The task that makes a code, or a group's codes.

@@ -31,6 +31,7 @@ const MOST_NAMED: usize = 10;
 const CURRENT: &str = "current";
 
 body! {
+    #[derive(Clone)]
     /// Names a collection of a Shopify store: by `collection_id`, or by the store with `id` or `handle`.
     pub struct NewCollection {
         /// The id that it has here (`GET /v1/stores/{id}/collections`).
@@ -44,6 +45,7 @@ body! {
     }
 }
 
+#[derive(Clone)]
 /// A collection as a rate names it and, once it was looked up, as it is known.
 pub struct Named {
     asked: NewCollection,
@@ -140,7 +142,7 @@ pub async fn list(
 ///
 /// # Errors
 /// 404, 409 and 422 in words: nothing is changed then, but collections that were found stay known.
-pub(super) async fn resolve<S>(app: &App, caller: &Caller<S>, terms: &mut NewTerms) -> Result<()> {
+pub(crate) async fn resolve<S>(app: &App, caller: &Caller<S>, terms: &mut NewTerms) -> Result<()> {
     for (named, field) in all_named(terms, "rates")? {
         let found = match known(app, caller.brand, &named.asked, &field).await? {
             Some(known) => known,
@@ -154,12 +156,16 @@ pub(super) async fn resolve<S>(app: &App, caller: &Caller<S>, terms: &mut NewTer
     Ok(())
 }
 
-/// The same for who only asks what would be: what isn't known yet isn't fetched.
+/// The same for who can't wait for a shop: what isn't known yet isn't fetched. `rates` names their field.
 ///
 /// # Errors
 /// 404 and 422.
-pub(super) async fn resolve_known(app: &App, brand: BrandId, terms: &mut NewTerms) -> Result<()> {
-    for (named, field) in all_named(terms, "changes.terms.rates")? {
+pub(crate) async fn resolve_known(
+    app: &App,
+    brand: BrandId,
+    (terms, rates): (&mut NewTerms, &str),
+) -> Result<()> {
+    for (named, field) in all_named(terms, rates)? {
         let unknown = "isn't known here yet: it is once a deal's terms name it by its id";
         let found = known(app, brand, &named.asked, &field).await?;
         named.found = Some(found.ok_or_else(|| Error::invalid(&field, unknown))?);

@@ -17,9 +17,9 @@ use crate::domain::time::{DAY_MS, Millis, to_rfc3339};
 use crate::error::{Error, Result};
 use crate::storage::deals::{self as rows, DealRow, DealUpdate, NewDeal, Start};
 use crate::storage::rows::from_json;
-use crate::storage::{DbError, access, creators, members, personal};
+use crate::storage::{DbError, Statement, access, creators, members, personal};
 use crate::web::body::{FromJson, body, words};
-use crate::web::extract::{Body, Caller, Changing, Checks, Params, PathId, checked, may};
+use crate::web::extract::{Acting, Body, Caller, Changing, Checks, Params, PathId, checked, may};
 use crate::web::handler::{Json, State, Tagged};
 use crate::web::json::{self, by_serde, view};
 use crate::web::message::Response;
@@ -29,6 +29,7 @@ use crate::web::{limits, mail};
 use super::code_switch::follow_deal;
 use super::codes::CodeView;
 use super::collections;
+use super::filtering::{self, Asked, Of};
 use super::terms::{NewTerms, Noted, TermsView};
 use super::view::{List, Percent, Time};
 
@@ -92,11 +93,11 @@ view! {
     /// A personal link.
     #[schema(as = Link)]
     pub struct LinkView {
-        pub(super) id: LinkId,
-        pub(super) slug: String,
+        pub(crate) id: LinkId,
+        pub(crate) slug: String,
         pub(super) target: String,
         /// The address to hand out.
-        pub(super) url: String,
+        pub(crate) url: String,
         pub(super) state: LinkState,
         /// The code of the deal that the shop applies to who comes by it.
         #[schema(required)]
@@ -262,7 +263,7 @@ pub async fn create(
 }
 
 /// A reference to what isn't there, or is another brand's, is a 404.
-pub(super) fn missing_parent(error: DbError) -> Box<Error> {
+pub(crate) fn missing_parent(error: DbError) -> Box<Error> {
     if error.is_constraint("FOREIGN KEY") {
         Error::NotFound.into()
     } else if error.is_constraint("stage_gone") {
@@ -284,16 +285,41 @@ pub(super) fn stage_of(stages: &str, wanted: Option<&str>) -> Result<String> {
     found.ok_or_else(|| Error::invalid("stage", "must be a stage of the campaign"))
 }
 
-/// The brand's deals.
+/// The brand's deals: all of them in the order they were made, or those that a filter or a segment names, sorted.
+/// The filter language is described in docs/filters.md; what is wrong with a text is told with its place. A page
+/// looks at so many deals at most: it may be shorter than `limit`, even empty, and go on at `next_cursor`.
 #[utoipa::path(get, path = "/v1/deals", tag = "deals", security(("api_key" = ["read"])),
-    params(("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query)),
-    responses((status = 200, body = List<DealView>)))]
+    params(("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query),
+    ("filter" = Option<String>, Query,
+        description = "A filter. Conditions with AND, OR, NOT and parentheses: texts `stage`, `campaign` (id or name), \
+        `kind`, `owner`, `country`, `language`, `niche`, `tag` and `field.<name>` with `=`, `!=` or `IN (...)`; flags \
+        `has_link`, `has_code`, `invited`; `state = open`; numbers `followers`, `engagement`, `days_since_last_sale`; \
+        days `created`, `last_contact` (`2026-10-01`, `today-30d`); over a period `clicks`, `orders`, `revenue`, \
+        `commission`, `conversion`, `revenue_per_commission`, with `[all]`, `[2026-10]`, `[this_month]`, \
+        `[last_month]`, `[30d]`, `[2026-10-01..2026-10-20]` and for money a currency, `[30d, EUR]`; a text in quotes \
+        alone looks for words. At most 2,000 characters and 30 conditions.",
+        example = "followers >= 10000 AND (tag = \"vip\" OR stage = \"Posted\") AND NOT has_code AND revenue[30d] >= 500"),
+    ("sort" = Option<String>, Query, description = "`created`, `name`, `followers`, `last_contact`, \
+        `days_since_last_sale` or a measure over a period; descending with `-` before it. Measures over calendar \
+        months and all time are sorted as of at most a minute ago.", example = "-revenue[2026-10]"),
+    ("segment" = Option<String>, Query, description = "A segment's id: its filter, and its sort unless another is given")),
+    responses((status = 200, body = List<DealView>), (status = 404, description = "No such segment"),
+    (status = 422, description = "What is wrong, with its place")))]
 pub async fn list(
     State(app): State<App>,
     caller: Caller,
     params: Params,
 ) -> Result<Json<List<DealView>>> {
-    let page = params.only(&["limit", "cursor"])?.page()?;
+    let params = params.only(filtering::PARAMS)?;
+    if let Some(asked) = Asked::of(&app, caller.brand, Of::Deals, &params).await? {
+        let brand = super::brand::find(&app, caller.brand).await?.brand;
+        let (ids, next_cursor) = asked.page(&app, &brand, &params).await?;
+        let mut found = rows::by_ids_text(app.db(), caller.brand, &ids, app.now_ms()).await?;
+        found.sort_by_key(|row| ids.iter().position(|id| *id == row.id.to_string()));
+        let data = found.into_iter().map(|row| view(&app, row)).collect();
+        return Ok(Json(List { data, next_cursor }));
+    }
+    let page = params.page()?;
     let ids = rows::ids(app.db(), caller.brand, &page).await?;
     let found = rows::by_ids(app.db(), caller.brand, &ids, app.now_ms()).await?;
     Ok(Json(List::page(found, &page, |row| row.id.to_string(), |row| view(&app, row))))
@@ -348,21 +374,8 @@ pub async fn update(
             let campaign = creators::campaign(app.db(), caller.brand, deal.campaign_id).await?;
             update.stage = Some(stage_of(&campaign.ok_or(Error::NotFound)?.stages, Some(stage))?);
         }
-        let (creator, before) = (deal.creator_id, json::text(&view(&app, deal.clone())));
-        changing.fits(&before)?;
-        let mut batch = Vec::new();
-        if let Some(stage) = update.stage.as_deref().filter(|stage| *stage != deal.stage) {
-            batch = super::fees::reached(&app, &caller, deal.id, stage).await?;
-        }
-        batch.push(rows::update(caller.brand, &deal, &update, app.now_ms()));
-        if let Some(closed) = update.closed.filter(|closed| *closed != deal.closed_at_ms.is_some())
-        {
-            batch.extend(follow_deal(&app, caller.brand, deal.id, !closed).await?);
-        }
-        let changed = json!({ "stage": update.stage, "tags": update.tags, "closed": update.closed,
-                "kind": update.kind, "owner_id": update.owner.flatten() });
-        let what = ("deal.update", &*deal.id.to_string());
-        batch.extend(caller.note_of_creator(&app, creator, what, Some(before), Some(changed)));
+        changing.fits(&shown(&app, deal.clone()))?;
+        let batch = updating(&app, &caller.acting(), &deal, &update).await?;
         match app.db().run(batch).await {
             Ok(_) => return Ok(Tagged(view(&app, find(&app, caller.brand, deal.id).await?))),
             // The deal, her balances or her fees changed meanwhile: decided anew.
@@ -373,8 +386,36 @@ pub async fn update(
     Err(contended())
 }
 
+/// The batch that changes a deal as it was read, with what follows for fees and codes. It aborts if the deal or
+/// what follows changed since.
+///
+/// # Errors
+/// 503 if D1 is away.
+pub async fn updating(
+    app: &App,
+    acting: &Acting<'_>,
+    deal: &DealRow,
+    update: &DealUpdate,
+) -> Result<Vec<Statement>> {
+    let (brand, before) = (acting.brand, shown(app, deal.clone()));
+    let mut batch = Vec::new();
+    if let Some(stage) = update.stage.as_deref().filter(|stage| *stage != deal.stage) {
+        batch = super::fees::reached(app, acting, deal.id, stage).await?;
+    }
+    batch.push(rows::update(brand, deal, update, app.now_ms()));
+    if let Some(closed) = update.closed.filter(|closed| *closed != deal.closed_at_ms.is_some()) {
+        batch.extend(follow_deal(app, brand, deal.id, !closed).await?);
+    }
+    let changed = json!({ "stage": update.stage, "tags": update.tags, "closed": update.closed,
+            "kind": update.kind, "owner_id": update.owner.flatten() });
+    let what = ("deal.update", &*deal.id.to_string());
+    let creator = deal.creator_id;
+    batch.extend(acting.note_of_creator(app, creator, what, Some(before), Some(changed)));
+    Ok(batch)
+}
+
 /// The member that a body names as the one who looks after something; `Some(None)` for nobody.
-pub(super) async fn owner(
+pub(crate) async fn owner(
     app: &App,
     brand: BrandId,
     checks: &mut Checks,
@@ -408,7 +449,21 @@ pub async fn invite(
 ) -> Result<(StatusCode, Json<Invitation>)> {
     let deal = find(&app, caller.brand, id.0).await?;
     not_erased(&app, caller.brand, deal.creator_id).await?;
-    let now_ms = app.now_ms();
+    let (_, view, batch) = inviting(&app, &caller.acting(), &deal).await?;
+    app.db().run(batch).await?;
+    Ok((StatusCode::CREATED, Json(view)))
+}
+
+/// The batch that invites the deal's creator, with its mail if she has an address.
+///
+/// # Errors
+/// 422 if her address is none that a mail can be sent to; 429 if the brand, or she, was sent too many; 503.
+pub async fn inviting(
+    app: &App,
+    acting: &Acting<'_>,
+    deal: &DealRow,
+) -> Result<(InvitationId, Invitation, Vec<Statement>)> {
+    let (brand, now_ms) = (acting.brand, app.now_ms());
     let token = TokenKind::Invitation.token(app.random());
     let id: InvitationId = app.new_id();
     let new = access::NewInvitation {
@@ -418,32 +473,23 @@ pub async fn invite(
         created_at_ms: now_ms,
         expires_at_ms: now_ms + Millis::from(INVITATION_DAYS) * DAY_MS,
     };
-    let insert = access::insert_invitation(caller.brand, &token_hash(&token), &new);
+    let insert = access::insert_invitation(brand, &token_hash(&token), &new);
     let url = format!("{}/invitation#{token}", app.config.public_origin);
     // A new link ends those before it.
-    let mut batch = vec![access::withdraw(caller.brand, deal.creator_id), insert];
-    let creator = creators::find(app.db(), caller.brand, deal.creator_id).await?;
+    let mut batch = vec![access::withdraw(brand, deal.creator_id), insert];
+    let creator = creators::find(app.db(), brand, deal.creator_id).await?;
     if let Some(email) = creator.and_then(|creator| creator.email) {
-        limit_invitations(&app, caller.brand, &email).await?;
-        let brand = super::brand::find(&app, caller.brand).await?.brand.name;
+        limit_invitations(app, brand, &email).await?;
+        let name = super::brand::find(app, brand).await?.brand.name;
         let (campaign, days) = (&deal.campaign, INVITATION_DAYS);
-        let letter = Letter::CreatorInvitation { brand: &brand, campaign, link: &url, days };
-        batch.push(mail::compose(
-            &app,
-            Some(caller.brand),
-            &format!("invite/{id}"),
-            &email,
-            &letter,
-        )?);
-        batch.push(rows::contacted(caller.brand, deal.id, now_ms));
+        let letter = Letter::CreatorInvitation { brand: &name, campaign, link: &url, days };
+        batch.push(mail::compose(app, Some(brand), &format!("invite/{id}"), &email, &letter)?);
+        batch.push(rows::contacted(brand, deal.id, now_ms));
     }
     let made = json!({ "creator_id": new.creator, "invitation_id": new.id,
         "expires_at": to_rfc3339(new.expires_at_ms) });
-    let note = caller.note(&app, "deal.invite", deal.id, None, Some(made));
-    batch.push(note);
-    app.db().run(batch).await?;
-    let view = Invitation { url, expires_at: Time(new.expires_at_ms) };
-    Ok((StatusCode::CREATED, Json(view)))
+    batch.push(acting.note(app, "deal.invite", deal.id, None, Some(made)));
+    Ok((id, Invitation { url, expires_at: Time(new.expires_at_ms) }, batch))
 }
 
 /// Withdraws the invitations of the deal's creator that wait, and ends access that came of one.

@@ -35,13 +35,7 @@ pub fn generate() -> String {
     };
 
     use super::{
-        affiliates, approvals, audit, board, brand, bulk, by_hand, campaigns, claims, code_import,
-        code_switch, codes, collections, commission, completeness, connecting, conversions, costs,
-        creators, custom, deals, domains, export, fees, goaffpro, groups, hooks, keys, links,
-        mails, me, media, members, merging, messages, money, notes, offers, operate, orders,
-        passkeys, payment, payouts, personal, post_import, posts, privacy, provider, quarantine,
-        sequences, sign_in, simulations, snippet, statements, stores, templates, terms, tiers,
-        timeline,
+        affiliates, approvals, audit, automation_runs, automation_templates, automations, board, brand, bulk, bulk_terms, by_hand, campaigns, claims, code_import, code_switch, codes, collections, commission, completeness, connecting, conversions, costs, creator_import, creators, custom, deal_import, deals, domains, export, fees, goaffpro, goaffpro_import, groups, hooks, keys, links, mails, me, media, members, merging, messages, money, notes, offers, operate, orders, passkeys, payment, payouts, personal, post_import, posts, privacy, provider, quarantine, report_overview, report_sources, reports, segments, sequences, sign_in, simulations, snippet, statements, stores, templates, term_templates, terms, tiers, timeline,
     };
 
     #[derive(OpenApi)]
@@ -73,6 +67,18 @@ pub fn generate() -> String {
             stores::update,
             connecting::check,
             connecting::authorize,
+            automations::list,
+            automations::create,
+            automation_templates::list,
+            automation_templates::use_one,
+            automations::show,
+            automations::update,
+            automations::remove,
+            automation_runs::of_automation,
+            automation_runs::of_deal,
+            automation_runs::show,
+            automation_runs::retry,
+            automation_runs::try_on,
             hooks::list,
             hooks::create,
             hooks::show,
@@ -137,16 +143,34 @@ pub fn generate() -> String {
             deals::list,
             deals::show,
             deals::update,
+            segments::create,
+            segments::list,
+            segments::show,
+            segments::update,
+            segments::remove,
             terms::add,
             terms::list,
             offers::create,
             offers::list,
+            term_templates::create,
+            term_templates::list,
+            term_templates::show,
+            term_templates::versions,
+            term_templates::update,
+            term_templates::archive,
             offers::withdraw,
             offers::decide,
             offers::mine,
             offers::answer,
             offers::ask,
-            bulk::change,
+            bulk::create,
+            bulk::list,
+            bulk::show,
+            bulk::results,
+            bulk::pause,
+            bulk::resume,
+            bulk::cancel,
+            bulk_terms::change,
             tiers::create,
             tiers::list,
             tiers::end,
@@ -160,6 +184,9 @@ pub fn generate() -> String {
             code_switch::update,
             code_switch::retry,
             code_import::import,
+            creator_import::import,
+            deal_import::import,
+            goaffpro_import::import,
             groups::create,
             groups::list,
             groups::show,
@@ -218,6 +245,13 @@ pub fn generate() -> String {
             money::performance,
             money::verification,
             export::export,
+            report_overview::show,
+            reports::creators,
+            reports::campaigns,
+            report_sources::stages,
+            report_sources::sources,
+            report_sources::cohorts,
+            report_sources::posts,
             simulations::simulate,
             fees::create,
             fees::list,
@@ -299,9 +333,39 @@ pub fn generate() -> String {
             [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
         operations.into_iter().flatten().for_each(complete);
     }
+    for (list, _) in crate::web::listed::LISTS {
+        let item = document.paths.paths.get_mut(*list);
+        item.and_then(|item| item.get.as_mut()).into_iter().for_each(is_a_file_too);
+    }
     let mut text = document.to_pretty_json().unwrap_or_default();
     text.push('\n');
     text
+}
+
+/// What holds for every list of [`crate::web::listed`].
+#[cfg(not(target_arch = "wasm32"))]
+fn is_a_file_too(operation: &mut utoipa::openapi::path::Operation) {
+    use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
+    use utoipa::openapi::schema::{ObjectBuilder, Type};
+    use utoipa::openapi::{ContentBuilder, HeaderBuilder, RefOr};
+
+    let what = "`csv`: the rows that the list would answer, as a file of up to 10,000 rows (or `limit`), with no \
+        cell a formula; the header `x-next-cursor` says where the rest begins";
+    let format = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["json", "csv"]));
+    let format = ParameterBuilder::new()
+        .name("format")
+        .parameter_in(ParameterIn::Query)
+        .description(Some(what))
+        .schema(Some(format));
+    operation.parameters.get_or_insert_default().push(RefOr::T(format.build()));
+    if let Some(RefOr::T(answer)) = operation.responses.responses.get_mut("200") {
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        let file = ContentBuilder::new().schema(Some(text)).build();
+        answer.content.insert("text/csv".to_owned(), RefOr::T(file));
+        let next =
+            HeaderBuilder::new().description(Some("Of a file: where the next one begins")).build();
+        answer.headers.insert("x-next-cursor".to_owned(), RefOr::T(next));
+    }
 }
 
 /// What holds for every operation: errors are problems, and sessions stand in for keys and tokens.

@@ -12,11 +12,12 @@ use crate::domain::time::Day;
 use crate::error::{Error, Result};
 use crate::jobs::fees::{holdings, postings};
 use crate::storage::boards::FulfilledRow;
+use crate::storage::deals::DealRow;
 use crate::storage::fees::{self as rows, FeeRow, FeeState};
 use crate::storage::ledger as books;
 use crate::storage::{DbError, Statement, creators};
 use crate::web::body::body;
-use crate::web::extract::{Caller, Checks, Params, PathId, checked, may};
+use crate::web::extract::{Acting, Caller, Checks, Params, PathId, checked, may};
 use crate::web::handler::{Call, Extract, Json, State};
 use crate::web::json::{self, view};
 use crate::web::message::Response;
@@ -101,52 +102,98 @@ pub async fn create(
     if let Some(answer) = once.answered(&app, caller.brand).await? {
         return Ok(answer);
     }
+    let (app, acting) = (&app, caller.acting());
+    let agreed = agreed(app, caller.brand, body).await?;
+    for _ in 0..ATTEMPTS {
+        let deal = super::deals::find(app, caller.brand, id.0).await?;
+        super::deals::not_erased(app, caller.brand, deal.creator_id).await?;
+        let (fee, batch) = agreeing(app, &acting, &deal, &agreed).await?;
+        let answer = (StatusCode::CREATED, json::text(&view(fee, agreed.today)));
+        if let Some(response) = once.commit(app, caller.brand, batch, answer).await? {
+            return Ok(response);
+        }
+    }
+    Err(contended())
+}
+
+/// A fee as it was asked for, found to be one that can be agreed.
+pub struct Agreed {
+    amount: Money,
+    note: Option<String>,
+    due_day: Option<Day>,
+    stage: Option<String>,
+    today: Day,
+}
+
+impl Agreed {
+    /// In words: `50.00 USD`.
+    #[must_use]
+    pub fn words(&self) -> String {
+        format!("{} {}", self.amount.to_decimal(), self.amount.currency)
+    }
+}
+
+/// A fee that a body asks for.
+///
+/// # Errors
+/// 422.
+pub async fn agreed(app: &App, brand: BrandId, body: NewFee) -> Result<Agreed> {
     let mut checks = Checks::default();
     if body.amount.minor <= 0 {
         checks.refuse("amount", "must be more than nothing");
     }
     let note = body.note.flatten().and_then(|note| checks.text("note", &note, 500));
     checks.done()?;
-    let (due_on, stage) = (body.due_on.flatten(), body.stage.flatten());
-    let (fee_id, now_ms) = (app.new_id(), app.now_ms());
-    let today = today(&app, caller.brand).await?;
-    for _ in 0..ATTEMPTS {
-        let deal = super::deals::find(&app, caller.brand, id.0).await?;
-        super::deals::not_erased(&app, caller.brand, deal.creator_id).await?;
-        if let Some(stage) = &stage {
-            let campaign = creators::campaign(app.db(), caller.brand, deal.campaign_id).await?;
-            stage_of(&campaign.ok_or(Error::NotFound)?.stages, Some(stage))?;
-        }
-        let reached = stage.as_ref().is_some_and(|stage| *stage == deal.stage);
-        let mut fee = FeeRow {
-            id: fee_id,
-            deal_id: deal.id,
-            creator_id: deal.creator_id,
-            currency: body.amount.currency,
-            amount_minor: body.amount.minor,
-            note: note.clone(),
-            created_at_ms: now_ms,
-            due_day: due_on.map(|date| date.0),
-            stage: stage.clone(),
-            reached_at_ms: reached.then_some(now_ms),
-            state: FeeState::Planned,
-            decided_at_ms: None,
-        };
-        let mut batch = Vec::new();
-        if fee.is_due(today) {
-            (fee.state, fee.decided_at_ms) = (FeeState::Posted, Some(now_ms));
-            let posted = postings(&app, caller.brand, std::slice::from_ref(&fee)).await?;
-            batch.push(books::post(caller.brand, &posted, now_ms));
-        }
-        batch.insert(0, rows::insert_fee(caller.brand, &fee));
-        let told = json::text(&view(fee, today));
-        batch.push(caller.note(&app, "fee.create", deal.id, None, Some(told.clone())));
-        let answer = (StatusCode::CREATED, told);
-        if let Some(response) = once.commit(&app, caller.brand, batch, answer).await? {
-            return Ok(response);
-        }
+    Ok(Agreed {
+        amount: body.amount,
+        note,
+        due_day: body.due_on.flatten().map(|date| date.0),
+        stage: body.stage.flatten(),
+        today: today(app, brand).await?,
+    })
+}
+
+/// The batch that agrees a fee with a deal as it was read, and posts it if nothing is waited for. It aborts if
+/// the deal reached the stage meanwhile, or what she has changed.
+///
+/// # Errors
+/// 422 for a stage that the campaign hasn't; 503 if D1 is away.
+pub async fn agreeing(
+    app: &App,
+    acting: &Acting<'_>,
+    deal: &DealRow,
+    agreed: &Agreed,
+) -> Result<(FeeRow, Vec<Statement>)> {
+    let (brand, now_ms) = (acting.brand, app.now_ms());
+    if let Some(stage) = &agreed.stage {
+        let campaign = creators::campaign(app.db(), brand, deal.campaign_id).await?;
+        stage_of(&campaign.ok_or(Error::NotFound)?.stages, Some(stage))?;
     }
-    Err(contended())
+    let reached = agreed.stage.as_ref().is_some_and(|stage| *stage == deal.stage);
+    let mut fee = FeeRow {
+        id: app.new_id(),
+        deal_id: deal.id,
+        creator_id: deal.creator_id,
+        currency: agreed.amount.currency,
+        amount_minor: agreed.amount.minor,
+        note: agreed.note.clone(),
+        created_at_ms: now_ms,
+        due_day: agreed.due_day,
+        stage: agreed.stage.clone(),
+        reached_at_ms: reached.then_some(now_ms),
+        state: FeeState::Planned,
+        decided_at_ms: None,
+    };
+    let mut batch = Vec::new();
+    if fee.is_due(agreed.today) {
+        (fee.state, fee.decided_at_ms) = (FeeState::Posted, Some(now_ms));
+        let posted = postings(app, brand, std::slice::from_ref(&fee)).await?;
+        batch.push(books::post(brand, &posted, now_ms));
+    }
+    batch.insert(0, rows::insert_fee(brand, &fee));
+    let told = json::text(&view(fee.clone(), agreed.today));
+    batch.push(acting.note(app, "fee.create", deal.id, None, Some(told)));
+    Ok((fee, batch))
 }
 
 /// What follows for fees when a deal reaches a stage, for the batch in which it does, and before it:
@@ -154,9 +201,9 @@ pub async fn create(
 ///
 /// # Errors
 /// 503 if D1 is away.
-pub async fn reached<S>(
+pub async fn reached(
     app: &App,
-    caller: &Caller<S>,
+    caller: &Acting<'_>,
     deal: DealId,
     stage: &str,
 ) -> Result<Vec<Statement>> {
@@ -172,7 +219,7 @@ pub async fn reached<S>(
             batch.push(rows::reach(brand, fee.id, now_ms));
             continue;
         }
-        batch.push(rows::decide(brand, fee.id, FeeState::Posted, true, now_ms));
+        batch.push(rows::decide(brand, (fee.id, fee.creator_id), FeeState::Posted, true, now_ms));
         let told = json!({ "deal_id": deal, "stage": stage });
         batch.push(caller.note(app, "fee.post", fee.id, None, Some(told)));
         due.push(fee);
@@ -206,7 +253,7 @@ pub async fn fulfilled<S>(
             batch.push(rows::reach(brand, row.id, now_ms));
             continue;
         }
-        batch.push(rows::decide(brand, row.id, FeeState::Posted, true, now_ms));
+        batch.push(rows::decide(brand, (row.id, row.creator_id), FeeState::Posted, true, now_ms));
         let told = json!({ "deal_id": row.deal_id, "stage": stage });
         batch.push(caller.note(app, "fee.post", row.id, None, Some(told)));
         due.push(FeeRow {
@@ -260,7 +307,13 @@ pub async fn cancel(
     let mut fee = find().await?.ok_or(Error::NotFound)?;
     if fee.state == FeeState::Planned {
         let batch = vec![
-            rows::decide(caller.brand, at.fee, FeeState::Cancelled, false, app.now_ms()),
+            rows::decide(
+                caller.brand,
+                (at.fee, fee.creator_id),
+                FeeState::Cancelled,
+                false,
+                app.now_ms(),
+            ),
             caller.note(&app, "fee.cancel", at.fee, None, None),
         ];
         match app.db().run(batch).await {

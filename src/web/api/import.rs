@@ -3,23 +3,27 @@
 //! A file is previewed first, which tells what each row would do and a hash; sent again with that hash it
 //! happens, all of it or nothing. The first line names the columns, in any order.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sha2::{Digest, Sha256};
 
 use crate::app::App;
-use crate::domain::ids::{BrandId, DealId};
+use crate::domain::ids::{BrandId, CreatorId, DealId};
 use crate::domain::json::json;
 use crate::domain::merkle::hex;
 use crate::error::{Error, FieldError, Result};
-use crate::storage::codes::{self as rows, HandleRow};
+use crate::storage::{codes as rows, imports};
 use crate::web::MAX_API_BODY;
 use crate::web::csv::{self, Line};
 use crate::web::extract::Params;
 use crate::web::handler::{Call, Extract};
 
+use super::creator_import::{Named, People, Told, called};
+
 /// So many rows a file holds.
 pub const MOST_ROWS: usize = 10_000;
+/// What is wrong with a row that ends too early or too late.
+pub const NOT_WHOLE: &str = "it has another number of cells than the first line";
 /// So many rows that are wrong are told at once.
 const MOST_TOLD: usize = 100;
 
@@ -99,6 +103,7 @@ pub fn wrong(line: usize, reason: &str) -> FieldError {
 pub struct Sheet {
     columns: Vec<String>,
     lines: Vec<Line>,
+    digest: String,
 }
 
 impl Sheet {
@@ -107,15 +112,35 @@ impl Sheet {
     /// # Errors
     /// 422 naming the line.
     pub fn read(file: &File, names: &[&str]) -> Result<Self> {
+        Self::read_with(file, names, |_| None)
+    }
+
+    /// The same where `called` may know another column, and by which name it goes here.
+    ///
+    /// # Errors
+    /// 422 naming the line.
+    pub fn read_with(
+        file: &File,
+        names: &[&str],
+        called: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self> {
         let refuse = |line, why: &str| Box::new(Error::Invalid(vec![wrong(line, why)]));
         let read = csv::read(&file.0, MOST_ROWS + 1);
         let mut lines = read.map_err(|(line, why)| refuse(line, why))?.into_iter();
         let (_, header) = lines.next().ok_or_else(|| refuse(1, "the file is empty"))?;
-        let columns: Vec<String> = header.iter().map(|name| name.trim().to_lowercase()).collect();
-        for (place, name) in columns.iter().enumerate() {
-            if !names.contains(&name.as_str()) {
-                return Err(refuse(1, &format!("columns are among {}", names.join(", "))));
+        let mut columns: Vec<String> = Vec::with_capacity(header.len());
+        for name in &header {
+            let name = name.trim().to_lowercase();
+            if names.contains(&name.as_str()) {
+                columns.push(name);
+                continue;
             }
+            let shown: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
+            let why =
+                || format!("no column is called {shown:?}: columns are among {}", names.join(", "));
+            columns.push(called(&name).ok_or_else(|| refuse(1, &why()))?);
+        }
+        for (place, name) in columns.iter().enumerate() {
             if columns.iter().take(place).any(|other| other == name) {
                 return Err(refuse(1, &format!("the column {name} is there twice")));
             }
@@ -124,7 +149,19 @@ impl Sheet {
         if lines.is_empty() {
             return Err(refuse(1, "the file has no rows"));
         }
-        Ok(Self { columns, lines })
+        Ok(Self { columns, lines, digest: hex(&Sha256::digest(&file.0)) })
+    }
+
+    /// The names of its columns.
+    #[must_use]
+    pub fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// What the file is recognised by.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        &self.digest
     }
 
     /// Refuses a file without any of these columns.
@@ -165,11 +202,11 @@ impl<'a> Row<'a> {
         self.line.1.len() == self.sheet.columns.len()
     }
 
-    /// A cell as it stands there.
+    /// A cell as it stands there, without the `'` that an export puts before what could be a formula.
     #[must_use]
     pub fn raw(&self, name: &str) -> &'a str {
         let place = self.sheet.columns.iter().position(|column| column == name);
-        place.and_then(|place| self.line.1.get(place)).map_or("", String::as_str)
+        place.and_then(|place| self.line.1.get(place)).map_or("", |text| csv::unguarded(text))
     }
 
     /// What a cell says, if it says anything.
@@ -179,17 +216,41 @@ impl<'a> Row<'a> {
     }
 }
 
-/// A handle or address as it is compared.
-fn name_key(text: &str) -> String {
-    let key = text.trim().to_lowercase();
-    key.strip_prefix('@').map_or(key.clone(), str::to_owned)
+/// What a cell of several says: texts separated by `|` or `;`, in which `\\` keeps the sign after it as it is.
+#[must_use]
+pub fn several(text: &str) -> Vec<String> {
+    let (mut all, mut one, mut chars) = (Vec::new(), String::new(), text.chars());
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => one.extend(chars.next()),
+            '|' | ';' => all.push(std::mem::take(&mut one)),
+            _ => one.push(c),
+        }
+    }
+    all.push(one);
+    all.into_iter().map(|one| one.trim().to_owned()).filter(|one| !one.is_empty()).collect()
+}
+
+/// A line of text in a cell: not too long, no control characters.
+///
+/// # Errors
+/// What is wrong, in words.
+pub fn short(name: &str, text: &str, most: usize) -> std::result::Result<String, String> {
+    if text.chars().count() > most {
+        Err(format!("{name} must have at most {most} characters"))
+    } else if text.chars().any(char::is_control) {
+        Err(format!("{name} must not contain control characters"))
+    } else {
+        Ok(text.to_owned())
+    }
 }
 
 /// The deals that a file's rows name in their columns `deal_id` or `creator` (a handle or an e-mail address
 /// with one open deal). What is another brand's is as if it weren't there.
 pub struct Deals {
-    by_id: HashMap<DealId, HandleRow>,
-    named: HashMap<String, Vec<DealId>>,
+    by_id: HashSet<DealId>,
+    /// By the cell that names her: her open deals, or what is in the way.
+    named: HashMap<String, std::result::Result<Vec<DealId>, String>>,
 }
 
 impl Deals {
@@ -200,26 +261,28 @@ impl Deals {
     pub async fn load(app: &App, brand: BrandId, sheet: &Sheet) -> Result<Self> {
         let ids = sheet.rows().filter_map(|row| row.cell("deal_id")?.parse().ok());
         let ids: Vec<DealId> = ids.collect();
-        let names = sheet.rows().filter_map(|row| row.cell("creator").map(name_key));
-        let mut names: Vec<String> = names.filter(|name| !name.is_empty()).collect();
-        names.sort_unstable();
-        names.dedup();
-        let mut found = Self { by_id: HashMap::new(), named: HashMap::new() };
+        let names: HashSet<&str> = sheet.rows().filter_map(|row| row.cell("creator")).collect();
+        let mut found = Self { by_id: HashSet::new(), named: HashMap::new() };
         if !ids.is_empty() {
-            for row in rows::handles(app.db(), brand, &ids).await? {
-                found.by_id.insert(row.deal_id, row);
-            }
+            let known = rows::handles(app.db(), brand, &ids).await?;
+            found.by_id.extend(known.iter().map(|row| row.deal_id));
         }
-        if !names.is_empty() {
-            for row in rows::deals_of(app.db(), brand, &names).await? {
-                let email = row.email.as_deref().map(name_key);
-                let mut called = vec![name_key(&row.handle)];
-                called.extend(email);
-                called.dedup();
-                for name in called {
-                    found.named.entry(name).or_default().push(row.deal_id);
-                }
-            }
+        if names.is_empty() {
+            return Ok(found);
+        }
+        let told: Vec<(&str, Told)> = names.into_iter().map(|name| (name, called(name))).collect();
+        let named = told.iter().map(|(_, told)| Named::by(app, brand, told));
+        let people = People::load(app, brand, &named.collect::<Vec<_>>()).await?;
+        let mut open: HashMap<CreatorId, Vec<DealId>> = HashMap::new();
+        for deal in imports::open_deals(app.db(), brand, &people.ids()).await? {
+            open.entry(deal.creator_id).or_default().push(deal.id);
+        }
+        for (name, told) in &told {
+            let creator = people.find(&Named::by(app, brand, told));
+            let deals = creator.map(|creator| {
+                creator.and_then(|creator| open.get(&creator.id)).cloned().unwrap_or_default()
+            });
+            found.named.insert((*name).to_owned(), deals);
         }
         Ok(found)
     }
@@ -228,22 +291,24 @@ impl Deals {
     ///
     /// # Errors
     /// What is wrong, in words.
-    pub fn of(&self, row: &Row<'_>) -> std::result::Result<DealId, &'static str> {
+    pub fn of(&self, row: &Row<'_>) -> std::result::Result<DealId, String> {
+        let of = |name: &str| match self.named.get(name) {
+            Some(Ok(deals)) => match deals.as_slice() {
+                [one] => Ok(*one),
+                [] => Err("there is no such creator with an open deal".to_owned()),
+                _ => Err("several deals fit: name one by deal_id".to_owned()),
+            },
+            Some(Err(why)) => Err(why.clone()),
+            None => Err("there is no such creator with an open deal".to_owned()),
+        };
         match (row.cell("deal_id"), row.cell("creator")) {
             (Some(id), None) => {
-                let id = id.parse().ok().filter(|id| self.by_id.contains_key(id));
-                id.ok_or("there is no such deal")
+                let id = id.parse().ok().filter(|id| self.by_id.contains(id));
+                id.ok_or_else(|| "there is no such deal".to_owned())
             }
-            (None, Some(name)) => {
-                let deals = self.named.get(&name_key(name)).map(Vec::as_slice).unwrap_or_default();
-                match deals {
-                    [one] => Ok(*one),
-                    [] => Err("there is no such creator with an open deal"),
-                    _ => Err("several deals fit: name one by deal_id"),
-                }
-            }
-            (None, None) => Err("no deal is named"),
-            (Some(_), Some(_)) => Err("name a deal or a creator, not both"),
+            (None, Some(name)) => of(name),
+            (None, None) => Err("no deal is named".to_owned()),
+            (Some(_), Some(_)) => Err("name a deal or a creator, not both".to_owned()),
         }
     }
 }

@@ -8,9 +8,9 @@ use crate::domain::json::json;
 use crate::domain::link::{Slug, SlugError, Target};
 use crate::error::{Error, Result};
 use crate::storage::links::{self, LinkRow, NewLink};
-use crate::storage::{Page, creators, stores};
+use crate::storage::{Page, Statement, creators, stores};
 use crate::web::body::body;
-use crate::web::extract::{Body, Caller, Checks, PathId, checked, may};
+use crate::web::extract::{Acting, Body, Caller, Checks, PathId, checked, may};
 use crate::web::handler::{Json, State};
 use crate::web::json::{self};
 use crate::web::redirect;
@@ -62,31 +62,25 @@ pub async fn add_link(
     let store = store_of(&app, caller.brand, new.store_id.as_deref()).await?;
     let target = checked(target)?;
     let host = super::brand::find(&app, caller.brand).await?.brand.link_domain.unwrap_or_default();
-    let (brand, deal_id) = (caller.brand, deal.id);
-    let wanted = Wanted {
-        app: &app,
-        caller: &caller,
-        brand,
-        deal: deal_id,
-        store,
-        host: &host,
-        target: &target,
-        code,
-    };
+    let wanted = Wanted { deal: deal.id, store, host: &host, target: &target, code };
+    let acting = caller.acting();
     let link = match slug {
-        Some(slug) => insert_link(&wanted, &slug).await?.ok_or_else(slug_taken)?,
-        None => link_from_handle(&wanted, deal.creator_id).await?,
+        Some(slug) => insert_link(&app, &acting, &wanted, &slug).await?.ok_or_else(slug_taken)?,
+        None => link_from_handle(&app, &acting, &wanted, deal.creator_id).await?,
     };
     redirect::forget(&app, &host, &link.slug).await;
     Ok((StatusCode::CREATED, Json(link)))
 }
 
-fn slug_taken() -> Box<Error> {
+pub(crate) fn slug_taken() -> Box<Error> {
     Error::refused("slug-taken", "this slug is taken or reserved")
 }
 
 /// The store that a link leads to: the one named, else the brand's first.
-async fn store_of(app: &App, brand: BrandId, wanted: Option<&str>) -> Result<StoreId> {
+///
+/// # Errors
+/// 404, 409 if there is none yet, and 422.
+pub async fn store_of(app: &App, brand: BrandId, wanted: Option<&str>) -> Result<StoreId> {
     if let Some(text) = wanted {
         let id = text.parse().map_err(|e| Error::invalid("store_id", e))?;
         return Ok(stores::find(app.db(), brand, id).await?.ok_or(Error::NotFound)?.id);
@@ -98,20 +92,27 @@ async fn store_of(app: &App, brand: BrandId, wanted: Option<&str>) -> Result<Sto
     })
 }
 
-struct Wanted<'a> {
-    app: &'a App,
-    caller: &'a Caller<may::Deals>,
-    brand: BrandId,
-    deal: DealId,
-    store: StoreId,
-    host: &'a str,
-    target: &'a Target,
-    code: Option<CodeId>,
+/// A link as it is wanted, but for its slug.
+pub struct Wanted<'a> {
+    /// Of which deal.
+    pub deal: DealId,
+    /// To which store's storefront.
+    pub store: StoreId,
+    /// The host that it is handed out on; empty for the product's own.
+    pub host: &'a str,
+    /// Where on the storefront.
+    pub target: &'a Target,
+    /// The code that it applies.
+    pub code: Option<CodeId>,
 }
 
-/// The link with this slug, or `None` if somebody has the slug.
-async fn insert_link(wanted: &Wanted<'_>, slug: &Slug) -> Result<Option<LinkView>> {
-    let app = wanted.app;
+/// The batch that makes a link with this slug. It aborts by `slug_key` if somebody has the slug.
+pub fn linking(
+    app: &App,
+    acting: &Acting<'_>,
+    wanted: &Wanted<'_>,
+    slug: &Slug,
+) -> (LinkView, Vec<Statement>) {
     let id: LinkId = app.new_id();
     let key = slug.key();
     let link = NewLink {
@@ -132,8 +133,19 @@ async fn insert_link(wanted: &Wanted<'_>, slug: &Slug) -> Result<Option<LinkView
         state: LinkState::Open,
         applies_code: wanted.code,
     };
-    let mut batch = links::insert(wanted.brand, &link, app.now_ms());
-    batch.push(wanted.caller.note(app, "link.create", id, None, Some(json::text(&view))));
+    let mut batch = links::insert(acting.brand, &link, app.now_ms());
+    batch.push(acting.note(app, "link.create", id, None, Some(json::text(&view))));
+    (view, batch)
+}
+
+/// The link with this slug, or `None` if somebody has the slug.
+async fn insert_link(
+    app: &App,
+    acting: &Acting<'_>,
+    wanted: &Wanted<'_>,
+    slug: &Slug,
+) -> Result<Option<LinkView>> {
+    let (view, batch) = linking(app, acting, wanted, slug);
     match app.db().run(batch).await {
         Ok(_) => Ok(Some(view)),
         Err(error) if error.is_constraint("slug_key") => Ok(None),
@@ -141,19 +153,29 @@ async fn insert_link(wanted: &Wanted<'_>, slug: &Slug) -> Result<Option<LinkView
     }
 }
 
-async fn link_from_handle(wanted: &Wanted<'_>, creator: CreatorId) -> Result<LinkView> {
-    let app = wanted.app;
-    let creator = creators::find(app.db(), wanted.brand, creator).await?.ok_or(Error::NotFound)?;
-    for attempt in 0..2 * SLUG_ATTEMPTS {
-        // Slugs on /go are shared by all brands: a handle that everyone has isn't counted up.
-        let number = match attempt.checked_sub(SLUG_ATTEMPTS) {
-            None => attempt,
-            Some(_) => u32::from_be_bytes(app.random()) % 1_000_000,
-        };
-        let slug = Slug::suggested(&creator.handle, number);
-        if let Some(link) = insert_link(wanted, &slug).await? {
+/// The slug that is tried at an attempt, from 0 on, for who has this handle; `None` after the last.
+pub fn suggested(app: &App, handle: &str, attempt: u32) -> Option<Slug> {
+    // Slugs on /go are shared by all brands: a handle that everyone has isn't counted up.
+    let number = match attempt.checked_sub(SLUG_ATTEMPTS) {
+        None => attempt,
+        Some(_) => u32::from_be_bytes(app.random()) % 1_000_000,
+    };
+    (attempt < 2 * SLUG_ATTEMPTS).then(|| Slug::suggested(handle, number))
+}
+
+async fn link_from_handle(
+    app: &App,
+    acting: &Acting<'_>,
+    wanted: &Wanted<'_>,
+    creator: CreatorId,
+) -> Result<LinkView> {
+    let creator = creators::find(app.db(), acting.brand, creator).await?.ok_or(Error::NotFound)?;
+    let mut attempt = 0;
+    while let Some(slug) = suggested(app, &creator.handle, attempt) {
+        if let Some(link) = insert_link(app, acting, wanted, &slug).await? {
             return Ok(link);
         }
+        attempt += 1;
     }
     Err(slug_taken())
 }

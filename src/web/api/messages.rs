@@ -7,13 +7,13 @@ use crate::domain::ids::{Deal, DealId, EnrolmentId, MessageId, TemplateId};
 use crate::domain::json::json;
 use crate::error::{Error, Result};
 use crate::storage::messages::{self as rows, ConversationRow, MessageRow, SettingsRow};
-use crate::storage::templates;
+use crate::storage::{Statement, templates};
 use crate::web::body::body;
-use crate::web::extract::{Body, Caller, Checks, Params, PathId, may};
+use crate::web::extract::{Acting, Body, Caller, Checks, Params, PathId, may};
 use crate::web::handler::{Call, Extract, Json, State};
 use crate::web::json::{self, view};
 use crate::web::message::Response;
-use crate::web::outreach::{self, Origin, load, opened, put, settings_of, settle};
+use crate::web::outreach::{self, Origin, Outreach, load, opened, put, settings_of, settle};
 
 use super::deals::find;
 use super::templates::written;
@@ -100,17 +100,32 @@ pub async fn create(
 ) -> Result<(StatusCode, Json<MessageView>)> {
     let (template, read) = source(&app, &caller, &new).await?;
     let outreach = load(&app, caller.brand, id.0).await?;
-    let draft = outreach.draft(&read)?;
-    let message: MessageId = app.new_id();
+    let (message, batch) = writing(&app, &caller.acting(), &outreach, (template, &read))?;
     let name = (caller.brand, id.0, message);
-    let origin = Origin { template, step: None };
-    let (mut batch, _) = put(&app, &outreach, name, &draft, origin)?;
-    let note = json!({ "message_id": message, "template_id": template });
-    batch.push(caller.note(&app, "message.send", id.0, None, Some(note)));
     app.db().run(batch).await?;
     settle(&app, &outreach, name).await?;
     let row = rows::find(app.db(), name).await?.ok_or(Error::NotFound)?;
     Ok((StatusCode::CREATED, Json(view(&app, row))))
+}
+
+/// The batch that writes to a deal's creator, from a template or not; [`settle`] comes after it.
+///
+/// # Errors
+/// 409 if she can't be written to; 422 naming the fields that are empty for her.
+pub fn writing(
+    app: &App,
+    acting: &Acting<'_>,
+    outreach: &Outreach,
+    (template, read): (Option<TemplateId>, &outreach::Written),
+) -> Result<(MessageId, Vec<Statement>)> {
+    let draft = outreach.draft(read)?;
+    let message: MessageId = app.new_id();
+    let deal = outreach.deal.id;
+    let name = (acting.brand, deal, message);
+    let (mut batch, _) = put(app, outreach, name, &draft, Origin { template, step: None })?;
+    let note = json!({ "message_id": message, "template_id": template });
+    batch.push(acting.note(app, "message.send", deal, None, Some(note)));
+    Ok((message, batch))
 }
 
 /// What a message is written from: a template of the brand, or the body itself.

@@ -3,9 +3,14 @@
 pub mod affiliates;
 pub mod approvals;
 pub mod audit;
+pub mod automation_runs;
+pub mod automation_templates;
+pub mod automation_triggers;
+pub mod automations;
 pub mod board;
 pub mod brand;
 pub mod bulk;
+pub mod bulk_terms;
 pub mod by_hand;
 pub mod campaigns;
 pub mod claims;
@@ -19,15 +24,19 @@ pub mod connecting;
 pub mod conversion_facts;
 pub mod conversions;
 pub mod costs;
+pub mod creator_import;
 pub mod creators;
 pub mod custom;
+pub mod deal_import;
 pub mod deals;
 pub mod discounts;
 pub mod docs;
 pub mod domains;
 pub mod export;
 pub mod fees;
+mod filtering;
 pub mod goaffpro;
+pub mod goaffpro_import;
 pub mod groups;
 pub mod hooks;
 pub mod import;
@@ -53,6 +62,10 @@ pub mod posts;
 pub mod privacy;
 pub mod provider;
 pub mod quarantine;
+pub mod report_overview;
+pub mod report_sources;
+pub mod reports;
+pub mod segments;
 pub mod sequences;
 pub mod sign_in;
 pub mod simulations;
@@ -60,6 +73,7 @@ pub mod snippet;
 pub mod statements;
 pub mod stores;
 pub mod templates;
+pub mod term_templates;
 pub mod terms;
 pub mod tiers;
 pub mod timeline;
@@ -121,7 +135,20 @@ routes! {
     "/v1/webhook-endpoints/{id}/test" => { post: hooks::test }
     "/v1/webhook-endpoints/{id}/deliveries" => { get: hooks::deliveries }
     "/v1/webhook-endpoints/{id}/deliveries/{delivery_id}/resend" => { post: hooks::resend }
+    "/v1/automations" => { get: automations::list, post: automations::create }
+    "/v1/automations/templates" => {
+        get: automation_templates::list, post: automation_templates::use_one
+    }
+    "/v1/automations/{id}" => {
+        get: automations::show, patch: automations::update, delete: automations::remove
+    }
+    "/v1/automations/{id}/runs" => { get: automation_runs::of_automation }
+    "/v1/automations/{id}/try" => { post: automation_runs::try_on }
+    "/v1/automation-runs/{id}" => { get: automation_runs::show }
+    "/v1/automation-runs/{id}/retry" => { post: automation_runs::retry }
+    "/v1/deals/{id}/automation-runs" => { get: automation_runs::of_deal }
     "/v1/creators" => { get: creators::list, post: creators::create }
+    "/v1/creators/import" => { post: creator_import::import }
     "/v1/creators/duplicates" => { get: merging::duplicates }
     "/v1/creators/{id}" => { get: creators::show, patch: creators::update }
     "/v1/creators/{id}/merge" => { post: merging::merge }
@@ -135,6 +162,12 @@ routes! {
     "/v1/campaigns/{id}/stages" => { post: campaigns::change_stages }
     "/v1/campaigns/{id}/board" => { get: board::show }
     "/v1/deals" => { get: deals::list, post: deals::create }
+    "/v1/deals/import" => { post: deal_import::import }
+    "/v1/goaffpro/import" => { post: goaffpro_import::import }
+    "/v1/segments" => { get: segments::list, post: segments::create }
+    "/v1/segments/{id}" => {
+        get: segments::show, patch: segments::update, delete: segments::remove
+    }
     "/v1/deals/{id}" => { get: deals::show, patch: deals::update }
     "/v1/deals/{id}/move" => { post: board::move_deal }
     "/v1/deals/{id}/costs" => { get: costs::list, post: costs::create }
@@ -151,9 +184,20 @@ routes! {
     "/v1/tiers/{id}" => { delete: tiers::end }
     "/v1/deals/{id}/offers" => { post: offers::create }
     "/v1/offers" => { get: offers::list }
+    "/v1/term-templates" => { get: term_templates::list, post: term_templates::create }
+    "/v1/term-templates/{id}" => {
+        get: term_templates::show, patch: term_templates::update, delete: term_templates::archive
+    }
+    "/v1/term-templates/{id}/versions" => { get: term_templates::versions }
     "/v1/offers/{id}" => { delete: offers::withdraw }
     "/v1/offers/{id}/decision" => { post: offers::decide }
-    "/v1/terms/bulk" => { post: bulk::change }
+    "/v1/bulk-actions" => { get: bulk::list, post: bulk::create }
+    "/v1/bulk-actions/{id}" => { get: bulk::show }
+    "/v1/bulk-actions/{id}/results" => { get: bulk::results }
+    "/v1/bulk-actions/{id}/pause" => { post: bulk::pause }
+    "/v1/bulk-actions/{id}/resume" => { post: bulk::resume }
+    "/v1/bulk-actions/{id}/cancel" => { post: bulk::cancel }
+    "/v1/terms/bulk" => { post: bulk_terms::change }
     "/v1/deals/{id}/links" => { post: links::add_link }
     "/v1/deals/{id}/codes" => { post: codes::add }
     "/v1/affiliate-groups" => { get: groups::list, post: groups::create }
@@ -215,6 +259,13 @@ routes! {
     "/v1/deals/{id}/sequences/{enrolment_id}" => { delete: sequences::unenrol }
     "/v1/ledger/export" => { get: export::export }
     "/v1/ledger/verification" => { get: money::verification }
+    "/v1/reports/overview" => { get: report_overview::show }
+    "/v1/reports/creators" => { get: reports::creators }
+    "/v1/reports/campaigns" => { get: reports::campaigns }
+    "/v1/reports/stages" => { get: report_sources::stages }
+    "/v1/reports/sources" => { get: report_sources::sources }
+    "/v1/reports/cohorts" => { get: report_sources::cohorts }
+    "/v1/reports/posts" => { get: report_sources::posts }
     "/v1/simulations" => { post: simulations::simulate }
     "/v1/invitations/acceptance" => { post: me::accept }
     "/v1/sign-in" => { post: sign_in::begin }

@@ -7,10 +7,12 @@ use crate::domain::ids::{BrandId, Deal, DealId, FollowUp, FollowUpId, MemberId, 
 use crate::domain::json::json;
 use crate::domain::time::Day;
 use crate::error::{Error, Result};
-use crate::storage::DbError;
 use crate::storage::notes::{self as rows, FollowUpRow, NoteRow};
+use crate::storage::{DbError, Statement};
 use crate::web::body::body;
-use crate::web::extract::{Body, Caller, Checks, Params, PathId, checked, encode_cursor, may};
+use crate::web::extract::{
+    Acting, Body, Caller, Checks, Params, PathId, checked, encode_cursor, may,
+};
 use crate::web::handler::{Call, Extract, Json, State};
 use crate::web::json::view;
 use crate::web::message::Response;
@@ -83,7 +85,7 @@ impl From<NoteRow> for NoteView {
 
 /// Several lines of text: trimmed, not empty, at most 10,000 characters, no control characters but line
 /// ends and tabs.
-fn lines(checks: &mut Checks, field: &str, text: &str) -> Option<String> {
+pub(crate) fn lines(checks: &mut Checks, field: &str, text: &str) -> Option<String> {
     let text = text.trim().replace("\r\n", "\n");
     let control = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
     let fits = if text.is_empty() {
@@ -142,7 +144,8 @@ pub async fn add(
     Ok((StatusCode::CREATED, Json(row.into())))
 }
 
-fn gone(error: DbError) -> Box<Error> {
+/// What the database's refusal of a note or a follow-up means.
+pub(crate) fn gone(error: DbError) -> Box<Error> {
     if error.is_constraint("creator_erased") {
         Error::refused("creator-erased", "this creator was erased")
     } else if error.is_constraint("owner_gone") {
@@ -253,7 +256,7 @@ fn view(row: FollowUpRow, today: Day) -> FollowUpView {
     }
 }
 
-async fn today(app: &App, brand: BrandId) -> Result<Day> {
+pub(crate) async fn today(app: &App, brand: BrandId) -> Result<Day> {
     Ok(super::brand::find(app, brand).await?.brand.timezone.day(app.now_ms()))
 }
 
@@ -282,22 +285,35 @@ pub async fn add_follow_up(
     let text = lines(&mut checks, "text", &new.text);
     let owner = owner(&app, caller.brand, &mut checks, new.owner_id.as_ref()).await?;
     checks.done()?;
+    let what = (&*checked(text)?, new.due_on.0, owner.flatten());
+    let (row, batch) = following_up(&app, &caller.acting(), deal.id, what);
+    app.db().run(batch).await.map_err(gone)?;
+    let today = today(&app, caller.brand).await?;
+    Ok((StatusCode::CREATED, Json(view(row, today))))
+}
+
+/// The batch that writes down what is to be done about a deal: what, by the end of which day of the brand, and by
+/// whom. [`gone`] tells why it aborts.
+pub fn following_up(
+    app: &App,
+    acting: &Acting<'_>,
+    deal: DealId,
+    (text, due_day, owner_id): (&str, Day, Option<MemberId>),
+) -> (FollowUpRow, Vec<Statement>) {
     let row = FollowUpRow {
         id: app.new_id(),
-        deal_id: deal.id,
-        text: checked(text)?,
-        due_day: new.due_on.0,
-        owner_id: owner.flatten(),
+        deal_id: deal,
+        text: text.to_owned(),
+        due_day,
+        owner_id,
         created_at_ms: app.now_ms(),
         done_at_ms: None,
     };
     let batch = vec![
-        rows::insert_follow_up(caller.brand, &row),
-        caller.note(&app, "follow_up.create", deal.id, None, Some(noted(&row))),
+        rows::insert_follow_up(acting.brand, &row),
+        acting.note(app, "follow_up.create", deal, None, Some(noted(&row))),
     ];
-    app.db().run(batch).await.map_err(gone)?;
-    let today = today(&app, caller.brand).await?;
-    Ok((StatusCode::CREATED, Json(view(row, today))))
+    (row, batch)
 }
 
 /// What the trail says of it: not the text, which goes with the creator.

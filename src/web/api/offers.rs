@@ -6,7 +6,9 @@ use sha2::{Digest, Sha256};
 
 use crate::app::App;
 use crate::domain::auth::Actor;
-use crate::domain::ids::{BrandId, CreatorId, Deal, DealId, Offer, OfferId, TermsId};
+use crate::domain::ids::{
+    BrandId, CreatorId, Deal, DealId, Offer, OfferId, TermTemplateId, TermsId,
+};
 use crate::domain::json::json;
 use crate::domain::letter::Letter;
 use crate::domain::merkle::hex;
@@ -26,6 +28,7 @@ use crate::web::message::Response;
 
 use super::collections;
 use super::deals::{find, missing_parent, not_erased};
+use super::term_templates;
 use super::terms::{NewTerms, RulesText, refused};
 use super::view::{List, Percent, Time};
 
@@ -52,6 +55,11 @@ view! {
         /// The version of terms that it became.
         #[schema(required)]
         terms_id: Option<TermsId>,
+        /// The template that it was copied from, and its version then.
+        #[schema(required)]
+        template_id: Option<TermTemplateId>,
+        #[schema(required)]
+        template_version: Option<i64>,
         created_at: Time,
         #[schema(required)]
         decided_at: Option<Time>,
@@ -72,6 +80,8 @@ impl From<OfferRow> for OfferView {
             note: row.note,
             answer: row.answer,
             terms_id: row.terms_id,
+            template_id: row.template_id,
+            template_version: row.template_version,
             created_at: Time(row.created_at_ms),
             decided_at: row.decided_at_ms.map(Time),
         }
@@ -79,17 +89,19 @@ impl From<OfferRow> for OfferView {
 }
 
 body! {
-    /// Terms offered to a creator.
+    /// Terms offered to a creator: written out, or those of a template as it is now.
     pub struct NewOffer {
-        terms: NewTerms,
-        /// The words of the contract, part of what is agreed to.
+        terms: Option<NewTerms>,
+        /// Instead of terms.
+        template_id: Option<String>,
+        /// The words of the contract, part of what is agreed to; of a template its own, if nothing is said.
         contract: Option<String>,
         note: Option<String>,
     }
 }
 
 /// A text of several lines, as people wrote it.
-fn long_text(checks: &mut Checks, field: &str, text: Option<String>) -> Option<String> {
+pub(super) fn long_text(checks: &mut Checks, field: &str, text: Option<String>) -> Option<String> {
     let text = text?;
     let odd = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
     if text.trim().is_empty() || text.len() > 20_000 || text.chars().any(odd) {
@@ -120,10 +132,53 @@ fn document(
     (text, hash)
 }
 
+/// What is offered, in the deal's own copy.
+struct Offered {
+    terms: Terms,
+    starts_at_ms: Option<Millis>,
+    template: Option<(TermTemplateId, i64)>,
+    contract: Option<String>,
+}
+
+/// What a body offers: its own terms, or a template's.
+async fn offered(
+    app: &App,
+    caller: &Caller<may::Deals>,
+    deal: DealId,
+    new: NewOffer,
+    checks: &mut Checks,
+) -> Result<Offered> {
+    let now_ms = app.now_ms();
+    match (new.terms, new.template_id) {
+        (Some(mut terms), None) => {
+            collections::resolve(app, caller, &mut terms).await?;
+            let starts_at_ms = terms.starts_at();
+            let terms = terms.terms(checks, deal, app.new_id(), now_ms);
+            Ok(Offered { terms, starts_at_ms, template: None, contract: None })
+        }
+        (None, Some(told)) => {
+            let row = term_templates::offered(app, caller.brand, &told).await?;
+            if row.ends_at_ms.is_some_and(|end| end <= now_ms) {
+                return Err(Error::refused("offer-over", "what the template offers has ended"));
+            }
+            let cited = CitedTerms { id: app.new_id(), rate: row.rate_bp, rules: row.rules };
+            let starts = row.starts_at_ms.unwrap_or(now_ms);
+            let terms = Terms { deal, starts_at_ms: starts, ends_at_ms: row.ends_at_ms, cited };
+            let template = Some((row.id, row.version));
+            Ok(Offered { terms, starts_at_ms: row.starts_at_ms, template, contract: row.contract })
+        }
+        (Some(_), Some(_)) => {
+            Err(Error::invalid("template_id", "say terms or a template, not both"))
+        }
+        (None, None) => Err(Error::invalid("terms", "say terms or a template")),
+    }
+}
+
 /// Offers terms to the deal's creator. They hold once she has accepted, not before.
 #[utoipa::path(post, path = "/v1/deals/{id}/offers", tag = "deals", request_body = NewOffer,
     security(("api_key" = ["deals"])), params(("id" = DealId, Path)),
-    responses((status = 201, body = OfferView), (status = 409, description = "One waits already")))]
+    responses((status = 201, body = OfferView),
+    (status = 409, description = "One waits already, or the template was put away")))]
 pub async fn create(
     State(app): State<App>,
     caller: Caller<may::Deals>,
@@ -133,14 +188,14 @@ pub async fn create(
     let deal = find(&app, caller.brand, id.0).await?;
     not_erased(&app, caller.brand, deal.creator_id).await?;
     let brand = super::brand::find(&app, caller.brand).await?.brand.name;
-    collections::resolve(&app, &caller, &mut new.terms).await?;
-    let mut checks = Checks::default();
     let (offer, now_ms) = (app.new_id(), app.now_ms());
-    let starts_at_ms = new.terms.starts_at();
-    let terms = new.terms.terms(&mut checks, id.0, app.new_id(), now_ms);
-    let contract = long_text(&mut checks, "contract", new.contract);
-    let note = new.note.and_then(|note| checks.text("note", &note, 500));
+    let mut checks = Checks::default();
+    let contract = long_text(&mut checks, "contract", new.contract.take());
+    let note = new.note.take().and_then(|note| checks.text("note", &note, 500));
+    let offered = offered(&app, &caller, deal.id, new, &mut checks).await?;
     checks.done()?;
+    let Offered { terms, starts_at_ms, template, contract: of_template } = offered;
+    let contract = contract.or(of_template);
     let who = (offer, brand.as_str(), deal.creator_id);
     let (document, hash) = document(who, &terms, starts_at_ms, contract.as_deref());
     let row = OfferRow {
@@ -158,11 +213,14 @@ pub async fn create(
         state: "waiting".to_owned(),
         answer: None,
         terms_id: None,
+        template_id: template.map(|(id, _)| id),
+        template_version: template.map(|(_, version)| version),
         created_at_ms: now_ms,
         decided_at_ms: None,
     };
     let mut batch = vec![rows::insert(caller.brand, &row)];
-    let told = Some(json!({ "offer": row.id, "hash": row.hash }));
+    let told = Some(json!({ "offer": row.id, "hash": row.hash, "template_id": row.template_id,
+        "template_version": row.template_version }));
     let what = ("offer.create", &*id.0.to_string());
     batch.extend(caller.note_of_creator(&app, deal.creator_id, what, None, told));
     batch.extend(tell(&app, caller.brand, &row, None).await?);
@@ -189,6 +247,9 @@ fn one_waits(error: DbError) -> Box<Error> {
             "offer-waiting",
             "one waits for an answer already: withdraw it first",
         );
+    }
+    if error.is_constraint("term_template_archived") {
+        return term_templates::refused(error);
     }
     missing_parent(error)
 }
@@ -497,6 +558,8 @@ pub async fn ask(
         state: "waiting".to_owned(),
         answer: None,
         terms_id: None,
+        template_id: None,
+        template_version: None,
         created_at_ms: now_ms,
         decided_at_ms: None,
     };

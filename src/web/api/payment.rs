@@ -232,7 +232,9 @@ pub async fn put(
     }
     match app.db().run(batch).await {
         Ok(_) => Ok(Json(row.into())),
-        Err(DbError::Constraint(_)) => {
+        Err(DbError::Constraint(text))
+            if !text.contains("creator_erased") && !text.contains("creator_merged") =>
+        {
             Err(Error::refused("details-changed", "they were changed at the same moment"))
         }
         Err(error) => Err(error.into()),

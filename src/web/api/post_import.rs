@@ -13,10 +13,10 @@ use crate::web::extract::{Caller, Params, may};
 use crate::web::handler::{Json, State};
 use crate::web::json::view;
 
-use super::import::{Asked, Deals, File, Row, Sheet, changed, hash_of, wrong};
+use super::import::{Asked, Deals, File, NOT_WHOLE, Row, Sheet, changed, hash_of, wrong};
 
 /// The columns of a file.
-const COLUMNS: [&str; 11] = [
+const COLUMNS: [&str; 18] = [
     "deal_id",
     "creator",
     "platform",
@@ -28,6 +28,14 @@ const COLUMNS: [&str; 11] = [
     "comments",
     "shares",
     "measured_at",
+    // Of the list as a file, and read over.
+    "id",
+    "state",
+    "reported_by",
+    "created_at",
+    "earned_media_value",
+    "earned_media_value_currency",
+    "formula",
 ];
 
 view! {
@@ -94,7 +102,7 @@ fn told(
     now_ms: Millis,
 ) -> std::result::Result<Told, String> {
     if !row.is_whole() {
-        return Err("it has another number of cells than the first line".to_owned());
+        return Err(NOT_WHOLE.to_owned());
     }
     let deal = deals.of(row)?;
     let platform = row.cell("platform").and_then(Platform::named);

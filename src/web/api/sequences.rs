@@ -232,6 +232,9 @@ pub async fn enrol(
         Err(error) if error.is_constraint("UNIQUE") => {
             return Err(Error::refused("already-enrolled", "this deal is in this sequence"));
         }
+        Err(error) if error.is_constraint("enrolments.state") => {
+            return Err(Error::refused("deal-closed", "this deal is closed"));
+        }
         Err(error) if error.is_constraint("NOT NULL") => {
             return Err(Error::refused("sequence-archived", "this sequence takes no more deals"));
         }
@@ -279,10 +282,12 @@ pub async fn unenrol(
     let InDeal(deal, id) = which;
     let found = rows::of_deal(app.db(), caller.brand, deal).await?;
     let row = found.into_iter().find(|row| row.id == id).ok_or(Error::NotFound)?;
-    if row.state == "running" {
+    if row.state != "stopped" {
+        let name = (caller.brand, deal, id);
         let note = json!({ "enrolment_id": id });
         let note = caller.note(&app, "deal.unenrol", deal, None, Some(note));
-        app.db().run(vec![rows::stop((caller.brand, deal, id), "by_hand"), note]).await?;
+        let stop = [rows::stop(name, "by_hand"), rows::cancel_step(name, "by_hand"), note];
+        app.db().run(stop.into()).await?;
     }
     Ok(Response::empty(StatusCode::NO_CONTENT))
 }

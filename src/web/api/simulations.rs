@@ -131,7 +131,7 @@ pub async fn simulate(
     let brand = super::brand::find(&app, caller.brand).await?.brand;
     let NewSimulation { mut changes, filter, from, to } = asked;
     if let Some(terms) = &mut changes.terms {
-        collections::resolve_known(&app, brand.id, terms).await?;
+        collections::resolve_known(&app, brand.id, (terms, "changes.terms.rates")).await?;
     }
     let changes = checked(&app, changes, brand.currency)?;
     let range = period(&brand.timezone, from.as_deref(), to.as_deref())?;

@@ -8,10 +8,10 @@ use crate::domain::money::Money;
 use crate::domain::terms::{CitedTerms, Customer, RateRule, Rules, Terms};
 use crate::domain::time::{Millis, to_rfc3339};
 use crate::error::{Error, Result};
-use crate::storage::DbError;
 use crate::storage::deals::{self as rows, Start, TermsRow};
+use crate::storage::{DbError, Statement};
 use crate::web::body::{body, words};
-use crate::web::extract::{Body, Caller, Checks, PathId, may};
+use crate::web::extract::{Acting, Body, Caller, Checks, PathId, may};
 use crate::web::handler::{Json, State};
 use crate::web::json::{self, ToJson, by_serde, view};
 
@@ -20,7 +20,7 @@ use super::deals::{find, missing_parent, not_erased};
 use super::view::{List, Percent, Time};
 
 /// No terms start before this: 2000-01-01.
-const EARLIEST_START_MS: Millis = 946_684_800_000;
+pub(super) const EARLIEST_START_MS: Millis = 946_684_800_000;
 /// Every order keeps a copy of its terms: so many rules they have at most,
 const MAX_RATES: usize = 50;
 /// and so many products in all of them.
@@ -28,6 +28,7 @@ const MAX_PRODUCTS: usize = 250;
 
 body! {
     /// A version of terms.
+    #[derive(Clone)]
     pub struct NewTerms {
         /// The share of an order's base that is commission, where no other rate fits.
         commission_percent: Percent,
@@ -49,6 +50,7 @@ body! {
 
 body! {
     /// Another rate for some products or customers.
+    #[derive(Clone)]
     pub struct NewRate {
         commission_percent: Percent,
         /// What people call it, such as the name of a collection.
@@ -143,13 +145,13 @@ pub(super) fn check_start(checks: &mut Checks, starts_at: Option<Time>) {
 
 impl NewTerms {
     /// From when on they are wanted, if that is said.
-    pub(super) fn starts_at(&self) -> Option<Millis> {
+    pub(crate) fn starts_at(&self) -> Option<Millis> {
         self.starts_at.map(|at| at.0)
     }
 
     /// The version that this body asks for, with everything that is wrong noted in `checks`.
     /// `starts_at_ms` is what an absent start means.
-    pub(super) fn terms(
+    pub(crate) fn terms(
         self,
         checks: &mut Checks,
         deal: DealId,
@@ -274,7 +276,7 @@ impl ToJson for RulesText<'_> {
 }
 
 /// What the database's refusal of new terms means.
-pub(super) fn refused(error: DbError) -> Box<Error> {
+pub(crate) fn refused(error: DbError) -> Box<Error> {
     match error {
         error if error.is_constraint("terms_before_decided_order") => Error::invalid(
             "starts_at",
@@ -285,6 +287,26 @@ pub(super) fn refused(error: DbError) -> Box<Error> {
         }
         error => missing_parent(error),
     }
+}
+
+/// The batch that adds a version of terms, whose collections were looked up; `refused` tells why it aborts.
+///
+/// # Errors
+/// 422.
+pub fn adding(
+    app: &App,
+    acting: &Acting<'_>,
+    deal: DealId,
+    new: NewTerms,
+) -> Result<(Terms, Vec<Statement>)> {
+    let mut checks = Checks::default();
+    let now_ms = app.now_ms();
+    let start = if new.starts_at.is_some() { Start::Exactly } else { Start::Soonest };
+    let terms = new.terms(&mut checks, deal, app.new_id(), now_ms);
+    checks.done()?;
+    let mut batch = rows::insert_terms(acting.brand, &terms, start, "", now_ms);
+    batch.push(acting.note(app, "terms.create", deal, None, Some(json::text(&Noted(&terms)))));
+    Ok((terms, batch))
 }
 
 /// Adds a version of terms. Past orders never change: one that would start before an order that
@@ -301,13 +323,7 @@ pub async fn add(
     let deal = find(&app, caller.brand, id.0).await?;
     not_erased(&app, caller.brand, deal.creator_id).await?;
     collections::resolve(&app, &caller, &mut new).await?;
-    let mut checks = Checks::default();
-    let now_ms = app.now_ms();
-    let start = if new.starts_at.is_some() { Start::Exactly } else { Start::Soonest };
-    let terms = new.terms(&mut checks, id.0, app.new_id(), now_ms);
-    checks.done()?;
-    let mut batch = rows::insert_terms(caller.brand, &terms, start, "", now_ms);
-    batch.push(caller.note(&app, "terms.create", id.0, None, Some(json::text(&Noted(&terms)))));
+    let (terms, batch) = adding(&app, &caller.acting(), id.0, new)?;
     app.db().run(batch).await.map_err(refused)?;
     let stored = rows::terms(app.db(), caller.brand, id.0).await?;
     let stored = stored.into_iter().find(|row| row.id == terms.cited.id);

@@ -2,12 +2,14 @@
 
 use crate::app::App;
 use crate::domain::ids::{Deal, DealId};
+use crate::domain::json::json;
 use crate::domain::time::to_rfc3339;
 use crate::error::{Error, Result};
 use crate::storage::timeline::{self as rows, Item, Place, Wanted};
 use crate::web::extract::{Caller, Params, PathId};
 use crate::web::handler::{Json, State};
 use crate::web::json::view;
+use crate::web::outreach;
 
 use super::audit::{ActorView, Stored};
 use super::view::List;
@@ -43,6 +45,7 @@ view! {
 /// The trail's actions by kind, with words for them.
 const ACTIONS: &[(&str, &str, &str)] = &[
     ("deal", "deal.create", "The deal was made"),
+    ("deal", "deal.import", "The deal was taken in from a file"),
     ("deal", "deal.update", "The deal was changed"),
     ("stage", "deal.move", "The deal was moved"),
     ("stage", "deal.update", "The deal was moved"),
@@ -67,6 +70,7 @@ const ACTIONS: &[(&str, &str, &str)] = &[
     ("code", "code.import", "A code was imported"),
     ("invitation", "deal.invite", "The creator was invited"),
     ("invitation", "deal.uninvite", "The invitation was withdrawn"),
+    ("invitation", "invitation.accept", "The creator accepted the invitation"),
     ("mail", "deal.invite", "The creator was invited"),
     ("fee", "fee.create", "A fee was agreed"),
     ("fee", "fee.post", "A fee was posted"),
@@ -76,6 +80,9 @@ const ACTIONS: &[(&str, &str, &str)] = &[
     ("affiliate", "affiliate.assign", "A GoAffPro affiliate was assigned"),
     ("affiliate", "affiliate.unassign", "A GoAffPro affiliate was taken away"),
     ("affiliate", "affiliate.create", "GoAffPro was asked for an affiliate"),
+    ("sequence", "deal.enrol", "A sequence of messages was begun"),
+    ("sequence", "deal.unenrol", "A sequence of messages was stopped"),
+    ("message", "message.cancel", "A message was cancelled before it went out"),
     ("note", "note.delete", "A note was deleted"),
     ("follow_up", "follow_up.update", "A follow-up was changed"),
 ];
@@ -94,6 +101,9 @@ const KINDS: &[&str] = &[
     "affiliate",
     "note",
     "follow_up",
+    "message",
+    "sequence",
+    "post",
     "order",
     "payout",
 ];
@@ -110,6 +120,8 @@ fn wanted(kinds: &[&str]) -> Wanted {
         actions,
         notes: wants("note"),
         follow_ups: wants("follow_up"),
+        messages: wants("message"),
+        posts: wants("post"),
         orders: wants("order"),
         payouts: wants("payout"),
     }
@@ -137,6 +149,9 @@ fn words(item: &Item) -> (&'static str, String) {
     let (kind, words) = match (item.action.as_str(), known) {
         ("note", _) => ("note", "A note"),
         ("follow_up", _) => ("follow_up", "Something to be done"),
+        ("message", _) if direction(item) == Some("in") => ("message", "The creator wrote"),
+        ("message", _) => ("message", "A message to the creator"),
+        ("post", _) => ("post", "The creator published something"),
         ("order", _) => ("order", "An order"),
         ("payout", _) => ("payout", "A payout for the creator"),
         (_, Some((kind, _, words))) => (*kind, *words),
@@ -145,7 +160,33 @@ fn words(item: &Item) -> (&'static str, String) {
     (kind, words.to_owned())
 }
 
-fn view(item: Item) -> ItemView {
+/// Which way a message went.
+fn direction(item: &Item) -> Option<&'static str> {
+    let told = crate::storage::rows::parse(item.after.as_ref()?).ok()?;
+    match told.get("direction")?.as_str()? {
+        "in" => Some("in"),
+        _ => Some("out"),
+    }
+}
+
+/// What a message says beside what is known of it, instead of the sealed text.
+fn opened(app: &App, item: &mut Item) {
+    let Some(sealed) = item.before.take() else { return };
+    let mut parts = outreach::opened(app, &item.id, &sealed).unwrap_or_default().into_iter();
+    let mut next = || parts.next().filter(|part| !part.is_empty());
+    let (subject, text, from, note) = (next(), next(), next(), next());
+    let said = json!({ "subject": subject, "text": text, "from": from, "note": note });
+    if let (Some(known), Some(said)) = (&mut item.after, said.strip_prefix('{')) {
+        known.pop();
+        known.push(',');
+        known.push_str(said);
+    }
+}
+
+fn view(app: &App, mut item: Item) -> ItemView {
+    if item.action == "message" {
+        opened(app, &mut item);
+    }
     let (kind, summary) = words(&item);
     let at = to_rfc3339(item.key().0);
     let actor = ActorView::of(item.actor_kind, item.actor_id);
@@ -166,7 +207,8 @@ fn view(item: Item) -> ItemView {
 /// may be short though others follow: only the last has no cursor.
 #[utoipa::path(get, path = "/v1/deals/{id}/timeline", tag = "deals", security(("api_key" = ["read"])),
     params(("id" = DealId, Path), ("kind" = Option<String>, Query, description = "`deal`, `stage`, `terms`, \
-    `link`, `code`, `invitation`, `mail`, `fee`, `cost`, `affiliate`, `note`, `follow_up`, `order`, `payout`"),
+    `link`, `code`, `invitation`, `mail`, `fee`, `cost`, `affiliate`, `note`, `follow_up`, `message` (in and out), \
+    `sequence`, `post`, `order`, `payout`"),
     ("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query)),
     responses((status = 200, body = List<ItemView>)))]
 pub async fn show(
@@ -189,7 +231,7 @@ pub async fn show(
     let found =
         rows::page(app.db(), caller.brand, whose, &wanted(&asked), (&place, page.limit)).await?;
     let key = |item: &Item| format!("{}/{}", item.key().0, item.key().1);
-    let mut list = List::page(found, &page, key, view);
+    let mut list = List::page(found, &page, key, |item| view(&app, item));
     // The trail calls two kinds by one action.
     list.keep(|item| {
         let mailed = item.mail.0.is_some() && asked.contains(&"mail");
@@ -218,8 +260,10 @@ mod tests {
             assert!(KINDS.contains(kind), "{kind}");
         }
         for kind in KINDS {
-            let Wanted { actions, notes, follow_ups, orders, payouts } = wanted(&[kind]);
-            assert!(!actions.is_empty() || notes || follow_ups || orders || payouts, "{kind}");
+            let Wanted { actions, notes, follow_ups, messages, posts, orders, payouts } =
+                wanted(&[kind]);
+            let rows = notes || follow_ups || messages || posts || orders || payouts;
+            assert!(!actions.is_empty() || rows, "{kind}");
         }
     }
 }

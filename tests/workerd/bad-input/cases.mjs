@@ -12,7 +12,10 @@
 // The ids are those of our list of bad inputs: R redirect, W webhook, A API, D signing in and
 // pages, G GoAffPro. A file for each group; what belongs to parts which are not built yet is named here, with what it waits for.
 import { api } from './api.mjs';
+import { automations } from './automations.mjs';
 import { conversions } from './conversions.mjs';
+import { filters } from './filters.mjs';
+import { imports } from './imports.mjs';
 import { orderLife } from './order-life.mjs';
 import { redirects } from './redirect.mjs';
 import { signIn } from './sign-in.mjs';
@@ -26,16 +29,16 @@ export const elsewhere = {
   W6: 'main-job.test.mjs, “every store has its own secret”',
   A19: 'limits.test.mjs, “a key that asks too much”',
   D6: 'sign-in.test.mjs, “a scanner in between changes nothing”',
-  D18: 'the CSV of the audit trail: src/web/api/audit.rs, “no formulas”, and the fuzz target csv',
   A10: 'tests/api/payouts.rs, “who cannot be paid”, tests/api/payments.rs, “payouts that break a rule”, and payouts.test.mjs',
   'D12, payment details': 'tests/api/payouts.rs, “a change of payment details”',
-  C1: 'codes from a file, C1 to C13 as far as they fit (C7 and C10 are about money): tests/api/code_import.rs, src/web/csv.rs',
+  C5: 'imports.test.mjs, “the same again”',
+  C10: 'a payout has one currency: tests/api/payouts.rs and currencies.rs',
+  C12: 'imports.test.mjs, “an answer that is lost”; a batch of D1 is whole or not at all: kill.test.mjs',
   D16: 'payouts.test.mjs; pages for it come with the dashboards',
   W24: 'outage.test.mjs and kill.test.mjs',
   ...Object.fromEntries(Array.from({ length: 13 }, (_, at) => [`G${at + 1}`, 'goaffpro.test.mjs'])),
 };
-export const waiting = {
-  A24: 'automations',
-};
+export const waiting = {};
 
-export const cases = [...redirects, ...webhooks, ...orderLife, ...api, ...signIn, ...conversions];
+export const cases = [...redirects, ...webhooks, ...orderLife, ...api, ...filters, ...automations, ...signIn, ...conversions];
+export const cases = [...redirects, ...webhooks, ...orderLife, ...api, ...filters, ...signIn, ...conversions, ...imports];

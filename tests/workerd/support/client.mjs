@@ -44,7 +44,7 @@ export class Client {
     return client;
   };
 
-  /** Any answer. A `body` that is a string goes out as it is. */
+  /** Any answer. A `body` that is a string, or bytes, goes out as it is. */
   async call(method, path, body, headers = {}) {
     const response = await fetch(this.#server.origin + path, {
       method,
@@ -54,7 +54,8 @@ export class Client {
         ...this.#headers,
         ...headers,
       },
-      body: body === undefined || typeof body === 'string' ? body : JSON.stringify(body),
+      body:
+        body === undefined || typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body),
     });
     const text = await response.text();
     return { status: response.status, headers: response.headers, text, json: parsed(text) };
