@@ -30,7 +30,7 @@ impl Budget {
 
 /// Rows of D1, by the same rule of thumb, that a list sorted by a period without totals may read: all of its deals
 /// are looked at.
-const FREE: i64 = 150_000;
+const FREE: i64 = 40_000;
 /// Deals that are brought up to date before a list is sorted by what they come to.
 const RANKED: i64 = 10;
 

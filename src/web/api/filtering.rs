@@ -164,7 +164,7 @@ impl Asked {
 }
 
 /// How far each page looks where all deals are wanted that a filter finds.
-const ALL: Budget = Budget { rows: 30_000, many: 10_000, few: 10_000 };
+const ALL: Budget = Budget { rows: 30_000, many: 10_000, few: 10_000, free: 10_000 };
 /// So many deals a page has there.
 const ALL_A_PAGE: i64 = 1000;
 /// So many pages are asked for: where nothing narrows a filter each looks at some thousands of deals.
@@ -193,7 +193,7 @@ pub(super) async fn all(
     for _ in 0..MOST_PAGES {
         let page = deals::page(app.db(), &query, after.as_ref(), ALL_A_PAGE).await;
         let page = page.map_err(|error| match error {
-            NoPage::TooMany => Error::invalid("filter", "looks at too many deals: narrow it"),
+            NoPage::TooMany(_) => Error::invalid("filter", "looks at too many deals: narrow it"),
             NoPage::Db(error) => error.into(),
         })?;
         for key in &page.keys {

@@ -40,5 +40,4 @@ export const elsewhere = {
 };
 export const waiting = {};
 
-export const cases = [...redirects, ...webhooks, ...orderLife, ...api, ...filters, ...automations, ...signIn, ...conversions];
-export const cases = [...redirects, ...webhooks, ...orderLife, ...api, ...filters, ...signIn, ...conversions, ...imports];
+export const cases = [...redirects, ...webhooks, ...orderLife, ...api, ...filters, ...automations, ...signIn, ...conversions, ...imports];
