@@ -44,6 +44,7 @@ mod api {
     mod outbox;
     mod outreach;
     mod pages;
+    mod pages_brand;
     mod payments;
     mod payouts;
     mod posts;

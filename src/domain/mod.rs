@@ -38,6 +38,7 @@ pub mod payment;
 pub mod payout;
 pub mod post;
 pub mod privacy;
+pub mod qr;
 pub mod report;
 pub mod secret;
 pub mod sending;

@@ -601,7 +601,8 @@ async fn no_page_tells_or_does_what_is_not_theirs() {
     ];
     let mut tried = 0;
     for (route, methods) in tributary::web::pages::ROUTES {
-        let path = route.replace("{id}", &session);
+        let id = if route.contains("/deals/") { &a.deal } else { &session };
+        let path = route.replace("{brand}", &a.id).replace("{id}", id);
         for method in *methods {
             for (name, who, own) in &callers {
                 let before = product.db.checksum();

@@ -3,10 +3,13 @@
 
 pub mod about;
 pub mod account;
+pub mod brand;
 pub mod connect;
 pub mod form;
 pub mod mailbox;
+pub mod shell;
 pub mod sign_in;
+pub mod ui;
 pub mod unsubscribe;
 
 use askama::{DynTemplate, Template};
@@ -36,6 +39,28 @@ routes! {
     "/unsubscribe/{id}" => { get: unsubscribe::ask, post: unsubscribe::confirm }
     "/connect/shopify/callback" => { get: connect::shopify }
     "/connect/shopify/done" => { get: connect::done }
+    "/b/{brand}" => { get: brand::overview::show }
+    "/b/{brand}/campaigns" => { get: brand::board::list }
+    "/b/{brand}/campaigns/{id}" => { get: brand::board::show }
+    "/b/{brand}/deals/{id}" => { get: brand::deal::show }
+    "/b/{brand}/deals/{id}/move" => { post: brand::board::move_deal }
+    "/b/{brand}/deals/{id}/collaboration" => { post: brand::deal::collaboration }
+    "/b/{brand}/deals/{id}/notes" => { post: brand::deal::note }
+    "/b/{brand}/deals/{id}/follow-ups" => { post: brand::deal::follow_up }
+    "/b/{brand}/deals/{id}/follow-ups/done" => { post: brand::deal::followed_up }
+    "/b/{brand}/deals/{id}/fees" => { post: brand::deal::fee }
+    "/b/{brand}/deals/{id}/invitation" => { post: brand::deal::invite }
+    "/b/{brand}/deals/{id}/invitation/end" => { post: brand::deal::uninvite }
+    "/b/{brand}/orders" => { get: brand::orders::list }
+    "/b/{brand}/orders/{id}" => { get: brand::orders::show }
+    "/b/{brand}/payouts" => { get: brand::payouts::list, post: brand::payouts::draft }
+    "/b/{brand}/payouts/{id}" => { get: brand::payouts::show }
+    "/b/{brand}/payouts/{id}/approval" => { post: brand::payouts::approve }
+    "/b/{brand}/payouts/{id}/cancellation" => { post: brand::payouts::cancel }
+    "/b/{brand}/payouts/{id}/settlement" => { post: brand::payouts::settle }
+    "/b/{brand}/payouts/{id}/file" => { post: brand::payouts::export }
+    "/b/{brand}/creators" => { get: brand::creators::list }
+    "/b/{brand}/creators/{id}" => { get: brand::creators::show }
     "/mailbox" => { get: mailbox::list }
     "/mailbox/{id}" => { get: mailbox::show }
 }
@@ -128,19 +153,27 @@ struct Failed<'a> {
 /// The page for what went wrong. Who isn't signed in is asked to.
 #[must_use]
 pub fn failed(error: Box<Error>) -> Response {
-    if matches!(*error, Error::Unauthenticated) {
-        return see("/sign-in");
+    match *error {
+        Error::Unauthenticated => return see("/sign-in"),
+        Error::Denied { rule: "second-factor", .. } => return see("/sign-in/passkey"),
+        _ => (),
     }
     let (title, detail) = match &*error {
-        Error::NotFound => ("Nothing is here", "The address may be mistyped, or the page is gone."),
-        Error::Forbidden(why) => ("Not allowed", *why),
-        Error::Unavailable(why) => ("Just a moment", *why),
-        Error::Internal(_) => ("Something went wrong", "It is noted. Trying again may help."),
-        _ => ("This can't be done", "The request could not be read."),
+        Error::NotFound => {
+            ("Nothing is here", "The address may be mistyped, or the page is gone.".to_owned())
+        }
+        Error::Forbidden(why) => ("Not allowed", form::sentence(why)),
+        Error::Denied { detail, .. } => ("Not allowed yet", form::sentence(detail)),
+        Error::Refused { detail, .. } => ("This can’t be done", form::sentence(detail)),
+        Error::Unavailable(why) => ("Just a moment", form::sentence(why)),
+        Error::Internal(_) => {
+            ("Something went wrong", "It is noted. Trying again may help.".to_owned())
+        }
+        _ => ("This can't be done", "The request could not be read.".to_owned()),
     };
     let page = Page::narrow(title);
     let plain = Response::from(error);
-    match render(plain.status, &page, &Failed { title, detail }) {
+    match render(plain.status, &page, &Failed { title, detail: &detail }) {
         Ok(mut response) => {
             let kept = ["allow", "retry-after"];
             let headers = plain.headers.into_iter().filter(|(name, _)| kept.contains(name));
