@@ -24,6 +24,7 @@ mod api {
     mod crm_boards;
     mod crm_creators;
     mod crm_timeline;
+    mod creator_pages;
     mod currencies;
     mod domains;
     mod failures;

@@ -88,6 +88,13 @@ impl Extract for Params {
 }
 
 impl Params {
+    /// These, as if a query named them; empty ones aren't there.
+    #[must_use]
+    pub fn of(pairs: &[(&str, &str)]) -> Self {
+        let there = pairs.iter().filter(|(_, value)| !value.is_empty());
+        Self(there.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    }
+
     /// Refuses parameters that aren't among these, and any that stands there twice.
     ///
     /// # Errors

@@ -330,6 +330,7 @@ impl Brand {
             (_, "/v1/media-formulas") => Some(json!({ "default": { "measure": "views",
                 "cpm": { "amount": "1.00", "currency": "USD" } } })),
             (_, "/v1/me/claims") => Some(json!({ "order_number": "x" })),
+            (_, "/v1/me/links") => Some(json!({ "slug": "stolen" })),
             (_, "/v1/payouts") => Some(json!({ "currency": "USD" })),
             (_, "/v1/payouts/{id}/lines/{line_id}/settlement") => {
                 Some(json!({ "outcome": "failed" }))
@@ -342,7 +343,7 @@ impl Brand {
             }
             _ => Some(json!({})),
         };
-        if route == "/v1/me/posts" && method == "post" {
+        if matches!(route, "/v1/me/posts" | "/v1/me/links") && method == "post" {
             body = body.map(|mut body| {
                 body["deal_id"] = json!(self.deal);
                 body
@@ -494,7 +495,7 @@ async fn attack(
     let (path, body) = a.call(route, method);
     let reads = method == "get";
     let names = route.contains("{id}")
-        || (method, route) == ("post", "/v1/deals")
+        || matches!((method, route), ("post", "/v1/deals" | "/v1/me/links"))
         || route.starts_with("/v1/conversions");
     // What one's own may change is tried elsewhere.
     if may && !reads && (caller.own || !names || caller.may.contains(&"operator")) {
@@ -546,7 +547,10 @@ async fn no_page_tells_or_does_what_is_not_theirs() {
     ];
     let mut tried = 0;
     for (route, methods) in tributary::web::pages::ROUTES {
-        let path = route.replace("{id}", &session);
+        // A creator's pages name the brand.
+        let first = if route.starts_with("/c/") { &a.id } else { &session };
+        let path = route.replace("{id}", first).replace("{link_id}", &a.link);
+        let path = path.replace("{post_id}", &a.post).replace("{month}", "2026-11");
         for method in *methods {
             for (name, who, own) in &callers {
                 let before = product.db.checksum();

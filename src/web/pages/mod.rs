@@ -4,6 +4,7 @@
 pub mod about;
 pub mod account;
 pub mod connect;
+pub mod creator;
 pub mod form;
 pub mod mailbox;
 pub mod sign_in;
@@ -36,6 +37,18 @@ routes! {
     "/unsubscribe/{id}" => { get: unsubscribe::ask, post: unsubscribe::confirm }
     "/connect/shopify/callback" => { get: connect::shopify }
     "/connect/shopify/done" => { get: connect::done }
+    "/c" => { get: creator::home::brands }
+    "/c/{id}" => { get: creator::home::show }
+    "/c/{id}/links" => { get: creator::links::list, post: creator::links::create }
+    "/c/{id}/links/{link_id}/qr" => { get: creator::links::qr }
+    "/c/{id}/orders" => { get: creator::orders::list }
+    "/c/{id}/posts" => { get: creator::posts::list, post: creator::posts::create }
+    "/c/{id}/posts/{post_id}/numbers" => { post: creator::posts::measure }
+    "/c/{id}/statements" => { get: creator::statements::show }
+    "/c/{id}/statements/{month}/file" => { get: creator::statements::file }
+    "/c/{id}/payouts" => { get: creator::payouts::list }
+    "/c/{id}/payment" => { get: creator::payment::show, post: creator::payment::put }
+    "/c/{id}/claims" => { get: creator::claims::list, post: creator::claims::create }
     "/mailbox" => { get: mailbox::list }
     "/mailbox/{id}" => { get: mailbox::show }
 }
@@ -104,6 +117,15 @@ pub fn see(location: &'static str) -> Response {
     response
 }
 
+/// The same for an address that is made.
+#[must_use]
+pub fn go(location: String) -> Response {
+    let mut response = see("");
+    response.headers.retain(|(name, _)| *name != "location");
+    response.set("location", location);
+    response
+}
+
 /// A time as HTML, to the minute; the script says it in the reader's own zone.
 fn time(at_ms: Millis) -> String {
     let exact = to_rfc3339(at_ms);
@@ -128,8 +150,11 @@ struct Failed<'a> {
 /// The page for what went wrong. Who isn't signed in is asked to.
 #[must_use]
 pub fn failed(error: Box<Error>) -> Response {
-    if matches!(*error, Error::Unauthenticated) {
-        return see("/sign-in");
+    match *error {
+        Error::Unauthenticated => return see("/sign-in"),
+        // Half in: the passkey is what is missing.
+        Error::Denied { rule: "second-factor", .. } => return see("/sign-in/passkey"),
+        _ => (),
     }
     let (title, detail) = match &*error {
         Error::NotFound => ("Nothing is here", "The address may be mistyped, or the page is gone."),
