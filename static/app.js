@@ -215,15 +215,117 @@ function on(part, name, say, work) {
   }
 }
 
+/** What a part of a page can do with a script; also of what htmx puts in later. */
+function enhance(root) {
+  for (const time of root.querySelectorAll('time')) {
+    const day = time.dateTime.length === 10;
+    const options = day || time.dataset.style === 'date' ? { dateStyle: 'medium' } : { dateStyle: 'medium', timeStyle: 'short' };
+    if (day) options.timeZone = 'UTC';
+    time.textContent = new Intl.DateTimeFormat(undefined, options).format(new Date(time.dateTime));
+  }
+  for (const amount of root.querySelectorAll('data.money')) {
+    const options = { style: 'currency', currency: amount.dataset.currency };
+    amount.textContent = new Intl.NumberFormat(undefined, options).format(amount.value);
+  }
+  for (const count of root.querySelectorAll('data.count')) count.textContent = new Intl.NumberFormat().format(count.value);
+  for (const button of root.querySelectorAll('[data-copy]')) {
+    button.hidden = false;
+    button.addEventListener('click', () => copy(button));
+  }
+  for (const button of root.querySelectorAll('[data-print]')) {
+    button.hidden = false;
+    button.addEventListener('click', () => window.print());
+  }
+  for (const field of root.querySelectorAll('[data-auto]')) field.addEventListener('change', () => field.form.requestSubmit());
+  for (const form of root.querySelectorAll('form[data-step-up]')) form.addEventListener('submit', stepUp);
+  for (const board of root.querySelectorAll('[data-board]')) dragging(board);
+}
+
+/** Copies what a button says, and says so where a screen reader hears it. */
+async function copy(button) {
+  const done = await navigator.clipboard.writeText(button.dataset.copy).then(() => true, () => false);
+  say(done ? 'Copied.' : 'The browser doesn’t allow copying: select and copy it.');
+}
+
+/** Says something at the foot of the page for a while. */
+function say(text) {
+  let place = document.querySelector('.toast-place');
+  if (!place) {
+    place = document.createElement('p');
+    place.className = 'toast-place';
+    place.setAttribute('role', 'status');
+    document.body.append(place);
+  }
+  place.textContent = text;
+  clearTimeout(say.timer);
+  say.timer = setTimeout(() => (place.textContent = ''), 4000);
+}
+
+/**
+ * What is dangerous needs a passkey that was just shown: asks for it, then sends the form. Showing one gives the
+ * session a new secret, to which the forms of this page don't belong: their proof is fetched anew.
+ */
+async function stepUp(event) {
+  const form = event.currentTarget;
+  if (Date.now() < Number(form.dataset.stepUp) - 10_000) return;
+  event.preventDefault();
+  const button = event.submitter;
+  if (button) button.disabled = true;
+  try {
+    await showPasskey();
+    const page = await (await fetch(location.href, { headers: { accept: 'text/html' } })).text();
+    const proof = new DOMParser().parseFromString(page, 'text/html').querySelector('[name=csrf]').value;
+    for (const input of document.querySelectorAll('[name=csrf]')) input.value = proof;
+    form.submit();
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    say(error.message);
+    if (button) button.disabled = false;
+  }
+}
+
+/** Cards of a board by the mouse. The form on each card does the same by keyboard and without a script. */
+function dragging(board) {
+  let held;
+  const column = (event) => event.target.closest?.('[data-stage]');
+  for (const card of board.querySelectorAll('[data-deal]')) card.draggable = true;
+  board.addEventListener('dragstart', (event) => {
+    held = event.target.closest('[data-deal]');
+    held?.classList.add('dragged');
+  });
+  board.addEventListener('dragend', () => {
+    held?.classList.remove('dragged');
+    for (const over of board.querySelectorAll('.over')) over.classList.remove('over');
+  });
+  board.addEventListener('dragover', (event) => {
+    const over = column(event);
+    if (!over || !held) return;
+    event.preventDefault();
+    for (const other of board.querySelectorAll('.over')) other.classList.toggle('over', other === over);
+    over.classList.add('over');
+  });
+  board.addEventListener('drop', (event) => {
+    const to = column(event);
+    if (!to || !held) return;
+    event.preventDefault();
+    const beside = event.target.closest('[data-deal]');
+    const form = held.querySelector('form');
+    form.elements.stage.value = to.dataset.stage;
+    if (beside && beside !== held) {
+      const below = event.clientY > beside.getBoundingClientRect().top + beside.offsetHeight / 2;
+      form.elements[below ? 'after_id' : 'before_id'].value = beside.dataset.deal;
+    }
+    form.requestSubmit();
+  });
+}
+
 for (const part of document.querySelectorAll('[data-part]')) {
   const wrong = part.querySelector('[data-wrong]');
-  const say = (text) => {
+  const tell = (text) => {
     wrong.textContent = text;
     wrong.hidden = text === '';
   };
-  parts[part.dataset.part](part, say);
+  parts[part.dataset.part](part, tell);
 }
-for (const time of document.querySelectorAll('time')) {
-  const options = { dateStyle: 'medium', timeStyle: 'short' };
-  time.textContent = new Intl.DateTimeFormat(undefined, options).format(new Date(time.dateTime));
-}
+enhance(document);
+document.addEventListener('htmx:load', (event) => event.target !== document.body && enhance(event.target));

@@ -17,7 +17,7 @@ use crate::domain::time::Millis;
 use crate::error::{Error, Result};
 use crate::storage::access;
 use crate::storage::audit;
-use crate::storage::sessions::{self, SessionRow};
+use crate::storage::sessions::{self, Membership, SessionRow};
 use crate::web::handler::{Call, Extract};
 use crate::web::limits;
 use crate::web::message::Request;
@@ -275,6 +275,64 @@ fn brands_caller(call: &Call<'_>, scope: Scope) -> Result<(BrandId, Actor, Scope
         Scope::Conversions => "this key has no scope `conversions`",
     })
     .into())
+}
+
+/// A member at one of a brand's pages, which name the brand in their path: a tab that was left open can't
+/// change another one. What she may do there is asked by the functions of the API.
+#[derive(Clone)]
+pub struct Seat {
+    /// Hers.
+    pub session: Arc<SessionRow>,
+    place: usize,
+    request_id: String,
+}
+
+impl Extract for Seat {
+    const IDENTIFIES: bool = true;
+    fn extract(call: &Call<'_>) -> Result<Self> {
+        let SignedIn(session) = SignedIn::extract(call)?;
+        session.enough()?;
+        let brand: Option<BrandId> = call.id.parse().ok();
+        let place = session.members.iter().position(|member| Some(member.brand_id) == brand);
+        let place = place.ok_or(Error::NotFound)?;
+        Ok(Self { session, place, request_id: call.request.id.to_owned() })
+    }
+}
+
+impl Seat {
+    /// As whom she sits there.
+    ///
+    /// # Errors
+    /// 404, which [`Extract`] has seen to.
+    pub fn member(&self) -> Result<&Membership> {
+        self.session.members.get(self.place).ok_or_else(|| Error::NotFound.into())
+    }
+
+    /// Who calls, for a function of the API.
+    ///
+    /// # Errors
+    /// 403 if her role doesn't allow it.
+    pub fn caller<S: may::May>(&self) -> Result<Caller<S>> {
+        let member = self.member()?;
+        if !member.role.scopes().allow(S::SCOPE) {
+            return Err(Error::Forbidden("your role doesn't allow this").into());
+        }
+        Ok(Caller {
+            brand: member.brand_id,
+            actor: Actor::Member(member.id),
+            scopes: member.role.scopes(),
+            fresh_until_ms: self.session.fresh_until_ms(),
+            told: member.told,
+            request_id: self.request_id.clone(),
+            scope: PhantomData,
+        })
+    }
+
+    /// Whether her role allows this: for what isn't worth showing else.
+    #[must_use]
+    pub fn may(&self, scope: Scope) -> bool {
+        self.member().is_ok_and(|member| member.role.scopes().allow(scope))
+    }
 }
 
 /// Which of a person's brands a request is about: the header says so where there are several, and

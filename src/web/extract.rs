@@ -8,7 +8,7 @@ use crate::domain::time::{Day, Millis, Zone, parse_rfc3339};
 use crate::error::{Error, FieldError, Result};
 use crate::storage::Page;
 use crate::web::body::{FromJson, parse_body};
-pub use crate::web::caller::{Browser, Caller, Me, Operator, RequestId, SignedIn, may};
+pub use crate::web::caller::{Browser, Caller, Me, Operator, RequestId, Seat, SignedIn, may};
 use crate::web::handler::{Call, Extract, etag};
 use crate::web::message::Request;
 pub use crate::web::noting::{Acting, By, note, note_of_member};
@@ -19,6 +19,15 @@ pub struct PathId<K: Kind>(pub Id<K>);
 impl<K: Kind> Extract for PathId<K> {
     fn extract(call: &Call<'_>) -> Result<Self> {
         percent_decode(call.id).parse().map(Self).map_err(|_| Error::NotFound.into())
+    }
+}
+
+/// The second id in the path: pages name their brand first.
+pub struct ItemId<K: Kind>(pub Id<K>);
+
+impl<K: Kind> Extract for ItemId<K> {
+    fn extract(call: &Call<'_>) -> Result<Self> {
+        call.second.parse().map(Self).map_err(|_| Error::NotFound.into())
     }
 }
 
@@ -47,6 +56,12 @@ impl<T: FromJson> Extract for Changing<T> {
 }
 
 impl<T> Changing<T> {
+    /// A change of what is there, whatever that is by now.
+    #[must_use]
+    pub fn anyway(body: T) -> Self {
+        Self { body, if_match: None }
+    }
+
     /// Whether the caller says what she saw.
     #[must_use]
     pub fn is_conditional(&self) -> bool {
@@ -88,11 +103,11 @@ impl Extract for Params {
 }
 
 impl Params {
-    /// These, as if a query named them; empty ones aren't there.
+    /// These, for a page that asks what the API would be asked.
     #[must_use]
     pub fn of(pairs: &[(&str, &str)]) -> Self {
-        let there = pairs.iter().filter(|(_, value)| !value.is_empty());
-        Self(there.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+        let given = pairs.iter().filter(|(_, value)| !value.is_empty());
+        Self(given.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
     }
 
     /// Refuses parameters that aren't among these, and any that stands there twice.

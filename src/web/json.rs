@@ -13,10 +13,12 @@ macro_rules! view {
             $($(#[$field_meta:meta])* $field_visibility:vis $field:ident: $type:ty,)*
         }
     ) => {
+        // Pages show what the API shows: they read the fields.
+        #[allow(missing_docs, private_interfaces, reason = "the words are the API's description")]
         #[derive(utoipa::ToSchema)]
         $(#[$meta])*
-        $visibility struct $name {
-            $($(#[$field_meta])* $field_visibility $field: $type,)*
+        pub struct $name {
+            $($(#[$field_meta])* pub(crate) $field: $type,)*
         }
 
         impl $crate::domain::json::ToJson for $name {

@@ -43,6 +43,25 @@ impl Extract for Once {
     }
 }
 
+impl Once {
+    /// The name of what a form asks for: the form has it from the page that showed it, so that a form that is
+    /// sent twice does once what it says. `told` is what it says.
+    ///
+    /// # Errors
+    /// 400.
+    pub fn of_form(key: &str, actor: &str, told: &[&str]) -> Result<Self> {
+        if key.is_empty() || key.len() > MAX_KEY || !key.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(Error::Malformed("this form has no name".to_owned()).into());
+        }
+        let mut digest = Sha256::new();
+        for part in [&[actor, "form"], told].concat() {
+            digest.update(part);
+            digest.update("\n");
+        }
+        Ok(Self { key: key.to_owned(), hash: hex(&digest.finalize()) })
+    }
+}
+
 /// A body of a call that moves money.
 pub struct Paying<T> {
     /// Its name.

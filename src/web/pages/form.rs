@@ -129,8 +129,7 @@ pub fn mendable(error: Error) -> Result<(StatusCode, String)> {
 }
 
 /// The API's words as a sentence.
-#[must_use]
-pub fn sentence(words: &str) -> String {
+pub(super) fn sentence(words: &str) -> String {
     let mut letters = words.chars();
     let first = letters.next().map(|c| c.to_ascii_uppercase()).into_iter();
     first.chain(letters).chain(['.']).collect()

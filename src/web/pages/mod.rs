@@ -3,11 +3,14 @@
 
 pub mod about;
 pub mod account;
+pub mod brand;
 pub mod connect;
 pub mod creator;
 pub mod form;
 pub mod mailbox;
+pub mod shell;
 pub mod sign_in;
+pub mod ui;
 pub mod unsubscribe;
 
 use askama::{DynTemplate, Template};
@@ -49,6 +52,8 @@ routes! {
     "/c/{id}/payouts" => { get: creator::payouts::list }
     "/c/{id}/payment" => { get: creator::payment::show, post: creator::payment::put }
     "/c/{id}/claims" => { get: creator::claims::list, post: creator::claims::create }
+    "/b/{brand}" => { get: brand::overview::show }
+    "/b/{brand}/creators" => { get: brand::creators::list }
     "/mailbox" => { get: mailbox::list }
     "/mailbox/{id}" => { get: mailbox::show }
 }
@@ -117,15 +122,6 @@ pub fn see(location: &'static str) -> Response {
     response
 }
 
-/// The same for an address that is made.
-#[must_use]
-pub fn go(location: String) -> Response {
-    let mut response = see("");
-    response.headers.retain(|(name, _)| *name != "location");
-    response.set("location", location);
-    response
-}
-
 /// A time as HTML, to the minute; the script says it in the reader's own zone.
 fn time(at_ms: Millis) -> String {
     let exact = to_rfc3339(at_ms);
@@ -152,20 +148,21 @@ struct Failed<'a> {
 pub fn failed(error: Box<Error>) -> Response {
     match *error {
         Error::Unauthenticated => return see("/sign-in"),
-        // Half in: the passkey is what is missing.
         Error::Denied { rule: "second-factor", .. } => return see("/sign-in/passkey"),
         _ => (),
     }
     let (title, detail) = match &*error {
-        Error::NotFound => ("Nothing is here", "The address may be mistyped, or the page is gone."),
-        Error::Forbidden(why) => ("Not allowed", *why),
-        Error::Unavailable(why) => ("Just a moment", *why),
-        Error::Internal(_) => ("Something went wrong", "It is noted. Trying again may help."),
-        _ => ("This can't be done", "The request could not be read."),
+        Error::NotFound => ("Nothing is here", "The address may be mistyped, or the page is gone.".to_owned()),
+        Error::Forbidden(why) => ("Not allowed", form::sentence(why)),
+        Error::Denied { detail, .. } => ("Not allowed yet", form::sentence(detail)),
+        Error::Refused { detail, .. } => ("This can’t be done", form::sentence(detail)),
+        Error::Unavailable(why) => ("Just a moment", form::sentence(why)),
+        Error::Internal(_) => ("Something went wrong", "It is noted. Trying again may help.".to_owned()),
+        _ => ("This can't be done", "The request could not be read.".to_owned()),
     };
     let page = Page::narrow(title);
     let plain = Response::from(error);
-    match render(plain.status, &page, &Failed { title, detail }) {
+    match render(plain.status, &page, &Failed { title, detail: &detail }) {
         Ok(mut response) => {
             let kept = ["allow", "retry-after"];
             let headers = plain.headers.into_iter().filter(|(name, _)| kept.contains(name));

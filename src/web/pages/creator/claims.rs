@@ -15,6 +15,7 @@ use crate::web::extract::{Body, Params};
 use crate::web::handler::{Json, State};
 use crate::web::message::Response;
 use crate::web::pages::form::sentence;
+use crate::web::pages::ui;
 
 #[derive(Template)]
 #[template(path = "creator/claims.html")]

@@ -1,6 +1,7 @@
 //! Where she belongs, and what she earns there.
 
 use askama::Template;
+use http::StatusCode;
 
 use super::orders::{Line, lines};
 use super::words::{self, EN, Texts};
@@ -20,8 +21,8 @@ use crate::web::caller::SignedIn;
 use crate::web::extract::Params;
 use crate::web::handler::{Call, Extract, Json, State};
 use crate::web::message::Response;
-use crate::web::pages::form;
-use crate::web::pages::{Page, Who, go, render, see};
+use crate::web::pages::shell::{self, Shell};
+use crate::web::pages::{form, see, ui};
 
 /// The reader of a page that is about no brand.
 pub struct Reader(Locale);
@@ -55,7 +56,7 @@ pub async fn brands(State(app): State<App>, me: SignedIn, reader: Reader) -> Res
         return Ok(see("/sign-in/passkey"));
     }
     if let [side] = session.creators.as_slice() {
-        return Ok(go(format!("/c/{}", side.brand_id)));
+        return Ok(shell::see(format!("/c/{}", side.brand_id)));
     }
     let mut brands = Vec::new();
     // Each brand has its own books: so many questions as she has brands.
@@ -76,9 +77,18 @@ pub async fn brands(State(app): State<App>, me: SignedIn, reader: Reader) -> Res
         });
     }
     let csrf = form::proof(&app, session);
-    let who = Some(Who { email: &session.email, csrf: &csrf });
-    let page = Page { title: EN.brands, width: "text", scripted: true, who };
-    render(http::StatusCode::OK, &page, &Brands { t: &EN, brands })
+    let shell = Shell {
+        title: EN.brands,
+        brand: EN.brands,
+        role: EN.role,
+        home: "/c".to_owned(),
+        nav: Vec::new(),
+        places: shell::places(session, "/c"),
+        email: &session.email,
+        csrf: &csrf,
+        told: None,
+    };
+    shell::page(StatusCode::OK, &shell, &Brands { t: &EN, brands })
 }
 
 /// What she has in one currency.

@@ -14,6 +14,7 @@ use crate::web::api::my_links::{self, MyNewLink};
 use crate::web::extract::{Body, Params};
 use crate::web::handler::{Json, State};
 use crate::web::message::Response;
+use crate::web::pages::ui;
 
 #[derive(Template)]
 #[template(path = "creator/links.html")]

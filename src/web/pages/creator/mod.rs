@@ -18,11 +18,10 @@ use askama::{DynTemplate, Template};
 use http::StatusCode;
 
 use super::form::{self, Form, MyForm};
-use super::{Page, Who, render};
+use super::shell::{self, Nav, Shell};
 use crate::app::App;
 use crate::domain::brand::Brand;
-use crate::domain::ids::Id;
-use crate::domain::ids::Kind;
+use crate::domain::ids::{Id, Kind};
 use crate::domain::link::percent_decode;
 use crate::domain::locale::Locale;
 use crate::domain::money::Money;
@@ -80,7 +79,7 @@ impl Her {
 
     /// Go to a page of hers, with GET.
     fn see(&self, at: &str) -> Response {
-        super::go(self.path(at))
+        shell::see(self.path(at))
     }
 
     /// What her forms carry.
@@ -97,26 +96,28 @@ impl Her {
         content: &dyn DynTemplate,
     ) -> Result<Response> {
         let body = content.dyn_render().map_err(|e| Error::Internal(e.to_string()))?;
-        let places = PLACES.iter().map(|(place, label)| Tab {
+        let wrong = told.wrong.map(|wrong| wrong.texts.as_slice()).unwrap_or_default();
+        let frame = Frame { t: &EN, title, wrong, body: &body };
+        let home = self.path("");
+        let nav = PLACES.iter().map(|(place, label, icon)| Nav {
             label,
-            path: self.path(place),
-            here: *place == at,
+            href: self.path(place),
+            icon,
+            current: *place == at,
         });
-        let frame = Frame {
-            t: &EN,
-            brand: &self.brand,
-            name: &self.name,
-            title,
-            several: self.session.creators.len() > 1,
-            tabs: places.collect(),
-            done: told.done,
-            wrong: told.wrong.map(|wrong| wrong.texts.as_slice()).unwrap_or_default(),
-            body: &body,
-        };
         let csrf = self.proof(app);
-        let who = Some(Who { email: &self.session.email, csrf: &csrf });
-        let page = Page { title, width: "", scripted: true, who };
-        render(told.wrong.map_or(StatusCode::OK, |wrong| wrong.status), &page, &frame)
+        let shell = Shell {
+            title,
+            brand: &self.brand,
+            role: EN.role,
+            places: shell::places(&self.session, &home),
+            home,
+            nav: nav.collect(),
+            email: &self.session.email,
+            csrf: &csrf,
+            told: told.done,
+        };
+        shell::page(told.wrong.map_or(StatusCode::OK, |wrong| wrong.status), &shell, &frame)
     }
 }
 
@@ -229,35 +230,23 @@ impl Filled<'_> {
     }
 }
 
-/// The pages at a brand: the last part of the path, and the name.
-const PLACES: [(&str, &str); 8] = [
-    ("", EN.earnings),
-    ("links", EN.links),
-    ("orders", EN.orders),
-    ("posts", EN.posts),
-    ("statements", EN.statements),
-    ("payouts", EN.payouts),
-    ("payment", EN.payment),
-    ("claims", EN.claims),
+/// The pages at a brand: the last part of the path, the name, and the icon.
+const PLACES: [(&str, &str, &str); 8] = [
+    ("", EN.earnings, "coin"),
+    ("links", EN.links, "link"),
+    ("orders", EN.orders, "shopping-cart"),
+    ("posts", EN.posts, "speakerphone"),
+    ("statements", EN.statements, "file-text"),
+    ("payouts", EN.payouts, "cash"),
+    ("payment", EN.payment, "lock"),
+    ("claims", EN.claims, "help-circle"),
 ];
-
-/// A page to go to.
-struct Tab {
-    label: &'static str,
-    path: String,
-    here: bool,
-}
 
 #[derive(Template)]
 #[template(path = "creator/frame.html")]
 struct Frame<'a> {
     t: &'static Texts,
-    brand: &'a str,
-    name: &'a str,
     title: &'a str,
-    several: bool,
-    tabs: Vec<Tab>,
-    done: Option<&'static str>,
     wrong: &'a [String],
     /// HTML.
     body: &'a str,

@@ -13,6 +13,7 @@ use crate::web::api::orders::OrderView;
 use crate::web::extract::Params;
 use crate::web::handler::{Json, State};
 use crate::web::message::Response;
+use crate::web::pages::ui;
 
 /// An order in a list.
 pub struct Line {

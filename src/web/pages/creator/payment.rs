@@ -10,6 +10,7 @@ use crate::web::api::payment::{self, DetailsView, NewDetails};
 use crate::web::extract::{Body, Params};
 use crate::web::handler::{Json, State};
 use crate::web::message::Response;
+use crate::web::pages::ui;
 
 #[derive(Template)]
 #[template(path = "creator/payment.html")]

@@ -12,6 +12,7 @@ use crate::web::api::payment;
 use crate::web::extract::Params;
 use crate::web::handler::{Json, State};
 use crate::web::message::Response;
+use crate::web::pages::ui;
 
 #[derive(Template)]
 #[template(path = "creator/payouts.html")]

@@ -16,6 +16,7 @@ use crate::web::body::FromJson;
 use crate::web::extract::{Body, Params, PathId};
 use crate::web::handler::{Json, State};
 use crate::web::message::Response;
+use crate::web::pages::ui;
 
 #[derive(Template)]
 #[template(path = "creator/posts.html")]

@@ -20,7 +20,9 @@ macro_rules! texts {
 }
 
 texts! {
-    nav: "Your pages at this brand",
+    role: "creator",
+    link_word: "link",
+    code_word: "code",
     earnings: "Earnings",
     links: "Links and codes",
     orders: "Orders",
@@ -31,8 +33,8 @@ texts! {
     claims: "Claims",
     brands: "Your brands",
     brands_hint: "Each brand keeps its own books with you. Choose one to see more.",
+    brands_none_title: "No brand yet",
     brands_none: "No brand works with you at the moment. When one does, it sends you an invitation by mail.",
-    switch_brand: "Other brands",
     open: "Open",
     all: "Show all",
     show: "Show",
@@ -78,8 +80,6 @@ texts! {
     no_codes: "No code yet.",
     leads_to: "leads to",
     home_page: "the shop’s first page",
-    copy: "Copy",
-    copied: "Copied",
     qr: "QR code",
     qr_hint: "Print it or show it: whoever scans it comes by your link.",
     download: "Download",

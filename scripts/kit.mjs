@@ -1,0 +1,5 @@
+// npm run kit: makes static/kit.css, htmx.js and icons.svg out of the pinned packages.
+import { writeKit } from './lib/kit.mjs';
+import { main } from './lib/shell.mjs';
+
+main(async () => writeKit());

@@ -1,0 +1,275 @@
+//! The shell around the pages of whoever is signed in: navigation beside (or above) a page's own content. A
+//! brand's pages are `/b/{brand}/…`, a creator's `/c/{brand}/…`: what is open in a tab can't become another's.
+
+use askama::{DynTemplate, Template};
+use http::StatusCode;
+
+use super::form::{self, Form};
+use super::ui;
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::storage::sessions::SessionRow;
+use crate::web::assets;
+use crate::web::caller::Seat;
+use crate::web::handler::{Call, Extract};
+use crate::web::message::Response;
+
+/// A way to another page.
+pub struct Nav {
+    /// What it is called.
+    pub label: &'static str,
+    /// Where it is.
+    pub href: String,
+    /// Its [`ui::icon`].
+    pub icon: &'static str,
+    /// Whether one is there.
+    pub current: bool,
+}
+
+/// Somewhere else that the person belongs.
+pub struct Place {
+    /// The brand's name.
+    pub label: String,
+    /// As what: `owner`, `creator`.
+    pub role: &'static str,
+    /// Where it begins.
+    pub href: String,
+}
+
+/// What the shell says around a page.
+pub struct Shell<'a> {
+    /// Of the window.
+    pub title: &'a str,
+    /// The brand's name.
+    pub brand: &'a str,
+    /// As what the person is here.
+    pub role: &'static str,
+    /// Where this side begins.
+    pub home: String,
+    /// Its pages.
+    pub nav: Vec<Nav>,
+    /// Where else the person belongs.
+    pub places: Vec<Place>,
+    /// Hers.
+    pub email: &'a str,
+    /// For the button that signs out, and every form: see [`form::proof`].
+    pub csrf: &'a str,
+    /// What was just done, if the address says so.
+    pub told: Option<&'static str>,
+}
+
+#[derive(Template)]
+#[template(path = "shell.html")]
+struct Frame<'a> {
+    shell: &'a Shell<'a>,
+    body: &'a str,
+}
+
+/// Renders a page inside of the shell.
+///
+/// # Errors
+/// 500 if a template fails, which none can.
+pub fn page(status: StatusCode, shell: &Shell<'_>, content: &dyn DynTemplate) -> Result<Response> {
+    let fault = |e: askama::Error| Error::Internal(e.to_string());
+    let body = content.dyn_render().map_err(fault)?;
+    let html = Frame { shell, body: &body }.render().map_err(fault)?;
+    Ok(Response::new(status, "text/html; charset=utf-8", html))
+}
+
+/// Everywhere else that a person belongs.
+#[must_use]
+pub fn places(session: &SessionRow, home: &str) -> Vec<Place> {
+    let members = session.members.iter().map(|member| Place {
+        label: member.brand.clone(),
+        role: member.role.as_str(),
+        href: format!("/b/{}", member.brand_id),
+    });
+    let creators = session.creators.iter().map(|side| Place {
+        label: side.brand.clone(),
+        role: "creator",
+        href: format!("/c/{}", side.brand_id),
+    });
+    members.chain(creators).filter(|place| place.href != home).collect()
+}
+
+/// A brand's pages, in the order of the navigation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Area {
+    /// What needs a hand, and how it goes.
+    Overview,
+    /// Campaigns and their boards.
+    Board,
+    /// Creators.
+    Creators,
+    /// Orders.
+    Orders,
+    /// Payouts.
+    Payouts,
+    /// Stores.
+    Stores,
+    /// Settings.
+    Settings,
+}
+
+const AREAS: [(Area, &str, &str, &str); 7] = [
+    (Area::Overview, "Overview", "", "layout-dashboard"),
+    (Area::Board, "Boards", "/campaigns", "layout-kanban"),
+    (Area::Creators, "Creators", "/creators", "users"),
+    (Area::Orders, "Orders", "/orders", "shopping-cart"),
+    (Area::Payouts, "Payouts", "/payouts", "cash"),
+    (Area::Stores, "Stores", "/stores", "building-store"),
+    (Area::Settings, "Settings", "/settings", "settings"),
+];
+
+/// What is said after something was done, by the name in the address (`?done=…`): never a text from there.
+const TOLD: [(&str, &str); 24] = [
+    ("saved", "Saved."),
+    ("added", "Added."),
+    ("moved", "Moved."),
+    ("invited", "The invitation is made."),
+    ("uninvited", "The invitation is taken back."),
+    ("note", "The note is kept."),
+    ("follow-up", "The follow-up is noted."),
+    ("follow-up-done", "The follow-up is done."),
+    ("fee", "The fee is noted."),
+    ("fee-cancelled", "The fee is cancelled."),
+    ("drafted", "The payout is drafted. Nothing has moved yet."),
+    ("approved", "The payout is approved: its money has left what is available."),
+    ("approved-first", "Your approval is noted. It needs one more person."),
+    ("cancelled", "The draft is cancelled."),
+    ("settled", "Noted: the payment arrived."),
+    ("came-back", "Noted: the payment came back. Its money is available again."),
+    ("claim", "The claim is with the brand."),
+    ("post", "The post is reported."),
+    ("link", "The link is made."),
+    ("details", "The payment details are kept."),
+    ("replayed", "The delivery was tried again."),
+    ("checked", "The store was looked at."),
+    ("removed", "Removed."),
+    ("member", "The invitation is sent."),
+];
+
+/// What the name of something that was done says.
+#[must_use]
+pub fn told(name: Option<&str>) -> Option<&'static str> {
+    let name = name?;
+    TOLD.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+}
+
+/// A member at a page of a brand: who, and what the page was asked with.
+pub struct At {
+    /// Who, and where.
+    pub seat: Seat,
+    /// Where the brand's pages begin: `/b/brand_…`.
+    pub home: String,
+    query: Vec<(String, String)>,
+}
+
+impl Extract for At {
+    const IDENTIFIES: bool = true;
+    fn extract(call: &Call<'_>) -> Result<Self> {
+        let seat = Seat::extract(call)?;
+        let home = format!("/b/{}", seat.member()?.brand_id);
+        let query = form_urlencoded::parse(call.request.query().as_bytes()).into_owned().collect();
+        Ok(Self { seat, home, query })
+    }
+}
+
+impl At {
+    /// A parameter of the address; empty if it isn't there.
+    #[must_use]
+    pub fn get(&self, name: &str) -> &str {
+        self.query.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value)
+    }
+
+    /// What a form of this session carries.
+    #[must_use]
+    pub fn csrf(&self, app: &App) -> String {
+        form::proof(app, &self.seat.session)
+    }
+
+    /// Renders a page of the brand; `csrf` is what its forms have, too.
+    ///
+    /// # Errors
+    /// 500 if a template fails, which none can.
+    pub fn render(
+        &self,
+        (status, title, area): (StatusCode, &str, Area),
+        csrf: &str,
+        content: &dyn DynTemplate,
+    ) -> Result<Response> {
+        let member = self.seat.member()?;
+        let nav = AREAS.iter().map(|(of, label, path, icon)| Nav {
+            label,
+            href: format!("{}{path}", self.home),
+            icon,
+            current: *of == area,
+        });
+        let shell = Shell {
+            title,
+            brand: &member.brand,
+            role: member.role.as_str(),
+            home: self.home.clone(),
+            nav: nav.collect(),
+            places: places(&self.seat.session, &self.home),
+            email: &self.seat.session.email,
+            csrf,
+            told: told(Some(self.get("done"))),
+        };
+        page(status, &shell, content)
+    }
+
+    /// To another page of the brand.
+    #[must_use]
+    pub fn see(&self, path: &str) -> Response {
+        see(format!("{}{path}", self.home))
+    }
+}
+
+/// Go there, with GET.
+#[must_use]
+pub fn see(location: String) -> Response {
+    let mut response = Response::new(StatusCode::SEE_OTHER, "text/plain", "");
+    response.set("location", location);
+    response
+}
+
+/// A form that a page of a brand showed to this member in this session.
+pub struct Sent {
+    /// Who, and where.
+    pub at: At,
+    /// What she filled in.
+    pub form: Form,
+}
+
+impl Extract for Sent {
+    const IDENTIFIES: bool = true;
+    fn extract(call: &Call<'_>) -> Result<Self> {
+        let form = form::MyForm::extract(call)?.form;
+        Ok(Self { at: At::extract(call)?, form })
+    }
+}
+
+impl Sent {
+    /// A field's text; empty if it isn't there.
+    #[must_use]
+    pub fn get(&self, name: &str) -> &str {
+        self.form.get(name)
+    }
+}
+
+/// What an error of the API's says on a form: of fields that are named, and of the whole.
+///
+/// # Errors
+/// The error, if whoever filled the form in can't mend it.
+pub fn wrong(error: Error) -> Result<(StatusCode, String)> {
+    if let Error::Invalid(errors) = &error {
+        let told = errors.iter().map(|wrong| {
+            let field = wrong.field.rsplit('.').next().unwrap_or_default().replace('_', " ");
+            format!("{field} {}", wrong.reason)
+        });
+        let told: Vec<String> = told.map(|text| form::sentence(&text)).collect();
+        return Ok((error.status(), told.join(" ")));
+    }
+    form::mendable(error)
+}

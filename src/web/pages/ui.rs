@@ -1,0 +1,347 @@
+//! The small parts that pages are made of. Each answers HTML with the texts in it escaped; how they look is
+//! `static/shell.css` and the kit, what moves is `static/app.js`.
+
+use std::fmt::{self, Display, Write};
+
+use askama::filters::HtmlSafe;
+
+use crate::domain::money::{BasisPoints, Currency, Money};
+use crate::domain::time::{Day, Millis, to_rfc3339};
+use crate::web::assets;
+
+/// HTML: what was a text in it is escaped.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Html(String);
+
+impl Display for Html {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+impl HtmlSafe for Html {}
+
+impl Html {
+    /// What was put together here. Texts of others go through [`esc`] first.
+    pub(super) fn of(html: String) -> Self {
+        Self(html)
+    }
+}
+
+/// A text as HTML, also inside of a quoted attribute.
+#[must_use]
+pub fn esc(text: &str) -> String {
+    let mut html = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => html.push_str("&amp;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '"' => html.push_str("&quot;"),
+            '\'' => html.push_str("&#39;"),
+            _ => html.push(letter),
+        }
+    }
+    html
+}
+
+/// An icon of the sprite, for the eye only: what it means stands beside it.
+#[must_use]
+pub fn icon(name: &str) -> Html {
+    let sprite = assets::ICONS_SVG;
+    Html(format!("<svg class=\"icon\" aria-hidden=\"true\"><use href=\"{sprite}#{name}\"/></svg>"))
+}
+
+/// A decimal text with its thousands apart.
+fn grouped(decimal: &str) -> String {
+    let (whole, rest) = decimal.split_once('.').map_or((decimal, None), |(w, r)| (w, Some(r)));
+    let (sign, digits) = whole.strip_prefix('-').map_or(("", whole), |digits| ("−", digits));
+    let mut text = sign.to_owned();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    if let Some(rest) = rest {
+        let _ = write!(text, ".{rest}");
+    }
+    text
+}
+
+/// An amount, exact in its attribute; the script writes it as the reader's locale does.
+#[must_use]
+pub fn money(amount: &Money) -> Html {
+    decimal(&amount.to_decimal(), &amount.currency)
+}
+
+/// The same of a decimal text, as some views have it.
+#[must_use]
+pub fn decimal(amount: &str, currency: &Currency) -> Html {
+    let (code, text) = (currency.code(), grouped(amount));
+    Html(format!("<data class=\"money\" value=\"{amount}\" data-currency=\"{code}\">{text} {code}</data>"))
+}
+
+/// Amounts of several currencies, one below the other; a dash for none.
+#[must_use]
+pub fn monies(amounts: &[Money]) -> Html {
+    if amounts.is_empty() {
+        return Html("<span class=\"soft\">–</span>".to_owned());
+    }
+    let all: Vec<String> = amounts.iter().map(|amount| money(amount).0).collect();
+    Html(all.join("<br>"))
+}
+
+/// A count with its thousands apart.
+#[must_use]
+pub fn count(number: &i64) -> Html {
+    Html(format!("<data class=\"count\" value=\"{number}\">{}</data>", grouped(&number.to_string())))
+}
+
+/// A rate.
+#[must_use]
+pub fn percent(rate: &BasisPoints) -> Html {
+    Html(format!("{} %", rate.to_percent()))
+}
+
+/// A time, to the minute; the script says it in the reader's own zone.
+#[must_use]
+pub fn time(at_ms: &Millis) -> Html {
+    Html(super::time(*at_ms))
+}
+
+/// The day of a time, for lists.
+#[must_use]
+pub fn on(at_ms: &Millis) -> Html {
+    let exact = to_rfc3339(*at_ms);
+    let day = exact.get(..10).unwrap_or_default();
+    Html(format!("<time datetime=\"{exact}\" data-style=\"date\">{day}</time>"))
+}
+
+/// A day.
+#[must_use]
+pub fn date(day: &Day) -> Html {
+    let iso = day.to_iso();
+    Html(format!("<time datetime=\"{iso}\">{iso}</time>"))
+}
+
+/// How a state is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// It works, or is done.
+    Good,
+    /// It waits.
+    Wait,
+    /// It needs a hand.
+    Bad,
+    /// Nothing in particular.
+    Plain,
+}
+
+/// A state in a word. Its colour says nothing that the word doesn't.
+#[must_use]
+pub fn badge(tone: &Tone, text: &str) -> Html {
+    let class = match tone {
+        Tone::Good => "good",
+        Tone::Wait => "wait",
+        Tone::Bad => "bad",
+        Tone::Plain => "plain",
+    };
+    Html(format!("<span class=\"badge {class}\">{}</span>", esc(text)))
+}
+
+/// A word that is no state.
+#[must_use]
+pub fn tag(text: &str) -> Html {
+    badge(&Tone::Plain, text)
+}
+
+/// A button that copies a text; without a script it isn't there, and the text can be selected.
+#[must_use]
+pub fn copy(text: &str, what: &str) -> Html {
+    let (text, what, icon) = (esc(text), esc(what), icon("copy"));
+    Html(format!(
+        "<button type=\"button\" class=\"btn btn-sm btn-icon\" data-copy=\"{text}\" aria-label=\"Copy {what}\" \
+         title=\"Copy {what}\" hidden>{icon}</button>"
+    ))
+}
+
+/// The hidden field of every form.
+#[must_use]
+pub fn proof(csrf: &str) -> Html {
+    Html(format!("<input type=\"hidden\" name=\"csrf\" value=\"{}\">", esc(csrf)))
+}
+
+/// How far something is.
+#[must_use]
+pub fn progress(done: &i64, of: &i64, what: &str) -> Html {
+    let what = esc(what);
+    Html(format!("<progress max=\"{}\" value=\"{done}\" aria-label=\"{what}\">{done} of {of}</progress>", (*of).max(1)))
+}
+
+/// A number that matters.
+#[must_use]
+pub fn stat(label: &str, value: &Html, hint: &str) -> Html {
+    let (label, hint) = (esc(label), esc(hint));
+    let hint = if hint.is_empty() { hint } else { format!("<div class=\"hint\">{hint}</div>") };
+    Html(format!("<div class=\"card stat\"><dt>{label}</dt><dd>{value}{hint}</dd></div>"))
+}
+
+/// What a list says that has nothing.
+#[must_use]
+pub fn empty(icon_name: &str, title: &str, text: &str) -> Html {
+    let (icon, title, text) = (icon(icon_name), esc(title), esc(text));
+    Html(format!("<div class=\"empty-state\">{icon}<p class=\"strong\">{title}</p><p>{text}</p></div>"))
+}
+
+/// A field of a form that is one line, with what is wrong with it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Field<'a> {
+    /// Its name in the form; what the page calls it begins with `f-`.
+    pub name: &'a str,
+    /// What it is called.
+    pub label: &'a str,
+    /// What is in it.
+    pub value: &'a str,
+    /// What helps to fill it in.
+    pub hint: &'a str,
+    /// `text`, `email`, `date`, …
+    pub kind: &'a str,
+    /// What is wrong with it; empty if nothing.
+    pub wrong: &'a str,
+    /// Whether it must be filled in.
+    pub required: bool,
+}
+
+/// That field.
+#[must_use]
+pub fn field(field: &Field<'_>) -> Html {
+    let Field { name, label, value, hint, kind, wrong, required } = *field;
+    let kind = if kind.is_empty() { "text" } else { kind };
+    let (label, value) = (esc(label), esc(value));
+    let mut html = format!(
+        "<div class=\"field\"><label class=\"form-label\" for=\"f-{name}\">{label}</label>\
+         <input class=\"form-control\" id=\"f-{name}\" name=\"{name}\" type=\"{kind}\" value=\"{value}\" autocomplete=\"off\""
+    );
+    if required {
+        html.push_str(" required");
+    }
+    if kind == "decimal" {
+        html.push_str(" inputmode=\"decimal\"");
+    }
+    let about = [(hint, "hint"), (wrong, "wrong")].into_iter().filter(|(text, _)| !text.is_empty());
+    let ids: Vec<String> = about.clone().map(|(_, id)| format!("f-{name}-{id}")).collect();
+    if !ids.is_empty() {
+        let _ = write!(html, " aria-describedby=\"{}\"", ids.join(" "));
+    }
+    html.push_str(if wrong.is_empty() { ">" } else { " aria-invalid=\"true\">" });
+    for (text, id) in about {
+        let _ = write!(html, "<div class=\"{id}\" id=\"f-{name}-{id}\">{}</div>", esc(text));
+    }
+    html.push_str("</div>");
+    Html(html)
+}
+
+/// A choice of one.
+#[must_use]
+pub fn select(name: &str, label: &str, options: &[(String, String)], chosen: &str) -> Html {
+    let mut html = format!(
+        "<div class=\"field\"><label class=\"form-label\" for=\"f-{name}\">{}</label>\
+         <select class=\"form-select\" id=\"f-{name}\" name=\"{name}\">",
+        esc(label)
+    );
+    for (value, text) in options {
+        let selected = if value == chosen { " selected" } else { "" };
+        let _ = write!(html, "<option value=\"{}\"{selected}>{}</option>", esc(value), esc(text));
+    }
+    html.push_str("</select></div>");
+    Html(html)
+}
+
+/// The way to the next page of a list; empty on the last.
+#[must_use]
+pub fn pager(path: &str, query: &[(&str, &str)], next: Option<&String>) -> Html {
+    let Some(next) = next else { return Html::default() };
+    let mut pairs = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in query.iter().filter(|(_, value)| !value.is_empty()) {
+        pairs.append_pair(name, value);
+    }
+    let query = pairs.append_pair("cursor", next).finish();
+    let icon = icon("chevron-right");
+    Html(format!(
+        "<nav class=\"pager\" aria-label=\"Pages\"><a class=\"btn\" href=\"{}?{}\">Next page {icon}</a></nav>",
+        esc(path),
+        esc(&query)
+    ))
+}
+
+/// Columns over days, drawn here, with the same numbers as a table for whoever can't or won't see it. Each is
+/// its label, what stands there as text, and its height.
+#[must_use]
+pub fn chart(title: &str, unit: &str, columns: &[(String, Html, i64)]) -> Html {
+    let most = columns.iter().map(|(_, _, height)| *height).max().unwrap_or(0).max(1);
+    let count = i64::try_from(columns.len()).unwrap_or(1).max(1);
+    let step = 720 / count;
+    let mut bars = String::new();
+    for (at, (_, _, height)) in (0..).zip(columns) {
+        let tall = (height.max(&0).saturating_mul(120) / most).max(i64::from(*height > 0));
+        let _ = write!(
+            bars,
+            "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{tall}\" rx=\"1.5\"/>",
+            at * step,
+            124 - tall,
+            (step - 2).max(1),
+        );
+    }
+    let mut rows = String::new();
+    for (label, text, _) in columns {
+        let _ = write!(rows, "<tr><th scope=\"row\">{}</th><td class=\"num\">{text}</td></tr>", esc(label));
+    }
+    let (title, unit, width) = (esc(title), esc(unit), step * count);
+    let end = |found: Option<&(String, Html, i64)>| found.map(|(label, ..)| esc(label)).unwrap_or_default();
+    let (first, last) = (end(columns.first()), end(columns.last()));
+    Html(format!(
+        "<figure class=\"chart\"><svg viewBox=\"0 0 {width} 125\" preserveAspectRatio=\"none\" aria-hidden=\"true\">\
+         <line x1=\"0\" x2=\"{width}\" y1=\"124.5\" y2=\"124.5\"/>{bars}</svg>\
+         <div class=\"ends\" aria-hidden=\"true\"><span>{}</span><span>{}</span></div>\
+         <figcaption><details><summary>{title}, as a table</summary><div class=\"table-responsive\" tabindex=\"0\" role=\"region\" aria-label=\"{title}\">\
+         <table class=\"table\"><thead><tr><th scope=\"col\">When</th><th scope=\"col\" class=\"num\">{unit}</th></tr></thead>\
+         <tbody>{rows}</tbody></table></div></details></figcaption></figure>",
+        first, last,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_stand_apart() {
+        for (plain, told) in [
+            ("0", "0"),
+            ("999.50", "999.50"),
+            ("1000", "1,000"),
+            ("-1234567.891", "−1,234,567.891"),
+            ("-100.00", "−100.00"),
+        ] {
+            assert_eq!(grouped(plain), told);
+        }
+    }
+
+    #[test]
+    fn texts_are_texts() {
+        let bad = "\"><img src=x onerror=hit=1>'&";
+        let shown = [
+            badge(&Tone::Plain, bad),
+            copy(bad, bad),
+            empty("x", bad, bad),
+            stat(bad, &Html::default(), bad),
+            field(&Field { label: bad, value: bad, hint: bad, wrong: bad, ..Field::default() }),
+            select("x", bad, &[(bad.to_owned(), bad.to_owned())], ""),
+            pager("/x", &[("q", bad)], Some(&bad.to_owned())),
+            chart(bad, bad, &[(bad.to_owned(), Html::default(), 1)]),
+        ];
+        for html in shown {
+            assert!(!html.0.contains("<img") && !html.0.contains("\"\">"), "{html}");
+        }
+    }
+}
