@@ -21,10 +21,10 @@ mod api {
     mod connecting;
     mod connecting_edges;
     mod conversions;
+    mod creator_pages;
     mod crm_boards;
     mod crm_creators;
     mod crm_timeline;
-    mod creator_pages;
     mod currencies;
     mod domains;
     mod failures;

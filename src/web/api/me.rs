@@ -177,11 +177,13 @@ pub async fn earnings(State(app): State<App>, me: Me) -> Result<Json<Earnings>> 
 fn my_deal(app: &App, brand: &str, row: DealRow, found: Performance) -> MyDeal {
     let open = row.links.iter().filter(|link| link.closed_at_ms.is_none());
     MyDeal {
-        links: open.map(|l| MyLink {
-            id: l.id,
-            url: link_url(app, &l.host, &l.slug),
-            target: l.target.clone(),
-        }).collect(),
+        links: open
+            .map(|l| MyLink {
+                id: l.id,
+                url: link_url(app, &l.host, &l.slug),
+                target: l.target.clone(),
+            })
+            .collect(),
         id: row.id,
         state: LinkState::of(row.closed_at_ms),
         brand: brand.to_owned(),

@@ -93,7 +93,10 @@ async fn led_to(app: &App, brand: BrandId, page: &str) -> Result<(StoreId, Strin
             return Ok((store.id, path));
         }
     }
-    Err(Error::invalid("page", "must be a path such as /products/jeans, or the address of a page of the brand's shop"))
+    Err(Error::invalid(
+        "page",
+        "must be a path such as /products/jeans, or the address of a page of the brand's shop",
+    ))
 }
 
 /// The path of an address at this storefront; a fragment stays behind.

@@ -152,12 +152,16 @@ pub fn failed(error: Box<Error>) -> Response {
         _ => (),
     }
     let (title, detail) = match &*error {
-        Error::NotFound => ("Nothing is here", "The address may be mistyped, or the page is gone.".to_owned()),
+        Error::NotFound => {
+            ("Nothing is here", "The address may be mistyped, or the page is gone.".to_owned())
+        }
         Error::Forbidden(why) => ("Not allowed", form::sentence(why)),
         Error::Denied { detail, .. } => ("Not allowed yet", form::sentence(detail)),
         Error::Refused { detail, .. } => ("This can’t be done", form::sentence(detail)),
         Error::Unavailable(why) => ("Just a moment", form::sentence(why)),
-        Error::Internal(_) => ("Something went wrong", "It is noted. Trying again may help.".to_owned()),
+        Error::Internal(_) => {
+            ("Something went wrong", "It is noted. Trying again may help.".to_owned())
+        }
         _ => ("This can't be done", "The request could not be read.".to_owned()),
     };
     let page = Page::narrow(title);

@@ -78,7 +78,9 @@ pub fn money(amount: &Money) -> Html {
 #[must_use]
 pub fn decimal(amount: &str, currency: &Currency) -> Html {
     let (code, text) = (currency.code(), grouped(amount));
-    Html(format!("<data class=\"money\" value=\"{amount}\" data-currency=\"{code}\">{text} {code}</data>"))
+    Html(format!(
+        "<data class=\"money\" value=\"{amount}\" data-currency=\"{code}\">{text} {code}</data>"
+    ))
 }
 
 /// Amounts of several currencies, one below the other; a dash for none.
@@ -94,7 +96,10 @@ pub fn monies(amounts: &[Money]) -> Html {
 /// A count with its thousands apart.
 #[must_use]
 pub fn count(number: &i64) -> Html {
-    Html(format!("<data class=\"count\" value=\"{number}\">{}</data>", grouped(&number.to_string())))
+    Html(format!(
+        "<data class=\"count\" value=\"{number}\">{}</data>",
+        grouped(&number.to_string())
+    ))
 }
 
 /// A rate.
@@ -175,7 +180,10 @@ pub fn proof(csrf: &str) -> Html {
 #[must_use]
 pub fn progress(done: &i64, of: &i64, what: &str) -> Html {
     let what = esc(what);
-    Html(format!("<progress max=\"{}\" value=\"{done}\" aria-label=\"{what}\">{done} of {of}</progress>", (*of).max(1)))
+    Html(format!(
+        "<progress max=\"{}\" value=\"{done}\" aria-label=\"{what}\">{done} of {of}</progress>",
+        (*of).max(1)
+    ))
 }
 
 /// A number that matters.
@@ -190,7 +198,9 @@ pub fn stat(label: &str, value: &Html, hint: &str) -> Html {
 #[must_use]
 pub fn empty(icon_name: &str, title: &str, text: &str) -> Html {
     let (icon, title, text) = (icon(icon_name), esc(title), esc(text));
-    Html(format!("<div class=\"empty-state\">{icon}<p class=\"strong\">{title}</p><p>{text}</p></div>"))
+    Html(format!(
+        "<div class=\"empty-state\">{icon}<p class=\"strong\">{title}</p><p>{text}</p></div>"
+    ))
 }
 
 /// A field of a form that is one line, with what is wrong with it.
@@ -294,10 +304,16 @@ pub fn chart(title: &str, unit: &str, columns: &[(String, Html, i64)]) -> Html {
     }
     let mut rows = String::new();
     for (label, text, _) in columns {
-        let _ = write!(rows, "<tr><th scope=\"row\">{}</th><td class=\"num\">{text}</td></tr>", esc(label));
+        let _ = write!(
+            rows,
+            "<tr><th scope=\"row\">{}</th><td class=\"num\">{text}</td></tr>",
+            esc(label)
+        );
     }
     let (title, unit, width) = (esc(title), esc(unit), step * count);
-    let end = |found: Option<&(String, Html, i64)>| found.map(|(label, ..)| esc(label)).unwrap_or_default();
+    let end = |found: Option<&(String, Html, i64)>| {
+        found.map(|(label, ..)| esc(label)).unwrap_or_default()
+    };
     let (first, last) = (end(columns.first()), end(columns.last()));
     Html(format!(
         "<figure class=\"chart\"><svg viewBox=\"0 0 {width} 125\" preserveAspectRatio=\"none\" aria-hidden=\"true\">\

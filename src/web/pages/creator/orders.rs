@@ -79,7 +79,8 @@ pub async fn list(State(app): State<App>, her: Her, params: Params) -> Result<Re
     let params = params.only(&["cursor"])?;
     let brand = brand_of(&app, &her).await?;
     let first = params.get("cursor").is_none();
-    let wanted = Params::of(&[("limit", "25"), ("cursor", params.get("cursor").unwrap_or_default())]);
+    let wanted =
+        Params::of(&[("limit", "25"), ("cursor", params.get("cursor").unwrap_or_default())]);
     let Json(found) = me::orders(State(app.clone()), her.me, wanted).await?;
     let content = Orders {
         t: &EN,

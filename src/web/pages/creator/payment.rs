@@ -22,9 +22,10 @@ struct Payment<'a> {
     now: Option<String>,
     /// From when on, if that is to come.
     used_from: Option<String>,
-    /// Whether they may be entered at once.
+    /// Whether she can enter any: a change needs a passkey.
     may: bool,
-    has_passkey: bool,
+    /// Until when her passkey counts as shown.
+    fresh_until_ms: i64,
     filled: Filled<'a>,
 }
 
@@ -47,10 +48,9 @@ async fn page(app: &App, her: &Her, told: Told<'_>, filled: Filled<'_>) -> Resul
         csrf: her.proof(app),
         path: her.path("payment"),
         used_from: waits.map(|details| words::used_from(&from(details))),
-        may: found.is_none() || her.me.stepped_up(app).is_ok(),
-        now: found
-            .map(|d| words::paid_to(&d.method, d.last4.as_deref(), d.country.as_deref())),
-        has_passkey: her.session.has_passkey,
+        may: found.is_none() || her.session.has_passkey,
+        now: found.map(|d| words::paid_to(&d.method, d.last4.as_deref(), d.country.as_deref())),
+        fresh_until_ms: her.session.fresh_until_ms(),
         filled,
     };
     her.page(app, ("payment", EN.payment), told, &content)

@@ -137,7 +137,8 @@ fn new_post(sent: &HerForm, start: impl Fn(Day) -> i64) -> Result<MyNewPost> {
     let day = day.ok_or_else(|| Error::invalid("published_at", "must be a date"))?;
     Ok(MyNewPost {
         deal_id: sent.form.get("deal_id").parse().map_err(chosen("deal_id"))?,
-        platform: Platform::from_json(&platform).map_err(|_| Error::invalid("platform", "must be chosen"))?,
+        platform: Platform::from_json(&platform)
+            .map_err(|_| Error::invalid("platform", "must be chosen"))?,
         url: sent.form.get("url").trim().to_owned(),
         published_at: Time(start(day)),
         metrics: None,

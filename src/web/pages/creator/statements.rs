@@ -93,8 +93,7 @@ pub async fn show(State(app): State<App>, her: Her, params: Params) -> Result<Re
     let today = zone.day(app.now_ms());
     let month = params.get("month").map_or_else(|| month_key(today), str::to_owned);
     let after = params.get("after").and_then(|after| after.parse().ok()).unwrap_or(0);
-    let found =
-        statements::monthly(&app, &brand, her.me.creator, &month, (after, ENTRIES)).await?;
+    let found = statements::monthly(&app, &brand, her.me.creator, &month, (after, ENTRIES)).await?;
     let first = mine::first(app.db(), brand.id, her.me.creator).await?;
     let all = months(first.map(|at| zone.day(at)), today);
     let day = Day::from_iso(&format!("{month}-01")).unwrap_or(today);
@@ -108,7 +107,10 @@ pub async fn show(State(app): State<App>, her: Her, params: Params) -> Result<Re
         brand: her.brand.clone(),
         name: her.name.clone(),
         shown: locale.month(day),
-        months: all.iter().map(|m| (month_key(*m), locale.month(*m), month_key(*m) == month)).collect(),
+        months: all
+            .iter()
+            .map(|m| (month_key(*m), locale.month(*m), month_key(*m) == month))
+            .collect(),
         balances: balances.collect(),
         lines: folded(&found.entries, zone, &locale),
         next: found.next,

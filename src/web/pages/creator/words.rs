@@ -135,11 +135,9 @@ texts! {
     payment_wait_hint: "A change is used after two days, so that you have time to notice one that you didn’t make. \
         We send a mail about each.",
     payment_sealed: "They are stored encrypted and opened only to pay you. Nobody sees more of them than the last four digits.",
-    payment_fresh: "Show your passkey first",
-    payment_fresh_hint: "To change where your money goes we make sure that it is you: the passkey must have been shown within the last minutes.",
+    payment_fresh_hint: "Your passkey is asked for, so that nobody else changes where your money goes.",
     payment_no_passkey: "A change needs a passkey. Add one to your account, then come back.",
     add_passkey: "Add a passkey",
-    use_passkey: "Use your passkey",
     needs_script: "Passkeys need JavaScript, which is off in this browser.",
     method: "How",
     bank: "Bank account (IBAN)",
@@ -301,8 +299,7 @@ pub fn payment_state(state: &str) -> (&'static str, Tone) {
 }
 
 /// What a payment that came back means.
-pub const CAME_BACK: &str =
-    "The money is available again and goes into the next payout. Look whether your payment details are right.";
+pub const CAME_BACK: &str = "The money is available again and goes into the next payout. Look whether your payment details are right.";
 
 /// The state of a claim.
 #[must_use]
@@ -432,7 +429,8 @@ mod tests {
     #[test]
     fn an_orders_state_says_what_it_means_for_her() {
         let told = |state, commission, available| {
-            let (word, tone, text) = order_state(&facts(state, commission, available), &Locale::default());
+            let (word, tone, text) =
+                order_state(&facts(state, commission, available), &Locale::default());
             format!("{word}/{tone:?}: {text}")
         };
         assert_eq!(
@@ -440,11 +438,17 @@ mod tests {
             "earned/Waits: The commission becomes available on Oct 5, 2024."
         );
         // On its day it is available: as the books reckon it.
-        assert_eq!(told("paid", 1800, Some(20_000)), "earned/Good: The commission is available, or paid already.");
+        assert_eq!(
+            told("paid", 1800, Some(20_000)),
+            "earned/Good: The commission is available, or paid already."
+        );
         assert!(told("paid", 0, None).starts_with("earns nothing/Off: By your terms"));
         assert!(told("unpaid", 0, None).ends_with("as soon as the customer has paid it in full."));
         assert!(told("unpaid", 5, Some(20_009)).contains("becomes available on"));
-        assert!(told("partially_refunded", 900, Some(20_001)).contains("what the customer kept. The commission becomes"));
+        assert!(
+            told("partially_refunded", 900, Some(20_001))
+                .contains("what the customer kept. The commission becomes")
+        );
         assert!(told("disputed", 0, None).starts_with("disputed/Bad"));
         for state in ["refunded", "cancelled"] {
             assert!(told(state, 0, None).ends_with("nothing is due."), "{state}");
