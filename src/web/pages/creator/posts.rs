@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::words::{EN, Texts};
+use super::words::{self, EN, Texts};
 use super::{Filled, Her, HerForm, Told, Wrong, brand_of};
 use crate::app::App;
 use crate::domain::ids::{DealId, Post};
@@ -60,7 +60,7 @@ fn line(post: PostView, deals: &[(DealId, String)], date: String, her: &Her) -> 
     let deal = deals.iter().find(|(id, _)| *id == post.deal_id);
     Line {
         id: post.id.to_string(),
-        platform: post.platform.name(),
+        platform: words::platform(post.platform),
         safe: post.url.starts_with("https://") || post.url.starts_with("http://"),
         date,
         campaign: deal.map(|(_, name)| name.clone()).unwrap_or_default(),
@@ -93,7 +93,7 @@ async fn page(
         csrf: her.proof(app),
         path: her.path("posts"),
         today: zone.day(app.now_ms()).to_iso(),
-        platforms: Platform::ALL.map(|platform| (key(platform), platform.name())).to_vec(),
+        platforms: Platform::ALL.map(|platform| (platform.name(), words::platform(platform))).to_vec(),
         posts: lines.collect(),
         deals,
         first: cursor.is_empty(),
@@ -101,22 +101,6 @@ async fn page(
         filled,
     };
     her.page(app, ("posts", EN.posts), told, &content)
-}
-
-/// As forms and the API spell it.
-fn key(platform: Platform) -> &'static str {
-    match platform {
-        Platform::Instagram => "instagram",
-        Platform::TikTok => "tiktok",
-        Platform::YouTube => "youtube",
-        Platform::Facebook => "facebook",
-        Platform::X => "x",
-        Platform::Pinterest => "pinterest",
-        Platform::Twitch => "twitch",
-        Platform::Blog => "blog",
-        Platform::Podcast => "podcast",
-        Platform::Other => "other",
-    }
 }
 
 /// Her posts, latest first.

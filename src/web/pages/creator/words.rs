@@ -4,6 +4,7 @@ use crate::domain::attribution::{Decision, Method};
 use crate::domain::claim::ClaimState;
 use crate::domain::locale::Locale;
 use crate::domain::money::Money;
+use crate::domain::post::Platform;
 use crate::domain::time::Day;
 
 macro_rules! texts {
@@ -112,6 +113,7 @@ texts! {
     statement: "Statement",
     statement_hint: "Everything that was posted to your books in a month, by the brand’s calendar.",
     statement_none: "Nothing was posted in this month.",
+    owed: "What is owed",
     opening: "Owed to you before",
     closing: "Owed to you at the end",
     paid_in_month: "Paid in the month",
@@ -285,6 +287,23 @@ pub fn why_hers(decision: Option<&Decision>) -> String {
         Method::Journey => "The shop saw that the customer came by your link.".to_owned(),
         Method::Affiliate => "Another affiliate programme of the brand named you.".to_owned(),
         Method::Hand => "The brand gave you this order.".to_owned(),
+    }
+}
+
+/// What a platform calls itself.
+#[must_use]
+pub fn platform(platform: Platform) -> &'static str {
+    match platform {
+        Platform::Instagram => "Instagram",
+        Platform::TikTok => "TikTok",
+        Platform::YouTube => "YouTube",
+        Platform::Facebook => "Facebook",
+        Platform::X => "X",
+        Platform::Pinterest => "Pinterest",
+        Platform::Twitch => "Twitch",
+        Platform::Blog => "Blog",
+        Platform::Podcast => "Podcast",
+        Platform::Other => "Elsewhere",
     }
 }
 
