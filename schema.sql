@@ -1624,9 +1624,22 @@ CREATE INDEX webhook_deliveries_due ON webhook_deliveries (brand_id, endpoint_id
 CREATE INDEX webhook_deliveries_by_time ON webhook_deliveries (created_at_ms);
 CREATE TRIGGER webhook_deliveries_wake AFTER INSERT ON webhook_deliveries BEGIN UPDATE webhook_endpoints SET due_at_ms = 0 WHERE brand_id = NEW.brand_id AND id = NEW.endpoint_id AND due_at_ms IS NULL; END;
 
+-- What happened to orders of brands that have an endpoint, until it is spread among the events (storage/hooks).
+-- Every delivery compiles the triggers of `orders` and all that hangs on what they write: so they write here,
+-- where nothing does. `told` and `was` list what the order is and was: id, store, the store's id for it, name,
+-- placed at, state, currency, base, deal, creator, commission, available on; `was` is NULL for a new one.
+CREATE TABLE order_news (
+  id INTEGER PRIMARY KEY,
+  brand_id TEXT NOT NULL,
+  told TEXT NOT NULL CHECK (json_valid(told)),
+  was TEXT CHECK (json_valid(was)),
+  created_at_ms INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000 AS INTEGER))
+) STRICT;
+CREATE INDEX order_news_by_brand ON order_news (brand_id, id);
+
 -- What is told to webhooks. Of a brand without endpoints each costs a look at its row, where it gets that far.
-CREATE TRIGGER orders_insert_told AFTER INSERT ON orders WHEN NEW.placed_at_ms IS NOT NULL AND (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, 'order.created', json_object('id', NEW.id, 'store_id', NEW.store_id, 'external_id', NEW.external_id, 'name', NEW.name, 'placed_at_ms', NEW.placed_at_ms, 'state', NEW.state, 'currency', NEW.currency, 'base_minor', NEW.base_minor, 'deal_id', NEW.deal_id, 'creator_id', NEW.creator_id) FROM brands WHERE id = NEW.brand_id; INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, 'commission.created', json_object('order_id', NEW.id, 'deal_id', NEW.deal_id, 'creator_id', NEW.creator_id, 'currency', NEW.currency, 'base_minor', NEW.base_minor, 'commission_minor', NEW.commission_minor, 'available_day', NEW.available_day, 'order_state', NEW.state) FROM brands WHERE id = NEW.brand_id AND NEW.deal_id IS NOT NULL; END;
-CREATE TRIGGER orders_update_told AFTER UPDATE ON orders WHEN NEW.placed_at_ms IS NOT NULL AND (OLD.placed_at_ms IS NULL OR NEW.state <> OLD.state OR NEW.base_minor <> OLD.base_minor OR NEW.deal_id IS NOT OLD.deal_id OR NEW.currency IS NOT OLD.currency OR NEW.name <> OLD.name OR NEW.commission_minor <> OLD.commission_minor OR NEW.available_day IS NOT OLD.available_day) AND (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, iif(OLD.placed_at_ms IS NULL, 'order.created', 'order.updated'), json_object('id', NEW.id, 'store_id', NEW.store_id, 'external_id', NEW.external_id, 'name', NEW.name, 'placed_at_ms', NEW.placed_at_ms, 'state', NEW.state, 'currency', NEW.currency, 'base_minor', NEW.base_minor, 'deal_id', NEW.deal_id, 'creator_id', NEW.creator_id) FROM brands WHERE id = NEW.brand_id AND (OLD.placed_at_ms IS NULL OR NEW.state <> OLD.state OR NEW.base_minor <> OLD.base_minor OR NEW.deal_id IS NOT OLD.deal_id OR NEW.currency IS NOT OLD.currency OR NEW.name <> OLD.name); INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, iif(OLD.deal_id IS NULL, 'commission.created', 'commission.updated'), json_object('order_id', NEW.id, 'deal_id', NEW.deal_id, 'creator_id', NEW.creator_id, 'currency', NEW.currency, 'base_minor', NEW.base_minor, 'commission_minor', NEW.commission_minor, 'available_day', NEW.available_day, 'order_state', NEW.state, 'previous_deal_id', OLD.deal_id, 'previous_commission_minor', OLD.commission_minor) FROM brands WHERE id = NEW.brand_id AND (NEW.deal_id IS NOT NULL OR OLD.deal_id IS NOT NULL) AND (NEW.state <> OLD.state OR NEW.base_minor <> OLD.base_minor OR NEW.commission_minor <> OLD.commission_minor OR NEW.deal_id IS NOT OLD.deal_id OR NEW.available_day IS NOT OLD.available_day); END;
+CREATE TRIGGER orders_insert_told AFTER INSERT ON orders WHEN NEW.placed_at_ms IS NOT NULL AND (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO order_news (brand_id, told) VALUES (NEW.brand_id, json_array(NEW.id, NEW.store_id, NEW.external_id, NEW.name, NEW.placed_at_ms, NEW.state, NEW.currency, NEW.base_minor, NEW.deal_id, NEW.creator_id, NEW.commission_minor, NEW.available_day)); END;
+CREATE TRIGGER orders_update_told AFTER UPDATE ON orders WHEN NEW.placed_at_ms IS NOT NULL AND (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO order_news (brand_id, told, was) VALUES (NEW.brand_id, json_array(NEW.id, NEW.store_id, NEW.external_id, NEW.name, NEW.placed_at_ms, NEW.state, NEW.currency, NEW.base_minor, NEW.deal_id, NEW.creator_id, NEW.commission_minor, NEW.available_day), json_array(NULL, NULL, NULL, OLD.name, OLD.placed_at_ms, OLD.state, OLD.currency, OLD.base_minor, OLD.deal_id, NULL, OLD.commission_minor, OLD.available_day)); END;
 CREATE TRIGGER deals_insert_told AFTER INSERT ON deals WHEN (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, 'deal.created', json_object('id', NEW.id, 'creator_id', NEW.creator_id, 'campaign_id', NEW.campaign_id, 'stage', NEW.stage, 'closed_at_ms', NEW.closed_at_ms, 'created_at_ms', NEW.created_at_ms) FROM brands WHERE id = NEW.brand_id; END;
 CREATE TRIGGER deals_update_told AFTER UPDATE ON deals WHEN (NEW.stage <> OLD.stage OR NEW.tags <> OLD.tags OR NEW.creator_id <> OLD.creator_id OR NEW.campaign_id <> OLD.campaign_id OR NEW.closed_at_ms IS NOT OLD.closed_at_ms) AND (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, iif(NEW.closed_at_ms IS NOT NULL AND OLD.closed_at_ms IS NULL, 'deal.closed', 'deal.updated'), json_object('id', NEW.id, 'creator_id', NEW.creator_id, 'campaign_id', NEW.campaign_id, 'stage', NEW.stage, 'closed_at_ms', NEW.closed_at_ms, 'created_at_ms', NEW.created_at_ms, 'previous_stage', OLD.stage) FROM brands WHERE id = NEW.brand_id; END;
 CREATE TRIGGER links_insert_told AFTER INSERT ON links WHEN (SELECT webhooks FROM brands WHERE id = NEW.brand_id) > 0 BEGIN INSERT INTO webhook_events (brand_id, sequence, type, data) SELECT id, webhook_sequence + 1, 'link.created', json_object('id', NEW.id, 'deal_id', NEW.deal_id, 'store_id', NEW.store_id, 'host', NEW.host, 'slug', NEW.slug, 'target', NEW.target, 'code_id', NEW.code_id, 'closed_at_ms', NEW.closed_at_ms, 'created_at_ms', NEW.created_at_ms) FROM brands WHERE id = NEW.brand_id; END;
@@ -1674,6 +1687,127 @@ CREATE VIEW order_books AS SELECT o.brand_id, o.id, o.revision, o.facts, o.decis
     'clawback_minor', (SELECT amount_minor FROM balances WHERE brand_id = o.brand_id
       AND creator_id = o.creator_id AND currency = o.currency AND account = 'clawback' AND day = 0)) AS books
   FROM orders o;
+
+-- Filters.
+
+-- Per deal what `deal_days` and `click_days` come to over all time (period 0) and per calendar month of the
+-- brand (12 × year + month, January 0), folded by the triggers below and nothing else. Clicks, which have no
+-- currency, stand in the row of the brand's. `last_day`: of the last day with an order, 0 for none, in period 0.
+CREATE TABLE deal_totals (
+  brand_id TEXT NOT NULL,
+  deal_id TEXT NOT NULL,
+  period INTEGER NOT NULL,
+  currency TEXT NOT NULL,
+  orders INTEGER NOT NULL DEFAULT 0 CHECK (orders >= 0),
+  base_minor INTEGER NOT NULL DEFAULT 0 CHECK (base_minor >= 0),
+  commission_minor INTEGER NOT NULL DEFAULT 0 CHECK (commission_minor >= 0),
+  clicks INTEGER NOT NULL DEFAULT 0 CHECK (clicks >= 0),
+  uniques INTEGER NOT NULL DEFAULT 0 CHECK (uniques >= 0),
+  last_day INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (brand_id, deal_id, period, currency)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER deal_days_begin_totals AFTER INSERT ON deal_days BEGIN INSERT INTO deal_totals (brand_id, deal_id, period, currency, orders, base_minor, commission_minor, last_day) VALUES (NEW.brand_id, NEW.deal_id, 0, NEW.currency, NEW.orders, NEW.base_minor, NEW.commission_minor, iif(NEW.orders > 0, NEW.day, 0)), (NEW.brand_id, NEW.deal_id, CAST(strftime('%Y', NEW.day * 86400, 'unixepoch') AS INTEGER) * 12 + CAST(strftime('%m', NEW.day * 86400, 'unixepoch') AS INTEGER) - 1, NEW.currency, NEW.orders, NEW.base_minor, NEW.commission_minor, 0) ON CONFLICT (brand_id, deal_id, period, currency) DO UPDATE SET orders = orders + excluded.orders, base_minor = base_minor + excluded.base_minor, commission_minor = commission_minor + excluded.commission_minor, last_day = max(last_day, excluded.last_day); INSERT INTO deals_to_rank (brand_id, deal_id) VALUES (NEW.brand_id, NEW.deal_id) ON CONFLICT DO NOTHING; END;
+CREATE TRIGGER deal_days_change_totals AFTER UPDATE ON deal_days BEGIN UPDATE deal_totals SET orders = orders + NEW.orders - OLD.orders, base_minor = base_minor + NEW.base_minor - OLD.base_minor, commission_minor = commission_minor + NEW.commission_minor - OLD.commission_minor, last_day = iif(period = 0 AND NEW.orders > 0, max(last_day, NEW.day), last_day) WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND period IN (0, CAST(strftime('%Y', NEW.day * 86400, 'unixepoch') AS INTEGER) * 12 + CAST(strftime('%m', NEW.day * 86400, 'unixepoch') AS INTEGER) - 1) AND currency = NEW.currency; INSERT INTO deals_to_rank (brand_id, deal_id) VALUES (NEW.brand_id, NEW.deal_id) ON CONFLICT DO NOTHING; END;
+CREATE TRIGGER deal_days_lose_last AFTER UPDATE ON deal_days WHEN NEW.orders = 0 AND OLD.orders > 0 BEGIN UPDATE deal_totals SET last_day = coalesce((SELECT day FROM deal_days WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND day <= NEW.day AND orders > 0 AND currency = NEW.currency ORDER BY day DESC LIMIT 1), 0) WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND period = 0 AND currency = NEW.currency AND last_day = NEW.day; END;
+CREATE TRIGGER click_days_begin_totals AFTER INSERT ON click_days BEGIN INSERT INTO deal_totals (brand_id, deal_id, period, currency, clicks, uniques) VALUES (NEW.brand_id, NEW.deal_id, 0, (SELECT currency FROM brands WHERE id = NEW.brand_id), NEW.total, NEW.uniques), (NEW.brand_id, NEW.deal_id, CAST(strftime('%Y', NEW.day * 86400, 'unixepoch') AS INTEGER) * 12 + CAST(strftime('%m', NEW.day * 86400, 'unixepoch') AS INTEGER) - 1, (SELECT currency FROM brands WHERE id = NEW.brand_id), NEW.total, NEW.uniques) ON CONFLICT (brand_id, deal_id, period, currency) DO UPDATE SET clicks = clicks + excluded.clicks, uniques = uniques + excluded.uniques; INSERT INTO deals_to_rank (brand_id, deal_id) VALUES (NEW.brand_id, NEW.deal_id) ON CONFLICT DO NOTHING; END;
+CREATE TRIGGER click_days_change_totals AFTER UPDATE ON click_days WHEN NEW.total <> OLD.total OR NEW.uniques <> OLD.uniques BEGIN UPDATE deal_totals SET clicks = clicks + NEW.total - OLD.total, uniques = uniques + NEW.uniques - OLD.uniques WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND period IN (0, CAST(strftime('%Y', NEW.day * 86400, 'unixepoch') AS INTEGER) * 12 + CAST(strftime('%m', NEW.day * 86400, 'unixepoch') AS INTEGER) - 1) AND currency = (SELECT currency FROM brands WHERE id = NEW.brand_id); INSERT INTO deals_to_rank (brand_id, deal_id) VALUES (NEW.brand_id, NEW.deal_id) ON CONFLICT DO NOTHING; END;
+
+-- Deals whose totals changed since `deal_ranks` was told: one row however often.
+CREATE TABLE deals_to_rank (
+  brand_id TEXT NOT NULL,
+  deal_id TEXT NOT NULL,
+  PRIMARY KEY (brand_id, deal_id)
+) STRICT, WITHOUT ROWID;
+
+-- A copy of `deal_totals` that lists are sorted by, told every minute and before a sorted list is read, so that
+-- an order doesn't pay for the indexes. What counts in every currency is in this table, `conversion` in
+-- millionths, -1 where it is unknown, `idle` the last day's negative, so that it rises with the days since.
+CREATE TABLE deal_ranks (
+  brand_id TEXT NOT NULL,
+  period INTEGER NOT NULL,
+  deal_id TEXT NOT NULL,
+  orders INTEGER NOT NULL,
+  clicks INTEGER NOT NULL,
+  conversion INTEGER NOT NULL,
+  idle INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, period, deal_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX deal_ranks_by_orders ON deal_ranks (brand_id, period, orders, deal_id);
+CREATE INDEX deal_ranks_by_clicks ON deal_ranks (brand_id, period, clicks, deal_id);
+CREATE INDEX deal_ranks_by_conversion ON deal_ranks (brand_id, period, conversion, deal_id);
+CREATE INDEX deal_ranks_by_idle ON deal_ranks (brand_id, period, idle, deal_id);
+
+-- The same of amounts, by currency; `per_commission` in millionths, -1 where it is unknown.
+CREATE TABLE deal_money_ranks (
+  brand_id TEXT NOT NULL,
+  period INTEGER NOT NULL,
+  currency TEXT NOT NULL,
+  deal_id TEXT NOT NULL,
+  base_minor INTEGER NOT NULL,
+  commission_minor INTEGER NOT NULL,
+  per_commission INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, period, currency, deal_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX deal_money_ranks_by_base ON deal_money_ranks (brand_id, period, currency, base_minor, deal_id);
+CREATE INDEX deal_money_ranks_by_commission ON deal_money_ranks (brand_id, period, currency, commission_minor, deal_id);
+CREATE INDEX deal_money_ranks_by_ratio ON deal_money_ranks (brand_id, period, currency, per_commission, deal_id);
+-- Tags of deals and creators, as the lists in their rows say, to be found by.
+CREATE TABLE tags (
+  brand_id TEXT NOT NULL,
+  tag TEXT NOT NULL,
+  subject_id TEXT NOT NULL,
+  PRIMARY KEY (brand_id, tag, subject_id)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER deals_begin_tags AFTER INSERT ON deals WHEN NEW.tags <> '[]' BEGIN INSERT INTO tags (brand_id, tag, subject_id) SELECT DISTINCT NEW.brand_id, value, NEW.id FROM json_each(NEW.tags) WHERE type = 'text'; END;
+CREATE TRIGGER deals_change_tags AFTER UPDATE OF tags ON deals WHEN NEW.tags <> OLD.tags BEGIN DELETE FROM tags WHERE brand_id = OLD.brand_id AND tag IN (SELECT value FROM json_each(OLD.tags)) AND subject_id = OLD.id; INSERT INTO tags (brand_id, tag, subject_id) SELECT DISTINCT NEW.brand_id, value, NEW.id FROM json_each(NEW.tags) WHERE type = 'text'; END;
+CREATE TRIGGER creators_begin_tags AFTER INSERT ON creators WHEN NEW.tags <> '[]' BEGIN INSERT INTO tags (brand_id, tag, subject_id) SELECT DISTINCT NEW.brand_id, value, NEW.id FROM json_each(NEW.tags) WHERE type = 'text'; END;
+CREATE TRIGGER creators_change_tags AFTER UPDATE OF tags ON creators WHEN NEW.tags <> OLD.tags BEGIN DELETE FROM tags WHERE brand_id = OLD.brand_id AND tag IN (SELECT value FROM json_each(OLD.tags)) AND subject_id = OLD.id; INSERT INTO tags (brand_id, tag, subject_id) SELECT DISTINCT NEW.brand_id, value, NEW.id FROM json_each(NEW.tags) WHERE type = 'text'; END;
+
+-- What keywords look at: of each creator her names, handles, niche, and the notes about her deals, kept by
+-- triggers. `brand` is the word that scopes every search to the brand.
+CREATE TABLE search_docs (
+  doc INTEGER NOT NULL PRIMARY KEY,
+  brand_id TEXT NOT NULL,
+  creator_id TEXT NOT NULL,
+  brand TEXT NOT NULL,
+  text TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX search_docs_by_creator ON search_docs (brand_id, creator_id);
+CREATE VIRTUAL TABLE search USING fts5(brand, text, content='search_docs', content_rowid='doc', tokenize='unicode61 remove_diacritics 2');
+INSERT INTO search (search, rank) VALUES ('secure-delete', 1);
+CREATE VIEW search_texts AS SELECT c.brand_id, c.id AS creator_id, c.name || ' ' || c.handle || ' ' || coalesce(c.niche, '') || ' ' || coalesce((SELECT group_concat(h.handle, ' ') FROM creator_handles h WHERE h.brand_id = c.brand_id AND h.creator_id = c.id), '') || ' ' || coalesce((SELECT group_concat(n.text, ' ') FROM deals d CROSS JOIN notes n ON n.brand_id = d.brand_id AND n.deal_id = d.id WHERE d.brand_id = c.brand_id AND d.creator_id = c.id), '') AS text FROM creators c;
+CREATE TRIGGER search_docs_begin AFTER INSERT ON search_docs BEGIN INSERT INTO search (rowid, brand, text) VALUES (NEW.doc, NEW.brand, NEW.text); END;
+CREATE TRIGGER search_docs_change AFTER UPDATE OF text ON search_docs BEGIN INSERT INTO search (search, rowid, brand, text) VALUES ('delete', OLD.doc, OLD.brand, OLD.text); INSERT INTO search (rowid, brand, text) VALUES (NEW.doc, NEW.brand, NEW.text); END;
+CREATE TRIGGER search_docs_end AFTER DELETE ON search_docs BEGIN INSERT INTO search (search, rowid, brand, text) VALUES ('delete', OLD.doc, OLD.brand, OLD.text); END;
+CREATE TRIGGER creators_begin_search AFTER INSERT ON creators BEGIN INSERT INTO search_docs (brand_id, creator_id, brand, text) SELECT brand_id, creator_id, substr(brand_id, 7), text FROM search_texts WHERE brand_id = NEW.brand_id AND creator_id = NEW.id; END;
+CREATE TRIGGER creators_change_search AFTER UPDATE OF name, handle, niche ON creators WHEN NEW.name <> OLD.name OR NEW.handle <> OLD.handle OR NEW.niche IS NOT OLD.niche BEGIN UPDATE search_docs SET text = (SELECT text FROM search_texts WHERE brand_id = NEW.brand_id AND creator_id = search_docs.creator_id) WHERE brand_id = NEW.brand_id AND creator_id = NEW.id; END;
+CREATE TRIGGER creators_end_search AFTER DELETE ON creators BEGIN DELETE FROM search_docs WHERE brand_id = OLD.brand_id AND creator_id = OLD.id; END;
+CREATE TRIGGER creator_handles_begin_search AFTER INSERT ON creator_handles BEGIN UPDATE search_docs SET text = (SELECT text FROM search_texts WHERE brand_id = NEW.brand_id AND creator_id = search_docs.creator_id) WHERE brand_id = NEW.brand_id AND creator_id = NEW.creator_id; END;
+CREATE TRIGGER creator_handles_change_search AFTER UPDATE OF creator_id, handle ON creator_handles BEGIN UPDATE search_docs SET text = (SELECT text FROM search_texts WHERE brand_id = NEW.brand_id AND creator_id = search_docs.creator_id) WHERE brand_id = NEW.brand_id AND creator_id = NEW.creator_id; END;
+CREATE TRIGGER creator_handles_move_search AFTER UPDATE OF creator_id ON creator_handles WHEN NEW.creator_id <> OLD.creator_id BEGIN UPDATE search_docs SET text = (SELECT text FROM search_texts WHERE brand_id = OLD.brand_id AND creator_id = search_docs.creator_id) WHERE brand_id = OLD.brand_id AND creator_id = OLD.creator_id; END;
+CREATE TRIGGER creator_handles_end_search AFTER DELETE ON creator_handles BEGIN UPDATE search_docs SET text = (SELECT text FROM search_texts WHERE brand_id = OLD.brand_id AND creator_id = search_docs.creator_id) WHERE brand_id = OLD.brand_id AND creator_id = OLD.creator_id; END;
+CREATE TRIGGER notes_begin_search AFTER INSERT ON notes BEGIN UPDATE search_docs SET text = (SELECT text FROM search_texts WHERE brand_id = NEW.brand_id AND creator_id = search_docs.creator_id) WHERE brand_id = NEW.brand_id AND creator_id = (SELECT creator_id FROM deals WHERE brand_id = NEW.brand_id AND id = NEW.deal_id); END;
+CREATE TRIGGER notes_change_search AFTER UPDATE OF text ON notes WHEN NEW.text <> OLD.text BEGIN UPDATE search_docs SET text = (SELECT text FROM search_texts WHERE brand_id = NEW.brand_id AND creator_id = search_docs.creator_id) WHERE brand_id = NEW.brand_id AND creator_id = (SELECT creator_id FROM deals WHERE brand_id = NEW.brand_id AND id = NEW.deal_id); END;
+CREATE TRIGGER notes_end_search AFTER DELETE ON notes BEGIN UPDATE search_docs SET text = (SELECT text FROM search_texts WHERE brand_id = OLD.brand_id AND creator_id = search_docs.creator_id) WHERE brand_id = OLD.brand_id AND creator_id = (SELECT creator_id FROM deals WHERE brand_id = OLD.brand_id AND id = OLD.deal_id); END;
+CREATE TRIGGER deals_move_search AFTER UPDATE OF creator_id ON deals WHEN NEW.creator_id <> OLD.creator_id BEGIN UPDATE search_docs SET text = (SELECT text FROM search_texts WHERE brand_id = OLD.brand_id AND creator_id = search_docs.creator_id) WHERE brand_id = OLD.brand_id AND creator_id = OLD.creator_id; UPDATE search_docs SET text = (SELECT text FROM search_texts WHERE brand_id = NEW.brand_id AND creator_id = search_docs.creator_id) WHERE brand_id = NEW.brand_id AND creator_id = NEW.creator_id; END;
+
+-- Filters that were saved, for everybody in the brand. `filter` and `sort` are in their canonical form.
+CREATE TABLE segments (
+  brand_id TEXT NOT NULL,
+  id TEXT NOT NULL,
+  name TEXT NOT NULL,
+  filter TEXT NOT NULL,
+  sort TEXT NOT NULL,
+  made_by TEXT NOT NULL,
+  revision INTEGER NOT NULL DEFAULT 0,
+  created_at_ms INTEGER NOT NULL,
+  changed_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX segments_by_name ON segments (brand_id, name);
+CREATE UNIQUE INDEX creators_by_name ON creators (brand_id, name, id);
+CREATE UNIQUE INDEX creators_by_followers ON creators (brand_id, coalesce(followers, -1), id);
+CREATE INDEX deals_by_contact ON deals (brand_id, coalesce(contacted_at_ms, -1), id);
 
 -- What was done to deals for a cause, such as a bulk action or an automation: whoever does it writes the row in the
 -- same batch, so that no cause does it twice. `subject` is JSON: the ids of what was made.
@@ -1728,7 +1862,8 @@ CREATE TABLE bulk_deals (
   outcome TEXT CHECK (outcome IN ('done', 'unchanged', 'refused', 'failed')),
   rule TEXT NOT NULL DEFAULT '',
   why TEXT NOT NULL DEFAULT '',
-  subject TEXT NOT NULL DEFAULT '{}',
+  subject TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(subject)),
+  tries INTEGER NOT NULL DEFAULT 0,
   at_ms INTEGER,
   CHECK ((outcome IS NULL) = (at_ms IS NULL)),
   PRIMARY KEY (brand_id, bulk_id, place),

@@ -9,13 +9,14 @@ import { gzipSync } from 'node:zlib';
 import { build } from '../scripts/lib/build.mjs';
 import { setup, tools } from '../scripts/lib/setup.mjs';
 import { cache, cargoTarget, Failure, fingerprint, main, readIfThere, root, run, say, withLock } from '../scripts/lib/shell.mjs';
+import { FREE, KEPT, pages, seedCrm } from './lib/filters.mjs';
 import * as load from './lib/load.mjs';
 import { body, sign, writeOrders } from './lib/orders.mjs';
 import { code, countedClicks, LINKS, seed, SECRET, slug } from './lib/seed.mjs';
 import { javascript, peer, product, temporaryFolder } from './lib/servers.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const PARTS = ['size', 'cold', 'rows', 'redirect', 'webhook', 'instructions', 'flash', 'money'];
+const PARTS = ['size', 'cold', 'rows', 'filters', 'redirect', 'webhook', 'instructions', 'flash', 'money'];
 const { values: options } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
@@ -44,7 +45,7 @@ main(async () => {
     rs302: await rust302(),
     webhook: javascript('js-webhook.js'),
   };
-  const parts = { size, cold, rows, redirect, webhook, instructions, flash, money };
+  const parts = { size, cold, rows, filters, redirect, webhook, instructions, flash, money };
   for (const part of PARTS) if (wanted.includes(part)) await parts[part](built);
   if (options.out) writeFileSync(options.out, JSON.stringify(results, null, 1));
   // Servers and load generators end with this process.
@@ -179,6 +180,35 @@ async function agreeOnEverything(server, key) {
   await post('/v1/terms/bulk', { terms, preview });
   const levels = [{ name: 'Gold', threshold: '1000000', commission_percent: '20' }];
   await post('/v1/tiers', { metric: 'orders', period: 'month', levels });
+}
+
+/** Pages of lists by filters, on books of a hundredth, a tenth and all of the large size. */
+async function filters(built) {
+  results.filters = {};
+  const kinds = { 'all time and months': [KEPT, ({ rows }) => rows <= 5000], 'free periods': [FREE, ({ ms }) => ms <= 50] };
+  for (const scale of options.quick ? [1, 10] : [1, 10, 100]) {
+    const server = await product(built.tributary, { countD1: true });
+    const start = performance.now();
+    const { key, ...size } = await seedCrm(server, scale);
+    say(`filters: ${size.creators} creators, ${size.deals} deals, ${size.orders} orders made in ${fixed((performance.now() - start) / 1000, 0)} s`);
+    for (const [kind, [questions, fits]] of Object.entries(kinds)) {
+      const told = (results.filters[`${kind}, ${scale} times`] = {});
+      for (const question of questions) {
+        const cost = await pages(server, key, question);
+        const [list, filter, sort] = question;
+        const name = `${list} ${filter} by ${sort}`;
+        told[name] = cost;
+        const { rows, written, ms, found, pages: looked, refused } = cost;
+        const shown = name.length > 100 ? `${name.slice(0, 100)}…` : name;
+        if (refused) say(`  ${shown}: refused (${refused})`);
+        else say(`  ${shown}: ${rows} rows, ${fixed(ms, 1)} ms${written ? `, ${written} written` : ''}; ${found} found on ${looked} pages${fits(cost) ? '' : ' TOO MUCH'}`);
+      }
+      const asked = Object.values(told).filter(({ refused }) => !refused);
+      const most = (key) => Math.max(...asked.map((cost) => cost[key]));
+      say(`filters, ${kind}: at most ${most('rows')} rows and ${fixed(most('ms'), 1)} ms a page`);
+    }
+    await server.stop();
+  }
 }
 
 /** Saturation and latency of the contenders in turn; the first is the peer. */

@@ -65,12 +65,18 @@ async function checkRelease() {
 /** Tests that compare how long things take: nothing else runs beside them. */
 const TIMED = ['sign-in.test.mjs'];
 
+/** Files that take a minute and more begin first, so that none of them is left to run alone at the end. */
+const LONG = ['day.test.mjs', 'sync.test.mjs', 'goaffpro.test.mjs', 'bad-input.test.mjs'];
+
 /** A file waits for its own servers most of the time, so that more of them run at once than there are cores. */
 async function nodeTests(folder, { only, except = [], atOnce = 3 }) {
   const names = existsSync(join(root, folder)) ? readdirSync(join(root, folder)) : [];
   const wanted = only ?? names.filter((name) => name.endsWith('.test.mjs') && !except.includes(name));
   if (wanted.length === 0) throw new Failure(`There are no tests in ${folder}.`);
-  const files = wanted.map((name) => `${folder}/${name}`).sort();
+  const rank = (name) => (LONG.includes(name) ? LONG.indexOf(name) : LONG.length);
+  const files = wanted
+    .sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1))
+    .map((name) => `${folder}/${name}`);
   const reported = ['--test-reporter=spec', '--test-timeout=600000', `--test-concurrency=${atOnce}`];
   await run(node22(), ['--test', ...reported, ...files]);
 }

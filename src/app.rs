@@ -389,6 +389,7 @@ struct Left {
     mails: Vec<MailName>,
     stores: Vec<(BrandId, StoreId)>,
     hooks: Vec<BrandId>,
+    bulk: bool,
 }
 
 /// What names a mail: whose it is (nobody's but the recipient's, without a brand) and its id.
@@ -443,6 +444,17 @@ impl App {
         if !left.hooks.contains(&brand) {
             left.hooks.push(brand);
         }
+    }
+
+    /// Notes that a bulk action has something to do, so that it begins after the answer.
+    pub fn note_bulk(&self) {
+        self.left().bulk = true;
+    }
+
+    /// Whether one was noted since it was last asked.
+    #[must_use]
+    pub fn noted_bulk(&self) -> bool {
+        std::mem::take(&mut self.left().bulk)
     }
 
     /// The brands that were noted since it was last asked.

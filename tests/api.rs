@@ -15,6 +15,7 @@ mod api {
     mod actions;
     mod at_once;
     mod bad_input;
+    mod bulk;
     mod code_import;
     mod codes;
     mod collections;
@@ -28,6 +29,7 @@ mod api {
     mod currencies;
     mod domains;
     mod failures;
+    mod filters;
     mod goaffpro;
     mod mail;
     mod main_job;

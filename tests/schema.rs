@@ -273,6 +273,7 @@ const UNSCOPED: &[(&str, &str)] = &[
     ("outbox", "DUE_STORES"),
     ("outbox", "OUTBOX_STANDING"),
     ("privacy", "OPEN"),
+    ("ranks", "BRANDS"),
     ("retention", "NOTE"),
     ("retention", "NOTE_PEOPLE"),
     ("retention", "AUDIT_MEMBERS"),
@@ -301,6 +302,7 @@ const UNSCOPED: &[(&str, &str)] = &[
     ("rewrap", "HOOKS_BEFORE_LEFT"),
     ("rewrap", "HOOKS_BEFORE"),
     ("hooks", "DUE"),
+    ("bulk", "DUE"),
     ("rewrap", "ACCOUNTS_LEFT"),
     ("rewrap", "ACCOUNTS"),
     ("sendings", "DUE_SENDINGS"),
@@ -349,6 +351,7 @@ const UNSCOPED: &[(&str, &str)] = &[
     ("syncs", "WITHOUT_JOURNEY"),
     ("syncs", "ADD_MISSED"),
     ("syncs", "TELL_DAY"),
+    ("hooks", "NEWS"),
 ];
 
 /// What this module's tables hold is people's and no brand's: each statement is about one person,
@@ -440,7 +443,14 @@ const UNIQUE: &[&str] = &[
 const HOT: &[(&str, &str)] = &[
     ("access", "FIND_KEY"),
     ("access", "FIND_TOKEN"),
+    ("actions", "FIND"),
     ("brands", "FIND"),
+    ("bulk", "DUE"),
+    ("bulk", "HOLD"),
+    ("bulk", "TELL"),
+    ("bulk", "WAITING"),
+    ("bulk", "RESULTS"),
+    ("bulk", "FINISH"),
     ("clicks", "PUSH"),
     ("clicks", "OF_DEALS"),
     ("deals", "BY_IDS"),

@@ -1,7 +1,8 @@
-// Stands between the product and D1: sums calls, statements, rows read and written.
+// Stands between the product and D1: sums calls, statements, rows read and written, and the time until D1 answered.
 import { WorkerEntrypoint } from 'cloudflare:workers';
 
-let sums = { calls: 0, statements: 0, rows_read: 0, rows_written: 0 };
+const NOTHING = { calls: 0, statements: 0, rows_read: 0, rows_written: 0, ms: 0 };
+let sums = { ...NOTHING };
 
 function add(results) {
   sums.calls++;
@@ -14,7 +15,9 @@ function add(results) {
 
 export default class extends WorkerEntrypoint {
   async query(question) {
+    const start = performance.now();
     const answer = await this.env.D1.query(question);
+    sums.ms += performance.now() - start;
     add(answer.results ?? []);
     return answer;
   }
@@ -22,11 +25,13 @@ export default class extends WorkerEntrypoint {
   async fetch(request) {
     if (new URL(request.url).pathname === '/__sums') {
       const before = sums;
-      sums = { calls: 0, statements: 0, rows_read: 0, rows_written: 0 };
+      sums = { ...NOTHING };
       return Response.json(before);
     }
+    const start = performance.now();
     const answer = await this.env.D1.fetch(request);
     const text = await answer.text();
+    sums.ms += performance.now() - start;
     add(JSON.parse(text));
     return new Response(text, answer);
   }

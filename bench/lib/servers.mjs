@@ -76,9 +76,18 @@ export async function product(build, options = {}) {
   const sockets = ['http', 'control', ...(countD1 ? ['sums'] : [])];
   const server = await run(name, config, sockets, { wrap, env });
   const sql = control(server.ports.control);
-  if (migrate) await sql(readFileSync(join(root, 'schema.sql'), 'utf8'));
+  if (migrate) {
+    // In parts: D1 takes no text of more than 100 kB.
+    const schema = readFileSync(join(root, 'schema.sql'), 'utf8');
+    for (const part of schema.split(/\n\n+/)) if (/^[^-]/m.test(part)) await sql(part);
+  }
   const d1 = async () => (await fetch(`http://127.0.0.1:${server.ports.sums}/__sums`)).json();
-  return { ...server, sql, d1, state, operatorToken: vars.OPERATOR_TOKEN };
+  const cron = async () => {
+    const headers = { authorization: 'Bearer bench' };
+    const answer = await fetch(`http://127.0.0.1:${server.ports.control}/cron`, { method: 'POST', headers, body: '{}' });
+    if (!answer.ok) throw new Error(await answer.text());
+  };
+  return { ...server, sql, cron, d1, state, operatorToken: vars.OPERATOR_TOKEN };
 }
 
 /** Another worker in the folder `build`, with a D1 of its own if it has a schema. */

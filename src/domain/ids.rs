@@ -188,6 +188,8 @@ kinds! {
     Mail, MailId, "mail";
     /// A creator's claim that an order is hers.
     Claim, ClaimId, "claim";
+    /// A filter that was saved.
+    Segment, SegmentId, "seg";
     /// A template of messages.
     Template, TemplateId, "template";
     /// A message to a creator, or from her.
@@ -206,6 +208,8 @@ kinds! {
     Cost, CostId, "cost";
     /// A field of creators of the brand's own.
     Field, FieldId, "field";
+    /// An action on many deals.
+    Bulk, BulkId, "bulk";
     /// Where a brand has events told.
     Endpoint, EndpointId, "endpoint";
 }

@@ -17,6 +17,7 @@ pub mod deal;
 pub mod decimal;
 pub mod discount;
 pub mod dispute;
+pub mod filter;
 pub mod hooks;
 pub mod ids;
 pub mod ingest;

@@ -37,6 +37,10 @@ const LANES: usize = 5;
 /// to D1 too.
 const CLAIMED_AT_ONCE: u32 = 20;
 const MOST_CLAIMS: u32 = 40;
+/// News of orders become events first: so many of a brand at once, of so many brands, in so many rounds.
+const MOST_NEWS: u32 = 500;
+const MOST_BRANDS: u32 = 20;
+const NEWS_ROUNDS: u32 = 10;
 /// It begins nothing later than this.
 const LONGEST_RUN_MS: Millis = 40_000;
 /// Nobody else works at an endpoint, and tries what was claimed there, for so long: longer than a run and
@@ -57,6 +61,15 @@ pub fn event_id(brand: BrandId, sequence: i64) -> String {
 /// # Errors
 /// [`crate::error::Error`] if D1 was away: the next run goes on.
 pub async fn send_due(app: &App) -> Result<i64> {
+    for _ in 0..NEWS_ROUNDS {
+        let brands = rows::news(app.db(), MOST_BRANDS).await?;
+        for row in &brands {
+            app.db().run(rows::spread(row.brand_id, MOST_NEWS)).await?;
+        }
+        if brands.is_empty() {
+            break;
+        }
+    }
     let due = rows::due(app.db(), None, app.now_ms(), MOST_ENDPOINTS).await?;
     Ok(send_to(app, due).await?)
 }
@@ -67,6 +80,7 @@ pub fn send_noted(app: App, told: Vec<BrandId>) -> Pending<'static, ()> {
     Box::pin(async move {
         for brand in told {
             let sent = async {
+                app.db().run(rows::spread(brand, MOST_NEWS)).await?;
                 let due = rows::due(app.db(), Some(brand), app.now_ms(), MOST_ENDPOINTS).await?;
                 send_to(&app, due).await
             };

@@ -4,6 +4,7 @@
 //! last run for `GET /v1/status`.
 
 pub mod actions;
+pub mod bulk;
 pub mod code_watch;
 pub mod codes;
 pub mod collections;
@@ -24,6 +25,7 @@ pub mod outreach;
 pub mod payments;
 pub mod paypal;
 pub mod privacy;
+pub mod ranks;
 pub mod release;
 pub mod retention;
 pub mod rewrap;
@@ -51,7 +53,7 @@ const QUARANTINE_BODY_MS: Millis = 14 * 24 * 3_600_000;
 /// minutes; what is due at stores; releases,
 /// expiry, re-wrapping, tiers, planned fees and drafts of payouts every hour, old mails, retention and looks at codes
 /// and collections every night (minutes apart, for each run has its own share of queries); redactions, webhooks,
-/// mails, messages and payments that wait every minute; domain checks, which
+/// mails, messages, payments and bulk actions that wait every minute; domain checks, which
 /// may wait for other hosts, every minute and last.
 pub async fn run_due(app: &App, scheduled_ms: Millis) {
     let minute = scheduled_ms.div_euclid(60_000);
@@ -88,10 +90,12 @@ pub async fn run_due(app: &App, scheduled_ms: Millis) {
     if minute % 1440 == 3 {
         recorded(app, "expire_mails", Box::pin(mail::expire(app))).await;
     }
+    recorded(app, "rank_deals", Box::pin(ranks::rank_all(app))).await;
     recorded(app, "webhooks", Box::pin(hooks::send_due(app))).await;
     recorded(app, "send_mails", Box::pin(mail::send_waiting(app))).await;
     recorded(app, "outreach", Box::pin(outreach::send_due_messages(app))).await;
     recorded(app, "send_payouts", Box::pin(payments::send_due(app))).await;
+    recorded(app, "bulk_actions", Box::pin(bulk::run_due(app))).await;
     recorded(app, "outbox", Box::pin(outbox::run_due(app))).await;
     recorded(app, "verify_domains", Box::pin(domains::verify_pending(app))).await;
 }
@@ -100,6 +104,7 @@ pub async fn run_due(app: &App, scheduled_ms: Millis) {
 pub async fn run_all(app: &App) {
     recorded(app, "release_holds", Box::pin(release::release_all(app))).await;
     recorded(app, "tiers", Box::pin(tiers::climb_all(app))).await;
+    recorded(app, "rank_deals", Box::pin(ranks::rank_all(app))).await;
     recorded(app, "post_fees", Box::pin(fees::post_due(app))).await;
     recorded(app, "draft_payouts", Box::pin(drafts::draft_due(app))).await;
     recorded(app, "watch_codes", Box::pin(code_watch::watch_all(app))).await;
@@ -114,6 +119,7 @@ pub async fn run_all(app: &App) {
     recorded(app, "send_mails", Box::pin(mail::send_waiting(app))).await;
     recorded(app, "outreach", Box::pin(outreach::send_due_messages(app))).await;
     recorded(app, "send_payouts", Box::pin(payments::send_due(app))).await;
+    recorded(app, "bulk_actions", Box::pin(bulk::run_due(app))).await;
     recorded(app, "look_at_stores", Box::pin(connecting::look_at_due(app))).await;
     recorded(app, "schedule_syncs", sync::schedule(app, sync::Due::ALL)).await;
     recorded(app, "outbox", Box::pin(outbox::run_due(app))).await;

@@ -223,7 +223,9 @@ pub(super) fn is_too_large(commit: &Statement) -> bool {
 #[cfg(feature = "canary")]
 fn without_guard(app: &App, mut commit: Statement) -> Statement {
     if app.config.canary == Some(crate::app::Canary::NoGuard) {
-        commit.sql = orders::unguarded(commit.sql);
+        if let std::borrow::Cow::Borrowed(sql) = commit.sql {
+            commit.sql = orders::unguarded(sql).into();
+        }
     }
     commit
 }

@@ -126,6 +126,9 @@ pub fn load<'a>(
     })
 }
 
+/// Deals, and what else is known about each.
+pub type Many = (Vec<DealRow>, Vec<AboutRow>);
+
 /// Loads what an action on many deals is foreseen from; both lists are in the order of the deals' ids.
 ///
 /// # Errors
@@ -135,7 +138,7 @@ pub fn load_many<'a>(
     brand: BrandId,
     ids: &[DealId],
     now_ms: Millis,
-) -> Pending<'a, Result<(Vec<DealRow>, Vec<AboutRow>), DbError>> {
+) -> Pending<'a, Result<Many, DbError>> {
     let running = db.run_on(
         Freshness::Primary,
         vec![deals::read_many(brand, ids, now_ms), bind!(ABOUT, brand, json_list(ids), now_ms)],

@@ -148,7 +148,7 @@ pub fn note(brand: Option<BrandId>, done: &Done<'_>, now_ms: Millis) -> Statemen
 #[must_use]
 pub fn note_if(condition: If, brand: BrandId, done: &Done<'_>, now_ms: Millis) -> Statement {
     let mut statement = note(Some(brand), done, now_ms);
-    statement.sql = match condition {
+    let sql = match condition {
         If::MemberIs(role) => {
             statement.params.push(role.into());
             INSERT_OF_MEMBER
@@ -161,6 +161,7 @@ pub fn note_if(condition: If, brand: BrandId, done: &Done<'_>, now_ms: Millis) -
             INSERT_OF_REQUEST
         }
     };
+    statement.sql = sql.into();
     statement
 }
 
@@ -278,7 +279,7 @@ pub fn list<'a>(
         filter.to_ms,
     );
     if let Some(subject) = &filter.subject {
-        statement.sql = LIST_OF;
+        statement.sql = LIST_OF.into();
         statement.params.push(subject.into());
     }
     db.all(statement)

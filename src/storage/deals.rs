@@ -383,6 +383,19 @@ pub fn by_ids<'a>(
     db.all(read_many(brand, ids, now_ms))
 }
 
+/// The same, by ids as texts.
+///
+/// # Errors
+/// [`super::DbError`].
+pub fn by_ids_text<'a>(
+    db: &'a dyn Database,
+    brand: BrandId,
+    ids: &[String],
+    now_ms: Millis,
+) -> Reading<'a, Vec<DealRow>> {
+    db.all(bind!(BY_IDS, brand, json_list(ids), now_ms))
+}
+
 /// One deal.
 ///
 /// # Errors

@@ -1,5 +1,5 @@
 //! Where brands have events told, and what is on its way there. Events are written by triggers of
-//! `schema.sql`, on the tables that change.
+//! `schema.sql`, on the tables that change; those of orders write news, which become events here.
 
 use super::{Database, Page, Reading, Statement, bind, row, spelling, statements};
 use crate::domain::ids::{BrandId, EndpointId};
@@ -61,6 +61,50 @@ UPDATE webhook_deliveries SET state = 'waiting', due_at_ms = ?4, first_tried_at_
 WHERE brand_id = ?1 AND endpoint_id = ?2 AND sequence = ?3";
 
     WAKE = "UPDATE webhook_endpoints SET due_at_ms = ?3 WHERE brand_id = ?1 AND id = ?2";
+
+    /// Brands that have news of orders: ?1 how many. Each step goes to the next brand, however much the
+    /// one before has.
+    NEWS = "
+WITH RECURSIVE found (brand_id) AS (
+  SELECT min(brand_id) FROM order_news
+  UNION ALL
+  SELECT (SELECT min(n.brand_id) FROM order_news n WHERE n.brand_id > found.brand_id) FROM found
+  WHERE found.brand_id IS NOT NULL LIMIT ?1)
+SELECT brand_id FROM found WHERE brand_id IS NOT NULL";
+
+    /// A brand's oldest news as events, where an endpoint listens for them; ?2 how many news. An update
+    /// that repeats what was is no event.
+    SPREAD = "
+INSERT INTO webhook_events (brand_id, sequence, type, data, created_at_ms)
+SELECT ?1, (SELECT webhook_sequence FROM brands WHERE id = ?1) + row_number() OVER (ORDER BY s.id, s.part),
+  s.kind, s.data, s.created_at_ms
+FROM (
+  SELECT n.id, n.created_at_ms, p.value AS part, iif(p.value = 0,
+      iif(n.was ->> 4 IS NULL, 'order.created', 'order.updated'),
+      iif(n.was ->> 8 IS NULL, 'commission.created', 'commission.updated')) AS kind,
+    iif(p.value = 0, json_object('id', told ->> 0, 'store_id', told ->> 1, 'external_id', told ->> 2,
+      'name', told ->> 3, 'placed_at_ms', told ->> 4, 'state', told ->> 5, 'currency', told ->> 6,
+      'base_minor', told ->> 7, 'deal_id', told ->> 8, 'creator_id', told ->> 9),
+    json_patch(json_object('order_id', told ->> 0, 'deal_id', told ->> 8, 'creator_id', told ->> 9,
+      'currency', told ->> 6, 'base_minor', told ->> 7, 'commission_minor', told ->> 10,
+      'available_day', told ->> 11, 'order_state', told ->> 5),
+      iif(was IS NULL, '{}', json_object('previous_deal_id', was ->> 8, 'previous_commission_minor', was ->> 10)))) AS data
+  FROM (SELECT id, created_at_ms, told, was FROM order_news WHERE brand_id = ?1 ORDER BY id LIMIT ?2) n
+    CROSS JOIN json_each('[0, 1]') p
+  WHERE iif(p.value = 0,
+    was ->> 4 IS NULL OR told ->> 5 <> was ->> 5 OR told ->> 7 <> was ->> 7 OR told ->> 8 IS NOT was ->> 8
+      OR told ->> 6 IS NOT was ->> 6 OR told ->> 3 <> was ->> 3,
+    (told ->> 8 IS NOT NULL OR was ->> 8 IS NOT NULL) AND (was ->> 4 IS NULL OR told ->> 5 <> was ->> 5
+      OR told ->> 7 <> was ->> 7 OR told ->> 10 <> was ->> 10 OR told ->> 8 IS NOT was ->> 8
+      OR told ->> 11 IS NOT was ->> 11))) s
+WHERE EXISTS (SELECT 1 FROM webhook_endpoints e WHERE e.brand_id = ?1 AND e.state = 'active'
+  AND (e.events = '[]' OR instr(e.events, json_quote(s.kind)) > 0))
+ORDER BY 2";
+
+    /// The news that [`SPREAD`] took.
+    FORGET = "
+DELETE FROM order_news WHERE brand_id = ?1 AND id IN (
+  SELECT n.id FROM order_news n WHERE n.brand_id = ?1 ORDER BY n.id LIMIT ?2)";
 
     /// Endpoints of all brands that something waits for.
     DUE = "
@@ -313,6 +357,29 @@ pub fn delivery(
 #[must_use]
 pub fn resend(brand: BrandId, id: EndpointId, sequence: i64, now_ms: Millis) -> [Statement; 2] {
     [bind!(RESEND, brand, id, sequence, now_ms), bind!(WAKE, brand, id, now_ms)]
+}
+
+row! {
+    /// A brand that has news of orders.
+    pub struct NewsRow {
+        /// Which.
+        pub brand_id: BrandId,
+    }
+}
+
+/// The first `most` brands that have news of orders.
+///
+/// # Errors
+/// [`super::DbError`].
+pub fn news(db: &dyn Database, most: u32) -> Reading<'_, Vec<NewsRow>> {
+    db.all(bind!(NEWS, most))
+}
+
+/// Makes events of a brand's oldest news of orders, `most` at most: in one batch, so that each is told
+/// once however many do so at once.
+#[must_use]
+pub fn spread(brand: BrandId, most: u32) -> Vec<Statement> {
+    vec![bind!(SPREAD, brand, most), bind!(FORGET, brand, most)]
 }
 
 /// Endpoints that something waits for: of one brand, or the first `most` of all.

@@ -12,6 +12,7 @@ pub mod affiliates;
 pub mod audit;
 pub mod boards;
 pub mod brands;
+pub mod bulk;
 pub mod claims;
 pub mod click_counter;
 pub mod clicks;
@@ -23,6 +24,7 @@ pub mod creators;
 pub mod deals;
 pub mod export;
 pub mod fees;
+pub mod filter;
 pub mod goaffpro;
 pub mod groups;
 pub mod hooks;
@@ -47,9 +49,11 @@ pub mod posts;
 pub mod privacy;
 pub mod proofs;
 pub mod quarantine;
+pub mod ranks;
 pub mod retention;
 pub mod rewrap;
 pub mod rows;
+pub mod segments;
 pub mod sendings;
 pub mod sequences;
 pub mod sessions;
@@ -65,6 +69,8 @@ pub mod timeline;
 pub(crate) use rows::{Columns, FromColumn, FromRow, Reading, row, spelling};
 
 pub use rows::Rows;
+
+use std::borrow::Cow;
 
 use crate::app::Pending;
 use crate::domain::json::json;
@@ -139,8 +145,8 @@ impl<T: Into<Self>> From<Option<T>> for Param {
 /// One SQL statement with its parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
-    /// The text, one of the constants of this ring.
-    pub sql: &'static str,
+    /// The text: one of the constants of this ring, or what a filter became ([`filter`]).
+    pub sql: Cow<'static, str>,
     /// Bound to `?1`, `?2`, …
     pub params: Vec<Param>,
 }
@@ -148,7 +154,7 @@ pub struct Statement {
 /// Builds a [`Statement`].
 macro_rules! bind {
     ($sql:expr $(, $param:expr)* $(,)?) => {
-        $crate::storage::Statement { sql: $sql, params: vec![$($crate::storage::Param::from($param)),*] }
+        $crate::storage::Statement { sql: std::borrow::Cow::Borrowed($sql), params: vec![$($crate::storage::Param::from($param)),*] }
     };
 }
 pub(crate) use bind;
@@ -224,6 +230,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("audit", audit::STATEMENTS),
         ("boards", boards::STATEMENTS),
         ("brands", brands::STATEMENTS),
+        ("bulk", bulk::STATEMENTS),
         ("claims", claims::STATEMENTS),
         ("posts", posts::STATEMENTS),
         ("clicks", clicks::STATEMENTS),
@@ -254,8 +261,10 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("privacy", privacy::STATEMENTS),
         ("proofs", proofs::STATEMENTS),
         ("quarantine", quarantine::STATEMENTS),
+        ("ranks", ranks::STATEMENTS),
         ("retention", retention::STATEMENTS),
         ("rewrap", rewrap::STATEMENTS),
+        ("segments", segments::STATEMENTS),
         ("sendings", sendings::STATEMENTS),
         ("sequences", sequences::STATEMENTS),
         ("sessions", sessions::STATEMENTS),

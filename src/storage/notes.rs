@@ -270,7 +270,7 @@ pub fn open<'a>(
 ) -> Reading<'a, Vec<FollowUpRow>> {
     let mut statement = bind!(OPEN, brand, after.0, id, until.0, limit);
     if let Some(owner) = owner {
-        statement.sql = OPEN_OF;
+        statement.sql = OPEN_OF.into();
         statement.params.push(owner.into());
     }
     db.all(statement)
@@ -289,7 +289,7 @@ pub fn done<'a>(
 ) -> Reading<'a, Vec<FollowUpRow>> {
     let mut statement = bind!(DONE, brand, before, id, limit);
     if let Some(owner) = owner {
-        statement.sql = DONE_OF;
+        statement.sql = DONE_OF.into();
         statement.params.push(owner.into());
     }
     db.all(statement)

@@ -205,7 +205,7 @@ pub fn commit(
         change.taken.as_ref().map(|taken| seen(taken, change.from_revision)),
     );
     if let Some(revision) = change.from_revision {
-        statement.sql = UPDATE;
+        statement.sql = UPDATE.into();
         statement.params.push(Param::from(revision));
     }
     Ok(statement)
@@ -359,11 +359,11 @@ pub fn list<'a>(
         page.limit.into(),
     ];
     let statement = match &filter.deals {
-        None => Statement { sql: LIST, params: common },
+        None => Statement { sql: LIST.into(), params: common },
         Some(deals) => {
             let mut params = common;
             params.push(json_list(deals).into());
-            Statement { sql: LIST_OF_DEALS, params }
+            Statement { sql: LIST_OF_DEALS.into(), params }
         }
     };
     db.all(statement)

@@ -191,7 +191,7 @@ pub fn put(brand: BrandId, task: &NewTask<'_>, now_ms: Millis) -> Statement {
 /// As [`put`], where the store is connected: elsewhere there is nobody to ask.
 #[must_use]
 pub fn put_if_connected(brand: BrandId, task: &NewTask<'_>, now_ms: Millis) -> Statement {
-    Statement { sql: PUT_IF_CONNECTED, ..put(brand, task, now_ms) }
+    Statement { sql: PUT_IF_CONNECTED.into(), ..put(brand, task, now_ms) }
 }
 
 /// Stores that have something to do.

@@ -344,10 +344,10 @@ pub fn list<'a>(
         limit.into(),
     ];
     db.all(match deals {
-        None => Statement { sql: LIST, params },
+        None => Statement { sql: LIST.into(), params },
         Some(deals) => {
             params.push(json_list(deals).into());
-            Statement { sql: LIST_OF_DEALS, params }
+            Statement { sql: LIST_OF_DEALS.into(), params }
         }
     })
 }

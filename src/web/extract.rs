@@ -141,19 +141,27 @@ impl Params {
         text.parse().map(Some).map_err(|e| Error::invalid(name, e))
     }
 
+    /// `limit`: 50 where it is absent.
+    ///
+    /// # Errors
+    /// 422.
+    pub fn limit(&self) -> Result<i64> {
+        match self.get("limit") {
+            None => Ok(50),
+            Some(text) => text
+                .parse()
+                .ok()
+                .filter(|limit| (1..=200).contains(limit))
+                .ok_or_else(|| Error::invalid("limit", "must be 1 to 200")),
+        }
+    }
+
     /// `limit` and `cursor`.
     ///
     /// # Errors
     /// 422.
     pub fn page(&self) -> Result<Page> {
-        let limit = match self.get("limit") {
-            None => 50,
-            Some(text) => text
-                .parse()
-                .ok()
-                .filter(|limit| (1..=200).contains(limit))
-                .ok_or_else(|| Error::invalid("limit", "must be 1 to 200"))?,
-        };
+        let limit = self.limit()?;
         let after = match self.get("cursor") {
             None => String::new(),
             Some(cursor) => decode_cursor(cursor)

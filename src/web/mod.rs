@@ -114,6 +114,9 @@ pub async fn serve_api(app: &App, request: Request<'_>) -> Response {
     if !told.is_empty() {
         then(&mut response, jobs::hooks::send_noted(app.clone(), told));
     }
+    if app.noted_bulk() {
+        then(&mut response, Box::pin(jobs::bulk::wake(app.clone())));
+    }
     let status = response.status;
     if response.internal.is_some() || status.is_server_error() || is_sampled(&request_id) {
         app.log.write(&json!({

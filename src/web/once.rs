@@ -30,8 +30,7 @@ impl Extract for Once {
     fn extract(call: &Call<'_>) -> Result<Self> {
         let key = call.request.header("idempotency-key").unwrap_or_default();
         if key.is_empty() || key.len() > MAX_KEY || !key.bytes().all(|b| b.is_ascii_graphic()) {
-            let why = "this call needs an Idempotency-Key of 1 to 255 printable characters";
-            return Err(Error::Malformed(why.to_owned()).into());
+            return Err(nameless());
         }
         let mut digest = Sha256::new();
         let actor = call.identity.name();
@@ -60,6 +59,31 @@ impl Once {
         }
         Ok(Self { key: key.to_owned(), hash: hex(&digest.finalize()) })
     }
+}
+
+/// The name of a call that may move money: absent, it must not.
+pub struct Perhaps(pub Option<Once>);
+
+impl Extract for Perhaps {
+    fn extract(call: &Call<'_>) -> Result<Self> {
+        let named = call.request.header("idempotency-key").is_some();
+        named.then(|| Once::extract(call)).transpose().map(Self)
+    }
+}
+
+impl Perhaps {
+    /// That the call has a name.
+    ///
+    /// # Errors
+    /// 400.
+    pub fn needed(&self) -> Result<()> {
+        self.0.as_ref().map(|_| ()).ok_or_else(nameless)
+    }
+}
+
+fn nameless() -> Box<Error> {
+    let why = "this call needs an Idempotency-Key of 1 to 255 printable characters";
+    Error::Malformed(why.to_owned()).into()
 }
 
 /// A body of a call that moves money.

@@ -83,7 +83,8 @@ export async function run(binding, nearest, batch) {
     };
     const statements = batch.slice(0, head).split(';').map((told) => {
       const [text, ...params] = told.split(' ');
-      return db.prepare(texts[text]).bind(...params.map(value));
+      const sql = text[0] === 's' ? batch.slice(at, (at += Number(text.slice(1)))) : texts[text];
+      return db.prepare(sql).bind(...params.map(value));
     });
     const results = await db.batch(statements);
     return 'R' + JSON.stringify(results.map((r) => r.results));
@@ -326,7 +327,7 @@ pub fn kept(sql: &'static str) -> u32 {
 }
 
 /// Runs a batch on D1. Its first line has the statements between `;`: each the number of its text
-/// and its parameters between spaces, nothing for NULL, `t` and a length for a text; the texts
+/// (or `s` and the length of one that isn't kept) and its parameters between spaces, nothing for NULL, `t` and a length for a text; the texts
 /// follow. (JSON would be JSON in JSON, escaped twice.) Answers `R` and the rows, or `E` and the
 /// error.
 pub async fn run_batch(binding: &JsValue, nearest: bool, batch: &str) -> String {

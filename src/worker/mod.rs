@@ -235,7 +235,7 @@ fn schedule_ms(event: &ScheduledEvent) -> i64 {
     event.schedule() as i64
 }
 
-/// The overflow queue and its dead letters; what the mail service tells. Never an `Err`: it would end the isolate.
+/// The overflow queue, which wakes bulk actions too, and its dead letters; what the mail service tells. Never an `Err`: it would end the isolate.
 #[event(queue)]
 async fn queue(batch: MessageBatch<String>, env: Env, _ctx: Context) -> worker::Result<()> {
     let Ok(app) = app(&env) else {
@@ -251,6 +251,8 @@ async fn queue(batch: MessageBatch<String>, env: Env, _ctx: Context) -> worker::
         batch.retry_all();
         return Ok(());
     };
+    let (wakes, messages): (Vec<_>, Vec<_>) =
+        messages.into_iter().partition(|(body, _)| jobs::bulk::is_wake(body));
     for (body, message) in messages {
         let taken = if dead {
             jobs::order::consume_dead(&app, &body).await
@@ -261,6 +263,11 @@ async fn queue(batch: MessageBatch<String>, env: Env, _ctx: Context) -> worker::
             Ok(()) => message.ack(),
             Err(_) => message.retry_with_options(&later(message.timestamp().as_millis())),
         }
+    }
+    if !wakes.is_empty() {
+        // However many there are they say the same. What fails here the job of the minute does.
+        jobs::bulk::woken(&app).await;
+        wakes.iter().for_each(|(_, message)| message.ack());
     }
     Ok(())
 }

@@ -307,11 +307,13 @@ async fn every_change_is_attributable() {
     covered.extend(super::domains::DOMAIN_COMMANDS.map(str::to_owned));
     covered.extend(super::payments::PAYMENT_COMMANDS.map(str::to_owned));
     covered.extend(super::goaffpro::STORE_COMMANDS.map(str::to_owned));
+    covered.extend(super::filters::SEGMENT_COMMANDS.map(str::to_owned));
     covered.extend(super::offers::TERMS_COMMANDS.map(str::to_owned));
     covered.extend(super::webhooks_out::HOOK_COMMANDS.map(str::to_owned));
     covered.extend(super::codes::CODE_COMMANDS.map(str::to_owned));
     covered.extend(super::crm_timeline::CRM_COMMANDS.map(str::to_owned));
     covered.extend(super::outreach::OUTREACH_COMMANDS.map(str::to_owned));
+    covered.extend(super::bulk::BULK_COMMANDS.map(str::to_owned));
     let replay = format!("/v1/quarantine/{}/replay", quarantined.as_str().unwrap());
     let rows = || product.db.rows("SELECT * FROM audit ORDER BY id");
     let before = rows().len();

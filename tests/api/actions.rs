@@ -305,7 +305,7 @@ fn actions_are_read_strictly() {
         ("{\"do\":\"assign\"}", "owner_id"),
         ("{\"do\":\"invite\",\"deal_id\":\"x\"}", "deal_id"),
         ("{\"do\":\"follow_up\",\"text\":\"a\",\"due_in_days\":1.5}", "due_in_days"),
-        ("{\"do\":\"fee\",\"amount\":{\"amount\":\"x\",\"currency\":\"USD\"}}", "amount.amount"),
+        ("{\"do\":\"fee\",\"amount\":{\"amount\":\"x\",\"currency\":\"USD\"}}", "amount"),
         (
             "{\"do\":\"new_terms\",\"terms\":{\"commission_percent\":\"101\"}}",
             "terms.commission_percent",

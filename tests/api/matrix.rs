@@ -256,7 +256,11 @@ impl Brand {
             (_, "/v1/me/offers/{id}/decision" | "/v1/offers/{id}/decision") => {
                 Some(json!({ "outcome": "declined" }))
             }
+            (_, "/v1/bulk-actions") => Some(json!({ "preview": true, "deal_ids": [self.deal],
+                "action": { "do": "add_tags", "tags": ["stolen"] } })),
             (_, "/v1/terms/bulk") => Some(json!({ "terms": { "commission_percent": "99" } })),
+            (_, "/v1/segments") => Some(json!({ "name": "x", "filter": "invited" })),
+            (_, "/v1/segments/{id}") => Some(json!({ "name": "stolen" })),
             (_, "/v1/message-templates") => {
                 Some(json!({ "name": "x", "subject": "x", "text": "x" }))
             }

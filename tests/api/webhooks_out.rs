@@ -198,15 +198,18 @@ async fn nothing_is_written_where_nothing_listens_or_what_does_not_happen() {
     let product = deployed();
     let p = Programme::new(&product).await;
     let rows = || product.db.rows("SELECT * FROM webhook_events").len();
+    let news = || product.db.rows("SELECT * FROM order_news").len();
     let code = |text: &str| json!({ "code": text, "create_in_store": false });
     let codes = format!("/v1/deals/{}/codes", p.deal);
     p.post(&product, &codes, code("ONE")).await.expect(201);
     deliver(&product, &p, &coded(order(1), "ONE")).await;
-    assert_eq!(rows(), 0);
+    assert_eq!((rows(), news()), (0, 0));
     let (id, _) =
         listen(&product, &p.key, json!({ "url": URL, "events": ["payout.approved"] })).await;
     deliver(&product, &p, &coded(order(2), "ONE")).await;
-    assert_eq!(rows(), 0, "nobody listens to orders");
+    assert_eq!(news(), 1);
+    run(&product).await;
+    assert_eq!((rows(), news()), (0, 0), "nobody listens to orders");
     patch(&product, &p, &id, json!({ "events": ["code.created"] })).await.expect(200);
     // A command that fails tells nothing.
     p.post(&product, &codes, code("ONE")).await.expect(409);
@@ -220,6 +223,44 @@ async fn nothing_is_written_where_nothing_listens_or_what_does_not_happen() {
     product.call("DELETE", &path, None, &p.key).await.expect(200);
     assert_eq!(product.db.rows("SELECT webhooks FROM brands")[0]["webhooks"], 0);
     assert!(product.db.rows("SELECT * FROM webhook_deliveries").is_empty());
+}
+
+#[tokio::test]
+async fn news_of_orders_become_events_once_numbered_and_in_order() {
+    let product = deployed();
+    let p = Programme::new(&product).await;
+    let code = json!({ "code": "ONE", "create_in_store": false });
+    p.post(&product, &format!("/v1/deals/{}/codes", p.deal), code).await.expect(201);
+    listen(&product, &p.key, json!({ "url": URL, "events": ["order.created"] })).await;
+    listen(
+        &product,
+        &p.key,
+        json!({ "url": SECOND, "events": ["commission.created", "order.updated"] }),
+    )
+    .await;
+    for n in 0..5 {
+        deliver(&product, &p, &coded(order(10 + n), "ONE")).await;
+    }
+    let brand: tributary::domain::ids::BrandId = p.brand["id"].as_str().unwrap().parse().unwrap();
+    // The batch of somebody else in between takes what this one would have.
+    let spread = || product.app.db().run(tributary::storage::hooks::spread(brand, 3));
+    for left in [2, 0, 0] {
+        spread().await.unwrap();
+        assert_eq!(product.db.rows("SELECT * FROM order_news").len(), left);
+    }
+    let told = product.db.rows("SELECT sequence, type, data FROM webhook_events ORDER BY sequence");
+    let numbers: Vec<_> = told.iter().map(|row| row["sequence"].as_i64().unwrap()).collect();
+    assert_eq!(numbers, (1..=10).collect::<Vec<_>>());
+    for pair in told.chunks(2) {
+        assert_eq!(
+            (&pair[0]["type"], &pair[1]["type"]),
+            (&json!("order.created"), &json!("commission.created"))
+        );
+    }
+    for (n, created) in told.iter().step_by(2).enumerate() {
+        let data: Value = serde_json::from_str(created["data"].as_str().unwrap()).unwrap();
+        assert_eq!(data["external_id"], (10 + n).to_string());
+    }
 }
 
 #[tokio::test]
@@ -338,9 +379,10 @@ async fn one_that_fails_holds_no_other_and_a_worker_that_dies_repeats_the_same_i
     assert!(log(&product, &p, &good).await.iter().all(|d| d["state"] == "delivered"));
 
     // The batch that would say what became of it never comes: it is told again when the claim is over.
-    // (What is due, the endpoint, its host, the claim: then that batch.)
+    // (Who has news, they become events, no more news; what is due, the endpoint, its host, the claim: then
+    // that batch.)
     deliver(&product, &p, &order(9)).await;
-    product.db.fail_call(4, Fault::Before);
+    product.db.fail_call(7, Fault::Before);
     let _ = jobs::hooks::send_due(&product.app).await;
     product.db.fail_no_call();
     let first = receiver.take();

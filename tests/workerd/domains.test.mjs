@@ -32,7 +32,7 @@ const domain = (p) => p.client.get('/v1/brand/link-domain');
 
 /** Looks at all that waits, also at what is to be looked at later only: the longer a host waits, the later. */
 async function look() {
-  await server.sql('UPDATE hosts SET due_at_ms = 0 WHERE state = 'pending'');
+  await server.sql(`UPDATE hosts SET due_at_ms = 0 WHERE state = 'pending'`);
   await server.triggerCron();
 }
 

@@ -833,6 +833,7 @@ describe('the books', () => {
     await timed.triggerCron({ cron: 'all' });
     const status = await new Client(timed).get('/v1/status');
     assert.deepEqual(status.jobs.map((job) => [job.name, job.succeeded]).sort(), [
+      ['bulk_actions', true],
       ['draft_payouts', true],
       ['expire_mails', true],
       ['expire_quarantine', true],
@@ -840,6 +841,7 @@ describe('the books', () => {
       ['outbox', true],
       ['outreach', true],
       ['post_fees', true],
+      ['rank_deals', true],
       ['redact', true],
       ['release_holds', true],
       ['retention', true],

@@ -198,6 +198,8 @@ test('lost webhooks are found, told and shown; every call of D1 lost once on the
   for (const [n, { id }] of placed.entries()) if (n % 3 !== 0) await p.store.send(await p.body(id));
   const refunded = placed[1].id;
   await p.shop(`/orders/${refunded}/refund`, { lines: [{ line: 0, quantity: 1 }], at: iso(at + 60_000) });
+  // The shops of the tests before are looked at every hour too: their calls needn't be lost here.
+  await server.sql(`DELETE FROM store_access WHERE store_id <> '${p.storeId}'`);
   // Each call of a run lost once before and once after it was done, with an order that no webhook told.
   const untold = [];
   let reached = true;

@@ -38,8 +38,8 @@ const shoppers = {
 /** What is stored of people on purpose: in these tables and no others, and in no log. */
 const people = {
   creatorEmail: [`ada@people.a${random()}`, ['audit_personal', 'creators', 'mails']],
-  creatorName: [`Ada${random()}`, ['audit_personal', 'creators']],
-  handle: [`handle${random()}`, ['audit_personal', 'creators']],
+  creatorName: [`Ada${random()}`, ['audit_personal', 'creators', 'search', 'search_docs']],
+  handle: [`handle${random()}`, ['audit_personal', 'creators', 'search', 'search_docs']],
   owner: [`owner@people.o${random()}`, ['brands', 'mails', 'members', 'sign_ins']],
 };
 

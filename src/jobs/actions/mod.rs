@@ -34,14 +34,27 @@ pub struct Cause<'a> {
     pub first: Vec<Statement>,
     /// and after it.
     pub last: Vec<Statement>,
+    /// A part of the text of the constraint by which `first` says that nobody wants it any more.
+    pub stop: Option<&'static str>,
 }
 
 impl<'a> Cause<'a> {
     /// A cause with nothing beside the action in its batch.
     #[must_use]
     pub fn new(by: By<'a>, name: &'a str) -> Self {
-        Self { by, name, first: Vec::new(), last: Vec::new() }
+        Self { by, name, first: Vec::new(), last: Vec::new(), stop: None }
     }
+}
+
+impl Cause<'_> {
+    fn stops(&self, error: &DbError) -> bool {
+        self.stop.is_some_and(|sign| error.is_constraint(sign))
+    }
+}
+
+/// Nobody wants it any more.
+fn stopped() -> Box<Error> {
+    Error::refused("stopped", "whoever asked for this doesn't want it any more")
 }
 
 /// What became of an action on a deal, for good.
@@ -122,12 +135,12 @@ pub async fn check<S>(
         Ok(()) => prepare(app, caller.brand, action).await,
         Err(error) => Err(error),
     };
-    prepared.map_err(|error| within(error, at))
+    prepared.map_err(|error| within(*error, at))
 }
 
 /// The same error, of the action in this field.
-fn within(error: Box<Error>, at: &str) -> Box<Error> {
-    match *error {
+fn within(error: Error, at: &str) -> Box<Error> {
+    match error {
         Error::Invalid(wrong) => {
             let named = |wrong: FieldError| *Box::new(wrong).within(at);
             Error::Invalid(wrong.into_iter().map(named).collect()).into()
@@ -141,7 +154,7 @@ fn within(error: Box<Error>, at: &str) -> Box<Error> {
 /// Does an action to a deal, or finds that there is nothing to be done, or that it can't be; once for each cause.
 ///
 /// # Errors
-/// 429, 503: it may be tried again for the same cause, and must be to know what became of it. 500: a fault of ours,
+/// 409 `stopped`: nobody wants it any more, nothing was done. 429, 503: it may be tried again for the same cause, and must be to know what became of it. 500: a fault of ours,
 /// nothing was done.
 pub async fn perform(
     app: &App,
@@ -188,7 +201,7 @@ pub async fn perform_prepared(
         let (outcome, planned) = match decided {
             Ok(planned) => (Outcome::Done(planned.made.clone()), Some(planned)),
             Err(None) => (Outcome::Unchanged, None),
-            Err(Some(error)) => (refusal(error)?, None),
+            Err(Some(error)) => (refusal(*error)?, None),
         };
         let mut batch = cause.first.clone();
         batch.push(rows::insert(brand, (deal, cause.name), action.word(), &outcome.row(), now_ms));
@@ -200,6 +213,7 @@ pub async fn perform_prepared(
                 return Ok(outcome);
             }
             (Ok(_), None) => return Ok(outcome),
+            (Err(error), _) if cause.stops(&error) => return Err(stopped()),
             // Another did it for this cause, or something changed meanwhile, or it can never be.
             (Err(error @ DbError::Constraint(_)), Some(planned)) => {
                 if let Some(never) = planned.never(error) {
@@ -226,6 +240,7 @@ async fn keep(
     let batch = cause.first.iter().cloned().chain([row]).chain(cause.last.iter().cloned());
     match app.db().run(batch.collect()).await {
         Ok(_) => Ok(outcome),
+        Err(error) if cause.stops(&error) => Err(stopped()),
         Err(DbError::Constraint(_)) => {
             let (before, ..) = rows::load(app.db(), brand, deal, cause.name, now_ms).await?;
             before.map(Outcome::from).ok_or_else(contended)
@@ -238,8 +253,8 @@ async fn keep(
 ///
 /// # Errors
 /// It itself, if it doesn't.
-fn refusal(error: Box<Error>) -> Result<Outcome> {
-    match *error {
+fn refusal(error: Error) -> Result<Outcome> {
+    match error {
         Error::Refused { rule, detail } => Ok(Outcome::refused(rule, detail)),
         Error::Invalid(wrong) => {
             let one = |wrong: &FieldError| match wrong.field.as_str() {

@@ -33,7 +33,7 @@ const MOST_TAGS: usize = 50;
 pub struct Prepared(What);
 
 enum What {
-    Terms { new: NewTerms, rate: BasisPoints, rules: Rules, lasting: bool },
+    Terms(Box<SameTerms>),
     Tags { add: bool, tags: Vec<String> },
     Move(String),
     Assign(Option<MemberId>),
@@ -43,6 +43,14 @@ enum What {
     Link { store: StoreId, host: String, target: Target, apply_code: bool },
     Code(GroupId, Box<codes::Wanted>),
     Fee(Box<fees::Agreed>),
+}
+
+struct SameTerms {
+    new: NewTerms,
+    rate: BasisPoints,
+    rules: Rules,
+    /// They start now and don't end.
+    lasting: bool,
 }
 
 /// What an action would do to a deal, as far as that can be seen from the deal.
@@ -101,7 +109,7 @@ impl Planned {
         match *(self.refused)(error) {
             // A spelling that somebody took, a stage that was renamed: another attempt sees it.
             Error::Refused { rule: "conflict" | "code-taken" | "stage-gone", .. } => None,
-            other => refusal(other.into()).ok(),
+            other => refusal(other).ok(),
         }
     }
 }
@@ -160,9 +168,10 @@ async fn prepare_terms(app: &App, brand: BrandId, mut new: NewTerms) -> Result<W
     let nobody = crate::domain::ids::DealId::from_bytes([0; 16]);
     let nothing = crate::domain::ids::TermsId::from_bytes([0; 16]);
     let terms = new.clone().terms(&mut checks, nobody, nothing, app.now_ms());
-    checks.done().map_err(|error| super::within(error, "terms"))?;
+    checks.done().map_err(|error| super::within(*error, "terms"))?;
     let lasting = new.starts_at().is_none() && terms.ends_at_ms.is_none();
-    Ok(What::Terms { new, rate: terms.cited.rate, rules: terms.cited.rules, lasting })
+    let (rate, rules) = (terms.cited.rate, terms.cited.rules);
+    Ok(What::Terms(Box::new(SameTerms { new, rate, rules, lasting })))
 }
 
 async fn prepare_follow_up(
@@ -200,7 +209,8 @@ impl Prepared {
             return Refused("creator-erased", "this creator was erased".to_owned());
         }
         match &self.0 {
-            What::Terms { rate, rules, lasting, .. } => {
+            What::Terms(terms) => {
+                let SameTerms { rate, rules, lasting, .. } = &**terms;
                 let same = deal.terms.as_ref().is_some_and(|now| {
                     *lasting
                         && now.ends_at_ms.is_none()
@@ -283,8 +293,8 @@ impl Prepared {
             Ok(Planned { refused, ..Planned::new(batch, "{}".to_owned()) })
         };
         match &self.0 {
-            What::Terms { new, .. } => {
-                let (terms, batch) = terms::adding(app, acting, deal.id, new.clone())?;
+            What::Terms(wanted) => {
+                let (terms, batch) = terms::adding(app, acting, deal.id, wanted.new.clone())?;
                 let made = made("terms_id", terms.cited.id);
                 Ok(Planned { refused: terms::refused, ..Planned::new(batch, made) })
             }

@@ -41,9 +41,9 @@ view! {
     #[schema(as = Actor)]
     pub struct ActorView {
         /// `operator`, `key`, `creator`, `member` or `job`.
-        kind: String,
+        pub(super) kind: String,
         /// Which; empty for the operator.
-        id: String,
+        pub(super) id: String,
     }
 }
 

@@ -22,6 +22,7 @@ use crate::web::json::{self, view};
 use crate::web::once::{ATTEMPTS, contended};
 
 use super::audit::Stored;
+use super::filtering::{self, Asked, Of};
 use super::view::{List, Percent};
 
 view! {
@@ -427,16 +428,35 @@ pub fn tags(checks: &mut Checks, tags: Vec<String>) -> Vec<String> {
     kept
 }
 
-/// The brand's creators, without those who were merged into others.
+/// The brand's creators, without those who were merged into others: all of them in the order they were made, or
+/// those of whose deals a filter or a segment finds at least one, sorted. Of a creator without deals no condition
+/// about a deal holds. A page may be shorter than `limit`, even empty, and go on at `next_cursor`.
 #[utoipa::path(get, path = "/v1/creators", tag = "creators", security(("api_key" = ["read"])),
-    params(("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query)),
-    responses((status = 200, body = List<CreatorView>)))]
+    params(("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query),
+    ("filter" = Option<String>, Query, description = "A filter, as for deals: docs/filters.md",
+        example = "followers >= 10000 AND tag = \"vip\" AND NOT \"yoga\""),
+    ("sort" = Option<String>, Query,
+        description = "`created`, `name` or `followers`; descending with `-` before it", example = "-followers"),
+    ("segment" = Option<String>, Query,
+        description = "A segment's id: its filter, and its sort if creators can be sorted so")),
+    responses((status = 200, body = List<CreatorView>), (status = 404, description = "No such segment"),
+    (status = 422, description = "What is wrong, with its place")))]
 pub async fn list(
     State(app): State<App>,
     caller: Caller,
     params: Params,
 ) -> Result<Json<List<CreatorView>>> {
-    let page = params.only(&["limit", "cursor"])?.page()?;
+    let params = params.only(filtering::PARAMS)?;
+    if let Some(asked) = Asked::of(&app, caller.brand, Of::Creators, &params).await? {
+        let brand = super::brand::find(&app, caller.brand).await?.brand;
+        let (ids, next_cursor) = asked.page(&app, &brand, &params).await?;
+        let ids: Vec<CreatorId> = ids.iter().filter_map(|id| id.parse().ok()).collect();
+        let mut found = rows::by_ids(app.db(), caller.brand, &ids).await?;
+        found.sort_by_key(|row| ids.iter().position(|id| *id == row.id));
+        let data = found.into_iter().map(CreatorView::from).collect();
+        return Ok(Json(List { data, next_cursor }));
+    }
+    let page = params.page()?;
     let found = rows::list(app.db(), caller.brand, &page).await?;
     Ok(Json(List::page(found, &page, |row| row.id.to_string(), CreatorView::from)))
 }

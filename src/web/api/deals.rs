@@ -29,6 +29,7 @@ use crate::web::{limits, mail};
 use super::code_switch::follow_deal;
 use super::codes::CodeView;
 use super::collections;
+use super::filtering::{self, Asked, Of};
 use super::terms::{NewTerms, Noted, TermsView};
 use super::view::{List, Percent, Time};
 
@@ -286,16 +287,41 @@ pub(super) fn stage_of(stages: &str, wanted: Option<&str>) -> Result<String> {
     found.ok_or_else(|| Error::invalid("stage", "must be a stage of the campaign"))
 }
 
-/// The brand's deals.
+/// The brand's deals: all of them in the order they were made, or those that a filter or a segment names, sorted.
+/// The filter language is described in docs/filters.md; what is wrong with a text is told with its place. A page
+/// looks at so many deals at most: it may be shorter than `limit`, even empty, and go on at `next_cursor`.
 #[utoipa::path(get, path = "/v1/deals", tag = "deals", security(("api_key" = ["read"])),
-    params(("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query)),
-    responses((status = 200, body = List<DealView>)))]
+    params(("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query),
+    ("filter" = Option<String>, Query,
+        description = "A filter. Conditions with AND, OR, NOT and parentheses: texts `stage`, `campaign` (id or name), \
+        `kind`, `owner`, `country`, `language`, `niche`, `tag` and `field.<name>` with `=`, `!=` or `IN (...)`; flags \
+        `has_link`, `has_code`, `invited`; `state = open`; numbers `followers`, `engagement`, `days_since_last_sale`; \
+        days `created`, `last_contact` (`2026-10-01`, `today-30d`); over a period `clicks`, `orders`, `revenue`, \
+        `commission`, `conversion`, `revenue_per_commission`, with `[all]`, `[2026-10]`, `[this_month]`, \
+        `[last_month]`, `[30d]`, `[2026-10-01..2026-10-20]` and for money a currency, `[30d, EUR]`; a text in quotes \
+        alone looks for words. At most 2,000 characters and 30 conditions.",
+        example = "followers >= 10000 AND (tag = \"vip\" OR stage = \"Posted\") AND NOT has_code AND revenue[30d] >= 500"),
+    ("sort" = Option<String>, Query, description = "`created`, `name`, `followers`, `last_contact`, \
+        `days_since_last_sale` or a measure over a period; descending with `-` before it. Measures over calendar \
+        months and all time are sorted as of at most a minute ago.", example = "-revenue[2026-10]"),
+    ("segment" = Option<String>, Query, description = "A segment's id: its filter, and its sort unless another is given")),
+    responses((status = 200, body = List<DealView>), (status = 404, description = "No such segment"),
+    (status = 422, description = "What is wrong, with its place")))]
 pub async fn list(
     State(app): State<App>,
     caller: Caller,
     params: Params,
 ) -> Result<Json<List<DealView>>> {
-    let page = params.only(&["limit", "cursor"])?.page()?;
+    let params = params.only(filtering::PARAMS)?;
+    if let Some(asked) = Asked::of(&app, caller.brand, Of::Deals, &params).await? {
+        let brand = super::brand::find(&app, caller.brand).await?.brand;
+        let (ids, next_cursor) = asked.page(&app, &brand, &params).await?;
+        let mut found = rows::by_ids_text(app.db(), caller.brand, &ids, app.now_ms()).await?;
+        found.sort_by_key(|row| ids.iter().position(|id| *id == row.id.to_string()));
+        let data = found.into_iter().map(|row| view(&app, row)).collect();
+        return Ok(Json(List { data, next_cursor }));
+    }
+    let page = params.page()?;
     let ids = rows::ids(app.db(), caller.brand, &page).await?;
     let found = rows::by_ids(app.db(), caller.brand, &ids, app.now_ms()).await?;
     Ok(Json(List::page(found, &page, |row| row.id.to_string(), |row| view(&app, row))))

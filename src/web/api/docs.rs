@@ -35,13 +35,13 @@ pub fn generate() -> String {
     };
 
     use super::{
-        affiliates, approvals, audit, board, brand, bulk, by_hand, campaigns, claims, code_import,
-        code_switch, codes, collections, commission, completeness, connecting, conversions, costs,
-        creators, custom, deals, domains, export, fees, goaffpro, groups, hooks, keys, links,
-        mails, me, media, members, merging, messages, money, my_links, notes, offers, operate,
-        orders, passkeys, payment, payouts, personal, post_import, posts, privacy, provider,
-        quarantine, sequences, sign_in, simulations, snippet, statements, stores, templates, terms,
-        tiers, timeline,
+        affiliates, approvals, audit, board, brand, bulk, bulk_terms, by_hand, campaigns, claims,
+        code_import, code_switch, codes, collections, commission, completeness, connecting,
+        conversions, costs, creators, custom, deals, domains, export, fees, goaffpro, groups,
+        hooks, keys, links, mails, me, media, members, merging, messages, money, my_links, notes, offers,
+        operate, orders, passkeys, payment, payouts, personal, post_import, posts, privacy,
+        provider, quarantine, segments, sequences, sign_in, simulations, snippet, statements,
+        stores, templates, terms, tiers, timeline,
     };
 
     #[derive(OpenApi)]
@@ -137,6 +137,11 @@ pub fn generate() -> String {
             deals::list,
             deals::show,
             deals::update,
+            segments::create,
+            segments::list,
+            segments::show,
+            segments::update,
+            segments::remove,
             terms::add,
             terms::list,
             offers::create,
@@ -146,7 +151,14 @@ pub fn generate() -> String {
             offers::mine,
             offers::answer,
             offers::ask,
-            bulk::change,
+            bulk::create,
+            bulk::list,
+            bulk::show,
+            bulk::results,
+            bulk::pause,
+            bulk::resume,
+            bulk::cancel,
+            bulk_terms::change,
             tiers::create,
             tiers::list,
             tiers::end,

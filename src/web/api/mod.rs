@@ -6,6 +6,7 @@ pub mod audit;
 pub mod board;
 pub mod brand;
 pub mod bulk;
+pub mod bulk_terms;
 pub mod by_hand;
 pub mod campaigns;
 pub mod claims;
@@ -27,6 +28,7 @@ pub mod docs;
 pub mod domains;
 pub mod export;
 pub mod fees;
+mod filtering;
 pub mod goaffpro;
 pub mod groups;
 pub mod hooks;
@@ -54,6 +56,7 @@ pub mod posts;
 pub mod privacy;
 pub mod provider;
 pub mod quarantine;
+pub mod segments;
 pub mod sequences;
 pub mod sign_in;
 pub mod simulations;
@@ -136,6 +139,10 @@ routes! {
     "/v1/campaigns/{id}/stages" => { post: campaigns::change_stages }
     "/v1/campaigns/{id}/board" => { get: board::show }
     "/v1/deals" => { get: deals::list, post: deals::create }
+    "/v1/segments" => { get: segments::list, post: segments::create }
+    "/v1/segments/{id}" => {
+        get: segments::show, patch: segments::update, delete: segments::remove
+    }
     "/v1/deals/{id}" => { get: deals::show, patch: deals::update }
     "/v1/deals/{id}/move" => { post: board::move_deal }
     "/v1/deals/{id}/costs" => { get: costs::list, post: costs::create }
@@ -154,7 +161,13 @@ routes! {
     "/v1/offers" => { get: offers::list }
     "/v1/offers/{id}" => { delete: offers::withdraw }
     "/v1/offers/{id}/decision" => { post: offers::decide }
-    "/v1/terms/bulk" => { post: bulk::change }
+    "/v1/bulk-actions" => { get: bulk::list, post: bulk::create }
+    "/v1/bulk-actions/{id}" => { get: bulk::show }
+    "/v1/bulk-actions/{id}/results" => { get: bulk::results }
+    "/v1/bulk-actions/{id}/pause" => { post: bulk::pause }
+    "/v1/bulk-actions/{id}/resume" => { post: bulk::resume }
+    "/v1/bulk-actions/{id}/cancel" => { post: bulk::cancel }
+    "/v1/terms/bulk" => { post: bulk_terms::change }
     "/v1/deals/{id}/links" => { post: links::add_link }
     "/v1/deals/{id}/codes" => { post: codes::add }
     "/v1/affiliate-groups" => { get: groups::list, post: groups::create }

@@ -23,7 +23,57 @@ let calls = 0;
 const money = (w, path, body, key = `key-${calls++}`) =>
   w.a.client.call('POST', path, body, { 'idempotency-key': key });
 
+const bulk = (w, body) => w.a.client.call('POST', '/v1/bulk-actions', body);
+
 export const api = [
+  [
+    'A17',
+    'lists of bulk actions and their results with limits and cursors that are none',
+    (w) =>
+      ['limit=-1', 'limit=1000000000', 'cursor=!', 'sort=;DROP'].flatMap((query) => [
+        w.a.client.call('GET', `/v1/bulk-actions?${query}`),
+        w.a.client.call('GET', `/v1/bulk-actions/bulk_01h455vb4pex5vsknk084sn02q/results?${query}`),
+      ]),
+    refused(422),
+  ],
+  [
+    'A24',
+    'bulk actions that are none, on deals that are nobody\'s or another brand\'s, by hashes that no preview had',
+    (w) => {
+      const deal_ids = [w.a.deal.id];
+      const tags = { do: 'add_tags', tags: ['x'] };
+      return [
+        { action: { do: 'drop' }, deal_ids, preview: true },
+        { action: { do: 'move' }, deal_ids, preview: true },
+        { action: { do: 'move', stage: 'x'.repeat(5000) }, deal_ids, preview: true },
+        { action: { ...tags, brand_id: 'x' }, deal_ids, preview: true },
+        { action: { do: 'add_tags', tags: ['\u0000'] }, deal_ids, preview: true },
+        { action: { do: 'follow_up', text: 'x', due_in_days: -1 }, deal_ids, preview: true },
+        { action: { do: 'follow_up', text: 'x', due_in_days: 1e300 }, deal_ids, preview: true },
+        { action: { do: 'fee', amount: usd('-1.00') }, deal_ids, preview: true },
+        { action: { do: 'fee', amount: usd('1e9') }, deal_ids, preview: true },
+        { action: tags, deal_ids: [w.b.deal.id], preview: true },
+        { action: tags, deal_ids: [], preview: true },
+        { action: tags, deal_ids: Array(1001).fill(w.a.deal.id), preview: true },
+        { action: tags, filter: '('.repeat(3000), preview: true },
+        { action: tags, filter: 'stage = "x" OR 1=1', preview: true },
+        { action: tags, preview: true },
+        { action: tags, deal_ids },
+        { action: tags, deal_ids, hash: 'x', preview: true },
+        { action: [], deal_ids, preview: true },
+      ].map((body) => bulk(w, body));
+    },
+    refused(422),
+  ],
+  [
+    'A24',
+    'a bulk action by a hash that no preview had, or one of another time',
+    (w) =>
+      ['', 'x', '1.2.3', '99999999999999999999.a.b', `${Date.now()}.00000000.${'0'.repeat(64)}`, '\u0000'].map((hash) =>
+        bulk(w, { action: { do: 'add_tags', tags: ['x'] }, deal_ids: [w.a.deal.id], hash }),
+      ),
+    refused(409),
+  ],
   [
     'A17',
     'limits, cursors and sorts of boards, timelines, notes, follow-ups and duplicates that are none',

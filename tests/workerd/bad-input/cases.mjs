@@ -13,6 +13,7 @@
 // pages, G GoAffPro. A file for each group; what belongs to parts which are not built yet is named here, with what it waits for.
 import { api } from './api.mjs';
 import { conversions } from './conversions.mjs';
+import { filters } from './filters.mjs';
 import { orderLife } from './order-life.mjs';
 import { redirects } from './redirect.mjs';
 import { signIn } from './sign-in.mjs';
@@ -38,4 +39,4 @@ export const waiting = {
   A24: 'automations',
 };
 
-export const cases = [...redirects, ...webhooks, ...orderLife, ...api, ...signIn, ...conversions];
+export const cases = [...redirects, ...webhooks, ...orderLife, ...api, ...filters, ...signIn, ...conversions];
