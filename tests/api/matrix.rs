@@ -551,9 +551,14 @@ async fn no_page_tells_or_does_what_is_not_theirs() {
     ];
     let mut tried = 0;
     for (route, methods) in tributary::web::pages::ROUTES {
-        // A creator's pages name the brand.
-        let first = if route.starts_with("/c/") { &a.id } else { &session };
-        let path = route.replace("{id}", first).replace("{link_id}", &a.link);
+        // A creator's pages name the brand first.
+        let id = match *route {
+            route if route.starts_with("/c/") => &a.id,
+            route if route.contains("/deals/") => &a.deal,
+            _ => &session,
+        };
+        let path =
+            route.replace("{brand}", &a.id).replace("{id}", id).replace("{link_id}", &a.link);
         let path = path.replace("{post_id}", &a.post).replace("{month}", "2026-11");
         for method in *methods {
             for (name, who, own) in &callers {

@@ -155,7 +155,8 @@ async fn signed_in_pages_are_safe_and_show_ones_own() {
         }
         assert!(!methods.is_empty());
         let headers = [("accept", "text/html")];
-        let path = path.replace("{id}", "x");
+        // Another brand's pages are nobody's here.
+        let path = path.replace("{brand}", other).replace("{id}", "x");
         let answer = olga.browser.send_with(&product, "GET", &path, None, &headers).await;
         is_safe(&answer, &format!("GET {path}"));
         for canary in ["Canary", "vera@", other] {

@@ -31,6 +31,14 @@ view! {
     }
 }
 
+impl CampaignView {
+    /// Whether it goes on.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.state == CampaignState::Open
+    }
+}
+
 /// Whether a campaign goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -38,8 +38,8 @@ pub fn generate() -> String {
         affiliates, approvals, audit, board, brand, bulk, bulk_terms, by_hand, campaigns, claims,
         code_import, code_switch, codes, collections, commission, completeness, connecting,
         conversions, costs, creators, custom, deals, domains, export, fees, goaffpro, groups,
-        hooks, keys, links, mails, me, media, members, merging, messages, money, my_links, notes, offers,
-        operate, orders, passkeys, payment, payouts, personal, post_import, posts, privacy,
+        hooks, keys, links, mails, me, media, members, merging, messages, money, my_links, notes,
+        offers, operate, orders, passkeys, payment, payouts, personal, post_import, posts, privacy,
         provider, quarantine, segments, sequences, sign_in, simulations, snippet, statements,
         stores, templates, terms, tiers, timeline,
     };

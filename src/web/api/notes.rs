@@ -33,7 +33,7 @@ impl Extract for NotePath {
 }
 
 /// The deal and the follow-up in the path.
-pub struct FollowUpPath(DealId, FollowUpId);
+pub struct FollowUpPath(pub(crate) DealId, pub(crate) FollowUpId);
 
 impl Extract for FollowUpPath {
     fn extract(call: &Call<'_>) -> Result<Self> {

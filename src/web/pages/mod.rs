@@ -53,7 +53,27 @@ routes! {
     "/c/{id}/payment" => { get: creator::payment::show, post: creator::payment::put }
     "/c/{id}/claims" => { get: creator::claims::list, post: creator::claims::create }
     "/b/{brand}" => { get: brand::overview::show }
+    "/b/{brand}/campaigns" => { get: brand::board::list }
+    "/b/{brand}/campaigns/{id}" => { get: brand::board::show }
+    "/b/{brand}/deals/{id}" => { get: brand::deal::show }
+    "/b/{brand}/deals/{id}/move" => { post: brand::board::move_deal }
+    "/b/{brand}/deals/{id}/collaboration" => { post: brand::deal::collaboration }
+    "/b/{brand}/deals/{id}/notes" => { post: brand::deal::note }
+    "/b/{brand}/deals/{id}/follow-ups" => { post: brand::deal::follow_up }
+    "/b/{brand}/deals/{id}/follow-ups/done" => { post: brand::deal::followed_up }
+    "/b/{brand}/deals/{id}/fees" => { post: brand::deal::fee }
+    "/b/{brand}/deals/{id}/invitation" => { post: brand::deal::invite }
+    "/b/{brand}/deals/{id}/invitation/end" => { post: brand::deal::uninvite }
+    "/b/{brand}/orders" => { get: brand::orders::list }
+    "/b/{brand}/orders/{id}" => { get: brand::orders::show }
+    "/b/{brand}/payouts" => { get: brand::payouts::list, post: brand::payouts::draft }
+    "/b/{brand}/payouts/{id}" => { get: brand::payouts::show }
+    "/b/{brand}/payouts/{id}/approval" => { post: brand::payouts::approve }
+    "/b/{brand}/payouts/{id}/cancellation" => { post: brand::payouts::cancel }
+    "/b/{brand}/payouts/{id}/settlement" => { post: brand::payouts::settle }
+    "/b/{brand}/payouts/{id}/file" => { post: brand::payouts::export }
     "/b/{brand}/creators" => { get: brand::creators::list }
+    "/b/{brand}/creators/{id}" => { get: brand::creators::show }
     "/mailbox" => { get: mailbox::list }
     "/mailbox/{id}" => { get: mailbox::show }
 }

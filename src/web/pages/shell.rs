@@ -105,20 +105,14 @@ pub enum Area {
     Orders,
     /// Payouts.
     Payouts,
-    /// Stores.
-    Stores,
-    /// Settings.
-    Settings,
 }
 
-const AREAS: [(Area, &str, &str, &str); 7] = [
+const AREAS: [(Area, &str, &str, &str); 5] = [
     (Area::Overview, "Overview", "", "layout-dashboard"),
     (Area::Board, "Boards", "/campaigns", "layout-kanban"),
     (Area::Creators, "Creators", "/creators", "users"),
     (Area::Orders, "Orders", "/orders", "shopping-cart"),
     (Area::Payouts, "Payouts", "/payouts", "cash"),
-    (Area::Stores, "Stores", "/stores", "building-store"),
-    (Area::Settings, "Settings", "/settings", "settings"),
 ];
 
 /// What is said after something was done, by the name in the address (`?done=…`): never a text from there.

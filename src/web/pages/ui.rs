@@ -122,6 +122,30 @@ pub fn on(at_ms: &Millis) -> Html {
     Html(format!("<time datetime=\"{exact}\" data-style=\"date\">{day}</time>"))
 }
 
+/// A time that a view has as text.
+#[must_use]
+pub fn moment(rfc3339: &str) -> Html {
+    crate::domain::time::parse_rfc3339(rfc3339).map_or_else(Html::default, |at| time(&at))
+}
+
+/// A text with its unit; a dash for none.
+#[must_use]
+pub fn tell(text: Option<&str>, unit: &str) -> Html {
+    Html(text.map_or_else(|| "–".to_owned(), |text| esc(&format!("{text}{unit}"))))
+}
+
+/// A state that is well.
+#[must_use]
+pub fn good(text: &str) -> Html {
+    badge(&Tone::Good, text)
+}
+
+/// A text as part of an address.
+#[must_use]
+pub fn part(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
 /// A day.
 #[must_use]
 pub fn date(day: &Day) -> Html {
@@ -178,17 +202,17 @@ pub fn proof(csrf: &str) -> Html {
 
 /// How far something is.
 #[must_use]
-pub fn progress(done: &i64, of: &i64, what: &str) -> Html {
+pub fn progress(done: i64, of: i64, what: &str) -> Html {
     let what = esc(what);
     Html(format!(
         "<progress max=\"{}\" value=\"{done}\" aria-label=\"{what}\">{done} of {of}</progress>",
-        (*of).max(1)
+        of.max(1)
     ))
 }
 
 /// A number that matters.
 #[must_use]
-pub fn stat(label: &str, value: &Html, hint: &str) -> Html {
+pub fn stat(label: &str, value: Html, hint: &str) -> Html {
     let (label, hint) = (esc(label), esc(hint));
     let hint = if hint.is_empty() { hint } else { format!("<div class=\"hint\">{hint}</div>") };
     Html(format!("<div class=\"card stat\"><dt>{label}</dt><dd>{value}{hint}</dd></div>"))
@@ -350,7 +374,7 @@ mod tests {
             badge(&Tone::Plain, bad),
             copy(bad, bad),
             empty("x", bad, bad),
-            stat(bad, &Html::default(), bad),
+            stat(bad, Html::default(), bad),
             field(&Field { label: bad, value: bad, hint: bad, wrong: bad, ..Field::default() }),
             select("x", bad, &[(bad.to_owned(), bad.to_owned())], ""),
             pager("/x", &[("q", bad)], Some(&bad.to_owned())),

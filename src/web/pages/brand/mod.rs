@@ -1,4 +1,32 @@
 //! A brand's pages: each calls the functions behind the JSON API, with their rules and their numbers.
 
+pub mod board;
 pub mod creators;
+pub mod deal;
+pub mod orders;
 pub mod overview;
+pub mod payouts;
+pub mod words;
+
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use crate::web::body::FromJson;
+
+/// A body of the API's from what a form says: fields that are empty aren't said.
+///
+/// # Errors
+/// 422, as the API.
+pub fn body<T: FromJson>(fields: &[(&str, &str)]) -> Result<T> {
+    let said = fields.iter().filter(|(_, text)| !text.is_empty());
+    let object = said.map(|(name, text)| ((*name).to_owned(), Value::from(*text))).collect();
+    read(&Value::Object(object))
+}
+
+/// A body of the API's.
+///
+/// # Errors
+/// 422, as the API.
+pub fn read<T: FromJson>(value: &Value) -> Result<T> {
+    T::from_json(value).map_err(|wrong| Error::Invalid(vec![*wrong]).into())
+}

@@ -93,7 +93,9 @@ async fn page(
         csrf: her.proof(app),
         path: her.path("posts"),
         today: zone.day(app.now_ms()).to_iso(),
-        platforms: Platform::ALL.map(|platform| (platform.name(), words::platform(platform))).to_vec(),
+        platforms: Platform::ALL
+            .map(|platform| (platform.name(), words::platform(platform)))
+            .to_vec(),
         posts: lines.collect(),
         deals,
         first: cursor.is_empty(),

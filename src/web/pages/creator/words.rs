@@ -486,7 +486,6 @@ mod tests {
                     id: TermsId::from_bytes([3; 16]),
                     rate: BasisPoints::new(1000).unwrap(),
                     rules: Rules::default(),
-                    seen: None,
                 },
             }),
             reason: Reason::Won,
@@ -502,6 +501,8 @@ mod tests {
             earning: EarningRules::default(),
             decided_at_ms: 0,
             moved: None,
+            members: Default::default(),
+            seen: Default::default(),
         };
         assert_eq!(why_hers(Some(&decision(Method::Code))), "Your code ANNA15 was used.");
         // A click id stands for somebody's visit: it is never shown.

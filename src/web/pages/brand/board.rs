@@ -1,0 +1,75 @@
+//! Campaigns, and the board of each.
+
+use askama::Template;
+use http::StatusCode;
+
+use crate::app::App;
+use crate::domain::auth::Scope;
+use crate::domain::ids::{Campaign, Deal};
+use crate::error::Result;
+use crate::web::api::board::{self as api, Board};
+use crate::web::api::campaigns::{self, CampaignView};
+use crate::web::extract::{Changing, ItemId, Params, PathId};
+use crate::web::handler::{Json, State};
+use crate::web::message::Response;
+use crate::web::pages::shell::{Area, At, Sent};
+use crate::web::pages::ui::{self, Html};
+
+use super::body;
+
+#[derive(Template)]
+#[template(path = "brand/campaigns.html")]
+struct Campaigns<'a> {
+    home: &'a str,
+    campaigns: Vec<CampaignView>,
+    pager: Html,
+}
+
+/// The campaigns; where there is one, its board.
+pub async fn list(State(app): State<App>, at: At) -> Result<Response> {
+    let asked = Params::of(&[("cursor", at.get("cursor"))]);
+    let Json(found) = campaigns::list(State(app.clone()), at.seat.caller()?, asked).await?;
+    let path = format!("{}/campaigns", at.home);
+    let pager = ui::pager(&path, &[], found.next_cursor.as_ref());
+    let content = Campaigns { home: &at.home, campaigns: found.data, pager };
+    at.render((StatusCode::OK, "Boards", Area::Board), &at.csrf(&app), &content)
+}
+
+#[derive(Template)]
+#[template(path = "brand/board.html")]
+struct Shown<'a> {
+    home: &'a str,
+    csrf: &'a str,
+    board: Board,
+    stages: Vec<String>,
+    may_move: bool,
+}
+
+/// A board: of each stage the first deals, or of one stage a page.
+pub async fn show(State(app): State<App>, at: At, id: ItemId<Campaign>) -> Result<Response> {
+    let stage = at.get("stage");
+    let limit = if stage.is_empty() { "50" } else { "100" };
+    let asked = Params::of(&[("limit", limit), ("stage", stage), ("cursor", at.get("cursor"))]);
+    let all = campaigns::find(&app, at.seat.member()?.brand_id, id.0).await?.stages;
+    let stages = crate::storage::rows::from_json(&all).unwrap_or_default();
+    let Json(board) = api::show(State(app.clone()), at.seat.caller()?, PathId(id.0), asked).await?;
+    let csrf = at.csrf(&app);
+    let may_move = at.seat.may(Scope::Deals);
+    let title = board.name.clone();
+    let content = Shown { home: &at.home, csrf: &csrf, board, stages, may_move };
+    at.render((StatusCode::OK, &title, Area::Board), &csrf, &content)
+}
+
+/// Moves a deal, and shows the page that it was moved on.
+pub async fn move_deal(State(app): State<App>, sent: Sent, id: ItemId<Deal>) -> Result<Response> {
+    let names = ["stage", "after_id", "before_id"];
+    let told: Vec<(&str, &str)> = names.iter().map(|name| (*name, sent.get(name))).collect();
+    let told = Changing::anyway(body(&told)?);
+    let caller = sent.at.seat.caller()?;
+    api::move_deal(State(app), caller, PathId(id.0), told).await?;
+    // Back to where the button was: an id names the board, nothing else does.
+    Ok(match sent.get("board").parse::<crate::domain::ids::CampaignId>() {
+        Ok(board) => sent.at.see(&format!("/campaigns/{board}?done=moved#{}", id.0)),
+        Err(_) => sent.at.see(&format!("/deals/{}?done=moved", id.0)),
+    })
+}
