@@ -9,6 +9,7 @@
 -- product's own /go. `version` counts the changes of everything that decides orders (settings,
 -- rules, deals, terms, codes, links): a decision names the version that it was made from.
 -- `money_keys`: whether API keys may move money, which members do with a passkey.
+-- `creators_make_links`: whether creators may make links of their deals themselves.
 -- `counts_customers`: whether orders are counted by customer, because some terms look at that.
 -- `tiers`: how many tiers haven't ended, counted by their triggers.
 -- `payout_day`: drafts are made on that day of each month that isn't before `payout_since_day`, in these
@@ -42,6 +43,7 @@ CREATE TABLE brands (
   webhook_sequence INTEGER NOT NULL DEFAULT 0,
   automations INTEGER NOT NULL DEFAULT 0,
   automation_run TEXT
+  creators_make_links INTEGER NOT NULL DEFAULT 0 CHECK (creators_make_links IN (0, 1))
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX brands_automated ON brands (id) WHERE automations > 0;
 CREATE TRIGGER brands_version AFTER UPDATE OF timezone, hold_days, earn_on, count_test_orders ON brands WHEN NEW.timezone <> OLD.timezone OR NEW.hold_days <> OLD.hold_days OR NEW.earn_on <> OLD.earn_on OR NEW.count_test_orders <> OLD.count_test_orders BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.id, (SELECT version FROM brands WHERE id = NEW.id), 'brand', NEW.id, json_object('timezone', NEW.timezone, 'hold_days', NEW.hold_days, 'earn_on', NEW.earn_on, 'count_test_orders', NEW.count_test_orders)); END;

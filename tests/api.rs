@@ -24,6 +24,7 @@ mod api {
     mod connecting;
     mod connecting_edges;
     mod conversions;
+    mod creator_pages;
     mod crm_boards;
     mod crm_creators;
     mod crm_timeline;

@@ -27,6 +27,7 @@ pub mod ledger;
 pub mod letter;
 pub mod limit;
 pub mod link;
+pub mod locale;
 pub mod merkle;
 pub mod micros;
 pub mod money;

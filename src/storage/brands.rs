@@ -22,7 +22,7 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, '', ?7, ?8, ?9, ?10, ?11)";
 
     FIND = "
 SELECT b.id, b.name, b.currency, b.timezone, b.homepage_url, b.link_host, b.hold_days, b.earn_on,
-  b.count_test_orders, b.payout_minimum_minor, b.money_keys, b.payout_day, b.payout_currencies,
+  b.count_test_orders, b.payout_minimum_minor, b.money_keys, b.creators_make_links, b.payout_day, b.payout_currencies,
   b.payout_since_day, b.second_above_minor, b.revision, r.window_days, r.precedence, r.clicks,
   (SELECT host FROM hosts WHERE brand_id = b.id AND state = 'pending'
      ORDER BY created_at_ms DESC LIMIT 1) AS pending_host
@@ -43,6 +43,7 @@ UPDATE brands SET name = coalesce(?2, name), homepage_url = coalesce(?4, homepag
   payout_currencies = iif(?11 = 1, ?13, payout_currencies),
   payout_since_day = iif(?11 = 1, ?14, payout_since_day),
   second_above_minor = iif(?15 = 1, ?16, second_above_minor),
+  creators_make_links = coalesce(?18, creators_make_links),
   revision = iif(?17 IS NULL OR revision = ?17, revision + 1, NULL) WHERE id = ?1";
 
     INSERT_RULES = "
@@ -116,6 +117,8 @@ pub struct StoredBrand {
     pub pending_host: Option<String>,
     /// Whether API keys may move money.
     pub money_keys: bool,
+    /// Whether creators may make links of their deals themselves.
+    pub creators_make_links: bool,
     /// When drafts of payouts are made by themselves.
     pub schedule: Option<Schedule>,
     /// A payout above this needs two people; in the brand's currency.
@@ -165,6 +168,7 @@ impl FromRow for StoredBrand {
             brand,
             pending_host: columns.read("pending_host"),
             money_keys: columns.read("money_keys"),
+            creators_make_links: columns.read("creators_make_links"),
             schedule: schedule(columns),
             second_above: columns
                 .read::<Option<i64>>("second_above_minor")
@@ -229,6 +233,8 @@ pub struct BrandUpdate {
     pub payout_minimum: Option<Option<Money>>,
     /// Whether API keys may move money.
     pub money_keys: Option<bool>,
+    /// Whether creators may make links.
+    pub creators_make_links: Option<bool>,
     /// When drafts are made by themselves; `Some(None)` clears it.
     pub schedule: Option<Option<Schedule>>,
     /// What needs two people; `Some(None)` clears it.
@@ -260,6 +266,7 @@ pub fn update(brand: BrandId, update: &BrandUpdate, revision: Option<i64>) -> St
         update.second_above.is_some(),
         update.second_above.flatten().map(|m| m.minor),
         revision,
+        update.creators_make_links,
     )
 }
 

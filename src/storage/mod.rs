@@ -40,6 +40,7 @@ pub mod links;
 pub mod mails;
 pub mod members;
 pub mod messages;
+pub mod mine;
 pub mod notes;
 pub mod offers;
 pub mod order_facts;

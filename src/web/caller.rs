@@ -490,6 +490,7 @@ impl Extract for RequestId {
 }
 
 /// A creator with her token, or signed in.
+#[derive(Clone, Copy)]
 pub struct Me {
     /// Of which brand.
     pub brand: BrandId,
@@ -500,6 +501,18 @@ pub struct Me {
 }
 
 impl Me {
+    /// A person's own side at this brand.
+    ///
+    /// # Errors
+    /// 403 if she has none there, whether there is such a brand or not.
+    pub fn of(session: &SessionRow, brand: Option<BrandId>) -> Result<Self> {
+        session.enough()?;
+        let side = session.creators.iter().find(|side| Some(side.brand_id) == brand);
+        let side = side.ok_or(Error::Forbidden("this is for creators of the brand"))?;
+        let fresh_until_ms = session.fresh_until_ms();
+        Ok(Self { brand: side.brand_id, creator: side.id, fresh_until_ms })
+    }
+
     /// That she has just shown her passkey.
     ///
     /// # Errors

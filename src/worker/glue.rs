@@ -30,7 +30,7 @@ export function more(request) {
   return [g('x-shopify-hmac-sha256'), g('content-length'), g('authorization'),
     g('content-type'), g('cookie'), g('origin'), g('sec-fetch-site'), g('tributary-brand'),
     g('idempotency-key'), g('accept').includes('text/html') ? 'text/html' : '', g('if-match'),
-    g('webhook-id'), g('webhook-timestamp'), g('webhook-signature')].join('\\n');
+    g('webhook-id'), g('webhook-timestamp'), g('webhook-signature'), g('accept-language')].join('\\n');
 }
 export function found(location, transport) {
   const headers = { location, 'cache-control': 'no-store', 'strict-transport-security': transport };
@@ -177,7 +177,7 @@ impl MoreFacts {
     }
 
     /// The headers that the API looks at. What stands there twice arrives as one with a comma, and
-    /// is told as two again: none of them but cookies and tags may hold a comma itself.
+    /// is told as two again: none of them but cookies, tags and languages may hold a comma itself.
     pub fn api_headers(&self) -> Vec<(&'static str, &str)> {
         let mut headers = Vec::new();
         for (name, number) in [
@@ -193,9 +193,10 @@ impl MoreFacts {
             ("webhook-id", 11),
             ("webhook-timestamp", 12),
             ("webhook-signature", 13),
+            ("accept-language", 14),
         ] {
             let Some(told) = given(&self.0, number) else { continue };
-            let whole = matches!(name, "cookie" | "if-match");
+            let whole = matches!(name, "cookie" | "if-match" | "accept-language");
             let separator = if whole { "\n" } else { ", " };
             headers.extend(told.split(separator).map(|value| (name, value)));
         }

@@ -301,6 +301,7 @@ async fn every_change_is_attributable() {
     covered.extend(super::sign_in::PEOPLES_COMMANDS.map(str::to_owned));
     covered.extend(super::payouts::MONEY_COMMANDS.map(str::to_owned));
     covered.extend(super::posts::POST_COMMANDS.map(str::to_owned));
+    covered.extend(super::creator_pages::LINK_COMMANDS.map(str::to_owned));
     covered.extend(super::order_life::LIFE_COMMANDS.map(str::to_owned));
     covered.extend(super::conversions::CONVERSION_COMMANDS.map(str::to_owned));
     covered.extend(super::domains::DOMAIN_COMMANDS.map(str::to_owned));

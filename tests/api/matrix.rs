@@ -377,6 +377,7 @@ impl Brand {
             (_, "/v1/media-formulas") => Some(json!({ "default": { "measure": "views",
                 "cpm": { "amount": "1.00", "currency": "USD" } } })),
             (_, "/v1/me/claims") => Some(json!({ "order_number": "x" })),
+            (_, "/v1/me/links") => Some(json!({ "slug": "stolen" })),
             (_, "/v1/payouts") => Some(json!({ "currency": "USD" })),
             (_, "/v1/payouts/{id}/lines/{line_id}/settlement") => {
                 Some(json!({ "outcome": "failed" }))
@@ -389,7 +390,7 @@ impl Brand {
             }
             _ => Some(json!({})),
         };
-        if route == "/v1/me/posts" && method == "post" {
+        if matches!(route, "/v1/me/posts" | "/v1/me/links") && method == "post" {
             body = body.map(|mut body| {
                 body["deal_id"] = json!(self.deal);
                 body
@@ -551,6 +552,8 @@ async fn attack(
         || (method, route) == ("post", "/v1/deals")
         || route.starts_with("/v1/conversions")
         || (route.ends_with("/import") && route != "/v1/creators/import");
+        || matches!((method, route), ("post", "/v1/deals" | "/v1/me/links"))
+        || route.starts_with("/v1/conversions");
     // What one's own may change is tried elsewhere.
     if may && !reads && (caller.own || !names || caller.may.contains(&"operator")) {
         return;
@@ -601,8 +604,15 @@ async fn no_page_tells_or_does_what_is_not_theirs() {
     ];
     let mut tried = 0;
     for (route, methods) in tributary::web::pages::ROUTES {
-        let id = if route.contains("/deals/") { &a.deal } else { &session };
-        let path = route.replace("{brand}", &a.id).replace("{id}", id);
+        // A creator's pages name the brand first.
+        let id = match *route {
+            route if route.starts_with("/c/") => &a.id,
+            route if route.contains("/deals/") => &a.deal,
+            _ => &session,
+        };
+        let path =
+            route.replace("{brand}", &a.id).replace("{id}", id).replace("{link_id}", &a.link);
+        let path = path.replace("{post_id}", &a.post).replace("{month}", "2026-11");
         for method in *methods {
             for (name, who, own) in &callers {
                 let before = product.db.checksum();

@@ -48,6 +48,8 @@ view! {
         payout_minimum: Option<Money>,
         /// Whether API keys may move money; members do it with a passkey.
         money_keys: bool,
+        /// Whether creators may make links of their deals themselves, to any page of the shop.
+        creators_make_links: bool,
         /// When drafts of payouts are made by themselves; null: never.
         #[schema(required)]
         payout_schedule: Option<ScheduleView>,
@@ -98,6 +100,7 @@ impl From<StoredBrand> for BrandView {
             count_test_orders: brand.earning.count_test_orders,
             payout_minimum: brand.payout_minimum,
             money_keys: stored.money_keys,
+            creators_make_links: stored.creators_make_links,
             payout_schedule: stored
                 .schedule
                 .map(|s| ScheduleView { day: s.day, currencies: s.currencies }),
@@ -172,6 +175,7 @@ pub async fn create(
         brand,
         pending_host: None,
         money_keys: true,
+        creators_make_links: false,
         schedule: None,
         second_above: None,
         revision: 0,
@@ -231,6 +235,7 @@ body! {
         count_test_orders: Option<bool>,
         payout_minimum: Option<Option<Money>>,
         money_keys: Option<bool>,
+        creators_make_links: Option<bool>,
         payout_schedule: Option<Option<NewSchedule>>,
         second_approver_above: Option<Option<Money>>,
     }
@@ -332,6 +337,7 @@ fn changed(update: &BrandUpdate, rules: &AttributionRules, host: Option<&str>) -
         "earn_on": update.earn_on,
         "count_test_orders": update.count_test_orders,
         "money_keys": update.money_keys,
+        "creators_make_links": update.creators_make_links,
         "payout_minimum": update.payout_minimum.map(|minimum| minimum.map(|m| m.to_decimal())),
         "payout_day": update.schedule.as_ref().map(|schedule| schedule.as_ref().map(|s| s.day)),
         "second_approver_above": update.second_above.map(|most| most.map(|m| m.to_decimal())),
@@ -403,6 +409,7 @@ fn check(
         count_test_orders: changes.count_test_orders,
         payout_minimum: changes.payout_minimum,
         money_keys: changes.money_keys,
+        creators_make_links: changes.creators_make_links,
         schedule: schedule.map(|schedule| {
             // Days before it was set are nobody's: they don't make drafts at once.
             let today = brand.timezone.day(app.now_ms());

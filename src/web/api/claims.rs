@@ -106,20 +106,20 @@ view! {
     /// A creator's claim, as she sees it.
     #[schema(as = MyClaim)]
     pub struct MyClaimView {
-        id: ClaimId,
-        order_number: String,
+        pub(crate) id: ClaimId,
+        pub(crate) order_number: String,
         /// `open`, `hers`, `unknown`, `granted` or `declined`.
-        state: ClaimState,
+        pub(crate) state: ClaimState,
         /// What was so when she claimed.
         #[schema(value_type = AnswerView)]
-        answer: Stored,
+        pub(crate) answer: Stored,
         #[schema(required)]
-        note: Option<String>,
-        created_at: Time,
+        pub(crate) note: Option<String>,
+        pub(crate) created_at: Time,
         #[schema(required)]
-        decided_at: Option<Time>,
+        pub(crate) decided_at: Option<Time>,
         #[schema(required)]
-        decision_note: Option<String>,
+        pub(crate) decision_note: Option<String>,
     }
 }
 

@@ -84,7 +84,9 @@ impl LinkState {
         if closed_at_ms.is_some() { Self::Closed } else { Self::Open }
     }
 
-    pub(super) fn closed(self) -> bool {
+    /// Whether it doesn't work any more.
+    #[must_use]
+    pub fn closed(self) -> bool {
         self == Self::Closed
     }
 }

@@ -63,13 +63,27 @@ pub async fn add_link(
     let target = checked(target)?;
     let host = super::brand::find(&app, caller.brand).await?.brand.link_domain.unwrap_or_default();
     let wanted = Wanted { deal: deal.id, store, host: &host, target: &target, code };
-    let acting = caller.acting();
-    let link = match slug {
-        Some(slug) => insert_link(&app, &acting, &wanted, &slug).await?.ok_or_else(slug_taken)?,
-        None => link_from_handle(&app, &acting, &wanted, deal.creator_id).await?,
-    };
-    redirect::forget(&app, &host, &link.slug).await;
+    let link = make(&app, &caller.acting(), &wanted, slug, deal.creator_id).await?;
     Ok((StatusCode::CREATED, Json(link)))
+}
+
+/// Makes a link with this slug, or with one from the creator's handle.
+///
+/// # Errors
+/// 409 if the slug is taken.
+pub(super) async fn make(
+    app: &App,
+    acting: &Acting<'_>,
+    wanted: &Wanted<'_>,
+    slug: Option<Slug>,
+    creator: CreatorId,
+) -> Result<LinkView> {
+    let link = match slug {
+        Some(slug) => insert_link(app, acting, wanted, &slug).await?.ok_or_else(slug_taken)?,
+        None => link_from_handle(app, acting, wanted, creator).await?,
+    };
+    redirect::forget(app, wanted.host, &link.slug).await;
+    Ok(link)
 }
 
 pub(crate) fn slug_taken() -> Box<Error> {

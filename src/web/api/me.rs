@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use crate::app::App;
 use crate::domain::auth::{Actor, TokenKind};
-use crate::domain::ids::{CreatorId, DealId};
+use crate::domain::ids::{CreatorId, DealId, LinkId};
 use crate::domain::money::Money;
 use crate::domain::secret::token_hash;
 use crate::domain::time::{Day, Millis};
@@ -17,7 +17,7 @@ use crate::web::extract::{Body, By, Me, Params, RequestId, note};
 use crate::web::handler::{Json, State};
 use crate::web::json::view;
 
-use super::deals::link_url;
+use super::deals::{LinkState, link_url};
 use super::money::{BalanceView, Performance, balances_of, performance_of};
 use super::orders::{OrderView, page_key};
 use super::view::{List, Percent, Time};
@@ -112,43 +112,48 @@ fn spent() -> Box<Error> {
 view! {
     /// What a creator earned.
     pub struct Earnings {
-        balances: Vec<BalanceView>,
-        deals: Vec<MyDeal>,
+        pub(crate) balances: Vec<BalanceView>,
+        pub(crate) deals: Vec<MyDeal>,
     }
 }
 
 view! {
     /// A deal as its creator sees it.
-    struct MyDeal {
-        id: DealId,
+    pub struct MyDeal {
+        pub(crate) id: DealId,
         /// The brand's name.
-        brand: String,
+        pub(crate) brand: String,
         /// The campaign's name.
-        campaign: String,
+        pub(crate) campaign: String,
         #[schema(required)]
-        commission_percent: Option<Percent>,
-        links: Vec<MyLink>,
-        codes: Vec<MyCode>,
-        clicks: i64,
-        orders: i64,
-        revenue: Vec<Money>,
-        commission: Vec<Money>,
+        pub(crate) commission_percent: Option<Percent>,
+        /// Closed: what is ordered from then on earns nothing.
+        pub(crate) state: LinkState,
+        pub(crate) links: Vec<MyLink>,
+        pub(crate) codes: Vec<MyCode>,
+        pub(crate) clicks: i64,
+        pub(crate) orders: i64,
+        pub(crate) revenue: Vec<Money>,
+        pub(crate) commission: Vec<Money>,
     }
 }
 
 view! {
     /// A link to share.
-    struct MyLink {
-        url: String,
+    pub struct MyLink {
+        pub(crate) id: LinkId,
+        pub(crate) url: String,
+        /// Where it leads, on the shop.
+        pub(crate) target: String,
     }
 }
 
 view! {
     /// A code to share.
-    struct MyCode {
-        code: String,
+    pub struct MyCode {
+        pub(crate) code: String,
         /// Always `active`: only those that work are told.
-        state: String,
+        pub(crate) state: String,
     }
 }
 
@@ -172,8 +177,15 @@ pub async fn earnings(State(app): State<App>, me: Me) -> Result<Json<Earnings>> 
 fn my_deal(app: &App, brand: &str, row: DealRow, found: Performance) -> MyDeal {
     let open = row.links.iter().filter(|link| link.closed_at_ms.is_none());
     MyDeal {
-        links: open.map(|l| MyLink { url: link_url(app, &l.host, &l.slug) }).collect(),
+        links: open
+            .map(|l| MyLink {
+                id: l.id,
+                url: link_url(app, &l.host, &l.slug),
+                target: l.target.clone(),
+            })
+            .collect(),
         id: row.id,
+        state: LinkState::of(row.closed_at_ms),
         brand: brand.to_owned(),
         campaign: row.campaign,
         commission_percent: row.terms.map(|terms| Percent(terms.rate_bp)),

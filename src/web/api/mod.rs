@@ -49,6 +49,7 @@ pub mod members;
 pub mod merging;
 pub mod messages;
 pub mod money;
+pub mod my_links;
 pub mod notes;
 pub mod offers;
 pub mod operate;
@@ -282,6 +283,7 @@ routes! {
     "/v1/recovery-codes" => { post: passkeys::new_codes }
     "/v1/me/earnings" => { get: me::earnings }
     "/v1/me/orders" => { get: me::orders }
+    "/v1/me/links" => { post: my_links::create }
     "/v1/me/completeness" => { get: completeness::mine }
     "/v1/me/orders/{id}/commission" => { get: commission::mine }
     "/v1/me/offers" => { get: offers::mine }

@@ -32,17 +32,17 @@ view! {
     /// What a creator has in one currency, decimal texts.
     #[schema(as = Balance)]
     pub struct BalanceView {
-        currency: Currency,
+        pub(crate) currency: Currency,
         /// In the hold period.
-        pending: String,
+        pub(crate) pending: String,
         /// Ready to be paid.
-        available: String,
-        in_payout: String,
-        paid: String,
+        pub(crate) available: String,
+        pub(crate) in_payout: String,
+        pub(crate) paid: String,
         /// Owed back, paid off by later earnings first.
-        clawback: String,
+        pub(crate) clawback: String,
         /// All that was ever earned, after corrections.
-        lifetime: String,
+        pub(crate) lifetime: String,
     }
 }
 

@@ -19,23 +19,23 @@ view! {
     /// An order of a store.
     #[schema(as = Order)]
     pub struct OrderView {
-        id: OrderId,
-        store_id: StoreId,
+        pub(crate) id: OrderId,
+        pub(crate) store_id: StoreId,
         /// The platform's id.
-        external_id: String,
-        name: String,
+        pub(crate) external_id: String,
+        pub(crate) name: String,
         /// Null while only a refund or cancellation of it is known.
         #[schema(required)]
-        placed_at: Option<Time>,
+        pub(crate) placed_at: Option<Time>,
         /// unpaid, paid, partially_refunded, refunded, cancelled or disputed.
-        state: String,
+        pub(crate) state: String,
         #[schema(required)]
         /// Whose it is.
         pub deal_id: Option<DealId>,
         /// What commission is computed from, after refunds.
-        base: Money,
+        pub(crate) base: Money,
         /// What is posted for it.
-        commission: Money,
+        pub(crate) commission: Money,
     }
 }
 

@@ -38,15 +38,15 @@ view! {
     #[schema(as = PaymentDetails)]
     pub struct DetailsView {
         /// `paypal`, `iban` or `ach`.
-        method: String,
+        pub(crate) method: String,
         /// Of the account; null for PayPal.
         #[schema(required)]
-        last4: Option<String>,
+        pub(crate) last4: Option<String>,
         #[schema(required)]
-        country: Option<String>,
-        updated_at: Time,
+        pub(crate) country: Option<String>,
+        pub(crate) updated_at: Time,
         /// From when on they are used.
-        usable_at: Time,
+        pub(crate) usable_at: Time,
     }
 }
 
@@ -374,19 +374,19 @@ view! {
     /// A payment to the creator.
     #[schema(as = MyPayment)]
     pub struct MyPaymentView {
-        id: crate::domain::ids::PayoutLineId,
-        payout_id: PayoutId,
-        amount: Money,
+        pub(crate) id: crate::domain::ids::PayoutLineId,
+        pub(crate) payout_id: PayoutId,
+        pub(crate) amount: Money,
         /// `in_payout`, `settled` or `failed`.
-        state: &'static str,
+        pub(crate) state: &'static str,
         #[schema(required)]
-        approved_at: Option<Time>,
+        pub(crate) approved_at: Option<Time>,
         #[schema(required)]
-        settled_at: Option<Time>,
+        pub(crate) settled_at: Option<Time>,
         #[schema(required)]
-        reference: Option<String>,
+        pub(crate) reference: Option<String>,
         #[schema(required)]
-        reason: Option<String>,
+        pub(crate) reason: Option<String>,
     }
 }
 

@@ -96,15 +96,15 @@ view! {
     #[schema(as = Metrics)]
     pub struct MetricsView {
         #[schema(required)]
-        impressions: Option<i64>,
+        pub(crate) impressions: Option<i64>,
         #[schema(required)]
-        views: Option<i64>,
+        pub(crate) views: Option<i64>,
         #[schema(required)]
-        likes: Option<i64>,
+        pub(crate) likes: Option<i64>,
         #[schema(required)]
-        comments: Option<i64>,
+        pub(crate) comments: Option<i64>,
         #[schema(required)]
-        shares: Option<i64>,
+        pub(crate) shares: Option<i64>,
     }
 }
 
@@ -118,24 +118,24 @@ view! {
     /// Something that was published.
     #[schema(as = Post)]
     pub struct PostView {
-        id: PostId,
-        deal_id: DealId,
-        platform: Platform,
+        pub(crate) id: PostId,
+        pub(crate) deal_id: DealId,
+        pub(crate) platform: Platform,
         /// Empty once its creator was erased.
-        url: String,
-        published_at: Time,
+        pub(crate) url: String,
+        pub(crate) published_at: Time,
         /// `open` or `removed`.
-        state: &'static str,
-        reported_by: Source,
-        created_at: Time,
+        pub(crate) state: &'static str,
+        pub(crate) reported_by: Source,
+        pub(crate) created_at: Time,
         /// The latest that is known of each.
-        metrics: MetricsView,
+        pub(crate) metrics: MetricsView,
         #[schema(required)]
-        measured_at: Option<Time>,
+        pub(crate) measured_at: Option<Time>,
         /// By the formula of that version; null: what the formula counts wasn't measured.
         #[schema(required)]
-        earned_media_value: Option<Money>,
-        formula: i64,
+        pub(crate) earned_media_value: Option<Money>,
+        pub(crate) formula: i64,
     }
 }
 

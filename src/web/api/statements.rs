@@ -75,12 +75,12 @@ view! {
 view! {
     /// What was owed (pending, available and in payouts, less what she owes back), decimal texts.
     pub struct StatementBalance {
-        currency: Currency,
-        opening: String,
+        pub(crate) currency: Currency,
+        pub(crate) opening: String,
         /// The next month's opening.
-        closing: String,
+        pub(crate) closing: String,
         /// Paid within the month.
-        paid: String,
+        pub(crate) paid: String,
     }
 }
 
@@ -88,20 +88,20 @@ view! {
     /// An entry of the ledger on one of her accounts.
     pub struct StatementEntry {
         /// Its place in the brand's ledger.
-        sequence: i64,
-        posted_at: Time,
+        pub(crate) sequence: i64,
+        pub(crate) posted_at: Time,
         /// `pending`, `available`, `in_payout`, `paid` or `clawback`.
-        account: &'static str,
-        amount: Money,
+        pub(crate) account: &'static str,
+        pub(crate) amount: Money,
         /// `order`, `release`, `fee`, `adjustment`, `payout` or `settlement`.
-        cause: String,
-        cause_id: String,
+        pub(crate) cause: String,
+        pub(crate) cause_id: String,
         /// The order's name, the fee's note, the adjustment's reason.
         #[schema(required)]
-        text: Option<String>,
+        pub(crate) text: Option<String>,
         /// Null unless `proofs=true`, and while the entry isn't sealed: that takes some minutes.
         #[schema(required)]
-        proof: Option<ProofView>,
+        pub(crate) proof: Option<ProofView>,
     }
 }
 
@@ -273,6 +273,52 @@ impl Proving {
 
 fn texts(hashes: Vec<Hash>) -> Vec<String> {
     hashes.iter().map(|hash| hex(hash)).collect()
+}
+
+/// What a creator was owed around a month, and a page of its entries.
+pub struct Monthly {
+    /// Per currency.
+    pub balances: Vec<StatementBalance>,
+    /// After the place in the ledger that was asked for.
+    pub entries: Vec<StatementEntry>,
+    /// The last entry's place, if there may be more.
+    pub next: Option<i64>,
+}
+
+/// A creator's month for the page that shows it: the same figures as the API's.
+///
+/// # Errors
+/// 422 for what is no month.
+pub async fn monthly(
+    app: &App,
+    brand: &Brand,
+    creator: CreatorId,
+    month: &str,
+    (after, limit): (i64, i64),
+) -> Result<Monthly> {
+    let period = period_of(brand, month)?;
+    let found = rows::page(app.db(), (brand.id, creator), period, (after, limit)).await?;
+    let full = i64::try_from(found.entries.len()).is_ok_and(|n| n >= limit);
+    let next = found.entries.last().filter(|_| full).map(|row| row.sequence);
+    let opening = found.opening;
+    Ok(Monthly {
+        balances: found.closing.iter().map(|closing| balance(&opening, closing)).collect(),
+        entries: found.entries.into_iter().map(|row| entry(row, None)).collect(),
+        next,
+    })
+}
+
+/// A creator's month as a file.
+///
+/// # Errors
+/// 422 for what is no month; 409 if it has too many entries.
+pub async fn month_file(
+    app: &App,
+    brand: &Brand,
+    creator: CreatorId,
+    month: &str,
+) -> Result<String> {
+    file(app, (brand.id, creator), period_of(brand, month)?).await
 }
 
 /// The first moment of a month and of the one after it.

@@ -5,6 +5,7 @@ pub mod about;
 pub mod account;
 pub mod brand;
 pub mod connect;
+pub mod creator;
 pub mod form;
 pub mod mailbox;
 pub mod shell;
@@ -39,6 +40,18 @@ routes! {
     "/unsubscribe/{id}" => { get: unsubscribe::ask, post: unsubscribe::confirm }
     "/connect/shopify/callback" => { get: connect::shopify }
     "/connect/shopify/done" => { get: connect::done }
+    "/c" => { get: creator::home::brands }
+    "/c/{id}" => { get: creator::home::show }
+    "/c/{id}/links" => { get: creator::links::list, post: creator::links::create }
+    "/c/{id}/links/{link_id}/qr" => { get: creator::links::qr }
+    "/c/{id}/orders" => { get: creator::orders::list }
+    "/c/{id}/posts" => { get: creator::posts::list, post: creator::posts::create }
+    "/c/{id}/posts/{post_id}/numbers" => { post: creator::posts::measure }
+    "/c/{id}/statements" => { get: creator::statements::show }
+    "/c/{id}/statements/{month}/file" => { get: creator::statements::file }
+    "/c/{id}/payouts" => { get: creator::payouts::list }
+    "/c/{id}/payment" => { get: creator::payment::show, post: creator::payment::put }
+    "/c/{id}/claims" => { get: creator::claims::list, post: creator::claims::create }
     "/b/{brand}" => { get: brand::overview::show }
     "/b/{brand}/campaigns" => { get: brand::board::list }
     "/b/{brand}/campaigns/{id}" => { get: brand::board::show }

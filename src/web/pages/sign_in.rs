@@ -19,7 +19,12 @@ use crate::web::message::Response;
 
 /// Where a person belongs in the course of signing in.
 fn place(session: &SessionRow) -> &'static str {
-    if session.second_factor().is_enough() { "/account" } else { "/sign-in/passkey" }
+    match session.second_factor().is_enough() {
+        false => "/sign-in/passkey",
+        // Whoever is a creator and nothing else looks for what she earns.
+        true if session.members.is_empty() && !session.creators.is_empty() => "/c",
+        true => "/account",
+    }
 }
 
 /// The start: whoever is signed in has her account, others sign in.
