@@ -549,11 +549,9 @@ async fn attack(
     let (path, body) = a.call(route, method);
     let reads = method == "get";
     let names = route.contains("{id}")
-        || (method, route) == ("post", "/v1/deals")
+        || matches!((method, route), ("post", "/v1/deals" | "/v1/me/links"))
         || route.starts_with("/v1/conversions")
         || (route.ends_with("/import") && route != "/v1/creators/import");
-        || matches!((method, route), ("post", "/v1/deals" | "/v1/me/links"))
-        || route.starts_with("/v1/conversions");
     // What one's own may change is tried elsewhere.
     if may && !reads && (caller.own || !names || caller.may.contains(&"operator")) {
         return;

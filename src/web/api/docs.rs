@@ -35,7 +35,15 @@ pub fn generate() -> String {
     };
 
     use super::{
-        affiliates, approvals, audit, automation_runs, automation_templates, automations, board, brand, bulk, bulk_terms, by_hand, campaigns, claims, code_import, code_switch, codes, collections, commission, completeness, connecting, conversions, costs, creator_import, creators, custom, deal_import, deals, domains, export, fees, goaffpro, goaffpro_import, groups, hooks, keys, links, mails, me, media, members, merging, messages, money, my_links, notes, offers, operate, orders, passkeys, payment, payouts, personal, post_import, posts, privacy, provider, quarantine, report_overview, report_sources, reports, segments, sequences, sign_in, simulations, snippet, statements, stores, templates, term_templates, terms, tiers, timeline,
+        affiliates, approvals, audit, automation_runs, automation_templates, automations, board,
+        brand, bulk, bulk_terms, by_hand, campaigns, claims, code_import, code_switch, codes,
+        collections, commission, completeness, connecting, conversions, costs, creator_import,
+        creators, custom, deal_import, deals, domains, export, fees, goaffpro, goaffpro_import,
+        groups, hooks, keys, links, mails, me, media, members, merging, messages, money, my_links,
+        notes, offers, operate, orders, passkeys, payment, payouts, personal, post_import, posts,
+        privacy, provider, quarantine, report_overview, report_sources, reports, segments,
+        sequences, sign_in, simulations, snippet, statements, stores, templates, term_templates,
+        terms, tiers, timeline,
     };
 
     #[derive(OpenApi)]
