@@ -42,7 +42,7 @@ CREATE TABLE brands (
   webhooks INTEGER NOT NULL DEFAULT 0 CHECK (webhooks >= 0),
   webhook_sequence INTEGER NOT NULL DEFAULT 0,
   automations INTEGER NOT NULL DEFAULT 0,
-  automation_run TEXT
+  automation_run TEXT,
   creators_make_links INTEGER NOT NULL DEFAULT 0 CHECK (creators_make_links IN (0, 1))
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX brands_automated ON brands (id) WHERE automations > 0;

@@ -222,10 +222,10 @@ pub(super) fn is_too_large(commit: &Statement) -> bool {
 /// The known-bad build that the test of 50 deliveries must catch.
 #[cfg(feature = "canary")]
 fn without_guard(app: &App, mut commit: Statement) -> Statement {
-    if app.config.canary == Some(crate::app::Canary::NoGuard) {
-        if let std::borrow::Cow::Borrowed(sql) = commit.sql {
-            commit.sql = orders::unguarded(sql).into();
-        }
+    if app.config.canary == Some(crate::app::Canary::NoGuard)
+        && let std::borrow::Cow::Borrowed(sql) = commit.sql
+    {
+        commit.sql = orders::unguarded(sql).into();
     }
     commit
 }

@@ -75,6 +75,14 @@ pub const LISTS: &[(&str, &str)] = &[
         "/v1/deals/{id}/timeline",
         "at kind actor=actor.kind actor_id=actor.id summary subject_id id before details mail",
     ),
+    ("/v1/automations", "id name state trigger=trigger.on conditions runs created_at changed_at"),
+    ("/v1/automations/{id}/runs", AUTOMATION_RUNS),
+    (
+        "/v1/bulk-actions",
+        "id state reason deals done unchanged refused failed created_at finished_at",
+    ),
+    ("/v1/bulk-actions/{id}/results", "deal_id outcome rule reason at"),
+    ("/v1/deals/{id}/automation-runs", AUTOMATION_RUNS),
     ("/v1/follow-ups", FOLLOW_UPS),
     ("/v1/keys", "id name state scopes created_at expires_at last_used_at revoked_at"),
     ("/v1/mails", "id kind recipient state error created_at sent_at"),
@@ -143,6 +151,8 @@ pub const LISTS: &[(&str, &str)] = &[
          commission=figure.commission difference=figure.difference status=figure.status affiliate_id=figure.affiliate_id \
          subtotal=figure.subtotal",
     ),
+    ("/v1/term-templates", TERM_TEMPLATES),
+    ("/v1/term-templates/{id}/versions", TERM_TEMPLATES),
     (
         "/v1/tiers",
         "id campaign_id metric period currency falls_back name=levels.name threshold=levels.threshold \
@@ -158,6 +168,10 @@ pub const LISTS: &[(&str, &str)] = &[
     ),
 ];
 
+const AUTOMATION_RUNS: &str =
+    "id automation_id deal_id cause=cause.on state step tries reason created_at next_at ended_at";
+const TERM_TEMPLATES: &str =
+    "id name version state commission_percent=terms.commission_percent created_at";
 const FOLLOW_UPS: &str = "id deal_id state due_on owner_id text created_at done_at";
 const ORDERS: &str = "id store_id external_id name placed_at state deal_id base=base.amount \
      base_currency=base.currency commission=commission.amount commission_currency=commission.currency";

@@ -8,7 +8,8 @@ use crate::support::shop::{coded, order};
 use crate::support::{Product, Programme};
 
 /// Lists that are no files, and why.
-const NO_FILES: [(&str, &str); 5] = [
+const NO_FILES: [(&str, &str); 6] = [
+    ("/v1/automations/templates", "come with the product"),
     ("/v1/creators/duplicates", "groups of creators, to be merged one by one"),
     ("/v1/creators/{id}/export", "is one already"),
     ("/v1/me/export", "is one already"),

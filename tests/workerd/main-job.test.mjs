@@ -106,6 +106,7 @@ describe('a programme from its first day to a creator’s earnings', () => {
         id: p.deal.id,
         brand: p.brand.name,
         campaign: 'Fall',
+        state: 'open',
         commission_percent: '10',
         clicks: 1,
         orders: 1,

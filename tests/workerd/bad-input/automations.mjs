@@ -16,8 +16,6 @@ export const automations = [
       const theirs = await w.b.client.post('/v1/message-templates', { name: 'T', subject: 'S', text: 'T' });
       return [
         {},
-        [],
-        'x',
         body({ trigger: null }),
         body({ trigger: {} }),
         body({ trigger: { on: 'INVITED' } }),

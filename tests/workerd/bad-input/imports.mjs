@@ -8,7 +8,7 @@ const send = (w, path, body, headers = csv) => w.a.client.call('POST', path, bod
 const goaffpro = (w) => `/v1/goaffpro/import?kind=affiliates&campaign_id=${w.a.deal.campaign_id}`;
 const kinds = (w) => [
   ['/v1/creators/import?', 'handle,name\nx,y\n'],
-  ['/v1/deals/import?', `creator_id,campaign_id\n${w.a.other.creator_id},${w.a.deal.campaign_id}\n`],
+  ['/v1/deals/import?', `creator_id,campaign_id\n${w.other.deal.creator_id},${w.a.deal.campaign_id}\n`],
   ['/v1/codes/import?', `code,deal_id\nX,${w.a.deal.id}\n`],
   ['/v1/posts/import?', `deal_id,platform,url,published_at\n${w.a.deal.id},tiktok,https://tiktok.com/@x/9,2026-10-01\n`],
   [`${goaffpro(w)}&`, 'email,name\nx@y.example,X\n'],
@@ -100,7 +100,7 @@ export const imports = [
     },
     {
       status: 200,
-      changes: ['creators', 'audit'],
+      changes: ['creators', 'search_docs', 'audit'],
       check: ([{ text }], w) => {
         for (const cell of ['"\'=HYPERLINK(""https://evil.test"")"', '\'+1', '\'-1', '\'@SUM(A1)', '\'\'=x'])
           assert.ok(text.includes(`-${w.a.mark},`) || text.includes(`,${cell},`), cell);
@@ -132,7 +132,7 @@ export const imports = [
         send(
           w,
           '/v1/deals/import?preview=true',
-          `creator_id,campaign_id,commission_percent\n${w.a.other.creator_id},${w.a.deal.campaign_id},${rate}\n`,
+          `creator_id,campaign_id,commission_percent\n${w.other.deal.creator_id},${w.a.deal.campaign_id},${rate}\n`,
         ),
       ),
       ...['1e2', '101', '-1', '10.999', '"10,5"', 'NaN'].map((rate) =>
@@ -161,7 +161,7 @@ export const imports = [
         send(w, '/v1/deals/import?preview=true', `creator_id,campaign_id\n${id},${w.a.deal.campaign_id}\n`),
       ),
       ...[w.b.deal.campaign_id, 'campaign_0'].map((id) =>
-        send(w, '/v1/deals/import?preview=true', `creator_id,campaign_id\n${w.a.other.creator_id},${id}\n`),
+        send(w, '/v1/deals/import?preview=true', `creator_id,campaign_id\n${w.other.deal.creator_id},${id}\n`),
       ),
       ...[w.b.deal.id, 'deal_0'].flatMap((id) => [
         send(w, '/v1/codes/import?preview=true', `code,deal_id\nX,${id}\n`),
