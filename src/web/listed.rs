@@ -169,7 +169,7 @@ pub const LISTS: &[(&str, &str)] = &[
 ];
 
 const AUTOMATION_RUNS: &str =
-    "id automation_id deal_id cause=cause.on state step tries reason created_at next_at ended_at";
+    "id automation_id deal_id cause state step tries reason created_at next_at ended_at";
 const TERM_TEMPLATES: &str =
     "id name version state commission_percent=terms.commission_percent created_at";
 const FOLLOW_UPS: &str = "id deal_id state due_on owner_id text created_at done_at";

@@ -623,7 +623,8 @@ async fn no_page_tells_or_does_what_is_not_theirs() {
                 );
                 assert!(*own || !answer.text.contains(CANARY), "{what}");
                 // The brand's own people see all of its creators.
-                let ours = matches!(*name, "owner" | "viewer") && route.starts_with("/b/");
+                let ours =
+                    matches!(*name, "owner" | "manager" | "viewer") && route.starts_with("/b/");
                 assert!(ours || !answer.text.contains(NEIGHBOUR), "{what}");
                 if route.starts_with("/mailbox") {
                     assert_eq!(answer.status, 404, "{what}");
