@@ -217,9 +217,10 @@ test('a page weighs less than 150 kB with all it needs, and the kit is that of i
   const asked = [];
   casa.page.on('response', (response) => asked.push(response));
   await casa.page.goto(`${casa.home}/deals/${casa.deal.id}`, { waitUntil: 'networkidle' });
-  for (const response of asked) {
-    weight += gzipSync(await response.body()).length;
-    kinds.add(new URL(response.url()).pathname.split('.').at(-1));
+  // Asked for again: a body isn't kept for a response that belongs to the page before.
+  for (const url of new Set(asked.map((response) => response.url()))) {
+    weight += gzipSync(await (await casa.page.request.get(url)).body()).length;
+    kinds.add(new URL(url).pathname.split('.').at(-1));
   }
   assert.ok(kinds.has('css') && kinds.has('js') && kinds.has('svg'), [...kinds].join());
   assert.ok(weight < 60_000, `${weight} bytes`);

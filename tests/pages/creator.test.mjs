@@ -82,7 +82,7 @@ test('from the invitation to her earnings, a new link, a post, a statement and p
   await page.getByText('QR code').first().click();
   const code = page.getByRole('img', { name: casa.link.url });
   await code.waitFor();
-  assert.ok(await code.evaluate((image) => image.complete && image.naturalWidth > 0), 'the picture is there');
+  assert.ok(await code.evaluate((image) => image.decode().then(() => image.naturalWidth > 0)), 'the picture is there');
   await page.getByLabel('Address of the page').fill(`${casa.storefront}/products/lamp#reviews`);
   await page.getByLabel('Its name').fill(`lamp-${casa.mark}`);
   await page.getByRole('button', { name: 'Make the link' }).click();

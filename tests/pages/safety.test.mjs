@@ -145,7 +145,9 @@ test('texts of other people are texts', async () => {
   await anna.page.getByRole('button', { name: 'Accept' }).click();
   await anna.page.waitForURL('**/sign-in/code');
   await anna.page.goto((await mailTo(server, address)).link);
-  await anna.page.waitForURL('**/account');
+  await anna.page.waitForURL('**/c/*');
+  assert.ok((await anna.page.textContent('body')).includes(text), 'the brand on her own page');
+  await anna.page.goto('/account');
   assert.ok((await anna.page.textContent('main')).includes(`as ${text}`));
   for (const { page } of [owner, anna]) assert.equal(await page.evaluate(() => window.hit), undefined);
   await owner.done();
