@@ -235,7 +235,7 @@ test('every table is watched, and a change is noticed', async () => {
     unwatched,
     // Clicks arrive when they do, in the totals too; the copy that lists are sorted by is brought up to date by
     // whoever reads one.
-    ['click_days', 'd1_migrations', 'deal_money_ranks', 'deal_ranks', 'deal_totals', 'deals_to_rank', 'job_runs', 'quarantine'].filter((n) => names.includes(n)),
+    ['click_days', 'd1_migrations', 'deal_money_ranks', 'deal_ranks', 'deal_totals', 'job_runs', 'quarantine', 'totals_to_tell', 'totals_told'].filter((n) => names.includes(n)),
   );
   const before = await state();
   await w.a.store.send(order({ codes: [['ANNA10', '1.00']] }));

@@ -14,8 +14,10 @@
 import { api } from './api.mjs';
 import { automations } from './automations.mjs';
 import { conversions } from './conversions.mjs';
+import { crm } from './crm.mjs';
 import { filters } from './filters.mjs';
 import { imports } from './imports.mjs';
+import { money } from './money.mjs';
 import { orderLife } from './order-life.mjs';
 import { redirects } from './redirect.mjs';
 import { signIn } from './sign-in.mjs';
@@ -23,13 +25,13 @@ import { webhooks } from './webhook.mjs';
 
 /** Ids of the list that have no row here, or not all of theirs: who shows them, or what they wait for. */
 export const elsewhere = {
-  R12: 'main-job.test.mjs, “shoppers count”',
-  R13: 'main-job.test.mjs, “shoppers count”',
+  R12: 'deliveries.test.mjs, “shoppers count”',
+  R13: 'deliveries.test.mjs, “shoppers count”',
   R17: 'outage.test.mjs',
-  W6: 'main-job.test.mjs, “every store has its own secret”',
+  W6: 'deliveries.test.mjs, “every store has its own secret”',
   A19: 'limits.test.mjs, “a key that asks too much”',
   D6: 'sign-in.test.mjs, “a scanner in between changes nothing”',
-  A10: 'tests/api/payouts.rs, “who cannot be paid”, tests/api/payments.rs, “payouts that break a rule”, and payouts.test.mjs',
+  A10: 'tests/api/payouts.rs, “who cannot be paid”, tests/api/payments/refusals.rs, “payouts that break a rule”, and payouts.test.mjs',
   'D12, payment details': 'tests/api/payouts.rs, “a change of payment details”',
   C5: 'imports.test.mjs, “the same again”',
   C10: 'a payout has one currency: tests/api/payouts.rs and currencies.rs',
@@ -40,4 +42,4 @@ export const elsewhere = {
 };
 export const waiting = {};
 
-export const cases = [...redirects, ...webhooks, ...orderLife, ...api, ...filters, ...automations, ...signIn, ...conversions, ...imports];
+export const cases = [...redirects, ...webhooks, ...orderLife, ...api, ...money, ...crm, ...filters, ...automations, ...signIn, ...conversions, ...imports];
