@@ -1429,6 +1429,7 @@ CREATE TABLE conversations (
   last_at_ms INTEGER NOT NULL,
   in_day INTEGER NOT NULL DEFAULT 0,
   in_count INTEGER NOT NULL DEFAULT 0,
+  in_automatic INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (brand_id, deal_id),
   FOREIGN KEY (brand_id, deal_id) REFERENCES deals (brand_id, id)
 ) STRICT, WITHOUT ROWID;
@@ -1578,6 +1579,7 @@ CREATE TABLE post_metrics (
   PRIMARY KEY (brand_id, post_id, measured_at_ms),
   FOREIGN KEY (brand_id, post_id) REFERENCES posts (brand_id, id)
 ) STRICT, WITHOUT ROWID;
+CREATE TRIGGER post_metrics_of_hers BEFORE INSERT ON post_metrics WHEN NEW.source = 'creator' AND (SELECT count(*) FROM post_metrics WHERE brand_id = NEW.brand_id AND post_id = NEW.post_id AND source = 'creator') >= 500 AND NOT EXISTS (SELECT 1 FROM post_metrics WHERE brand_id = NEW.brand_id AND post_id = NEW.post_id AND measured_at_ms = NEW.measured_at_ms) BEGIN SELECT RAISE(ABORT, 'measurements: constraint failed'); END;
 CREATE TRIGGER post_metrics_count AFTER INSERT ON post_metrics BEGIN UPDATE posts SET measurements = measurements + 1 WHERE brand_id = NEW.brand_id AND id = NEW.post_id; END;
 CREATE TRIGGER post_metrics_latest_insert AFTER INSERT ON post_metrics BEGIN UPDATE posts SET (measured_at_ms, impressions, views, likes, comments, shares) = (SELECT max(measured_at_ms), (SELECT impressions FROM post_metrics m WHERE m.brand_id = NEW.brand_id AND m.post_id = NEW.post_id AND m.impressions IS NOT NULL ORDER BY m.measured_at_ms DESC LIMIT 1), (SELECT views FROM post_metrics m WHERE m.brand_id = NEW.brand_id AND m.post_id = NEW.post_id AND m.views IS NOT NULL ORDER BY m.measured_at_ms DESC LIMIT 1), (SELECT likes FROM post_metrics m WHERE m.brand_id = NEW.brand_id AND m.post_id = NEW.post_id AND m.likes IS NOT NULL ORDER BY m.measured_at_ms DESC LIMIT 1), (SELECT comments FROM post_metrics m WHERE m.brand_id = NEW.brand_id AND m.post_id = NEW.post_id AND m.comments IS NOT NULL ORDER BY m.measured_at_ms DESC LIMIT 1), (SELECT shares FROM post_metrics m WHERE m.brand_id = NEW.brand_id AND m.post_id = NEW.post_id AND m.shares IS NOT NULL ORDER BY m.measured_at_ms DESC LIMIT 1) FROM post_metrics WHERE brand_id = NEW.brand_id AND post_id = NEW.post_id) WHERE brand_id = NEW.brand_id AND id = NEW.post_id; END;
 CREATE TRIGGER post_metrics_latest_update AFTER UPDATE ON post_metrics BEGIN UPDATE posts SET (measured_at_ms, impressions, views, likes, comments, shares) = (SELECT max(measured_at_ms), (SELECT impressions FROM post_metrics m WHERE m.brand_id = NEW.brand_id AND m.post_id = NEW.post_id AND m.impressions IS NOT NULL ORDER BY m.measured_at_ms DESC LIMIT 1), (SELECT views FROM post_metrics m WHERE m.brand_id = NEW.brand_id AND m.post_id = NEW.post_id AND m.views IS NOT NULL ORDER BY m.measured_at_ms DESC LIMIT 1), (SELECT likes FROM post_metrics m WHERE m.brand_id = NEW.brand_id AND m.post_id = NEW.post_id AND m.likes IS NOT NULL ORDER BY m.measured_at_ms DESC LIMIT 1), (SELECT comments FROM post_metrics m WHERE m.brand_id = NEW.brand_id AND m.post_id = NEW.post_id AND m.comments IS NOT NULL ORDER BY m.measured_at_ms DESC LIMIT 1), (SELECT shares FROM post_metrics m WHERE m.brand_id = NEW.brand_id AND m.post_id = NEW.post_id AND m.shares IS NOT NULL ORDER BY m.measured_at_ms DESC LIMIT 1) FROM post_metrics WHERE brand_id = NEW.brand_id AND post_id = NEW.post_id) WHERE brand_id = NEW.brand_id AND id = NEW.post_id; END;
@@ -1804,7 +1806,9 @@ CREATE UNIQUE INDEX automation_runs_once ON automation_runs (brand_id, automatio
 CREATE INDEX automation_runs_by_automation ON automation_runs (brand_id, automation_id, id);
 CREATE INDEX automation_runs_by_deal ON automation_runs (brand_id, deal_id, id);
 CREATE INDEX automation_runs_running ON automation_runs (brand_id, automation_id) WHERE state = 'running';
+CREATE INDEX automation_runs_failed ON automation_runs (brand_id, ended_at_ms) WHERE state = 'failed';
 CREATE INDEX automation_runs_due ON automation_runs (due_at_ms) WHERE due_at_ms IS NOT NULL;
+CREATE INDEX automation_runs_over ON automation_runs (ended_at_ms, brand_id) WHERE ended_at_ms IS NOT NULL;
 CREATE INDEX automation_runs_due_of_brand ON automation_runs (brand_id, due_at_ms) WHERE due_at_ms IS NOT NULL;
 
 -- What the steps of runs did: `told` in JSON. `made` is the follow-up that one made, so that what becomes of
@@ -1887,8 +1891,9 @@ CREATE VIEW order_books AS SELECT o.brand_id, o.id, o.revision, o.facts, o.decis
 -- Filters.
 
 -- Per deal what `deal_days` and `click_days` come to over all time (period 0) and per calendar month of the
--- brand (12 × year + month, January 0), folded by the triggers below and nothing else. Clicks, which have no
--- currency, stand in the row of the brand's. `last_day`: of the last day with an order, 0 for none, in period 0.
+-- brand (12 × year + month, January 0), added up anew for what changed every minute and before a list is read: an
+-- order doesn't pay for it. Clicks, which have no currency, stand in the row of the brand's. `last_day`: of the
+-- last day with an order, 0 for none, in period 0.
 CREATE TABLE deal_totals (
   brand_id TEXT NOT NULL,
   deal_id TEXT NOT NULL,
@@ -1902,21 +1907,28 @@ CREATE TABLE deal_totals (
   last_day INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (brand_id, deal_id, period, currency)
 ) STRICT, WITHOUT ROWID;
-CREATE TRIGGER deal_days_begin_totals AFTER INSERT ON deal_days BEGIN INSERT INTO deal_totals (brand_id, deal_id, period, currency, orders, base_minor, commission_minor, last_day) VALUES (NEW.brand_id, NEW.deal_id, 0, NEW.currency, NEW.orders, NEW.base_minor, NEW.commission_minor, iif(NEW.orders > 0, NEW.day, 0)), (NEW.brand_id, NEW.deal_id, CAST(strftime('%Y', NEW.day * 86400, 'unixepoch') AS INTEGER) * 12 + CAST(strftime('%m', NEW.day * 86400, 'unixepoch') AS INTEGER) - 1, NEW.currency, NEW.orders, NEW.base_minor, NEW.commission_minor, 0) ON CONFLICT (brand_id, deal_id, period, currency) DO UPDATE SET orders = orders + excluded.orders, base_minor = base_minor + excluded.base_minor, commission_minor = commission_minor + excluded.commission_minor, last_day = max(last_day, excluded.last_day); INSERT INTO deals_to_rank (brand_id, deal_id) VALUES (NEW.brand_id, NEW.deal_id) ON CONFLICT DO NOTHING; END;
-CREATE TRIGGER deal_days_change_totals AFTER UPDATE ON deal_days BEGIN UPDATE deal_totals SET orders = orders + NEW.orders - OLD.orders, base_minor = base_minor + NEW.base_minor - OLD.base_minor, commission_minor = commission_minor + NEW.commission_minor - OLD.commission_minor, last_day = iif(period = 0 AND NEW.orders > 0, max(last_day, NEW.day), last_day) WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND period IN (0, CAST(strftime('%Y', NEW.day * 86400, 'unixepoch') AS INTEGER) * 12 + CAST(strftime('%m', NEW.day * 86400, 'unixepoch') AS INTEGER) - 1) AND currency = NEW.currency; INSERT INTO deals_to_rank (brand_id, deal_id) VALUES (NEW.brand_id, NEW.deal_id) ON CONFLICT DO NOTHING; END;
-CREATE TRIGGER deal_days_lose_last AFTER UPDATE ON deal_days WHEN NEW.orders = 0 AND OLD.orders > 0 BEGIN UPDATE deal_totals SET last_day = coalesce((SELECT day FROM deal_days WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND day <= NEW.day AND orders > 0 AND currency = NEW.currency ORDER BY day DESC LIMIT 1), 0) WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND period = 0 AND currency = NEW.currency AND last_day = NEW.day; END;
-CREATE TRIGGER click_days_begin_totals AFTER INSERT ON click_days BEGIN INSERT INTO deal_totals (brand_id, deal_id, period, currency, clicks, uniques) VALUES (NEW.brand_id, NEW.deal_id, 0, (SELECT currency FROM brands WHERE id = NEW.brand_id), NEW.total, NEW.uniques), (NEW.brand_id, NEW.deal_id, CAST(strftime('%Y', NEW.day * 86400, 'unixepoch') AS INTEGER) * 12 + CAST(strftime('%m', NEW.day * 86400, 'unixepoch') AS INTEGER) - 1, (SELECT currency FROM brands WHERE id = NEW.brand_id), NEW.total, NEW.uniques) ON CONFLICT (brand_id, deal_id, period, currency) DO UPDATE SET clicks = clicks + excluded.clicks, uniques = uniques + excluded.uniques; INSERT INTO deals_to_rank (brand_id, deal_id) VALUES (NEW.brand_id, NEW.deal_id) ON CONFLICT DO NOTHING; END;
-CREATE TRIGGER click_days_change_totals AFTER UPDATE ON click_days WHEN NEW.total <> OLD.total OR NEW.uniques <> OLD.uniques BEGIN UPDATE deal_totals SET clicks = clicks + NEW.total - OLD.total, uniques = uniques + NEW.uniques - OLD.uniques WHERE brand_id = NEW.brand_id AND deal_id = NEW.deal_id AND period IN (0, CAST(strftime('%Y', NEW.day * 86400, 'unixepoch') AS INTEGER) * 12 + CAST(strftime('%m', NEW.day * 86400, 'unixepoch') AS INTEGER) - 1) AND currency = (SELECT currency FROM brands WHERE id = NEW.brand_id); INSERT INTO deals_to_rank (brand_id, deal_id) VALUES (NEW.brand_id, NEW.deal_id) ON CONFLICT DO NOTHING; END;
 
--- Deals whose totals changed since `deal_ranks` was told: one row however often.
-CREATE TABLE deals_to_rank (
-  brand_id TEXT NOT NULL,
-  deal_id TEXT NOT NULL,
-  PRIMARY KEY (brand_id, deal_id)
+-- How far a brand's entries were looked through for orders whose totals changed. An order that came with money
+-- is told by its entries; whatever else changes `deal_days` or `click_days` says so in `totals_to_tell`.
+CREATE TABLE totals_told (
+  brand_id TEXT NOT NULL PRIMARY KEY,
+  sequence INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- A copy of `deal_totals` that lists are sorted by, told every minute and before a sorted list is read, so that
--- an order doesn't pay for the indexes. What counts in every currency is in this table, `conversion` in
+-- Months of deals whose totals are to be added up anew: one row however often.
+CREATE TABLE totals_to_tell (
+  brand_id TEXT NOT NULL,
+  deal_id TEXT NOT NULL,
+  period INTEGER NOT NULL,
+  PRIMARY KEY (brand_id, deal_id, period)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER orders_insert_untold AFTER INSERT ON orders WHEN NEW.deal_id IS NOT NULL AND NEW.postings IS NULL BEGIN INSERT INTO totals_to_tell (brand_id, deal_id, period) VALUES (NEW.brand_id, NEW.deal_id, CAST(strftime('%Y', NEW.placed_day * 86400, 'unixepoch') AS INTEGER) * 12 + CAST(strftime('%m', NEW.placed_day * 86400, 'unixepoch') AS INTEGER) - 1) ON CONFLICT DO NOTHING; END;
+CREATE TRIGGER orders_update_untold AFTER UPDATE ON orders WHEN NEW.deal_id IS NOT NULL AND ((NEW.base_minor <> OLD.base_minor OR NEW.commission_minor <> OLD.commission_minor OR (NEW.state = 'cancelled') <> (OLD.state = 'cancelled')) OR NOT (NEW.deal_id IS OLD.deal_id AND NEW.placed_day IS OLD.placed_day AND NEW.currency IS OLD.currency)) BEGIN INSERT INTO totals_to_tell (brand_id, deal_id, period) VALUES (NEW.brand_id, NEW.deal_id, CAST(strftime('%Y', NEW.placed_day * 86400, 'unixepoch') AS INTEGER) * 12 + CAST(strftime('%m', NEW.placed_day * 86400, 'unixepoch') AS INTEGER) - 1) ON CONFLICT DO NOTHING; END;
+CREATE TRIGGER orders_leave_untold AFTER UPDATE ON orders WHEN OLD.deal_id IS NOT NULL AND NOT (NEW.deal_id IS OLD.deal_id AND NEW.placed_day IS OLD.placed_day AND NEW.currency IS OLD.currency) BEGIN INSERT INTO totals_to_tell (brand_id, deal_id, period) VALUES (OLD.brand_id, OLD.deal_id, CAST(strftime('%Y', OLD.placed_day * 86400, 'unixepoch') AS INTEGER) * 12 + CAST(strftime('%m', OLD.placed_day * 86400, 'unixepoch') AS INTEGER) - 1) ON CONFLICT DO NOTHING; END;
+CREATE TRIGGER click_days_insert_untold AFTER INSERT ON click_days BEGIN INSERT INTO totals_to_tell (brand_id, deal_id, period) VALUES (NEW.brand_id, NEW.deal_id, CAST(strftime('%Y', NEW.day * 86400, 'unixepoch') AS INTEGER) * 12 + CAST(strftime('%m', NEW.day * 86400, 'unixepoch') AS INTEGER) - 1) ON CONFLICT DO NOTHING; END;
+CREATE TRIGGER click_days_update_untold AFTER UPDATE ON click_days WHEN NEW.total <> OLD.total OR NEW.uniques <> OLD.uniques BEGIN INSERT INTO totals_to_tell (brand_id, deal_id, period) VALUES (NEW.brand_id, NEW.deal_id, CAST(strftime('%Y', NEW.day * 86400, 'unixepoch') AS INTEGER) * 12 + CAST(strftime('%m', NEW.day * 86400, 'unixepoch') AS INTEGER) - 1) ON CONFLICT DO NOTHING; END;
+
+-- A copy of `deal_totals` that lists are sorted by, told with it. What counts in every currency is in this table, `conversion` in
 -- millionths, -1 where it is unknown, `idle` the last day's negative, so that it rises with the days since.
 CREATE TABLE deal_ranks (
   brand_id TEXT NOT NULL,
@@ -1960,7 +1972,7 @@ CREATE TRIGGER creators_begin_tags AFTER INSERT ON creators WHEN NEW.tags <> '[]
 CREATE TRIGGER creators_change_tags AFTER UPDATE OF tags ON creators WHEN NEW.tags <> OLD.tags BEGIN DELETE FROM tags WHERE brand_id = OLD.brand_id AND tag IN (SELECT value FROM json_each(OLD.tags)) AND subject_id = OLD.id; INSERT INTO tags (brand_id, tag, subject_id) SELECT DISTINCT NEW.brand_id, value, NEW.id FROM json_each(NEW.tags) WHERE type = 'text'; END;
 
 -- What keywords look at: of each creator her names, handles, niche, and the notes about her deals, kept by
--- triggers. `brand` is the word that scopes every search to the brand.
+-- triggers. `brand` is the word that scopes every search to the brand, `doc` one that scopes it to a creator.
 CREATE TABLE search_docs (
   doc INTEGER NOT NULL PRIMARY KEY,
   brand_id TEXT NOT NULL,
@@ -1969,12 +1981,12 @@ CREATE TABLE search_docs (
   text TEXT NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX search_docs_by_creator ON search_docs (brand_id, creator_id);
-CREATE VIRTUAL TABLE search USING fts5(brand, text, content='search_docs', content_rowid='doc', tokenize='unicode61 remove_diacritics 2');
+CREATE VIRTUAL TABLE search USING fts5(brand, doc, text, content='search_docs', content_rowid='doc', tokenize='unicode61 remove_diacritics 2');
 INSERT INTO search (search, rank) VALUES ('secure-delete', 1);
 CREATE VIEW search_texts AS SELECT c.brand_id, c.id AS creator_id, c.name || ' ' || c.handle || ' ' || coalesce(c.niche, '') || ' ' || coalesce((SELECT group_concat(h.handle, ' ') FROM creator_handles h WHERE h.brand_id = c.brand_id AND h.creator_id = c.id), '') || ' ' || coalesce((SELECT group_concat(n.text, ' ') FROM deals d CROSS JOIN notes n ON n.brand_id = d.brand_id AND n.deal_id = d.id WHERE d.brand_id = c.brand_id AND d.creator_id = c.id), '') AS text FROM creators c;
-CREATE TRIGGER search_docs_begin AFTER INSERT ON search_docs BEGIN INSERT INTO search (rowid, brand, text) VALUES (NEW.doc, NEW.brand, NEW.text); END;
-CREATE TRIGGER search_docs_change AFTER UPDATE OF text ON search_docs BEGIN INSERT INTO search (search, rowid, brand, text) VALUES ('delete', OLD.doc, OLD.brand, OLD.text); INSERT INTO search (rowid, brand, text) VALUES (NEW.doc, NEW.brand, NEW.text); END;
-CREATE TRIGGER search_docs_end AFTER DELETE ON search_docs BEGIN INSERT INTO search (search, rowid, brand, text) VALUES ('delete', OLD.doc, OLD.brand, OLD.text); END;
+CREATE TRIGGER search_docs_begin AFTER INSERT ON search_docs BEGIN INSERT INTO search (rowid, brand, doc, text) VALUES (NEW.doc, NEW.brand, NEW.doc, NEW.text); END;
+CREATE TRIGGER search_docs_change AFTER UPDATE OF text ON search_docs BEGIN INSERT INTO search (search, rowid, brand, doc, text) VALUES ('delete', OLD.doc, OLD.brand, OLD.doc, OLD.text); INSERT INTO search (rowid, brand, doc, text) VALUES (NEW.doc, NEW.brand, NEW.doc, NEW.text); END;
+CREATE TRIGGER search_docs_end AFTER DELETE ON search_docs BEGIN INSERT INTO search (search, rowid, brand, doc, text) VALUES ('delete', OLD.doc, OLD.brand, OLD.doc, OLD.text); END;
 CREATE TRIGGER creators_begin_search AFTER INSERT ON creators BEGIN INSERT INTO search_docs (brand_id, creator_id, brand, text) SELECT brand_id, creator_id, substr(brand_id, 7), text FROM search_texts WHERE brand_id = NEW.brand_id AND creator_id = NEW.id; END;
 CREATE TRIGGER creators_change_search AFTER UPDATE OF name, handle, niche ON creators WHEN NEW.name <> OLD.name OR NEW.handle <> OLD.handle OR NEW.niche IS NOT OLD.niche BEGIN UPDATE search_docs SET text = (SELECT text FROM search_texts WHERE brand_id = NEW.brand_id AND creator_id = search_docs.creator_id) WHERE brand_id = NEW.brand_id AND creator_id = NEW.id; END;
 CREATE TRIGGER creators_end_search AFTER DELETE ON creators BEGIN DELETE FROM search_docs WHERE brand_id = OLD.brand_id AND creator_id = OLD.id; END;
@@ -2048,6 +2060,7 @@ CREATE TABLE bulk_actions (
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX bulk_actions_by_preview ON bulk_actions (brand_id, preview);
 CREATE INDEX bulk_actions_due ON bulk_actions (due_at_ms) WHERE due_at_ms IS NOT NULL;
+CREATE INDEX bulk_actions_over ON bulk_actions (finished_at_ms, brand_id) WHERE finished_at_ms IS NOT NULL;
 
 -- The deals of a bulk action in the order in which they are worked at, and what became of each.
 CREATE TABLE bulk_deals (

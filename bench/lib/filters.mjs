@@ -8,8 +8,8 @@ const STAGES = ['Invited', 'Negotiating', 'Awaiting Post', 'Posted', 'Declined']
 export const SIZE = { creators: 10_000, deals: 20_000, orders: 1_000_000 };
 
 /**
- * Makes a hundredth of `SIZE` `scale` times. Orders are there as what they come to per deal and day, from where the
- * schema's own triggers go on: one deal in twenty sells on 200 days of the last year, the others on 16.
+ * Makes a hundredth of `SIZE` `scale` times. Orders are rows, added up by the schema's own triggers, without entries of
+ * the ledger: one deal in twenty sells on 200 days of the last year, the others on 16.
  */
 export async function seedCrm(server, scale) {
   const call = async (path, key, body) => {
@@ -77,24 +77,48 @@ export async function seedCrm(server, scale) {
   const days = 'iif(i % 20 = 0, 200, 16)';
   const each = `n CROSS JOIN (WITH RECURSIVE j(j) AS (SELECT 0 UNION ALL SELECT j + 1 FROM j WHERE j < 199) SELECT j FROM j) WHERE j < ${days}`;
   const day = `${today} - (j * (360 / ${days}) + i % 5)`;
+  const base = spread('i * 17 + j * 2 + k');
   await all(
     deals,
     [
-      `INSERT INTO deal_days (brand_id, deal_id, day, currency, orders, base_minor, commission_minor)
-         SELECT ${b}, ${id('deal', 'i')}, ${day}, iif(i % 10 = 3, 'USD', 'EUR'), 2, ${spread('i * 17 + j')}, ${spread('i * 17 + j')} / 10
-           FROM ${each}`,
+      // Every hundredth is cancelled. The schema's own triggers add them up per day.
+      `INSERT INTO orders (brand_id, id, store_id, external_id, revision, name, placed_at_ms, state, currency, base_minor,
+           commission_minor, deal_id, creator_id, available_day, facts, decision, placed_day)
+         SELECT ${b}, ${id('order', 'i * 400 + j * 2 + k')}, '${store}', i * 400 + j * 2 + k, 1, '#' || (i * 400 + j * 2 + k),
+           (${day}) * ${DAY} + i, iif(${base} % 100 = 0, 'cancelled', 'paid'), iif(i % 10 = 3, 'USD', 'EUR'),
+           iif(${base} % 100 = 0, 0, ${base}), iif(${base} % 100 = 0, 0, ${base} / 10), ${id('deal', 'i')},
+           ${id('creator', `i % ${creators}`)}, (${day}) + 30, '{}', '{"winner":{"method":"code"}}', ${day}
+           FROM (SELECT 0 AS k UNION ALL SELECT 1) CROSS JOIN ${each}`,
       `INSERT INTO click_days (brand_id, link_id, day, shard, deal_id, total, uniques, bot, prefetch, head)
          SELECT ${b}, ${id('link', 'i')}, ${day}, 0, ${id('deal', 'i')}, 20 + ${spread('i + j')} % 100, 20, 0, 0, 0 FROM ${each}`,
     ],
-    500,
+    250,
   );
-  const [[{ orders }]] = await server.sql(`SELECT sum(orders) AS orders FROM deal_totals WHERE brand_id = ${b} AND period = 0`);
+  const [[{ orders }]] = await server.sql(`SELECT count(*) AS orders FROM orders WHERE brand_id = ${b}`);
   // The minute's job, until it has caught up.
   for (let left = 1; left > 0; ) {
     await server.cron();
-    [[{ left }]] = await server.sql('SELECT count(*) AS left FROM deals_to_rank');
+    [[{ left }]] = await server.sql('SELECT count(*) AS left FROM totals_to_tell');
   }
+  for (let first = 0; first < deals; first += 500) await proven(server, b, [id('deal', first), id('deal', first + 499)]);
   return { key, creators, deals, orders };
+}
+
+/** That the totals of these deals are what their orders come to, one by one: all time, and each month of the calendar. */
+async function proven(server, brand, [first, last]) {
+  const of = `brand_id = ${brand} AND deal_id BETWEEN ${first} AND ${last}`;
+  const differ = (period, totals) => `SELECT count(*) AS odd FROM (
+    SELECT deal_id, ${period} AS period, currency, sum(state <> 'cancelled') AS orders, sum(base_minor) AS base, sum(commission_minor) AS commission
+      FROM orders WHERE ${of} GROUP BY 1, 2, 3 HAVING sum(state <> 'cancelled') > 0) o
+    FULL JOIN (SELECT deal_id, period, currency, orders, base_minor AS base, commission_minor AS commission
+      FROM deal_totals WHERE ${of} AND ${totals} AND orders > 0) t USING (deal_id, period, currency)
+    WHERE (o.orders, o.base, o.commission) IS NOT (t.orders, t.base, t.commission)`;
+  const monthOf =
+    "CAST(strftime('%Y', placed_day * 86400, 'unixepoch') AS INTEGER) * 12 + CAST(strftime('%m', placed_day * 86400, 'unixepoch') AS INTEGER) - 1";
+  for (const sql of [differ('0', 'period = 0'), differ(monthOf, 'period <> 0')]) {
+    const [[{ odd }]] = await server.sql(sql);
+    if (odd) throw new Error(`${odd} totals aren't what their orders come to`);
+  }
 }
 
 const month = (ago) => {
@@ -118,6 +142,13 @@ export const KEPT = [
   ['deals', '"yoga" AND tag = "vip"', 'created'],
   ['deals', 'tag = "vip" AND "likes"', '-created'],
   ['deals', '"number4400"', 'name'],
+  // Words that every creator has.
+  ['deals', '"name"', 'created'],
+  ['deals', '"name surname" AND NOT has_code', '-revenue'],
+  ['deals', 'NOT "name" OR "likes"', '-followers'],
+  ['deals', 'tag = "vip" AND "name"', '-revenue'],
+  ['deals', Array.from({ length: 20 }, (_, n) => `("name" OR "surname${n}")`).slice(0, 14).join(' AND '), 'last_contact'],
+  ['creators', '"name" AND revenue > 999999999', '-followers'],
   ['deals', 'tag = "vip" AND days_since_last_sale > 2', '-orders'],
   ['deals', 'tag = "summer" OR NOT (country = "BR" OR last_contact >= today-30d)', 'last_contact'],
   ['deals', 'followers > 999999999', '-revenue'],

@@ -73,6 +73,20 @@ pub enum Letter<'a> {
         /// It answered that nothing is wanted there any more.
         gone: bool,
     },
+    /// A step of an automation was given up.
+    AutomationFailed {
+        /// The brand's name.
+        brand: &'a str,
+        /// What the brand calls it.
+        automation: &'a str,
+        /// Why, in words.
+        why: &'a str,
+    },
+    /// A payout, or another try of a payment, that somebody approved needs one more person.
+    ApprovalNeeded {
+        /// The brand's name.
+        brand: &'a str,
+    },
     /// Something about the account's safety.
     Notice {
         /// "A passkey was added to your account."
@@ -102,7 +116,12 @@ pub struct Envelope {
     pub reply_to: String,
     /// The address that ends such mails when something is posted to it (RFC 8058).
     pub unsubscribe: String,
+    /// `Auto-Submitted` (RFC 3834): that a machine wrote it, so that no machine answers.
+    pub automatic: String,
 }
+
+/// What a mail says that nobody wrote by hand.
+pub const AUTO_GENERATED: &str = "auto-generated";
 
 /// A message that a brand wrote to a creator, as it goes out: its text as it is, and how to get no more.
 ///
@@ -165,6 +184,8 @@ impl Letter<'_> {
             Self::TermsNews { .. } => "terms_news",
             Self::StoreLost { .. } => "store_lost",
             Self::WebhookPaused { .. } => "webhook_paused",
+            Self::AutomationFailed { .. } => "automation_failed",
+            Self::ApprovalNeeded { .. } => "approval_needed",
             Self::Notice { .. } => "notice",
         }
     }
@@ -177,7 +198,8 @@ impl Letter<'_> {
         let (before, after) = (before.as_slice(), after.as_slice());
         let html = Html { subject: &subject, before, label, link, code, after }.render().ok()?;
         let text = Text { before, label, link, code, after }.render().ok()?;
-        Some(Written { text, html, subject, envelope: Envelope::default() })
+        let envelope = Envelope { automatic: AUTO_GENERATED.to_owned(), ..Envelope::default() };
+        Some(Written { text, html, subject, envelope })
     }
 
     /// What it is made of.
@@ -235,6 +257,10 @@ impl Letter<'_> {
             Self::WebhookPaused { brand, host, gone } => {
                 only_told(webhook_paused(&plain(brand), &plain(host), gone))
             }
+            Self::AutomationFailed { brand, automation, why } => {
+                only_told(automation_failed(&plain(brand), &plain(automation), &plain(why)))
+            }
+            Self::ApprovalNeeded { brand } => only_told(approval_needed(&plain(brand))),
             Self::Notice { what } => (
                 "A change to your Tributary account".to_owned(),
                 vec![plain(what)],
@@ -257,6 +283,16 @@ type Parts<'a> = (String, Vec<String>, &'static str, &'a str, &'a str, Vec<Strin
 /// A letter without a button.
 fn only_told<'a>((subject, before): (String, Vec<String>)) -> Parts<'a> {
     (subject, before, "", "", "", Vec::new())
+}
+
+fn approval_needed(brand: &str) -> (String, Vec<String>) {
+    let before = vec![
+        format!("Somebody of {brand} approved a payment to creators. It needs one more person."),
+        "Sign in, open Payouts, and look at who is paid how much before you approve. Nothing moves \
+         until then."
+            .to_owned(),
+    ];
+    (format!("{brand}: a payout needs your approval"), before)
 }
 
 fn decided(brand: &str, order: &str, granted: bool) -> (String, Vec<String>) {
@@ -299,6 +335,17 @@ fn webhook_paused(brand: &str, host: &str, gone: bool) -> (String, Vec<String>) 
     (format!("{brand}: a webhook endpoint is paused"), before)
 }
 
+/// Subject and text about a step that was given up.
+fn automation_failed(brand: &str, automation: &str, why: &str) -> (String, Vec<String>) {
+    let before = vec![
+        format!("The automation “{automation}” of {brand} gave up a step: {why}."),
+        "Its runs say in which deal, and can be tried again once what is in the way is gone. Whatever else it \
+         gives up today isn't mailed again."
+            .to_owned(),
+    ];
+    (format!("{brand}: an automation needs somebody"), before)
+}
+
 /// Subject and text about terms.
 fn terms_news(brand: &str, granted: Option<bool>) -> (String, Vec<String>) {
     let what = match granted {
@@ -332,7 +379,7 @@ mod tests {
 
     const LINK: &str = "https://app.example/sign-in/link#abc&d";
 
-    fn letters() -> [Letter<'static>; 7] {
+    fn letters() -> [Letter<'static>; 9] {
         let evil = "Casa\r\nBcc: all@evil.example\u{202e} <a href=\"//evil\">";
         [
             Letter::SignIn { link: LINK, code: "1234 5678", minutes: 10 },
@@ -341,6 +388,8 @@ mod tests {
             Letter::ClaimDecided { brand: evil, order: evil, granted: true },
             Letter::TermsNews { brand: evil, granted: Some(false) },
             Letter::StoreLost { brand: evil, shop: evil, problem: evil },
+            Letter::AutomationFailed { brand: evil, automation: evil, why: evil },
+            Letter::ApprovalNeeded { brand: evil },
             Letter::Notice { what: evil },
         ]
     }
@@ -374,6 +423,7 @@ mod tests {
     #[test]
     fn a_message_is_text_and_tells_how_to_get_no_more() {
         let envelope = Envelope {
+            automatic: String::new(),
             sender: "Casa\r\nBcc: x".to_owned(),
             reply_to: String::new(),
             unsubscribe: "https://app.example/unsubscribe/t".to_owned(),

@@ -105,6 +105,49 @@ pub fn reference(line: PayoutLineId, attempt: i64) -> String {
     if attempt > 1 { format!("{line}-{attempt}") } else { line.to_string() }
 }
 
+/// What somebody pastes about a payment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pasted {
+    /// Which.
+    pub line: PayoutLineId,
+    /// Which try of it, from 1.
+    pub attempt: i64,
+    /// The bank's reference.
+    pub reference: String,
+    /// Why, if it came back.
+    pub came_back: Option<String>,
+}
+
+/// Reads a table with a payment a line: our reference of it, the bank's, and where it came back `failed` and
+/// why, parted by tabs, semicolons or commas. A first line that names the columns is left out.
+///
+/// # Errors
+/// The number of the first line, from 1, that can't be read.
+pub fn pasted(text: &str) -> Result<Vec<Pasted>, usize> {
+    let mut all = Vec::new();
+    for (at, row) in text.lines().enumerate().filter(|(_, row)| !row.trim().is_empty()) {
+        let parting = ['\t', ';', ','].into_iter().find(|parting| row.contains(*parting));
+        let mut cells =
+            row.split(parting.unwrap_or('\t')).map(|cell| cell.trim().trim_matches('"'));
+        let ours = cells.next().unwrap_or_default();
+        let (id, attempt) = ours.split_once('-').unwrap_or((ours, "1"));
+        let (Ok(line), Ok(attempt)) = (id.parse(), attempt.parse()) else {
+            if at == 0 && !ours.starts_with("line_") {
+                continue;
+            }
+            return Err(at + 1);
+        };
+        let reference = cells.next().unwrap_or_default().to_owned();
+        let came_back = match cells.next().unwrap_or_default() {
+            "" | "settled" => None,
+            "failed" => Some(cells.next().unwrap_or_default().to_owned()),
+            _ => return Err(at + 1),
+        };
+        all.push(Pasted { line, attempt, reference, came_back });
+    }
+    Ok(all)
+}
+
 /// What becomes of money on its way to a creator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
@@ -144,6 +187,31 @@ pub fn pay(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pasted_table_is_read_or_refused_by_its_line() {
+        let line = PayoutLineId::from_bytes([1; 16]);
+        let one = |reference: &str, attempt, came_back: Option<&str>| Pasted {
+            line,
+            attempt,
+            reference: reference.to_owned(),
+            came_back: came_back.map(str::to_owned),
+        };
+        for (text, read) in [
+            (String::new(), Ok(vec![])),
+            (format!("{line}"), Ok(vec![one("", 1, None)])),
+            (format!("{line}\tB-7"), Ok(vec![one("B-7", 1, None)])),
+            (format!("payment_reference;bank\r\n\r\n{line}-2; B-7"), Ok(vec![one("B-7", 2, None)])),
+            (format!("\"{line}\",\"B-7\",failed,closed"), Ok(vec![one("B-7", 1, Some("closed"))])),
+            (format!("{line},,failed"), Ok(vec![one("", 1, Some(""))])),
+            (format!("{line},B,perhaps"), Err(1)),
+            (format!("{line},B\nline_nope,B"), Err(2)),
+            (format!("{line}-x,B"), Err(1)),
+            ("line_zz".to_owned(), Err(1)),
+        ] {
+            assert_eq!(pasted(&text), read, "{text:?}");
+        }
+    }
     use crate::domain::ids::FeeId;
 
     fn sides(transaction: &Transaction) -> Vec<(Account, i64)> {

@@ -154,7 +154,8 @@ async fn at_endpoint(app: &App, due: &DueRow, run: &Run) -> Result<i64, DbError>
         return Ok(0);
     }
     let now_ms = app.now_ms();
-    let taken = rows::take(app.db(), due, now_ms, now_ms + LEASE_MS).await?;
+    let mut until_ms = now_ms + LEASE_MS;
+    let taken = rows::take(app.db(), due, now_ms, until_ms).await?;
     let Some(taken) = taken else { return Ok(0) };
     let (mut failures, mut failing_since_ms) = (taken.failures, taken.failing_since_ms);
     let work = Work {
@@ -197,13 +198,23 @@ async fn at_endpoint(app: &App, due: &DueRow, run: &Run) -> Result<i64, DbError>
             // Ours still: the lease is prolonged with what came of it.
             standing.rest_until_ms = now_ms + LEASE_MS;
         }
-        let mut batch = rows::settle(due, &list_of(&pass.settled), &standing);
+        let settled = list_of(&pass.settled);
+        let mut batch = rows::settle(due, &settled, &standing, until_ms);
         if !standing.pause.is_empty() {
             batch.extend(paused(app, due, &work.url, standing).await?);
         }
-        app.db().run(batch).await?;
-        if !goes_on {
-            return Ok(arrived);
+        let results = match app.db().run(batch).await {
+            Ok(results) => results,
+            // Our time was over: how it stands is theirs to say who took it meanwhile.
+            Err(DbError::Constraint(_)) => {
+                app.db().run(vec![rows::settle_claims(due, &settled)]).await?;
+                return Ok(arrived);
+            }
+            Err(error) => return Err(error),
+        };
+        match rows::leased(&results)? {
+            Some(until) if goes_on => until_ms = until,
+            _ => return Ok(arrived),
         }
     }
 }

@@ -12,9 +12,10 @@ use crate::web::outreach::seal;
 
 use super::noted;
 
-/// So many mails of a conversation are kept in a day of the brand: two machines that answer each other
-/// come to an end.
+/// So many mails of people in a conversation are kept in a day of the brand,
 const MOST_A_DAY: i64 = 50;
+/// and so many of machines: two that answer each other come to an end, and take no room of hers.
+const MOST_AUTOMATIC_A_DAY: i64 = 10;
 
 /// What became of a mail that came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +86,8 @@ async fn kept(app: &App, recipient: &str, raw: &[u8]) -> Result<Taken, DbError> 
     let Some(content) = seal(app, id, &content) else { return Ok(Taken::Later) };
     let now_ms = app.now_ms();
     let day = Zone::named(&found.timezone).unwrap_or_else(Zone::utc).day(now_ms);
-    let (automatic, most) = (mail.automatic, MOST_A_DAY);
+    let automatic = mail.automatic;
+    let most = if automatic { MOST_AUTOMATIC_A_DAY } else { MOST_A_DAY };
     let name = (found.brand_id, found.deal_id, id);
     let reply = Received { name, content, key: &key, automatic, day, most };
     let mut batch = messages::receive(&reply, now_ms);

@@ -66,7 +66,8 @@ async fn send_step(app: &App, due: &DueRow) -> Result<()> {
     let drafted = read(&template.subject, &template.text).and_then(|text| outreach.draft(&text));
     let id: MessageId = app.new_id();
     let message = (due.brand_id, due.deal_id, id);
-    let origin = Origin { template: Some(template.id), step: Some((due.id, due.step)) };
+    let origin =
+        Origin { template: Some(template.id), step: Some((due.id, due.step)), automatic: true };
     let put = drafted.and_then(|draft| put(app, &outreach, message, &draft, origin));
     let (mut batch, at_ms) = match put {
         Ok(put) => put,

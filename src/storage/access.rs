@@ -68,6 +68,12 @@ DELETE FROM invitations WHERE brand_id = ?1 AND creator_id = ?2 AND accepted_at_
     WITHDRAW_ALL = "
 DELETE FROM invitations WHERE brand_id = ?1 AND creator_id IN (SELECT value FROM json_each(?2)) AND accepted_at_ms IS NULL";
 
+    /// With whether she signs in by now, also where none is kept.
+    STANDING = "
+SELECT c.person_id IS NOT NULL AS connected, i.created_at_ms, i.expires_at_ms, i.accepted_at_ms
+FROM creators c LEFT JOIN invitations i INDEXED BY invitations_by_creator
+  ON i.brand_id = ?1 AND i.creator_id = c.id WHERE c.brand_id = ?1 AND c.id = ?2";
+
     END_TOKENS = "DELETE FROM creator_tokens WHERE brand_id = ?1 AND creator_id = ?2";
 
     FIND_TOKEN = "
@@ -132,6 +138,33 @@ pub fn key<'a>(db: &'a dyn Database, secret_hash: &str) -> Reading<'a, Option<Op
 #[must_use]
 pub fn use_key(brand: BrandId, secret_hash: &str, now_ms: Millis) -> Statement {
     bind!(USE_KEY, brand, secret_hash, now_ms)
+}
+
+row! {
+    /// An invitation of a creator's, if there is one, and whether she signs in.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct StandingRow {
+        /// Whether somebody signs in as her.
+        pub connected: bool,
+        /// When she was invited.
+        pub created_at_ms: Option<Millis>,
+        /// Until when she can accept.
+        pub expires_at_ms: Option<Millis>,
+        /// When she did.
+        pub accepted_at_ms: Option<Millis>,
+    }
+}
+
+/// A creator's invitations that are kept, and whether she signs in.
+///
+/// # Errors
+/// [`super::DbError`].
+pub fn standing(
+    db: &dyn Database,
+    brand: BrandId,
+    creator: CreatorId,
+) -> Reading<'_, Vec<StandingRow>> {
+    db.all(bind!(STANDING, brand, creator))
 }
 
 row! {

@@ -17,7 +17,7 @@ SELECT outcome, rule, why, subject FROM deal_actions WHERE brand_id = ?1 AND dea
 
     /// ?2 deals, ?3 now: what else decides whether something can be done to them.
     ABOUT = "
-SELECT d.id AS deal_id, c.id AS creator_id, c.handle, c.email, c.erased_at_ms, c.merged_into,
+SELECT d.id AS deal_id, c.id AS creator_id, c.name, c.handle, c.email, c.erased_at_ms, c.merged_into,
   m.stages, c.person_id IS NOT NULL OR EXISTS (SELECT 1 FROM creator_tokens t
     WHERE t.brand_id = ?1 AND t.creator_id = c.id AND t.expires_at_ms > ?3) AS connected,
   (SELECT max(i.created_at_ms) FROM invitations i WHERE i.brand_id = ?1 AND i.creator_id = c.id
@@ -63,6 +63,8 @@ row! {
         pub deal_id: DealId,
         /// Whose.
         pub creator_id: CreatorId,
+        /// Her name.
+        pub name: String,
         /// Her handle.
         pub handle: String,
         /// Her address.

@@ -4,7 +4,8 @@
 use super::automations::AutomationRow;
 use super::{Database, Statement, bind, row, statements};
 use crate::domain::ids::{AutomationId, BrandId};
-use crate::domain::time::Day;
+use crate::domain::json::json;
+use crate::domain::time::{Day, Zone};
 
 statements! {
     /// How far a page of deals after ?2 goes.
@@ -20,13 +21,15 @@ SELECT ?1, (SELECT coalesce(max(sequence), 0) FROM automation_causes WHERE brand
 FROM deals d WHERE d.brand_id = ?1 AND d.id > ?3 AND d.id <= ?4 AND d.closed_at_ms IS NULL
   AND (?5 IS NULL OR d.campaign_id = ?5) ON CONFLICT (brand_id, name) DO NOTHING";
 
-    /// ?6 days without a sale passed between the days ?7 and ?8: since the last one, or since the deal was made.
+    /// ?6 days without a sale passed between the days ?7 and ?8: since the last one, or since the deal was made. ?9
+    /// the days on which one may have been made that counts, each with its first moment and the next one's.
     NO_SALE = "
 INSERT INTO automation_causes (brand_id, sequence, name, kind, deal_id, automation_id)
 SELECT ?1, (SELECT coalesce(max(sequence), 0) FROM automation_causes WHERE brand_id = ?1)
   + row_number() OVER (ORDER BY h.id), 'no_sale/' || ?2 || '/' || CAST(?6 AS INTEGER) || '/' || h.id || '/' || h.since,
   'no_sale', h.id, ?2
-FROM (SELECT d.id, max(d.created_at_ms / 86400000, coalesce((SELECT max(t.last_day) FROM deal_totals t
+FROM (SELECT d.id, max(coalesce((SELECT j.value ->> 0 FROM json_each(?9) j WHERE d.created_at_ms >= j.value ->> 1
+    AND d.created_at_ms < j.value ->> 2), d.created_at_ms / 86400000), coalesce((SELECT max(t.last_day) FROM deal_totals t
     WHERE t.brand_id = ?1 AND t.deal_id = d.id AND t.period = 0), 0)) AS since
   FROM deals d WHERE d.brand_id = ?1 AND d.id > ?3 AND d.id <= ?4 AND d.closed_at_ms IS NULL
   AND (?5 IS NULL OR d.campaign_id = ?5)) h
@@ -100,9 +103,15 @@ pub fn no_sale(
     stretch: &Stretch,
     days: i64,
     (from, to): (Day, Day),
+    zone: &Zone,
 ) -> Statement {
     let campaign = row.trigger.campaign;
-    bind!(NO_SALE, brand, row.id, &stretch.after, &stretch.to, campaign, days, from.0, to.0)
+    // A day more on both sides: what was made outside of them isn't found, however its day is reckoned.
+    let made = (from.0 - days - 1..=to.0 - days + 1).map(Day);
+    let made: Vec<Vec<i64>> =
+        made.map(|day| vec![day.0, zone.start_of(day), zone.start_of(day.plus(1))]).collect();
+    let (after, upto, made) = (&stretch.after, &stretch.to, json!(made));
+    bind!(NO_SALE, brand, row.id, after, upto, campaign, days, from.0, to.0, made)
 }
 
 /// Follow-ups that were due on one of these days and still are to be done; at most so many.

@@ -80,6 +80,13 @@ SELECT r.id, r.automation_id, r.deal_id, r.cause, r.state, r.reason, r.step, r.t
 WHERE r.brand_id = ?1 AND r.deal_id = ?2 AND r.id < ?3 AND (?5 IS NULL OR r.state = ?5)
 ORDER BY r.id DESC LIMIT ?4";
 
+    /// Of each of the automations of ?2 its latest ?3 runs, the latest first.
+    STANDING = "
+SELECT j.value AS automation_id, (SELECT json_group_array(json_object('state', s.state, 'at_ms', s.created_at_ms))
+  FROM (SELECT r.state, r.created_at_ms FROM automation_runs r INDEXED BY automation_runs_by_automation
+    WHERE r.brand_id = ?1 AND r.automation_id = j.value ORDER BY r.id DESC LIMIT ?3) s) AS latest
+FROM json_each(?2) j";
+
     STEPS = "
 SELECT step, state, told, tries, at_ms FROM automation_steps WHERE brand_id = ?1 AND run_id = ?2 ORDER BY step";
 
@@ -233,6 +240,22 @@ row! {
         /// When.
         pub at_ms: Millis,
     }
+    /// A run, as far as a list of automations tells it.
+    #[derive(Debug, Clone, Copy)]
+    pub struct LatestRow {
+        /// How it stands.
+        pub state: RunState,
+        /// When it began.
+        pub at_ms: Millis,
+    }
+    /// How an automation's latest runs stand.
+    #[derive(Debug, Clone)]
+    pub struct StandingRow {
+        /// Which automation.
+        pub automation_id: AutomationId,
+        /// Its runs, the latest first.
+        pub latest: Vec<LatestRow>,
+    }
     struct Listeners {
         endpoints: i64,
     }
@@ -249,6 +272,18 @@ pub fn lately<'a>(
     since_ms: Millis,
 ) -> Reading<'a, Vec<BegunRow>> {
     db.all(bind!(LATELY, brand, super::json_list(deals), since_ms))
+}
+
+/// The latest 30 runs of these automations, for whoever looks at all of them.
+///
+/// # Errors
+/// [`super::DbError`].
+pub fn standing<'a>(
+    db: &'a dyn Database,
+    brand: BrandId,
+    ids: &[AutomationId],
+) -> Reading<'a, Vec<StandingRow>> {
+    db.all(bind!(STANDING, brand, super::json_list(ids), 30_i64))
 }
 
 /// A run that begins, or is kept to say why it doesn't.

@@ -2,7 +2,7 @@
 //! that change; what time brought about is looked for here.
 
 use super::rows::{Columns, FromColumn, FromRow, spelling};
-use super::{Database, Page, Reading, Statement, bind, row, statements};
+use super::{Database, Page, Reading, Statement, bind, ranks, row, statements};
 use crate::domain::automation::{Kind, Total, Trigger, When};
 use crate::domain::ids::{AutomationId, BrandId, CampaignId, DealId, RunId};
 use crate::domain::json::json;
@@ -46,10 +46,19 @@ FROM automations WHERE brand_id = ?1 AND state = 'enabled' ORDER BY id";
     DROP_PAST = "DELETE FROM automation_past WHERE brand_id = ?1 AND automation_id = ?2";
 
     /// Deals that have reached it already: ?3 what is measured, ?4 in which currency, ?5 how much.
+    /// What isn't in the totals yet is added up.
     PAST = "
 INSERT INTO automation_past (brand_id, automation_id, deal_id)
-SELECT ?1, ?2, deal_id FROM deal_totals WHERE brand_id = ?1 AND period = 0 AND (?3 = 'orders' OR currency = ?4) GROUP BY deal_id
-HAVING sum(CASE ?3 WHEN 'orders' THEN orders WHEN 'revenue' THEN base_minor ELSE commission_minor END) >= ?5";
+SELECT ?1, ?2, h.deal_id FROM (
+  SELECT t.deal_id, t.currency, t.orders, t.base_minor, t.commission_minor FROM deal_totals t
+  WHERE t.brand_id = ?1 AND t.period = 0
+    AND NOT EXISTS (SELECT 1 FROM totals_to_tell w WHERE w.brand_id = ?1 AND w.deal_id = t.deal_id)
+  UNION ALL
+  SELECT t.deal_id, t.currency, t.orders, t.base_minor, t.commission_minor
+  FROM deal_days t WHERE t.brand_id = ?1
+    AND t.deal_id IN (SELECT w.deal_id FROM totals_to_tell w WHERE w.brand_id = ?1)
+) h WHERE ?3 = 'orders' OR h.currency = ?4 GROUP BY h.deal_id
+HAVING sum(CASE ?3 WHEN 'orders' THEN h.orders WHEN 'revenue' THEN h.base_minor ELSE h.commission_minor END) >= ?5";
 
     /// A stage's new name, in what names it in its campaign: ?3 the name before, ?4 from now on.
     RENAME_STAGE = "
@@ -96,15 +105,30 @@ WHERE true ON CONFLICT (brand_id, name) DO UPDATE SET state = 'waiting', revisio
     NEWS_TO = "
 SELECT max(h.id) AS last FROM (SELECT n.id FROM automation_orders n WHERE n.brand_id = ?1 ORDER BY n.id LIMIT ?2) h";
 
-    /// What happened, first things first, with what is known of the deals that it is about.
+    /// What happened, first things first, with what is known of the deals that it is about: of a payment those of
+    /// hers that are open, and whether something of it was earned there, since the payment in this currency before.
     CAUSES = "
 SELECT c.sequence, c.name, c.kind, c.detail, c.subject, c.automation_id, c.run_id, c.revision,
   (SELECT r.chain FROM automation_runs r WHERE r.brand_id = ?1 AND r.id = c.run_id) AS chain,
   iif(c.deal_id IS NULL,
-    (SELECT json_group_array(json_object('id', h.id, 'campaign_id', h.campaign_id)) FROM (SELECT d.id, d.campaign_id
+    (SELECT json_group_array(json_object('id', h.id, 'campaign_id', h.campaign_id, 'paid', h.paid)) FROM (
+       SELECT d.id, d.campaign_id, EXISTS (SELECT 1 FROM (SELECT p.currency, p.approved_at_ms AS till, coalesce((
+             SELECT max(q.approved_at_ms) FROM payout_lines m INDEXED BY payout_lines_by_creator
+             CROSS JOIN payouts q ON q.brand_id = ?1 AND q.id = m.payout_id
+             WHERE m.brand_id = ?1 AND m.creator_id = c.subject AND m.state IN ('in_payout', 'settled')
+             AND q.currency = p.currency AND q.approved_at_ms < p.approved_at_ms), 0) AS since
+           FROM payout_lines l INDEXED BY payout_lines_by_creator
+           CROSS JOIN payouts p ON p.brand_id = ?1 AND p.id = l.payout_id
+           WHERE l.brand_id = ?1 AND l.creator_id = c.subject AND instr(c.name, '/' || l.id || '/') > 0 LIMIT 1) part
+         WHERE EXISTS (SELECT 1 FROM orders o INDEXED BY orders_by_deal WHERE o.brand_id = ?1 AND o.deal_id = d.id
+             AND o.commission_minor > 0 AND o.currency = part.currency AND o.available_day <= part.till / 86400000 + 1
+             AND (o.available_day > part.since / 86400000 OR o.changed_at_ms > part.since))
+           OR EXISTS (SELECT 1 FROM fees f INDEXED BY fees_by_deal WHERE f.brand_id = ?1 AND f.deal_id = d.id
+             AND f.state = 'posted' AND f.currency = part.currency
+             AND coalesce(f.decided_at_ms, f.created_at_ms) BETWEEN part.since AND part.till)) AS paid
        FROM deals d INDEXED BY deals_by_creator WHERE d.brand_id = ?1 AND d.creator_id = c.subject
        AND d.closed_at_ms IS NULL ORDER BY d.id DESC LIMIT 50) h),
-    (SELECT json_group_array(json_object('id', d.id, 'campaign_id', d.campaign_id)) FROM deals d
+    (SELECT json_group_array(json_object('id', d.id, 'campaign_id', d.campaign_id, 'paid', 0)) FROM deals d
        WHERE d.brand_id = ?1 AND d.id = c.deal_id AND d.closed_at_ms IS NULL)) AS deals,
   iif(c.kind = 'threshold_reached', (SELECT json_group_array(json_object('currency', t.currency, 'orders', t.orders,
       'base_minor', t.base_minor, 'commission_minor', t.commission_minor)) FROM deal_totals t
@@ -291,6 +315,8 @@ row! {
         pub id: DealId,
         /// Of which campaign.
         pub campaign_id: CampaignId,
+        /// What was paid was earned there.
+        pub paid: bool,
     }
     /// Something that happened.
     #[derive(Debug, Clone)]
@@ -397,13 +423,17 @@ pub fn update(
 }
 
 /// Who has reached its threshold before.
-fn past(brand: BrandId, row: &AutomationRow) -> Option<Statement> {
+fn past(brand: BrandId, row: &AutomationRow) -> Vec<Statement> {
     let When::ThresholdReached { metric, at_least, currency } = row.trigger.when else {
-        return None;
+        return Vec::new();
     };
+    if row.state != State::Enabled {
+        return Vec::new();
+    }
     let metric = metric_word(metric);
-    (row.state == State::Enabled)
-        .then(|| bind!(PAST, brand, row.id, metric, currency.code(), at_least))
+    let mut batch = Vec::from(ranks::note(brand, i64::from(u32::MAX)));
+    batch.push(bind!(PAST, brand, row.id, metric, currency.code(), at_least));
+    batch
 }
 
 /// One automation that wasn't removed.

@@ -1,7 +1,7 @@
 //! Where brands have events told, and what is on its way there. Events are written by triggers of
 //! `schema.sql`, on the tables that change; those of orders write news, which become events here.
 
-use super::{Database, Page, Reading, Statement, bind, row, spelling, statements};
+use super::{Database, Page, Reading, Rows, Statement, bind, row, spelling, statements};
 use crate::domain::ids::{BrandId, EndpointId};
 use crate::domain::time::Millis;
 
@@ -142,13 +142,13 @@ WHERE brand_id = ?1 AND endpoint_id = ?2 AND sequence = j.value ->> 'sequence'
   AND webhook_deliveries.state = 'waiting' AND tries = j.value ->> 'claimed'";
 
     /// How an endpoint stands after a pass: ?3 failures in a row, ?4 since when, ?5 why it is paused or '',
-    /// ?6 not looked at before.
+    /// ?6 not looked at before. Only while it is theirs who took it until ?7: else NULL aborts.
     STANDING = "
-UPDATE webhook_endpoints SET failures = ?3, failing_since_ms = ?4,
+UPDATE webhook_endpoints SET failures = iif(due_at_ms = ?7, ?3, NULL), failing_since_ms = ?4,
   paused = iif(state = 'active', ?5, paused), state = iif(?5 = '', state, 'paused'),
   due_at_ms = (SELECT max(min(d.due_at_ms), +?6) FROM webhook_deliveries d
     WHERE d.brand_id = ?1 AND d.endpoint_id = ?2 AND d.state = 'waiting')
-WHERE brand_id = ?1 AND id = ?2";
+WHERE brand_id = ?1 AND id = ?2 RETURNING due_at_ms";
 }
 
 /// Whether an endpoint is sent to.
@@ -439,10 +439,45 @@ pub struct Standing {
 
 /// Stores what became of claimed deliveries (a JSON list) and how the endpoint stands.
 #[must_use]
-pub fn settle(due: &DueRow, settled: &str, standing: &Standing) -> Vec<Statement> {
+pub fn settle(
+    due: &DueRow,
+    settled: &str,
+    standing: &Standing,
+    until_ms: Millis,
+) -> Vec<Statement> {
     let Standing { failures, failing_since_ms, pause, rest_until_ms } = *standing;
     vec![
         bind!(SETTLE, due.brand_id, due.id, settled),
-        bind!(STANDING, due.brand_id, due.id, failures, failing_since_ms, pause, rest_until_ms),
+        bind!(
+            STANDING,
+            due.brand_id,
+            due.id,
+            failures,
+            failing_since_ms,
+            pause,
+            rest_until_ms,
+            until_ms
+        ),
     ]
+}
+
+row! {
+    struct Leased {
+        due_at_ms: Option<Millis>,
+    }
+}
+
+/// Until when an endpoint is theirs whose [`settle`] answered this; `None` if nothing waits there any more.
+///
+/// # Errors
+/// [`super::DbError`].
+pub fn leased(results: &[Rows]) -> Result<Option<Millis>, super::DbError> {
+    let told = results.get(1).map(Rows::first::<Leased>).transpose()?;
+    Ok(told.flatten().and_then(|row| row.due_at_ms))
+}
+
+/// What became of claimed ones alone, where the endpoint is somebody else's by now.
+#[must_use]
+pub fn settle_claims(due: &DueRow, settled: &str) -> Statement {
+    bind!(SETTLE, due.brand_id, due.id, settled)
 }

@@ -24,6 +24,11 @@ FROM members m LEFT JOIN mails x
   ON x.brand_id = m.brand_id AND x.cause = 'invite/' || m.id AND m.person_id IS NULL
 WHERE m.brand_id = ?1 AND m.id = ?2";
 
+    /// Whom something in the brand's work is mailed to.
+    TO_TELL = "
+SELECT m.id, m.email, b.name AS brand FROM members m CROSS JOIN brands b ON b.id = m.brand_id
+WHERE m.brand_id = ?1 AND m.role IN ('owner', 'manager') AND m.joined_at_ms IS NOT NULL ORDER BY m.id LIMIT 20";
+
     /// Of one who is what she was when she was looked at.
     SET_ROLE = "
 UPDATE members SET role = ?3 WHERE brand_id = ?1 AND id = ?2 AND role = ?4 RETURNING id";
@@ -125,6 +130,27 @@ pub fn invite(brand: BrandId, new: &NewMember<'_>, now_ms: Millis) -> Vec<Statem
             new.expires_at_ms,
         ),
     ]
+}
+
+row! {
+    /// Somebody who is told what needs doing.
+    #[derive(Debug, Clone)]
+    pub struct ToTell {
+        /// Who.
+        pub id: MemberId,
+        /// Where.
+        pub email: String,
+        /// The brand's name.
+        pub brand: String,
+    }
+}
+
+/// The owners and managers of a brand who joined, twenty at most.
+///
+/// # Errors
+/// [`super::DbError`].
+pub fn to_tell(db: &dyn Database, brand: BrandId) -> Reading<'_, Vec<ToTell>> {
+    db.all(bind!(TO_TELL, brand))
 }
 
 row! {

@@ -92,17 +92,19 @@ CROSS JOIN deals d ON d.brand_id = v.brand_id AND d.id = v.deal_id
 CROSS JOIN creators c ON c.brand_id = v.brand_id AND c.id = d.creator_id
 CROSS JOIN brands b ON b.id = v.brand_id WHERE v.reply_hash = ?1";
 
-    /// ?5 what names the mail: a second one aborts. ?6 automatic, ?8 the day; one more than ?9 on it makes
+    /// ?5 what names the mail: a second one aborts. ?6 automatic, ?8 the day; one more of its
+    /// kind than ?9 on it makes
     /// its state NULL, which aborts.
     RECEIVE = "
 INSERT INTO messages (brand_id, deal_id, id, direction, state, content, inbound_key, automatic,
-  created_at_ms) SELECT ?1, ?2, ?3, 'in', iif((SELECT iif(in_day = ?8, in_count, 0) FROM conversations
+  created_at_ms) SELECT ?1, ?2, ?3, 'in', iif((SELECT iif(in_day = ?8, iif(?6 = 1, in_automatic, in_count), 0) FROM conversations
     WHERE brand_id = ?1 AND deal_id = ?2) < ?9, 'received', NULL), ?4, ?5, ?6, ?7";
 
-    /// ?3 so many more are unread, ?4 the day.
+    /// ?3 so many more are unread, ?4 the day, ?6 whether a machine wrote it: those are counted apart.
     RECEIVED = "
 UPDATE conversations SET unread = unread + ?3, last_at_ms = max(last_at_ms, ?5),
-  in_count = iif(in_day = ?4, in_count, 0) + 1, in_day = ?4 WHERE brand_id = ?1 AND deal_id = ?2";
+  in_count = iif(in_day = ?4, in_count, 0) + (?6 = 0), in_automatic = iif(in_day = ?4, in_automatic, 0) + (?6 = 1),
+  in_day = ?4 WHERE brand_id = ?1 AND deal_id = ?2";
 
     IS_UNSUBSCRIBED = "SELECT at_ms FROM unsubscribes WHERE brand_id = ?1 AND email_hash = ?2";
 
@@ -444,7 +446,7 @@ pub fn receive(reply: &Received<'_>, now_ms: Millis) -> Vec<Statement> {
             reply.day.0,
             reply.most
         ),
-        bind!(RECEIVED, brand, deal, !automatic, reply.day.0, now_ms),
+        bind!(RECEIVED, brand, deal, !automatic, reply.day.0, now_ms, automatic),
     ]
 }
 

@@ -16,6 +16,11 @@ FROM json_each(?2) j CROSS JOIN deal_days t ON t.brand_id = ?1 AND t.deal_id = j
 WHERE t.day BETWEEN ?3 AND ?4
 GROUP BY t.currency, strftime('%Y-%m', t.day * 86400, 'unixepoch') ORDER BY t.currency, 2";
 
+    /// ?1 brand, ?2 deal, ?3 first day, ?4 last day.
+    DAYS = "
+SELECT currency, day, orders, base_minor, commission_minor FROM deal_days
+WHERE brand_id = ?1 AND deal_id = ?2 AND day BETWEEN ?3 AND ?4 ORDER BY day, currency";
+
     /// Why these orders (?2) are whose they are, and when their commission becomes available.
     WHY = "
 SELECT o.id, o.available_day, o.decision FROM json_each(?2) j
@@ -28,12 +33,12 @@ WHERE brand_id = ?1 AND creator_id = ?2 ORDER BY sequence LIMIT 1";
 }
 
 row! {
-    /// What deals brought in a month, in one currency.
+    /// What deals brought in a month, or on a day, in one currency.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct MonthRow {
         /// In which currency.
         pub currency: Currency,
-        /// A day of the month.
+        /// It, or a day of the month.
         pub day: Day,
         /// Orders that aren't cancelled.
         pub orders: i64,
@@ -67,6 +72,12 @@ impl WhyRow {
 #[must_use]
 pub fn months(brand: BrandId, deals: &[DealId], from: Day, to: Day) -> Statement {
     bind!(MONTHS, brand, json_list(deals), from.0, to.0)
+}
+
+/// What a deal brought day by day, both ends included; a day without anything has no row.
+#[must_use]
+pub fn days(brand: BrandId, deal: DealId, from: Day, to: Day) -> Statement {
+    bind!(DAYS, brand, deal, from.0, to.0)
 }
 
 /// Why these orders are whose they are.

@@ -47,6 +47,7 @@ pub mod order_facts;
 pub mod orders;
 pub mod outbox;
 pub mod overview;
+pub mod owed;
 pub mod payment;
 pub mod payouts;
 pub mod personal;

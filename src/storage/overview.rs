@@ -5,7 +5,7 @@ use super::{Database, DbError, Freshness, Statement, bind, row, statements};
 use crate::app::Pending;
 use crate::domain::ids::BrandId;
 use crate::domain::money::Currency;
-use crate::domain::time::Day;
+use crate::domain::time::{Day, Millis};
 
 statements! {
     /// Orders by day and currency.
@@ -40,7 +40,7 @@ FROM payout_lines l INDEXED BY payout_lines_settled CROSS JOIN payouts p ON p.br
 WHERE l.brand_id = ?1 AND l.settled_at_ms >= ?3 AND l.settled_at_ms < ?5 AND l.state = 'settled' AND p.currency = ?2";
 
     /// What needs a hand, each counted up to 1,000. ?2 today, ?3 the first day of which it is asked whether all
-    /// orders arrived, ?4 the last.
+    /// orders arrived, ?4 the last; ?5 since when runs of automations count.
     TO_DO = "
 SELECT (SELECT count(*) FROM (SELECT 1 FROM payouts INDEXED BY payouts_draft
     WHERE brand_id = ?1 AND state = 'draft' LIMIT 1000) part) AS drafts,
@@ -59,7 +59,9 @@ SELECT (SELECT count(*) FROM (SELECT 1 FROM payouts INDEXED BY payouts_draft
   (SELECT count(*) FROM (SELECT 1 FROM conversations INDEXED BY conversations_unread
     WHERE brand_id = ?1 AND unread > 0 LIMIT 1000) part) AS unread,
   (SELECT count(*) FROM (SELECT 1 FROM claims INDEXED BY claims_by_state
-    WHERE brand_id = ?1 AND state = 'open' LIMIT 1000) part) AS claims";
+    WHERE brand_id = ?1 AND state = 'open' LIMIT 1000) part) AS claims,
+  (SELECT count(*) FROM (SELECT 1 FROM automation_runs INDEXED BY automation_runs_failed
+    WHERE brand_id = ?1 AND state = 'failed' AND ended_at_ms >= ?5 LIMIT 1000) part) AS failed_runs";
 }
 
 row! {
@@ -126,6 +128,8 @@ row! {
         pub unread: i64,
         /// Claims that wait.
         pub claims: i64,
+        /// Runs of automations that failed lately.
+        pub failed_runs: i64,
     }
 }
 
@@ -155,7 +159,8 @@ pub struct Overview {
     pub to_do: ToDo,
 }
 
-/// What an overview is made of. `asked`: the days of which it is asked whether all orders arrived.
+/// What an overview is made of. `asked`: the days of which it is asked whether all orders arrived, and the time
+/// since which failed runs of automations count.
 ///
 /// # Errors
 /// [`DbError`].
@@ -164,13 +169,13 @@ pub fn overview<'a>(
     (brand, currency): (BrandId, Currency),
     periods: &TwoPeriods,
     today: Day,
-    asked: (Day, Day),
+    asked: (Day, Day, Millis),
 ) -> Pending<'a, Result<Overview, DbError>> {
     let TwoPeriods { before, period } = *periods;
     let code = currency.code();
     let batch: Vec<Statement> = vec![
         bind!(DAYS, brand, before.from.0, period.to.0),
-        reports::clicks(brand, before.from, period.to, None),
+        reports::clicks(brand, (before.from, period.to), None, None),
         bind!(
             SPENT,
             brand,
@@ -184,7 +189,7 @@ pub fn overview<'a>(
         ),
         bind!(OWED, brand, code),
         bind!(PAID, brand, code, before.from_ms, period.from_ms, period.to_ms),
-        bind!(TO_DO, brand, today.0, asked.0.0, asked.1.0),
+        bind!(TO_DO, brand, today.0, asked.0.0, asked.1.0, asked.2),
     ];
     let running = db.run_on(Freshness::Nearest, batch);
     Box::pin(async move {

@@ -94,10 +94,12 @@ WHERE brand_id = ?1 AND payout_id = ?2 AND id = ?3";
 UPDATE payout_lines SET revision = iif(revision = ?4, revision + 1, NULL)
 WHERE brand_id = ?1 AND payout_id = ?2 AND id = ?3";
 
-    /// ?3 lines with their tries, as they stood; one that has another way already, or moved on, aborts.
+    /// ?3 lines with their tries, as they stood: those of an object by their ids. One that has another way already, or
+    /// moved on, aborts. (Joined with a list, all lines of the payout are looked for in it, or all of the list for
+    /// each.)
     TAKE_WAY = "
-UPDATE payout_lines SET way = iif(state = 'in_payout' AND attempt = j.value ->> 1, ?4, 'none')
-FROM json_each(?3) j WHERE brand_id = ?1 AND payout_id = ?2 AND payout_lines.id = j.value ->> 0";
+UPDATE payout_lines SET way = iif(state = 'in_payout' AND attempt = ?3 ->> id, ?4, 'none')
+WHERE brand_id = ?1 AND payout_id = ?2 AND id IN (SELECT j.key FROM json_each(?3) j)";
 
     /// Two runs of one day: the second aborts.
     RUN = "INSERT INTO payout_runs (brand_id, due_day, drafted_at_ms) VALUES (?1, ?2, ?3)";
@@ -129,6 +131,12 @@ UPDATE payout_lines SET state = ?3, revision = revision + 1 WHERE brand_id = ?1 
 UPDATE payout_lines SET revision = iif(revision = ?4, revision + 1, NULL), state = ?5,
   reference = ?6, reason = ?7, settled_at_ms = ?8
 WHERE brand_id = ?1 AND payout_id = ?2 AND id = ?3";
+
+    /// As [`SETTLE`], of many: ?3 a JSON list of id, revision, state, reference, reason.
+    SETTLE_MANY = "
+UPDATE payout_lines SET revision = iif(revision = j.value ->> 1, revision + 1, NULL),
+  state = j.value ->> 2, reference = j.value ->> 3, reason = j.value ->> 4, settled_at_ms = ?4
+FROM json_each(?3) j WHERE brand_id = ?1 AND payout_id = ?2 AND payout_lines.id = j.value ->> 0";
 
     /// Where the money of a payout goes.
     TARGETS = "
@@ -460,8 +468,10 @@ pub fn take_way(
     lines: &[(PayoutLineId, i64)],
     way: &'static str,
 ) -> Statement {
-    let lines = lines.iter().map(|(line, attempt)| json!([line, *attempt]));
-    bind!(TAKE_WAY, brand, payout, json::list_of(&lines.collect::<Vec<_>>()), way)
+    let named: Vec<(String, i64)> = lines.iter().map(|(line, n)| (line.to_string(), *n)).collect();
+    let named: Vec<(&str, &dyn json::ToJson)> =
+        named.iter().map(|(line, n)| (line.as_str(), n as &dyn json::ToJson)).collect();
+    bind!(TAKE_WAY, brand, payout, json::text(&json::Fields(&named)), way)
 }
 
 /// How the creators of a payout would be paid now.
@@ -550,6 +560,31 @@ pub fn settle(
     now_ms: Millis,
 ) -> Statement {
     bind!(SETTLE, brand, payout, line.id, line.revision, state, reference, reason, now_ms)
+}
+
+/// How a line ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// Which.
+    pub line: PayoutLineId,
+    /// How often it was decided when it was looked at.
+    pub revision: i64,
+    /// `Settled`: it arrived; anything else: it came back.
+    pub state: LineState,
+    /// The bank's, or the provider's.
+    pub reference: Option<String>,
+    /// Why it came back.
+    pub reason: Option<String>,
+}
+
+/// Stores what became of lines; the batch aborts if somebody else did of one.
+#[must_use]
+pub fn settle_many(brand: BrandId, payout: PayoutId, ends: &[Ended], now_ms: Millis) -> Statement {
+    let each = ends.iter().map(|end| {
+        let state = if end.state == LineState::Settled { "settled" } else { "failed" };
+        json!([end.line, end.revision, state, end.reference, end.reason])
+    });
+    bind!(SETTLE_MANY, brand, payout, json::list_of(&each.collect::<Vec<_>>()), now_ms)
 }
 
 /// Where the money of a payout goes.

@@ -116,12 +116,18 @@ SELECT id AS key, json_object('id', id, 'created_at', strftime('%FT%TZ', created
   'expires_at', strftime('%FT%TZ', expires_at_ms / 1000, 'unixepoch')) AS record FROM creator_tokens
 WHERE brand_id = ?1 AND creator_id = ?2 AND id > ?3 ORDER BY id LIMIT ?4";
 
+    /// To the address that she has, and to those that she had before, while the trail names them.
     MAILS = "
 SELECT m.id AS key, json_object('id', m.id, 'kind', m.kind,
   'state', iif(m.bounced_at_ms IS NULL, m.state, 'bounced'), 'recipient', m.recipient,
   'created_at', strftime('%FT%TZ', m.created_at_ms / 1000, 'unixepoch')) AS record
-FROM creators c JOIN mails m ON m.brand_id = c.brand_id AND lower(m.recipient) = lower(trim(c.email))
-WHERE c.brand_id = ?1 AND c.id = ?2 AND m.id > ?3 ORDER BY m.id LIMIT ?4";
+FROM mails m WHERE m.brand_id = ?1 AND m.id > ?3 AND lower(m.recipient) IN (
+  SELECT lower(trim(email)) FROM creators WHERE brand_id = ?1 AND id = ?2 UNION
+  SELECT lower(trim(j.value)) FROM audit_personal p, json_each(json_array(p.before ->> '$.email', p.after ->> '$.email',
+    p.before ->> '$.from.email', p.before ->> '$.into.email')) j
+  WHERE p.brand_id = ?1 AND j.value IS NOT NULL AND p.creator_id IN
+    (SELECT ?2 UNION ALL SELECT id FROM creators WHERE brand_id = ?1 AND merged_into = ?2))
+ORDER BY m.id LIMIT ?4";
 
     /// `sealed` is opened by whoever tells it.
     MESSAGES = "

@@ -16,12 +16,13 @@ use super::posts::rates_of;
 
 statements! {
     /// Of all deals, or those of the campaign ?5: by creator (?6 is 1), campaign (2), or campaign and stage (3).
-    /// ?2 and ?3 days, ?4 currency, ?7 and ?8 the same days as times, ?9 at most so many. (D1 takes five parts of
-    /// a compound statement: what was seen is another one.)
+    /// ?2 and ?3 days, ?4 currency, ?7 and ?8 the same days as times, ?9 at most so many; ?10 a JSON list of deals
+    /// that it is about only, or NULL. (D1 takes five parts of a compound statement: what was seen is another one.)
     FIGURES = "
 WITH part AS (SELECT id, creator_id, iif(closed_at_ms IS NULL, 0, 1) AS closed,
     CASE ?6 WHEN 1 THEN creator_id WHEN 2 THEN campaign_id ELSE campaign_id || '/' || stage END AS key
-  FROM deals WHERE brand_id = ?1 AND (?5 IS NULL OR campaign_id = ?5))
+  FROM deals WHERE brand_id = ?1 AND (?5 IS NULL OR campaign_id = ?5)
+    AND (?10 IS NULL OR id IN (SELECT value FROM json_each(?10))))
 SELECT h.key, count(DISTINCT h.creator) AS creators, sum(h.deals) AS deals, sum(h.closed) AS closed,
   sum(h.orders) AS orders, sum(h.other_orders) AS other_orders, sum(h.revenue) AS revenue,
   sum(h.commission) AS commission, sum(h.fees) AS fees, sum(h.gifts) AS gifts
@@ -40,11 +41,12 @@ FROM (
   WHERE c.voided_at_ms IS NULL AND c.currency = ?4 AND c.day BETWEEN ?2 AND ?3
 ) h GROUP BY h.key LIMIT ?9";
 
-    /// What was clicked and seen, of the same deals. ?6 to ?8 as in [`FIGURES`], ?4 the rates of all platforms.
+    /// What was clicked and seen, of the same deals. ?6 to ?8 as in [`FIGURES`], ?4 the rates of all platforms, ?9 the deals.
     SEEN = "
 WITH part AS (SELECT id, CASE ?6 WHEN 1 THEN creator_id WHEN 2 THEN campaign_id
     ELSE campaign_id || '/' || stage END AS key
-  FROM deals WHERE brand_id = ?1 AND (?5 IS NULL OR campaign_id = ?5))
+  FROM deals WHERE brand_id = ?1 AND (?5 IS NULL OR campaign_id = ?5)
+    AND (?9 IS NULL OR id IN (SELECT value FROM json_each(?9))))
 SELECT h.key, sum(h.clicks) AS clicks, sum(h.uniques) AS uniques, sum(h.posts) AS posts,
   sum(h.with_impressions) AS with_impressions, sum(h.impressions) AS impressions, sum(h.valued) AS valued,
   sum(h.media) AS media
@@ -69,7 +71,7 @@ SELECT c.id, c.name, c.handle FROM json_each(?2) j CROSS JOIN creators c ON c.br
 SELECT id, name, stages, archived_at_ms IS NOT NULL AS archived FROM campaigns
 WHERE brand_id = ?1 AND (?2 IS NULL OR id = ?2) ORDER BY id LIMIT ?3";
 
-    /// What codes, links and anything else brought in the currency ?4, on the days ?2 to ?3.
+    /// What codes, links and anything else brought in the currency ?4, on the days ?2 to ?3; ?6 deals, or NULL.
     SOURCES = "
 SELECT coalesce(sum(t.orders), 0) AS orders, coalesce(sum(t.base_minor), 0) AS revenue,
   coalesce(sum(t.commission_minor), 0) AS commission, coalesce(sum(t.code_orders), 0) AS code_orders,
@@ -77,26 +79,29 @@ SELECT coalesce(sum(t.orders), 0) AS orders, coalesce(sum(t.base_minor), 0) AS r
   coalesce(sum(t.link_orders), 0) AS link_orders, coalesce(sum(t.link_base_minor), 0) AS link_revenue,
   coalesce(sum(t.link_commission_minor), 0) AS link_commission
 FROM deals d CROSS JOIN deal_days t ON t.brand_id = ?1 AND t.deal_id = d.id AND t.day BETWEEN ?2 AND ?3
-WHERE d.brand_id = ?1 AND (?5 IS NULL OR d.campaign_id = ?5) AND t.currency = ?4";
+WHERE d.brand_id = ?1 AND (?5 IS NULL OR d.campaign_id = ?5) AND t.currency = ?4
+  AND (?6 IS NULL OR d.id IN (SELECT value FROM json_each(?6)))";
 
-    /// Clicks by day. ?4 a campaign, or NULL.
+    /// Clicks by day. ?4 a campaign, or NULL; ?5 a JSON list of deals, or NULL.
     CLICKS = "
 SELECT k.day, sum(k.total) AS clicks, sum(k.uniques) AS uniques
 FROM deals d CROSS JOIN links l INDEXED BY links_by_deal ON l.brand_id = ?1 AND l.deal_id = d.id
 CROSS JOIN click_days k ON k.brand_id = ?1 AND k.link_id = l.id AND k.day BETWEEN ?2 AND ?3
-WHERE d.brand_id = ?1 AND (?4 IS NULL OR d.campaign_id = ?4) GROUP BY k.day ORDER BY k.day";
+WHERE d.brand_id = ?1 AND (?4 IS NULL OR d.campaign_id = ?4)
+  AND (?5 IS NULL OR d.id IN (SELECT value FROM json_each(?5))) GROUP BY k.day ORDER BY k.day";
 
     /// Creators by the month of their first deal (?2: a JSON list of months `m` and the time `s` at which they
     /// begin; 0 before the first), and what they brought in the currency ?3 in each month of the days ?4 to ?5.
+    /// (Without MATERIALIZED the month of a creator would be looked up anew for each of her days.)
     COHORTS = "
+WITH f AS MATERIALIZED (SELECT s.creator_id, coalesce((SELECT max(j.value ->> 'm') FROM json_each(?2) j
+      WHERE j.value ->> 's' <= s.first_ms), 0) AS cohort
+    FROM (SELECT creator_id, min(created_at_ms) AS first_ms FROM deals WHERE brand_id = ?1 GROUP BY creator_id) s)
 SELECT f.cohort, CAST(strftime('%Y', t.day * 86400, 'unixepoch') AS INTEGER) * 12
     + CAST(strftime('%m', t.day * 86400, 'unixepoch') AS INTEGER) - 1 AS month,
   count(DISTINCT iif(t.orders > 0, f.creator_id, NULL)) AS creators, sum(t.orders) AS orders,
   sum(t.base_minor) AS revenue, sum(t.commission_minor) AS commission
-FROM (SELECT s.creator_id, coalesce((SELECT max(j.value ->> 'm') FROM json_each(?2) j
-      WHERE j.value ->> 's' <= s.first_ms), 0) AS cohort
-    FROM (SELECT creator_id, min(created_at_ms) AS first_ms FROM deals WHERE brand_id = ?1 GROUP BY creator_id) s) f
-CROSS JOIN deals d INDEXED BY deals_by_creator ON d.brand_id = ?1 AND d.creator_id = f.creator_id
+FROM f CROSS JOIN deals d INDEXED BY deals_by_creator ON d.brand_id = ?1 AND d.creator_id = f.creator_id
 CROSS JOIN deal_days t ON t.brand_id = ?1 AND t.deal_id = d.id AND t.day BETWEEN ?4 AND ?5
 WHERE t.currency = ?3 GROUP BY f.cohort, month ORDER BY f.cohort, month";
 
@@ -281,7 +286,7 @@ pub struct Period {
 }
 
 /// Which deals and money a report is about.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct About {
     /// Whose.
     pub brand: BrandId,
@@ -291,6 +296,8 @@ pub struct About {
     pub currency: Currency,
     /// Of one campaign, or all.
     pub campaign: Option<CampaignId>,
+    /// Of these deals, or all.
+    pub deals: Option<Vec<DealId>>,
 }
 
 /// What two statements of one batch answer, on its way.
@@ -307,7 +314,8 @@ pub fn figures<'a>(
     formula: &Formula,
     most: usize,
 ) -> Pending<'a, Result<Option<Sorted<String, Figures>>, DbError>> {
-    let About { brand, period, currency, campaign } = *about;
+    let About { brand, period, currency, campaign, ref deals } = *about;
+    let deals = deals.as_deref().map(json_list);
     let by: i64 = match by {
         By::Creator => 1,
         By::Campaign => 2,
@@ -317,8 +325,8 @@ pub fn figures<'a>(
     let (code, rates) = (currency.code(), rates_of(formula));
     let limit = i64::try_from(most).unwrap_or(i64::MAX).saturating_add(1);
     let batch = vec![
-        bind!(FIGURES, brand, from, to, code, campaign, by, from_ms, to_ms, limit),
-        bind!(SEEN, brand, from, to, rates, campaign, by, from_ms, to_ms),
+        bind!(FIGURES, brand, from, to, code, campaign, by, from_ms, to_ms, limit, deals.clone()),
+        bind!(SEEN, brand, from, to, rates, campaign, by, from_ms, to_ms, deals),
     ];
     let running = db.run_on(Freshness::Nearest, batch);
     Box::pin(async move {
@@ -397,14 +405,14 @@ pub fn campaigns(
     db.ask(Freshness::Nearest, bind!(CAMPAIGNS, brand, one, most), |rows| rows.all())
 }
 
-/// The clicks of days, both ends included.
+/// The clicks of days, both ends included; of a campaign, of some deals.
 pub(super) fn clicks(
     brand: BrandId,
-    from: Day,
-    to: Day,
+    (from, to): (Day, Day),
     campaign: Option<CampaignId>,
+    deals: Option<String>,
 ) -> Statement {
-    bind!(CLICKS, brand, from.0, to.0, campaign)
+    bind!(CLICKS, brand, from.0, to.0, campaign, deals)
 }
 
 /// What codes and links brought, and the clicks of the period by day.
@@ -412,11 +420,11 @@ pub(super) fn clicks(
 /// # Errors
 /// [`DbError`].
 pub fn sources<'a>(db: &'a dyn Database, about: &About) -> Both<'a, SourcesRow, Vec<ClicksOfDay>> {
-    let About { brand, period, currency, campaign } = *about;
-    let (from, to) = (period.from.0, period.to.0);
+    let About { brand, period, currency, campaign, ref deals } = *about;
+    let (from, to, deals) = (period.from.0, period.to.0, deals.as_deref().map(json_list));
     let batch = vec![
-        bind!(SOURCES, brand, from, to, currency.code(), campaign),
-        clicks(brand, period.from, period.to, campaign),
+        bind!(SOURCES, brand, from, to, currency.code(), campaign, deals.clone()),
+        clicks(brand, (period.from, period.to), campaign, deals),
     ];
     let running = db.run_on(Freshness::Nearest, batch);
     Box::pin(async move {

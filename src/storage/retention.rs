@@ -22,13 +22,18 @@ WITH n AS MATERIALIZED (SELECT b.id AS brand,
   (SELECT count(*) FROM data_requests d WHERE d.brand_id = b.id AND d.done_at_ms < ?4) AS requests,
   (SELECT count(*) FROM audit_members p WHERE p.brand_id = b.id
     AND NOT EXISTS (SELECT 1 FROM members m WHERE m.brand_id = b.id AND m.id = p.member_id)
-    AND (SELECT a.at_ms FROM audit a WHERE a.brand_id = b.id AND a.id = p.audit_id) < ?4) AS told
+    AND (SELECT a.at_ms FROM audit a WHERE a.brand_id = b.id AND a.id = p.audit_id) < ?4) AS told,
+  (SELECT count(*) FROM automation_runs r INDEXED BY automation_runs_over WHERE r.ended_at_ms < ?4
+    AND r.brand_id = b.id AND r.once <> 'first' AND r.once NOT LIKE 'threshold_reached/%') AS runs,
+  (SELECT coalesce(sum(u.deals), 0) FROM bulk_actions u INDEXED BY bulk_actions_over WHERE u.finished_at_ms < ?4
+    AND u.brand_id = b.id AND EXISTS (SELECT 1 FROM bulk_deals e
+      WHERE e.brand_id = u.brand_id AND e.bulk_id = u.id)) AS results
   FROM brands b)
 SELECT brand, ?1, ?2, 'job', 'retention', 'retention.sweep', brand, '', json_object(
   'creator_tokens', tokens, 'invitations', invitations, 'members_invited', invited, 'api_keys', keys,
   'store_secrets', secrets, 'first_answers', answers, 'data_requests', requests,
-  'audit_of_members', told)
-FROM n WHERE tokens + invitations + invited + keys + secrets + answers + requests + told > 0";
+  'audit_of_members', told, 'automation_runs', runs, 'bulk_results', results)
+FROM n WHERE tokens + invitations + invited + keys + secrets + answers + requests + told + runs + results > 0";
 
     /// The same of people, whom no brand has. ?3 a day ago, ?4 14 days. Sessions, passkeys and recovery
     /// codes of people who go aren't counted apart.
@@ -101,6 +106,33 @@ WHERE EXISTS (SELECT 1 FROM json_each(previous_secrets)
 DELETE FROM automation_causes WHERE state = 'done' AND created_at_ms < ?1 AND sequence <
   (SELECT max(c.sequence) FROM automation_causes c WHERE c.brand_id = automation_causes.brand_id)";
 
+    /// What happened where nothing listens to it any more.
+    CAUSES_OF_NOBODY = "
+DELETE FROM automation_causes WHERE state = 'waiting'
+  AND brand_id IN (SELECT id FROM brands WHERE automations = 0) AND sequence <
+  (SELECT max(c.sequence) FROM automation_causes c WHERE c.brand_id = automation_causes.brand_id)";
+
+    ORDERS_OF_NOBODY = "
+DELETE FROM automation_orders WHERE brand_id IN (SELECT id FROM brands WHERE automations = 0)";
+
+    /// What the steps of runs did that ended long ago.
+    RUN_STEPS = "
+DELETE FROM automation_steps WHERE (brand_id, run_id) IN (
+  SELECT brand_id, id FROM automation_runs INDEXED BY automation_runs_over WHERE ended_at_ms < ?1)";
+
+    /// Those runs, but for what has to hold for good: that it ran once, or that a threshold was reached.
+    RUNS = "
+DELETE FROM automation_runs INDEXED BY automation_runs_over WHERE ended_at_ms < ?1
+  AND once <> 'first' AND once NOT LIKE 'threshold_reached/%'";
+
+    /// What became of each deal; how many there were of each kind stands in the action.
+    BULK_RESULTS = "
+DELETE FROM bulk_deals WHERE (brand_id, bulk_id) IN (
+  SELECT brand_id, id FROM bulk_actions INDEXED BY bulk_actions_over WHERE finished_at_ms < ?1)";
+
+    /// How many messages went out on a day.
+    SENT = "DELETE FROM outreach_days WHERE day < ?1";
+
     HOOK_SECRETS = "
 UPDATE webhook_endpoints SET previous_sealed = NULL, previous_until_ms = NULL
 WHERE previous_until_ms <= ?1";
@@ -146,6 +178,12 @@ pub fn sweep(note: AuditId, now_ms: Millis) -> Vec<Statement> {
         // Deliveries tell what they are of by their events: these go last.
         bind!(HOOK_EVENTS, before(31)),
         bind!(CAUSES, before(90)),
+        bind!(CAUSES_OF_NOBODY),
+        bind!(ORDERS_OF_NOBODY),
+        bind!(RUN_STEPS, before(400)),
+        bind!(RUNS, before(400)),
+        bind!(BULK_RESULTS, before(400)),
+        bind!(SENT, before(400) / DAY_MS),
         bind!(HOOK_SECRETS, now_ms),
         bind!(AUTHORIZATIONS, now_ms),
         bind!(REQUESTS, before(400)),

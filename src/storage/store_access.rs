@@ -112,6 +112,17 @@ CROSS JOIN brands b ON b.id = a.brand_id CROSS JOIN members m ON m.brand_id = a.
 WHERE a.brand_id = ?1 AND a.store_id = ?2 AND a.state = 'connected' AND s.closed_at_ms IS NULL
   AND m.role = 'owner' AND m.joined_at_ms IS NOT NULL LIMIT 10";
 
+    /// The brand let go of the shop: nothing that is kept opens it any more, not even the app's secret, which goes on
+    /// verifying what is delivered.
+    DISCONNECT = "
+INSERT INTO store_access (brand_id, store_id, way, state, problem, checked_at_ms, changes)
+VALUES (?1, ?2, 'token', 'uninstalled', ?3, ?4, 1)
+ON CONFLICT (brand_id, store_id) DO UPDATE SET way = excluded.way, state = excluded.state,
+  problem = excluded.problem, checked_at_ms = excluded.checked_at_ms, token_sealed = NULL,
+  token_until_ms = NULL, refresh_sealed = NULL, refresh_until_ms = NULL, renewing_until_ms = NULL,
+  scopes = '', webhooks = '[]', look_at_ms = NULL, lost_at_ms = NULL, revision = revision + 1,
+  changes = changes + 1";
+
     /// A delivery was verified: at most one write an hour.
     SEEN = "
 UPDATE store_access SET webhook_seen_at_ms = ?3
@@ -418,6 +429,12 @@ pub fn removed(
     now_ms: Millis,
 ) -> Statement {
     bind!(REMOVE_ACCESS, brand, store, revision, problem, now_ms)
+}
+
+/// The brand let go of a shop; `problem` says so.
+#[must_use]
+pub fn disconnect(brand: BrandId, store: StoreId, problem: &str, now_ms: Millis) -> Statement {
+    bind!(DISCONNECT, brand, store, problem, now_ms)
 }
 
 row! {

@@ -12,6 +12,7 @@ use worker::{Env, State};
 
 use crate::app::{Outgoing, WebRequest};
 use crate::domain::json::{self, ToJson, json};
+use crate::domain::letter::Envelope;
 
 #[wasm_bindgen(inline_js = "
 async function told(work) {
@@ -31,16 +32,17 @@ export function allowed(env, key) {
     if (!success) throw 'refused';
   });
 }
-export function mail(env, content, sender, reply_to, unsubscribe) {
+export function mail(env, content, sender, reply_to, unsubscribe, automatic) {
   return told(async () => {
     if (!env.EMAIL || !env.MAIL_FROM) throw 'NO_SERVICE';
     const late = new Promise((_, no) => setTimeout(() => no(new Error('no answer in time')), 20000));
     const from = sender ? { email: env.MAIL_FROM, name: sender } : env.MAIL_FROM;
     const mail = { from, ...JSON.parse(content) };
     if (reply_to) mail.replyTo = reply_to;
+    if (automatic) mail.headers = { 'Auto-Submitted': automatic };
     if (unsubscribe) {
       const post = 'List-Unsubscribe=One-Click';
-      mail.headers = { 'List-Unsubscribe': `<${unsubscribe}>`, 'List-Unsubscribe-Post': post };
+      mail.headers = { ...mail.headers, 'List-Unsubscribe': `<${unsubscribe}>`, 'List-Unsubscribe-Post': post };
     }
     const sent = env.EMAIL.send(mail);
     try { return (await Promise.race([sent, late]))?.messageId; }
@@ -149,6 +151,7 @@ extern "C" {
         sender: &str,
         reply_to: &str,
         unsubscribe: &str,
+        automatic: &str,
     ) -> Promise;
     #[wasm_bindgen(catch, js_name = bytes)]
     async fn js_bytes(stream: &JsValue, most: u32) -> Result<JsValue, JsValue>;
@@ -229,8 +232,8 @@ pub async fn allowed(env: &Env, key: &str) -> bool {
 pub async fn mail(env: &Env, mail: &Outgoing) -> Result<String, String> {
     let Outgoing { to, subject, text, html, envelope } = mail;
     let content = json!({ "to": to, "subject": subject, "text": text, "html": html });
-    let (sender, reply_to) = (&envelope.sender, &envelope.reply_to);
-    outcome(js_mail(env, &content, sender, reply_to, &envelope.unsubscribe)).await
+    let Envelope { sender, reply_to, unsubscribe, automatic } = envelope;
+    outcome(js_mail(env, &content, sender, reply_to, unsubscribe, automatic)).await
 }
 
 /// All bytes of a stream.

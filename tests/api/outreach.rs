@@ -532,7 +532,7 @@ async fn a_reply_stands_in_the_deal_once() {
         );
         kept += i32::from(inbound::receive(&product.app, &to, &away).await == inbound::Taken::Kept);
     }
-    assert_eq!(kept, 48);
+    assert_eq!(kept, 10);
     product.pass(24 * HOUR);
     assert_eq!(
         inbound::receive(&product.app, &to, &mail("a@x.example", "z", "", "x")).await,

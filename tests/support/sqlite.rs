@@ -105,7 +105,13 @@ impl Sqlite {
             // What search keeps follows from `search_docs`; ranks are brought up to date by who reads.
             if !matches!(
                 name,
-                "job_runs" | "quarantine" | "deals_to_rank" | "deal_ranks" | "deal_money_ranks"
+                "job_runs"
+                    | "quarantine"
+                    | "deal_totals"
+                    | "totals_told"
+                    | "totals_to_tell"
+                    | "deal_ranks"
+                    | "deal_money_ranks"
             ) && !is_of_search(name)
             {
                 all.push_str(

@@ -117,8 +117,10 @@ async function writeAndKill(run, server) {
   const pay = (creator) => run.treasurer.work(creator, () => over);
   const all = Promise.all([...Array.from({ length: WRITERS }, write), visitLink(), work(), ...run.creators.map(pay)]);
   await sleep(round.killAfter);
-  // A machine that is busy with other things must not make the round an empty one.
-  for (let n = 0; n < 200 && round.acked.length < 2 * WRITERS; n++) await sleep(50);
+  // A machine that is busy with other things must not make the round an empty one, nor all of them one without a
+  // payment that was settled.
+  const enough = () => round.acked.length >= 2 * WRITERS && run.treasurer.settled > 0;
+  for (let n = 0; n < 200 && !enough(); n++) await sleep(50);
   over = true;
   await server.kill9();
   await all;

@@ -302,6 +302,14 @@ impl Filter {
         }
     }
 
+    /// Whether it looks for words.
+    #[must_use]
+    pub fn has_words(&self) -> bool {
+        let mut has = false;
+        self.each(&mut |condition| has |= matches!(condition, Condition::Keyword(_)));
+        has
+    }
+
     /// Calls `look` with every condition.
     pub fn each(&self, look: &mut dyn FnMut(&Condition)) {
         match self {

@@ -198,6 +198,20 @@ fn adds(what: impl Into<String>) -> Foreseen {
 }
 
 impl Prepared {
+    /// What the action would do to a deal as it is, which nothing else changes before: also whether a message finds
+    /// all of its fields.
+    #[must_use]
+    pub fn foresee_alone(&self, deal: &DealRow, about: &AboutRow, now_ms: Millis) -> Foreseen {
+        let foreseen = self.foresee(deal, about, now_ms);
+        let (What::Message(_, written), Foreseen::Change { .. }) = (&self.0, &foreseen) else {
+            return foreseen;
+        };
+        match outreach::empty_fields(written, deal, &about.name, &about.handle) {
+            empty if empty.is_empty() => foreseen,
+            empty => Foreseen::Refused("invalid", empty),
+        }
+    }
+
     /// What the action would do to a deal.
     #[must_use]
     pub fn foresee(&self, deal: &DealRow, about: &AboutRow, now_ms: Millis) -> Foreseen {

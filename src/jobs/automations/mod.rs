@@ -20,12 +20,13 @@ use crate::app::{App, Pending};
 use crate::domain::automation::{Cause, Kind, LOOK_BACK_DAYS, When, admit};
 use crate::domain::ids::{AutomationId, BrandId, DealId};
 use crate::domain::json::json;
-use crate::domain::time::{DAY_MS, Day, Millis};
+use crate::domain::time::{DAY_MS, Day, Millis, Zone};
 use crate::error::Result;
 use crate::storage::automation_looks as looks;
 use crate::storage::automation_runs::{self as run_rows, NewRun};
 use crate::storage::automations::{self as rows, AutomationRow, CauseRow};
 use crate::storage::brands;
+use crate::storage::ranks;
 
 /// So many causes are looked at at once.
 const PAGE: i64 = 100;
@@ -129,6 +130,8 @@ async fn begin_runs(app: &App, brand: BrandId, budget: &Budget) -> Result<()> {
             return Ok(());
         }
     }
+    // What a deal came to is compared with thresholds.
+    ranks::catch_up(app.db(), brand).await?;
     while !budget.is_spent(app) {
         let causes = rows::causes(app.db(), brand, PAGE).await?;
         if causes.is_empty() {
@@ -173,38 +176,58 @@ async fn decide(app: &App, brand: BrandId, causes: &[CauseRow]) -> Result<Vec<Ne
     for (cause, automation, deals) in wanted {
         let fits =
             |deal: &DealId| fit.get(&automation.id).is_none_or(|fitting| fitting.contains(deal));
-        let Some(deal) = deals.into_iter().find(fits) else { continue };
-        let (lately, ever) = begun.entry((automation.id, deal)).or_default();
-        if automation.first_only && *ever > 0 {
-            continue;
+        // A payment of what was earned in no deal, such as a correction by hand, is told of in the latest.
+        let most = if is_paid(cause) { usize::MAX } else { 1 };
+        for deal in deals.into_iter().filter(fits).take(most) {
+            let (lately, ever) = begun.entry((automation.id, deal)).or_default();
+            if automation.first_only && *ever > 0 {
+                continue;
+            }
+            let run = new_run(app, (cause, automation, deal), *lately);
+            if run.stopped.is_none() {
+                (*lately, *ever) = (*lately + 1, *ever + 1);
+            }
+            new.push(run);
         }
-        let led = cause.chain.clone().unwrap_or_default();
-        let admitted = admit(automation.id, &led, *lately);
-        let once = match &admitted {
-            Ok(_) if automation.first_only => "first".to_owned(),
-            _ => automation.trigger.once(&cause.name),
-        };
-        if admitted.is_ok() {
-            (*lately, *ever) = (*lately + 1, *ever + 1);
-        }
-        new.push(NewRun {
-            id: app.new_id(),
-            automation: automation.id,
-            deal,
-            once,
-            cause: cause.name.clone(),
-            stopped: admitted.as_ref().err().map(|stopped| stopped.words()),
-            chain: admitted.unwrap_or(led),
-            steps: automation.steps.clone(),
-        });
     }
     Ok(new)
 }
 
-/// The deals in which a cause is what starts an automation: more than one only where it is about a creator.
+/// A run for a cause, or one that is stopped at once.
+fn new_run(
+    app: &App,
+    (cause, automation, deal): (&CauseRow, &AutomationRow, DealId),
+    lately: i64,
+) -> NewRun {
+    let led = cause.chain.clone().unwrap_or_default();
+    let admitted = admit(automation.id, &led, lately);
+    let once = match &admitted {
+        Ok(_) if automation.first_only => "first".to_owned(),
+        _ => automation.trigger.once(&cause.name),
+    };
+    NewRun {
+        id: app.new_id(),
+        automation: automation.id,
+        deal,
+        once,
+        cause: cause.name.clone(),
+        stopped: admitted.as_ref().err().map(|stopped| stopped.words()),
+        chain: admitted.unwrap_or(led),
+        steps: automation.steps.clone(),
+    }
+}
+
+/// Whether it is a payment of what was earned in deals that are known.
+fn is_paid(cause: &CauseRow) -> bool {
+    cause.deals.iter().any(|deal| deal.paid)
+}
+
+/// The deals in which a cause is what starts an automation: more than one only where it is about a creator, and of a
+/// payment those in which it was earned, if any.
 fn deals_that_fit(automation: &AutomationRow, row: &CauseRow) -> Vec<DealId> {
     // What was there before it was enabled starts nothing; of what is told again and again only the last counts.
     let later = row.sequence > automation.from_sequence || row.kind == Kind::ThresholdReached;
+    let of_deals = is_paid(row);
     let fits = |deal: &&rows::CauseDeal| {
         let cause = Cause {
             kind: row.kind,
@@ -214,7 +237,7 @@ fn deals_that_fit(automation: &AutomationRow, row: &CauseRow) -> Vec<DealId> {
             tiers: row.subject.parse().ok(),
             totals: row.totals.clone(),
         };
-        later && automation.trigger.fits(automation.id, &cause)
+        later && (deal.paid || !of_deals) && automation.trigger.fits(automation.id, &cause)
     };
     row.deals.iter().filter(fits).map(|deal| deal.id).collect()
 }
@@ -264,7 +287,7 @@ async fn look(app: &App, brand: BrandId, budget: &Budget) -> Result<i64> {
     for mut automation in rows::enabled(app.db(), brand).await? {
         // Each look is a page, or all follow-ups; the next one goes on where it ended.
         while !budget.is_spent(app) && is_to_be_looked_at(&automation, today) {
-            look_once(app, brand, &mut automation, today).await?;
+            look_once(app, brand, &mut automation, (today, &stored.brand.timezone)).await?;
             handled += 1;
         }
     }
@@ -295,7 +318,7 @@ async fn look_once(
     app: &App,
     brand: BrandId,
     automation: &mut AutomationRow,
-    today: Day,
+    (today, zone): (Day, &Zone),
 ) -> Result<()> {
     let from = automation.since_day.max(today.plus(-LOOK_BACK_DAYS));
     if automation.trigger.when == When::FollowUpOverdue {
@@ -308,13 +331,18 @@ async fn look_once(
         app.db().run(vec![looks::looked(brand, automation.id, today, "")]).await?;
         return Ok(());
     }
+    if matches!(automation.trigger.when, When::NoSale(_)) {
+        ranks::catch_up(app.db(), brand).await?;
+    }
     // Another day begins with the first deal.
     let same_day = automation.looked_day == Some(today);
     let after = if same_day { automation.looked_to.clone() } else { String::new() };
     let stretch = looks::stretch(app.db(), brand, &after, DEALS).await?;
     let found = match automation.trigger.when {
         When::Date(day) => looks::day_came(brand, automation, &stretch, day),
-        When::NoSale(days) => looks::no_sale(brand, automation, &stretch, days, (from, today)),
+        When::NoSale(days) => {
+            looks::no_sale(brand, automation, &stretch, days, (from, today), zone)
+        }
         _ => return Ok(()),
     };
     let to = if stretch.more { stretch.to } else { String::new() };

@@ -13,14 +13,16 @@ use crate::domain::auth::Actor;
 use crate::domain::automation::{At, Came, Next, after};
 use crate::domain::ids::{BrandId, RunId};
 use crate::domain::json::json;
-use crate::domain::time::{Millis, to_rfc3339};
+use crate::domain::letter::Letter;
+use crate::domain::time::{DAY_MS, Millis, to_rfc3339};
 use crate::error::{Error, Result};
 use crate::jobs::actions::{Action, Cause, Outcome, perform};
 use crate::storage::automation_runs::{self as rows, Did, DueRow, GoesOn, RunState, TakenRow};
 use crate::storage::automations::State;
 use crate::storage::rows::{FromRow, from_json};
-use crate::storage::{DbError, Statement, brands};
+use crate::storage::{DbError, Statement, brands, members};
 use crate::web::extract::{By, note};
+use crate::web::mail::compose;
 
 /// Nobody else does a run's next step for so long: longer than one can take.
 const LEASE_MS: Millis = 120_000;
@@ -156,6 +158,9 @@ async fn settle(
         batch.push(rows::tell(brand, id, &did, now_ms));
     }
     batch.extend(done.batch);
+    if let Next::Failed(why) = &next {
+        batch.extend(telling(app, brand, run, why).await?);
+    }
     if due_at_ms.is_none() {
         let told = json!({ "automation_id": run.automation_id, "run_id": id, "cause": run.cause,
             "state": state.word(), "step": run.step });
@@ -173,6 +178,27 @@ async fn settle(
         Err(DbError::Constraint(_)) => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Mails to the owners and managers that an automation gave up a step: one each for the automation and day (of UTC),
+/// however many runs fail.
+async fn telling(
+    app: &App,
+    brand: BrandId,
+    run: &TakenRow,
+    why: &str,
+) -> Result<Vec<Statement>, DbError> {
+    let Some(automation) = &run.automation else { return Ok(Vec::new()) };
+    let day = app.now_ms().div_euclid(DAY_MS);
+    let mut mails = Vec::new();
+    for member in members::to_tell(app.db(), brand).await? {
+        let (brand_name, name) = (&member.brand, &automation.name);
+        let letter = Letter::AutomationFailed { brand: brand_name, automation: name, why };
+        let cause = format!("automation-failed/{}/{day}/{}", run.automation_id, member.id);
+        // Whose address isn't one that a mail can be sent to sees it in the runs.
+        mails.extend(compose(app, Some(brand), &cause, &member.email, &letter).ok());
+    }
+    Ok(mails)
 }
 
 /// What an action may have made that is looked at later.

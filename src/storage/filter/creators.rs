@@ -4,8 +4,8 @@
 //! What is looked at are creators with one of their deals each, at most so many a page. Once one deal is found
 //! the page goes on behind all of hers, so that nobody is in a list twice.
 
-use super::Compiler;
-use super::deals::{Count, Found, Key, NoPage, Query, SOURCES, Source, TRIED};
+use super::deals::{Budget, Count, Found, Key, NoPage, Query, SOURCES, Source, TRIED};
+use super::{Compiler, DOCS_OF_CREATORS, among};
 use crate::domain::filter::{Condition, Filter, SortKey};
 use crate::storage::{Database, DbError, Freshness};
 
@@ -22,19 +22,25 @@ pub async fn page(
     after: Option<&Key>,
     limit: i64,
 ) -> Result<Found, NoPage> {
+    query.bring_up_to_date(db).await?;
     let by_id = query.value_of_creator().1.is_empty();
     // What is named is read with its deals, so half as much may be named.
     let most = if by_id { query.budget.many } else { query.budget.few } / 2;
     let source = query.source_of_creators(db, most).await?;
-    let mut compiler = query.compiler();
+    let mut compiler = query.compiler_of_few(query.budget.rows <= Budget::PAGE.rows);
     let condition = query.condition(&mut compiler);
     // Each pair is three rows, and is read a second time to find out where to go on; what a source names is few
     // enough already.
     let affordable = (query.budget.rows / (compiler.cost + 6)).max(2);
     let most = if source.is_some() && !by_id { most + 1 } else { affordable };
     let pairs = query.pairs(&mut compiler, source, after, most);
+    let (with, of) = if compiler.among {
+        (among(&pairs, DOCS_OF_CREATORS), "w".to_owned())
+    } else {
+        (String::new(), format!("({pairs}) w"))
+    };
     let sql = format!(
-        "SELECT DISTINCT w.id AS id, '' AS via, json_quote(w.value) AS value FROM ({pairs}) w CROSS JOIN creators c ON c.brand_id = ?1 AND c.id = w.id LEFT JOIN deals d ON d.brand_id = ?1 AND d.id = w.via WHERE {condition} LIMIT {limit}"
+        "{with}SELECT DISTINCT w.id AS id, '' AS via, json_quote(w.value) AS value FROM {of} CROSS JOIN creators c ON c.brand_id = ?1 AND c.id = w.id LEFT JOIN deals d ON d.brand_id = ?1 AND d.id = w.via WHERE {condition} LIMIT {limit}"
     );
     let last = format!(
         "SELECT w.id AS id, w.via AS via, json_quote(w.value) AS value FROM ({pairs}) w LIMIT 1 OFFSET {}",

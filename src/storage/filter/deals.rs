@@ -5,8 +5,8 @@
 //! of keyword, owner, tag, campaign with stage, and totals that is required and names few enough deals; else
 //! that of the order itself.
 
-use super::Compiler;
-use crate::domain::filter::{Condition, Filter, Measure, Now, Op, Over, Sort, SortKey, Span, Text};
+use super::{Compiler, DOCS_OF_DEALS, MOST_NAMED, among, of_totals};
+use crate::domain::filter::{Condition, Filter, Measure, Now, Op, Sort, SortKey, Text};
 use crate::domain::ids::BrandId;
 use crate::storage::{Database, DbError, Freshness, Rows, ranks, row};
 
@@ -31,8 +31,8 @@ impl Budget {
 /// Rows of D1, by the same rule of thumb, that a list sorted by a period without totals may read: all of its deals
 /// are looked at.
 const FREE: i64 = 40_000;
-/// Deals that are brought up to date before a list is sorted by what they come to.
-const RANKED: i64 = 10;
+/// Months of deals that are brought up to date before a list is made of what deals come to.
+const TOLD: i64 = 20;
 
 row! {
     /// Where a row stands in a sorted list.
@@ -119,27 +119,6 @@ pub(super) const SOURCES: [Source; 5] =
 /// So many of them are tried.
 pub(super) const TRIED: usize = 2;
 
-/// Where the copy of totals has what a list is sorted by.
-struct Rank {
-    table: &'static str,
-    column: &'static str,
-    /// What deals without totals have.
-    default: i64,
-    /// The months, and the currency, if it is money.
-    period: i64,
-    currency: Option<&'static str>,
-}
-
-impl Rank {
-    /// Its rows `r`.
-    fn rows(&self, compiler: &mut Compiler<'_>) -> String {
-        let period = compiler.values.int(self.period);
-        let currency = self.currency.map(|code| compiler.values.text(code));
-        let currency = currency.map(|code| format!(" AND r.currency = {code}")).unwrap_or_default();
-        format!("r.brand_id = ?1 AND r.period = {period}{currency}")
-    }
-}
-
 /// A page of deals after `after`.
 ///
 /// # Errors
@@ -150,15 +129,16 @@ pub async fn page(
     after: Option<&Key>,
     limit: i64,
 ) -> Result<Found, NoPage> {
-    if query.rank().is_some() {
-        ranks::refresh(db, query.brand, RANKED).await?;
-    }
+    query.bring_up_to_date(db).await?;
     let by_id = query.sort.key == SortKey::Created;
     let free = matches!(query.sort.key, SortKey::Measure(_, over) if !over.period.is_kept());
+    // Where words are asked of candidates alone each is read once more, so half as many may be named.
+    let words = query.compiler_of_few(query.budget.few <= MOST_NAMED).among;
+    let share = if words { 2 } else { 1 };
     let most = match (by_id, free) {
-        (true, _) => query.budget.many,
+        (true, _) => query.budget.many / share,
         (_, true) => query.budget.free,
-        _ => query.budget.few,
+        _ => query.budget.few / share,
     };
     let source = query.source(db, most).await?;
     if let (Some(source), false) = (source, by_id) {
@@ -182,8 +162,24 @@ pub async fn page(
 }
 
 impl Query<'_> {
+    /// Adds up what changed, if the list depends on it; of very much the rest waits for the minute's job.
+    pub(super) async fn bring_up_to_date(&self, db: &dyn Database) -> Result<(), DbError> {
+        let sorted = matches!(self.sort.key, SortKey::Measure(..) | SortKey::DaysSinceLastSale);
+        if sorted || self.filter.is_some_and(of_totals) {
+            ranks::refresh(db, self.brand, TOLD).await?;
+        }
+        Ok(())
+    }
+
     pub(super) fn compiler(&self) -> Compiler<'_> {
         Compiler::new(self.now, self.brand)
+    }
+
+    /// As [`Self::compiler`], for candidates of which there are so few that words are asked of them alone, if
+    /// any are asked for.
+    pub(super) fn compiler_of_few(&self, are_few: bool) -> Compiler<'_> {
+        let among = are_few && self.filter.is_some_and(Filter::has_words);
+        Compiler { among, ..self.compiler() }
     }
 
     /// The condition, and what it costs to look at it.
@@ -285,50 +281,13 @@ impl Query<'_> {
                 let (rows, column) = (rank.rows(compiler), rank.column);
                 // What changed since the copy was made may be there or not.
                 format!(
-                    "SELECT deal_id AS id FROM {} r WHERE {rows} AND r.{column} {} {limit} UNION ALL SELECT deal_id AS id FROM deals_to_rank WHERE brand_id = ?1",
+                    "SELECT deal_id AS id FROM {} r WHERE {rows} AND r.{column} {} {limit} UNION ALL SELECT deal_id AS id FROM totals_to_tell WHERE brand_id = ?1",
                     rank.table,
                     op.name()
                 )
             }
             _ => return None,
         })
-    }
-
-    /// Where the copy of totals has what the list is sorted by.
-    fn rank(&self) -> Option<Rank> {
-        match self.sort.key {
-            SortKey::Measure(measure, over) => self.rank_of(measure, over),
-            SortKey::DaysSinceLastSale => Some(Rank {
-                table: "deal_ranks",
-                column: "idle",
-                default: 0,
-                period: 0,
-                currency: None,
-            }),
-            _ => None,
-        }
-    }
-
-    fn rank_of(&self, measure: Measure, over: Over) -> Option<Rank> {
-        if !over.period.is_kept() {
-            return None;
-        }
-        let period = match over.period.span(self.now.today) {
-            Span::All => 0,
-            Span::Parts { months, .. } => months?.0.0,
-        };
-        let (column, default) = match measure {
-            Measure::Orders => ("orders", 0),
-            Measure::Clicks => ("clicks", 0),
-            Measure::Conversion => ("conversion", -1),
-            Measure::Revenue => ("base_minor", 0),
-            Measure::Commission => ("commission_minor", 0),
-            Measure::RevenuePerCommission => ("per_commission", -1),
-        };
-        let money = measure.is_money();
-        let table = if money { "deal_money_ranks" } else { "deal_ranks" };
-        let currency = money.then(|| over.currency.unwrap_or(self.now.currency).code());
-        Some(Rank { table, column, default, period, currency })
     }
 
     /// The stretches that the list still has after this.
@@ -361,7 +320,7 @@ impl Query<'_> {
         let mut after = after;
         for (nth, walk) in walks.iter().enumerate() {
             let wanted = limit - i64::try_from(found.keys.len()).unwrap_or(limit);
-            let mut compiler = self.compiler();
+            let mut compiler = self.compiler_of_few(self.budget.rows <= Budget::PAGE.rows);
             let condition = self.condition(&mut compiler);
             // Each candidate is read a second time to find out where to go on; by what is their creators' that is
             // an entry of the index, the creator, and an entry for the deal.
@@ -371,8 +330,13 @@ impl Query<'_> {
             let most = (self.budget.rows / share / (compiler.cost + again)).max(2);
             let most = if self.filter.is_none() && *walk != Walk::Rest { wanted } else { most };
             let (rows, also) = self.rows(&mut compiler, walk, after, most);
+            let (with, of) = if compiler.among {
+                (among(&rows, DOCS_OF_DEALS), "w".to_owned())
+            } else {
+                (String::new(), format!("({rows}) w"))
+            };
             let sql = format!(
-                "SELECT w.id AS id, w.via AS via, json_quote(w.value) AS value FROM ({rows}) w CROSS JOIN deals d ON d.brand_id = ?1 AND d.id = w.id CROSS JOIN creators c ON c.brand_id = ?1 AND c.id = d.creator_id WHERE {also}{condition} LIMIT {wanted}"
+                "{with}SELECT w.id AS id, w.via AS via, json_quote(w.value) AS value FROM {of} CROSS JOIN deals d ON d.brand_id = ?1 AND d.id = w.id CROSS JOIN creators c ON c.brand_id = ?1 AND c.id = d.creator_id WHERE {also}{condition} LIMIT {wanted}"
             );
             let last = format!(
                 "SELECT w.id AS id, w.via AS via, json_quote(w.value) AS value FROM ({rows}) w LIMIT 1 OFFSET {}",
@@ -547,12 +511,16 @@ impl Query<'_> {
         after: Option<&Key>,
         limit: i64,
     ) -> Result<Found, NoPage> {
-        let mut compiler = self.compiler();
+        let free = matches!(self.sort.key, SortKey::Measure(_, over) if !over.period.is_kept());
+        let few = source != Source::All && !free && self.budget.few <= MOST_NAMED;
+        let mut compiler = self.compiler_of_few(few);
         let named = self.of(&mut compiler, source).unwrap_or_default();
         let condition = self.condition(&mut compiler);
         let (value, via) = self.value(&mut compiler);
         let deals = if source == Source::All {
             "deals d".to_owned()
+        } else if compiler.among {
+            "w CROSS JOIN deals d ON d.brand_id = ?1 AND d.id = w.id".to_owned()
         } else {
             format!(
                 "(SELECT DISTINCT id FROM ({named})) n CROSS JOIN deals d ON d.brand_id = ?1 AND d.id = n.id"
@@ -572,8 +540,13 @@ impl Query<'_> {
             let (via, id) = (compiler.values.text(&key.via), compiler.values.text(&key.id));
             format!("WHERE (s.v, s.via, s.id) {than} ({value}, {via}, {id})")
         });
+        let with = if compiler.among {
+            among(&format!("SELECT DISTINCT id FROM ({named})"), DOCS_OF_DEALS)
+        } else {
+            String::new()
+        };
         let sql = format!(
-            "SELECT s.id AS id, s.via AS via, json_quote(s.v) AS value FROM (SELECT d.id AS id, {via} AS via, {value} AS v FROM {deals}{creators} WHERE d.brand_id = ?1 AND {condition}) s {beyond} ORDER BY s.v{order}, s.via{order}, s.id{order} LIMIT {limit}"
+            "{with}SELECT s.id AS id, s.via AS via, json_quote(s.v) AS value FROM (SELECT d.id AS id, {via} AS via, {value} AS v FROM {deals}{creators} WHERE d.brand_id = ?1 AND {condition}) s {beyond} ORDER BY s.v{order}, s.via{order}, s.id{order} LIMIT {limit}"
         );
         let rows: Rows = db.rows(compiler.values.statement(self.brand, sql)).await?;
         let keys = rows.all::<Key>()?;

@@ -6,10 +6,11 @@
 
 pub mod creators;
 pub mod deals;
+mod ranked;
 
 use std::fmt::Write;
 
-use super::{Database, Freshness, Param, Statement};
+use super::{Database, Freshness, Param, Statement, ranks};
 use crate::domain::filter::{
     Condition, Date, Filter, Flag, Knowable, Measure, Month, Now, Number, Op, Over, Span, Text,
     words,
@@ -63,7 +64,28 @@ struct Compiler<'a> {
     values: Values,
     /// Rows that are read to look at one deal, by a rule of thumb.
     cost: i64,
+    /// Whether words are asked of the candidates alone: of those that `asked` names, which the statement begins
+    /// with. Else of all, which costs a row for each creator who has the words.
+    among: bool,
 }
+
+/// Beginning of a statement with these candidates `w`, and what makes a search one of theirs alone. `docs` leads from
+/// `w` to their rows `s` of `search_docs`. (The index is asked once, with all of their numbers: to ask it for each
+/// adds up the words with its beginning each time.)
+fn among(candidates: &str, docs: &str) -> String {
+    format!(
+        "WITH w AS MATERIALIZED ({candidates}), asked AS MATERIALIZED (SELECT ' AND doc:(' || coalesce(group_concat(s.doc, ' OR '), '0') || ')' AS them FROM w{docs}) "
+    )
+}
+
+/// From candidates that are deals.
+const DOCS_OF_DEALS: &str = " CROSS JOIN deals d ON d.brand_id = ?1 AND d.id = w.id CROSS JOIN search_docs s ON s.brand_id = ?1 AND s.creator_id = d.creator_id";
+/// From candidates that are creators.
+const DOCS_OF_CREATORS: &str =
+    " CROSS JOIN search_docs s ON s.brand_id = ?1 AND s.creator_id = w.id";
+
+/// More candidates than this aren't named to the index: all creators with a word are found sooner.
+const MOST_NAMED: i64 = 500;
 
 /// What is summed up over a period.
 #[derive(Clone, Copy)]
@@ -90,7 +112,7 @@ impl Sum {
 
 impl<'a> Compiler<'a> {
     fn new(now: Now<'a>, brand: BrandId) -> Self {
-        Self { now, brand, values: Values::default(), cost: CANDIDATE }
+        Self { now, brand, values: Values::default(), cost: CANDIDATE, among: false }
     }
 
     /// SQL that is 1 or 0.
@@ -108,10 +130,12 @@ impl<'a> Compiler<'a> {
     fn condition(&mut self, condition: &Condition) -> String {
         match condition {
             Condition::Keyword(text) => {
-                self.cost += 1;
+                // Its row of the index and that of its number; the candidate, its deal and its number before.
+                self.cost += if self.among { 5 } else { 1 };
                 let found = self.matching(text);
+                let them = if self.among { " || (SELECT them FROM asked)" } else { "" };
                 format!(
-                    "((SELECT s.doc FROM search_docs s WHERE s.brand_id = ?1 AND s.creator_id = c.id) IN (SELECT rowid FROM search WHERE search MATCH {found}))"
+                    "((SELECT s.doc FROM search_docs s WHERE s.brand_id = ?1 AND s.creator_id = c.id) IN (SELECT rowid FROM search WHERE search MATCH ({found}{them})))"
                 )
             }
             Condition::Flag(flag) => self.flag(*flag),
@@ -318,6 +342,20 @@ impl<'a> Compiler<'a> {
     }
 }
 
+/// Whether a filter looks at what deals come to.
+fn of_totals(filter: &Filter) -> bool {
+    match filter {
+        Filter::And(parts) | Filter::Or(parts) => parts.iter().any(of_totals),
+        Filter::Not(part) => of_totals(part),
+        Filter::Is(condition) => matches!(
+            condition,
+            Condition::Measure(..)
+                | Condition::Number(Number::DaysSinceLastSale, ..)
+                | Condition::Unknown(Knowable::Number(Number::DaysSinceLastSale), _)
+        ),
+    }
+}
+
 /// Those of these deals that a filter fits.
 ///
 /// # Errors
@@ -329,11 +367,21 @@ pub async fn fitting(
     now: Now<'_>,
     deals: &[DealId],
 ) -> Result<Vec<DealId>, super::DbError> {
+    if of_totals(filter) {
+        ranks::catch_up(db, brand).await?;
+    }
     let mut compiler = Compiler::new(now, brand);
+    compiler.among =
+        filter.has_words() && i64::try_from(deals.len()).is_ok_and(|many| many <= MOST_NAMED);
     let condition = compiler.filter(filter);
     let deals = compiler.values.json(super::json_list(deals));
+    let with = if compiler.among {
+        among(&format!("SELECT value AS id FROM json_each({deals})"), DOCS_OF_DEALS)
+    } else {
+        String::new()
+    };
     let sql = format!(
-        "SELECT d.id FROM json_each({deals}) h CROSS JOIN deals d ON d.brand_id = ?1 AND d.id = h.value CROSS JOIN creators c ON c.brand_id = ?1 AND c.id = d.creator_id WHERE {condition}"
+        "{with}SELECT d.id FROM json_each({deals}) h CROSS JOIN deals d ON d.brand_id = ?1 AND d.id = h.value CROSS JOIN creators c ON c.brand_id = ?1 AND c.id = d.creator_id WHERE {condition}"
     );
     let asked = compiler.values.statement(brand, sql);
     db.ask(Freshness::Primary, asked, |rows| rows.column("id")).await
