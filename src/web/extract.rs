@@ -62,6 +62,12 @@ impl<T> Changing<T> {
         Self { body, if_match: None }
     }
 
+    /// A change of what a page showed, by the [`etag`] that its form carries: one that carries none fits nothing.
+    #[must_use]
+    pub fn seen(body: T, tag: &str) -> Self {
+        Self { body, if_match: Some(tag.to_owned()) }
+    }
+
     /// Whether the caller says what she saw.
     #[must_use]
     pub fn is_conditional(&self) -> bool {

@@ -105,9 +105,9 @@ pub async fn creators_address(
 
 /// A mail's content, sealed to it.
 pub(super) fn sealed(app: &App, id: MailId, written: &Written) -> Option<String> {
-    let Written { subject, text, html, envelope: Envelope { sender, reply_to, unsubscribe } } =
-        written;
-    let content = json!([subject, text, html, sender, reply_to, unsubscribe]);
+    let Written { subject, text, html, envelope } = written;
+    let Envelope { sender, reply_to, unsubscribe, automatic } = envelope;
+    let content = json!([subject, text, html, sender, reply_to, unsubscribe, automatic]);
     app.config.data_key.seal(&id.to_string(), content.as_bytes(), app.random())
 }
 
@@ -120,6 +120,7 @@ pub fn opened(app: &App, id: MailId, content: &str) -> Option<Written> {
     let (subject, text, html) = (parts.next()?, parts.next()?, parts.next()?);
     // Mails from before there were messages end here.
     let mut next = || parts.next().unwrap_or_default();
-    let envelope = Envelope { sender: next(), reply_to: next(), unsubscribe: next() };
+    let envelope =
+        Envelope { sender: next(), reply_to: next(), unsubscribe: next(), automatic: next() };
     Some(Written { subject, text, html, envelope })
 }

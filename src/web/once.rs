@@ -118,6 +118,20 @@ impl Once {
         Ok(Some(Response::json(status, row.answer)))
     }
 
+    /// What was stored as the answer of this call before.
+    ///
+    /// # Errors
+    /// 422 if the key was another call's.
+    pub async fn stored(&self, app: &App, brand: BrandId) -> Result<Option<String>> {
+        let row = payment::answered(app.db(), brand, &self.key).await?;
+        match row {
+            Some(row) if row.request_hash != self.hash => {
+                Err(Error::invalid("Idempotency-Key", "was another call's"))
+            }
+            row => Ok(row.map(|row| row.answer)),
+        }
+    }
+
     /// Commits the effect with its answer. `None`: what the effect was decided from has changed, and
     /// nothing was done.
     ///

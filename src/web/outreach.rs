@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::domain::creator::normal_email;
 use crate::domain::ids::{BrandId, DealId, EnrolmentId, MailId, MessageId, TemplateId};
 use crate::domain::json::json;
-use crate::domain::letter::{Envelope, is_one_address, message, plain};
+use crate::domain::letter::{AUTO_GENERATED, Envelope, is_one_address, message, plain};
 use crate::domain::money::{BasisPoints, Money};
 use crate::domain::outreach::{Settings, Window, zone_of_country};
 use crate::domain::secret::token_hash;
@@ -110,6 +110,34 @@ pub struct Written {
     pub subject: Template,
     /// Of as many as it takes.
     pub text: Template,
+}
+
+/// What a message would find empty, as far as a deal and its creator's name and handle tell: what is reckoned or
+/// belongs to the brand never is. As [`Outreach::draft`] says it; empty where nothing is.
+#[must_use]
+pub fn empty_fields(written: &Written, deal: &DealRow, name: &str, handle: &str) -> String {
+    let known = |known: bool| if known { "x".to_owned() } else { String::new() };
+    let values = Values::of(|field| match field {
+        "creator.first_name" => known(name.split_whitespace().next().is_some()),
+        "creator.name" => name.to_owned(),
+        "creator.handle" => handle.to_owned(),
+        "deal.commission_percent" => known(deal.terms.is_some()),
+        "deal.link" | "deal.links" => {
+            known(deal.links.iter().any(|link| link.closed_at_ms.is_none()))
+        }
+        "deal.code" | "deal.codes" => {
+            known(deal.codes.iter().any(|code| code.state == CodeState::Active))
+        }
+        _ => known(true),
+    });
+    let mut wrong = Vec::new();
+    for (part, template) in [("subject", &written.subject), ("text", &written.text)] {
+        let empty = template.render(&values).err().into_iter().flatten();
+        wrong.extend(
+            empty.map(|name| format!("{part} needs `{name}`, which is empty for {}", deal.id)),
+        );
+    }
+    wrong.join("; ")
 }
 
 /// Reads a subject and a text with fields.
@@ -277,6 +305,8 @@ pub struct Origin {
     pub template: Option<TemplateId>,
     /// A step of an enrolment.
     pub step: Option<(EnrolmentId, i64)>,
+    /// A machine sends it by itself: a step of a sequence, or an automation.
+    pub automatic: bool,
 }
 
 /// Puts a message into a deal, for the batch of what causes it, with its mail if it may go out now:
@@ -295,14 +325,16 @@ pub fn put(
     let (brand, deal, id) = name;
     let now_ms = app.now_ms();
     let due_at_ms = outreach.next(now_ms);
-    let content = json!([draft.subject, draft.text]);
+    let Origin { template, step, automatic } = origin;
+    let marks = if automatic { AUTO_GENERATED } else { "" };
+    // Between them what only mails that came have.
+    let content = json!([draft.subject, draft.text, "", "", marks]);
     let content = seal(app, id, &content).ok_or_else(fault)?;
     let reply_hash = &token_hash(&reply_token(app, brand, deal));
-    let Origin { template, step } = origin;
     let new = NewMessage { name, content, template, step, due_at_ms, reply_hash };
     let mut batch = rows::insert(&new, now_ms);
     if due_at_ms <= now_ms {
-        batch.extend(hand_over(app, outreach, name, draft)?);
+        batch.extend(hand_over(app, outreach, name, (draft, marks))?);
     }
     Ok((batch, due_at_ms))
 }
@@ -312,7 +344,7 @@ fn hand_over(
     app: &App,
     outreach: &Outreach,
     name: MessageName,
-    draft: &Draft,
+    (draft, automatic): (&Draft, &str),
 ) -> Result<Vec<Statement>> {
     let to = outreach.address()?;
     let (brand, deal, _) = name;
@@ -326,6 +358,7 @@ fn hand_over(
         sender: outreach.about.brand.clone(),
         reply_to: reply_to.unwrap_or_default(),
         unsubscribe: format!("{}/unsubscribe/{unsubscribe}", app.config.public_origin),
+        automatic: automatic.to_owned(),
     };
     let written = message(&draft.subject, &draft.text, envelope).ok_or_else(fault)?;
     let mail: MailId = app.new_id();
@@ -378,7 +411,8 @@ pub async fn send_due(app: &App, name: MessageName) -> Result<bool> {
             .await?;
         return Ok(false);
     };
-    match hand_over(app, &outreach, name, &Draft { subject, text }) {
+    let automatic = parts.nth(2).unwrap_or_default();
+    match hand_over(app, &outreach, name, (&Draft { subject, text }, &automatic)) {
         Ok(batch) => {
             app.db().run(batch).await?;
             settle(app, &outreach, name).await?;

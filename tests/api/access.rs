@@ -191,6 +191,14 @@ async fn every_change_is_attributable() {
             "store.check",
         ),
         (
+            "delete",
+            "/v1/stores/{id}/connection",
+            at("/v1/stores", &json!(p.store)) + "/connection",
+            Value::Null,
+            "",
+            "store.disconnect",
+        ),
+        (
             "post",
             "/v1/stores/{id}/authorization",
             at("/v1/stores", &json!(p.store)) + "/authorization",
@@ -299,6 +307,7 @@ async fn every_change_is_attributable() {
     // It changes nothing: simulations.rs.
     covered.insert("post /v1/simulations".to_owned());
     covered.extend(super::sign_in::PEOPLES_COMMANDS.map(str::to_owned));
+    covered.insert("post /v1/payouts/{id}/settlement".to_owned()); // pages_payouts.rs
     covered.extend(super::payouts::MONEY_COMMANDS.map(str::to_owned));
     covered.extend(super::posts::POST_COMMANDS.map(str::to_owned));
     covered.extend(super::creator_pages::LINK_COMMANDS.map(str::to_owned));
@@ -316,6 +325,7 @@ async fn every_change_is_attributable() {
     covered.extend(super::outreach::OUTREACH_COMMANDS.map(str::to_owned));
     covered.extend(super::automations::AUTOMATION_COMMANDS.map(str::to_owned));
     covered.extend(super::bulk::BULK_COMMANDS.map(str::to_owned));
+    covered.extend(super::pages_deal::DEAL_COMMANDS.map(str::to_owned));
     covered.extend(super::term_templates::TEMPLATE_COMMANDS.map(str::to_owned));
     let replay = format!("/v1/quarantine/{}/replay", quarantined.as_str().unwrap());
     let rows = || product.db.rows("SELECT * FROM audit ORDER BY id");

@@ -8,11 +8,13 @@ use crate::support::shop::{coded, order};
 use crate::support::{Product, Programme};
 
 /// Lists that are no files, and why.
-const NO_FILES: [(&str, &str); 6] = [
+const NO_FILES: [(&str, &str); 8] = [
     ("/v1/automations/templates", "come with the product"),
     ("/v1/creators/duplicates", "groups of creators, to be merged one by one"),
     ("/v1/creators/{id}/export", "is one already"),
+    ("/v1/deals/{id}/offers", "few, each a document of its own"),
     ("/v1/me/export", "is one already"),
+    ("/v1/deals/{id}/performance/days", "what a drawing stands on, at most a year"),
     ("/v1/passkeys", "how somebody signs in"),
     ("/v1/sessions", "how somebody signs in"),
 ];

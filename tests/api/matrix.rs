@@ -283,6 +283,9 @@ impl Brand {
             (_, "/v1/campaigns/{id}") => Some(json!({ "name": "stolen" })),
             (_, "/v1/campaigns/{id}/stages") => Some(json!({ "change": "add", "stage": "stolen" })),
             (_, "/v1/deals/{id}/terms") => Some(json!({ "commission_percent": "99" })),
+            (_, "/v1/deals/{id}/collaboration") => {
+                Some(json!({ "terms": { "commission_percent": "99" } }))
+            }
             (_, "/v1/deals/{id}/offers") => {
                 Some(json!({ "terms": { "commission_percent": "99" } }))
             }
@@ -379,6 +382,7 @@ impl Brand {
             (_, "/v1/me/claims") => Some(json!({ "order_number": "x" })),
             (_, "/v1/me/links") => Some(json!({ "slug": "stolen" })),
             (_, "/v1/payouts") => Some(json!({ "currency": "USD" })),
+            (_, "/v1/payouts/{id}/settlement") => Some(json!({ "outcome": "failed" })),
             (_, "/v1/payouts/{id}/lines/{line_id}/settlement") => {
                 Some(json!({ "outcome": "failed" }))
             }

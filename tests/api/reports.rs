@@ -388,7 +388,7 @@ async fn the_overview_says_what_needs_a_hand() {
         hand().await,
         json!({ "payout_drafts": 1, "unpaid_payments": 2, "failed_payments": 1, "failed_codes": 1,
             "quarantined": 1, "overdue_follow_ups": 1, "incomplete_days": 1,
-            "unread_conversations": 0, "open_claims": 0 })
+            "unread_conversations": 0, "failed_automation_runs": 0, "open_claims": 0 })
     );
     // Another brand sees its own.
     let other = Programme::with(&product, "EUR", "10").await;

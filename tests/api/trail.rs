@@ -191,7 +191,8 @@ async fn retention_notes_how_much_went_of_each() {
     let after = tables.map(|table| count(&product, table));
     let went: Vec<usize> = before.iter().zip(after).map(|(b, a)| b - a).collect();
     let told = json!({ "creator_tokens": 1, "invitations": 1, "members_invited": 1, "api_keys": 1,
-        "store_secrets": 1, "first_answers": 1, "data_requests": 1, "audit_of_members": 1 });
+        "store_secrets": 1, "first_answers": 1, "data_requests": 1, "audit_of_members": 1, "automation_runs": 0,
+        "bulk_results": 0 });
     assert_eq!(went, [1, 1, 1, 1, 1, 1, 1, 1, 1, 0]);
     let noted = by_jobs(&product, brand);
     assert!(noted.contains(&json!(["retention", "retention.sweep", told, null])), "{noted:?}");

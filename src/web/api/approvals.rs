@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::domain::auth::Actor;
 use crate::domain::ids::{CreatorId, Payout, PayoutId, PayoutLineId};
 use crate::domain::ledger::{self, Account, Earning, Transaction};
+use crate::domain::letter::Letter;
 use crate::domain::money::{Currency, Money};
 use crate::domain::payout::{Way, needs_two, pay};
 use crate::domain::sending::State as Sending;
@@ -20,18 +21,21 @@ use crate::error::{Error, Result};
 use crate::storage::Statement;
 use crate::storage::brands::StoredBrand;
 use crate::storage::ledger as books;
+use crate::storage::owed;
 use crate::storage::payouts::{
     self as rows, ApprovalRow, Found, LineRow, LineState, PayableRow, PayoutState,
 };
 use crate::web::extract::{Caller, PathId, may};
 use crate::web::handler::State;
 use crate::web::json;
+use crate::web::mail;
 use crate::web::message::Response;
 use crate::web::once::{ATTEMPTS, Once, contended};
 
 use super::fees::fault;
+use super::owed::LinePath;
 use super::payouts::{
-    LinePath, LineView, PayoutView, a_draft, find, line_view, payable, state_name, unpayable, view,
+    LineView, PayoutView, a_draft, find, line_view, payable, state_name, unpayable, view,
 };
 
 /// An approval of what needs two people: the statement that notes it, and whether it is the second.
@@ -64,6 +68,24 @@ async fn agreed(
     let note = rows::approve(caller.brand, &subject, member_id, approved_at_ms);
     let row = ApprovalRow { subject, person_id, member_id, approved_at_ms, counts: true };
     Ok(Agreed { note, row, enough })
+}
+
+/// Tells those who could be the second that a first approval is there. Whose address isn't one that a mail
+/// can be sent to sees it on the page.
+async fn tell_others(
+    app: &App,
+    caller: &Caller<may::Money>,
+    brand: &StoredBrand,
+    subject: &str,
+) -> Result<Vec<Statement>> {
+    let Actor::Member(member) = caller.actor else { return Ok(Vec::new()) };
+    let others = owed::approvers(app.db(), caller.brand, member).await?;
+    let letter = Letter::ApprovalNeeded { brand: &brand.brand.name };
+    let mails = others.iter().filter_map(|other| {
+        let cause = format!("approval/{subject}/{}", other.id);
+        mail::compose(app, Some(caller.brand), &cause, &other.email, &letter).ok()
+    });
+    Ok(mails.collect())
 }
 
 /// Approves a payout: its money leaves what is available, all of it or none. Above the amount that the
@@ -112,6 +134,7 @@ pub async fn approve(
             }
         } else {
             batch.push(rows::count_up(caller.brand, &found.payout));
+            batch.extend(tell_others(&app, &caller, &stored, &id.0.to_string()).await?);
         }
         let told = json::text(&view(found, stored.second_above));
         batch.push(caller.note(&app, action, id.0, None, Some(told.clone())));
@@ -177,6 +200,8 @@ pub async fn retry(
             (line.way, line.sending) = (None, None);
         } else {
             batch.push(rows::count_line_up(caller.brand, at.payout, &line));
+            let subject = format!("{}/{}", line.id, line.attempt + 1);
+            batch.extend(tell_others(&app, &caller, &stored, &subject).await?);
         }
         let told = json::text(&line_view(line, payout.currency));
         batch.push(caller.note(&app, action, at.line, None, Some(told.clone())));

@@ -14,7 +14,7 @@ use crate::web::extract::{Body, Caller, may};
 use crate::web::handler::{Json, State};
 use crate::web::json::{self, view};
 
-use super::automations::{AutomationView, NewAutomation, StepsView, made, today};
+use super::automations::{AutomationView, NewAutomation, StateWord, StepsView, made, today};
 use super::view::List;
 
 /// What is ready.
@@ -123,6 +123,8 @@ body! {
         affiliate_group_id: Option<String>,
         /// Where a message is sent: from which template. Absent: one is made.
         message_template_id: Option<String>,
+        /// Absent: enabled.
+        state: Option<StateWord>,
     }
 }
 
@@ -155,6 +157,9 @@ pub async fn use_one(
         format!("\"runs\":\"{}\"", if ready.first_only { "first_time" } else { "every_time" }),
         format!("\"steps\":{steps}"),
     ];
+    if asked.state == Some(StateWord::Disabled) {
+        fields.push("\"state\":\"disabled\"".to_owned());
+    }
     let campaign = asked.campaign_id.map(|id| format!(",\"campaign_id\":{}}}", json!(id)));
     let trigger = ready.trigger.trim_end_matches('}');
     fields.push(format!("\"trigger\":{trigger}{}", campaign.as_deref().unwrap_or("}")));

@@ -232,7 +232,8 @@ impl From<ResultRow> for ResultView {
 
 /// Does one thing to many deals. First with `preview`: what it would do, and what that is called; then with its
 /// `hash`: the action becomes a job, which works at one deal after the other and keeps a result for each. The deals
-/// are those of the preview, whatever changes later. A preview has one job, however often it is asked for. A fee
+/// are those of the preview, whatever changes later. Each deal is done for itself: a rule that refuses one keeps no
+/// other (new terms for all deals or none of them: `/v1/terms/bulk`). A preview has one job, however often it is asked for. A fee
 /// needs the scope `money` and an Idempotency-Key.
 #[utoipa::path(post, path = "/v1/bulk-actions", tag = "deals", request_body = NewBulkAction,
     security(("api_key" = ["deals"])), params(("Idempotency-Key" = Option<String>, Header)),
@@ -359,7 +360,7 @@ async fn foresee(
         seen.extend(found.iter().zip(&about).map(|(deal, about)| Seen {
             deal: deal.id,
             creator: deal.creator_id,
-            foreseen: prepared.foresee(deal, about, now_ms),
+            foreseen: prepared.foresee_alone(deal, about, now_ms),
         }));
     }
     Ok(seen)

@@ -1,4 +1,4 @@
-//! Terms of many deals at once: first a preview, then exactly what was previewed.
+//! Terms of many deals at once: first a preview, then exactly what was previewed, all of it or nothing.
 
 use sha2::{Digest, Sha256};
 

@@ -17,6 +17,7 @@ use crate::domain::task::Kind;
 use crate::error::{Error, Result};
 use crate::jobs::outbox;
 use crate::storage::codes::{self as rows, CodeRow, CodeState, Filter, Making, NewCode};
+use crate::storage::deals::DealRow;
 use crate::storage::groups::{self, GroupRow, Mode};
 use crate::storage::store_access::{self, State as Access};
 use crate::storage::{DbError, Page, Statement, creators, stores};
@@ -255,18 +256,67 @@ pub async fn add(
     Body(new): Body<NewCodeBody>,
 ) -> Result<(StatusCode, Json<CodeView>)> {
     let deal = find(&app, caller.brand, id.0).await?;
-    let made = new.affiliate_group_id.is_some() || new.discount.is_some();
-    let id = if made {
-        if deal.closed_at_ms.is_some() {
-            return Err(deal_closed());
+    let asked = asked(&app, &caller, &deal, new).await?;
+    for _ in 0..ATTEMPTS {
+        let (id, batch) = asked.batch(&app, &caller.acting(), deal.id).await?;
+        match app.db().run(batch).await {
+            Ok(_) => {
+                let row = rows::find(app.db(), caller.brand, id).await?.ok_or(Error::NotFound)?;
+                return Ok((StatusCode::CREATED, Json(CodeView::from(row))));
+            }
+            Err(error) if asked.may_differ() && error.is_constraint("codes.code_key") => (),
+            Err(error) => return Err(refused(error)),
         }
-        not_erased(&app, caller.brand, deal.creator_id).await?;
-        make(&app, &caller, (deal.id, deal.creator_id), new).await?
-    } else {
-        take_over(&app, &caller, deal.id, new).await?
-    };
-    let row = rows::find(app.db(), caller.brand, id).await?.ok_or(Error::NotFound)?;
-    Ok((StatusCode::CREATED, Json(CodeView::from(row))))
+    }
+    Err(code_taken())
+}
+
+/// A code that a body asks for, found to be one that can be had.
+pub(super) enum Asked {
+    /// It exists in the shop.
+    Taken(CodeId, Vec<Statement>),
+    /// It is to be made there.
+    Made(Box<(Wanted, Spelled)>),
+}
+
+impl Asked {
+    /// Whether another spelling does as well.
+    pub(super) fn may_differ(&self) -> bool {
+        matches!(self, Self::Made(made) if made.1.may_differ())
+    }
+
+    /// The batch that gives it to the deal; [`refused`] tells why it aborts.
+    pub(super) async fn batch(
+        &self,
+        app: &App,
+        acting: &Acting<'_>,
+        deal: DealId,
+    ) -> Result<(CodeId, Vec<Statement>)> {
+        match self {
+            Self::Taken(id, batch) => Ok((*id, batch.clone())),
+            Self::Made(made) => {
+                let (id, _, batch) = making(app, acting, deal, &made.0, &made.1).await?;
+                Ok((id, batch))
+            }
+        }
+    }
+}
+
+/// The code that a body asks for.
+pub(super) async fn asked(
+    app: &App,
+    caller: &Caller<may::Deals>,
+    deal: &DealRow,
+    new: NewCodeBody,
+) -> Result<Asked> {
+    if new.affiliate_group_id.is_none() && new.discount.is_none() {
+        return take_over(app, caller, deal.id, new).await;
+    }
+    if deal.closed_at_ms.is_some() {
+        return Err(deal_closed());
+    }
+    not_erased(app, caller.brand, deal.creator_id).await?;
+    make(app, caller, deal.creator_id, new).await
 }
 
 async fn take_over(
@@ -274,7 +324,7 @@ async fn take_over(
     caller: &Caller<may::Deals>,
     deal: DealId,
     new: NewCodeBody,
-) -> Result<CodeId> {
+) -> Result<Asked> {
     let mut checks = Checks::default();
     let code = match &new.code {
         Some(code) => checks.text("code", code, 255),
@@ -306,8 +356,7 @@ async fn take_over(
         let subject = id.to_string();
         batch.push(outbox::put(app, brand, shop.id, (Kind::LookAtCodes, &subject), "{}"));
     }
-    app.db().run(batch).await.map_err(refused)?;
-    Ok(id)
+    Ok(Asked::Taken(id, batch))
 }
 
 /// How a code is to be made.
@@ -371,9 +420,9 @@ pub(super) fn open(group: &GroupRow) -> Result<()> {
 async fn make(
     app: &App,
     caller: &Caller<may::Deals>,
-    (deal, creator): (DealId, CreatorId),
+    creator: CreatorId,
     mut new: NewCodeBody,
-) -> Result<CodeId> {
+) -> Result<Asked> {
     let mut checks = Checks::default();
     let brand = caller.brand;
     let wanted = wanted(app, brand, &mut new, &mut checks).await?;
@@ -386,15 +435,7 @@ async fn make(
             wanted.spelled(&creator.handle)
         }
     };
-    for _ in 0..ATTEMPTS {
-        let (id, _, batch) = making(app, &caller.acting(), deal, &wanted, &spelled).await?;
-        match app.db().run(batch).await {
-            Ok(_) => return Ok(id),
-            Err(error) if spelled.may_differ() && error.is_constraint("codes.code_key") => (),
-            Err(error) => return Err(refused(error)),
-        }
-    }
-    Err(code_taken())
+    Ok(Asked::Made(Box::new((wanted, spelled))))
 }
 
 /// How a code is spelled.

@@ -182,7 +182,8 @@ view! {
 }
 
 /// Known of the platform's orders in percent, rounded down: 100 is said of all only.
-fn percent(known: i64, platform: i64) -> String {
+#[must_use]
+pub fn percent(known: i64, platform: i64) -> String {
     if platform <= 0 {
         return "100".to_owned();
     }

@@ -38,6 +38,8 @@ const APPROVAL_MS: Millis = 10 * 60_000;
 pub const COOKIE: &str = "__Host-connect";
 /// Where a shop sends the browser back to: it must stand in the app's settings.
 const CALLBACK: &str = "/connect/shopify/callback";
+/// What is told of a store that the brand let go of.
+const LET_GO: &str = "it was disconnected here: connect it again to go on";
 
 view! {
     /// What a look at a shop told.
@@ -249,6 +251,14 @@ body! {
 /// The same, of a request that may have no body.
 pub struct MaybeWanted(Wanted);
 
+impl MaybeWanted {
+    /// What a form wants.
+    #[must_use]
+    pub fn of(wanted: Wanted) -> Self {
+        Self(wanted)
+    }
+}
+
 impl Extract for MaybeWanted {
     fn extract(call: &Call<'_>) -> Result<Self> {
         // The document says that it may be null, too.
@@ -311,7 +321,7 @@ pub async fn authorize(
     );
     let note = caller.note(&app, "store.begin_authorization", row.id, None, None);
     app.db().run(vec![begun, note]).await?;
-    let redirect = [&app.config.public_origin, CALLBACK].concat();
+    let redirect = callback_url(&app);
     let (shop, client) = (&row.shop_domain, &access.client_id);
     let url = authorize_url(shop, client, &scopes.join(","), &redirect, &state);
     let url = match &app.config.platforms.shopify {
@@ -322,6 +332,53 @@ pub async fn authorize(
     let mut response = Response::json(StatusCode::OK, json::text(&view));
     response.push("set-cookie", set_cookie(COOKIE, &browser, Some(APPROVAL_MS / 1000)));
     Ok(response)
+}
+
+/// Where a shop sends the browser back to, whole.
+#[must_use]
+pub fn callback_url(app: &App) -> String {
+    [&app.config.public_origin, CALLBACK].concat()
+}
+
+view! {
+    /// A shop that was let go of.
+    pub struct Disconnected {
+        store_id: StoreId,
+        /// `uninstalled`
+        status: String,
+    }
+}
+
+/// Lets go of a shop: what opens it is forgotten, nothing is asked there any more, and what it still delivers is set
+/// aside. Its orders stay, and it can be connected again.
+#[utoipa::path(delete, path = "/v1/stores/{id}/connection", tag = "stores",
+    security(("api_key" = ["admin"])), params(("id" = StoreId, Path)), responses(
+    (status = 200, body = Disconnected),
+    (status = 409, description = "The store is closed, or its own server reports its orders")))]
+pub async fn disconnect(
+    State(app): State<App>,
+    caller: Caller<may::Admin>,
+    id: PathId<Store>,
+) -> Result<Json<Disconnected>> {
+    caller.stepped_up(&app)?;
+    let row = find(&app, caller.brand, id.0).await?;
+    if row.closed_at_ms.is_some() {
+        return Err(Error::refused("store-closed", "the shop asked to be forgotten already"));
+    }
+    if row.platform == "custom" {
+        let how = "this shop's own server reports its orders: give the store another signing secret, and keep it";
+        return Err(Error::refused("custom-store", how));
+    }
+    if row.state != Some(Reached::Uninstalled) {
+        let batch = vec![
+            store_access::disconnect(caller.brand, row.id, LET_GO, app.now_ms()),
+            caller.note(&app, "store.disconnect", row.id, None, None),
+        ];
+        app.db().run(batch).await?;
+        app.memory.forget_secrets(row.id);
+    }
+    let status = Reached::Uninstalled.name().to_owned();
+    Ok(Json(Disconnected { store_id: row.id, status }))
 }
 
 /// Where a browser on a laptop finds this shop: one double stands for all, and tells them by the host.

@@ -19,7 +19,7 @@ use super::deals::{find, not_erased};
 use super::view::{Date, List, Time};
 
 /// The deal and the cost in the path.
-pub struct CostPath(DealId, CostId);
+pub struct CostPath(pub(crate) DealId, pub(crate) CostId);
 
 impl Extract for CostPath {
     fn extract(call: &Call<'_>) -> Result<Self> {

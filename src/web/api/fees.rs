@@ -280,8 +280,8 @@ pub async fn fulfilled<S>(
 
 /// The deal and the fee in the path.
 pub struct FeePath {
-    deal: DealId,
-    fee: FeeId,
+    pub(crate) deal: DealId,
+    pub(crate) fee: FeeId,
 }
 
 impl Extract for FeePath {

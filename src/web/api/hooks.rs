@@ -413,8 +413,10 @@ pub async fn deliveries(
 
 /// The endpoint and the delivery in the path.
 pub struct DeliveryPath {
-    endpoint: EndpointId,
-    delivery: String,
+    /// The endpoint.
+    pub endpoint: EndpointId,
+    /// The event's name.
+    pub delivery: String,
 }
 
 impl Extract for DeliveryPath {

@@ -30,6 +30,14 @@ const MOST_TOLD: usize = 100;
 /// A file in the body.
 pub struct File(Vec<u8>);
 
+impl File {
+    /// A file that a form has as text.
+    #[must_use]
+    pub fn of_text(text: &str) -> Self {
+        Self(text.as_bytes().to_vec())
+    }
+}
+
 impl Extract for File {
     fn extract(call: &Call<'_>) -> Result<Self> {
         let told = call.request.header("content-type").unwrap_or_default();
@@ -311,4 +319,21 @@ impl Deals {
             (Some(_), Some(_)) => Err("name a deal or a creator, not both".to_owned()),
         }
     }
+}
+
+/// The deal that somebody names: by its id, or its creator by a handle or an e-mail address with one open deal.
+///
+/// # Errors
+/// What is wrong, in words; the outer error if D1 is away.
+pub async fn deal_named(
+    app: &App,
+    brand: BrandId,
+    name: &str,
+) -> Result<std::result::Result<DealId, String>> {
+    let column = if name.parse::<DealId>().is_ok() { "deal_id" } else { "creator" };
+    let lines = vec![(1, vec![name.to_owned()])];
+    let sheet = Sheet { columns: vec![column.to_owned()], lines, digest: String::new() };
+    let deals = Deals::load(app, brand, &sheet).await?;
+    let none = || Err("no deal is named".to_owned());
+    Ok(sheet.rows().next().map_or_else(none, |row| deals.of(&row)))
 }

@@ -33,6 +33,13 @@ body! {
     }
 }
 
+impl NewLinkBody {
+    /// Which code it is to apply, if it says so.
+    pub(super) fn apply_code(&self) -> Option<&ApplyCode> {
+        self.apply_code.as_ref()
+    }
+}
+
 /// Makes a link; without a slug one is made from the creator's handle.
 #[utoipa::path(post, path = "/v1/deals/{id}/links", tag = "links", request_body = NewLinkBody,
     security(("api_key" = ["deals"])), params(("id" = DealId, Path)),
@@ -45,6 +52,26 @@ pub async fn add_link(
     Body(new): Body<NewLinkBody>,
 ) -> Result<(StatusCode, Json<LinkView>)> {
     let deal = find(&app, caller.brand, id.0).await?;
+    let asked = asked(&app, caller.brand, &new).await?;
+    let code = match &new.apply_code {
+        Some(wanted) => wanted.code_of(&deal.codes)?,
+        None => None,
+    };
+    let wanted = asked.wanted(deal.id, code);
+    let link = make(&app, &caller.acting(), &wanted, asked.slug.clone(), deal.creator_id).await?;
+    Ok((StatusCode::CREATED, Json(link)))
+}
+
+/// A link that a body asks for, found to be one that can be made.
+pub(super) struct Asked {
+    pub(super) slug: Option<Slug>,
+    pub(super) host: String,
+    target: Target,
+    store: StoreId,
+}
+
+/// The link that a body asks for, but for the code that it applies.
+pub(super) async fn asked(app: &App, brand: BrandId, new: &NewLinkBody) -> Result<Asked> {
     let mut checks = Checks::default();
     let target =
         checks.field("target", new.target.as_deref().map_or(Ok(Target::home()), Target::parse));
@@ -55,16 +82,31 @@ pub async fn add_link(
         None => None,
     };
     checks.done()?;
-    let code = match &new.apply_code {
-        Some(wanted) => wanted.code_of(&deal.codes)?,
-        None => None,
-    };
-    let store = store_of(&app, caller.brand, new.store_id.as_deref()).await?;
-    let target = checked(target)?;
-    let host = super::brand::find(&app, caller.brand).await?.brand.link_domain.unwrap_or_default();
-    let wanted = Wanted { deal: deal.id, store, host: &host, target: &target, code };
-    let link = make(&app, &caller.acting(), &wanted, slug, deal.creator_id).await?;
-    Ok((StatusCode::CREATED, Json(link)))
+    let store = store_of(app, brand, new.store_id.as_deref()).await?;
+    let host = super::brand::find(app, brand).await?.brand.link_domain.unwrap_or_default();
+    Ok(Asked { slug, host, target: checked(target)?, store })
+}
+
+impl Asked {
+    fn wanted(&self, deal: DealId, code: Option<CodeId>) -> Wanted<'_> {
+        Wanted { deal, store: self.store, host: &self.host, target: &self.target, code }
+    }
+
+    /// The batch that makes it, with its own slug or the one that is tried at this attempt for who has this handle.
+    /// It aborts by `slug_key` if somebody has the slug.
+    pub(super) fn batch(
+        &self,
+        app: &App,
+        acting: &Acting<'_>,
+        (deal, code): (DealId, Option<CodeId>),
+        (handle, attempt): (&str, u32),
+    ) -> Result<(LinkView, Vec<Statement>)> {
+        let slug = match &self.slug {
+            Some(slug) => slug.clone(),
+            None => suggested(app, handle, attempt).ok_or_else(slug_taken)?,
+        };
+        Ok(linking(app, acting, &self.wanted(deal, code), &slug))
+    }
 }
 
 /// Makes a link with this slug, or with one from the creator's handle.

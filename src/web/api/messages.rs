@@ -3,16 +3,19 @@
 use http::StatusCode;
 
 use crate::app::App;
-use crate::domain::ids::{Deal, DealId, EnrolmentId, MessageId, TemplateId};
+use crate::domain::auth::Actor;
+use crate::domain::ids::{BrandId, Deal, DealId, EnrolmentId, MessageId, TemplateId};
 use crate::domain::json::json;
 use crate::error::{Error, Result};
 use crate::storage::messages::{self as rows, ConversationRow, MessageRow, SettingsRow};
+use crate::storage::rows::from_json;
 use crate::storage::{Statement, templates};
 use crate::web::body::body;
 use crate::web::extract::{Acting, Body, Caller, Checks, Params, PathId, may};
 use crate::web::handler::{Call, Extract, Json, State};
 use crate::web::json::{self, view};
 use crate::web::message::Response;
+use crate::web::once::{Perhaps, contended};
 use crate::web::outreach::{self, Origin, Outreach, load, opened, put, settings_of, settle};
 
 use super::deals::find;
@@ -87,25 +90,56 @@ fn view(app: &App, row: MessageRow) -> MessageView {
 }
 
 /// Writes to the deal's creator. It goes out at once if her day allows it, and else waits for the next
-/// window: `scheduled`. The message has its fields filled in now, whenever it goes out.
+/// window: `scheduled`. The message has its fields filled in now, whenever it goes out. Called again with the same
+/// Idempotency-Key it writes nothing, and tells how that message does.
 #[utoipa::path(post, path = "/v1/deals/{id}/messages", tag = "outreach", request_body = NewMessage,
-    security(("api_key" = ["deals"])), params(("id" = DealId, Path)),
-    responses((status = 201, body = MessageView),
+    security(("api_key" = ["deals"])), params(("id" = DealId, Path),
+    ("Idempotency-Key" = Option<String>, Header)), responses((status = 201, body = MessageView),
     (status = 409, description = "She has no address, was erased, or wants no more messages")))]
 pub async fn create(
     State(app): State<App>,
     caller: Caller<may::Deals>,
     id: PathId<Deal>,
+    once: Perhaps,
     Body(new): Body<NewMessage>,
 ) -> Result<(StatusCode, Json<MessageView>)> {
+    if let Some(once) = &once.0
+        && let Some(told) = once.stored(&app, caller.brand).await?
+    {
+        return written_before(&app, (caller.brand, id.0), &told).await;
+    }
     let (template, read) = source(&app, &caller, &new).await?;
     let outreach = load(&app, caller.brand, id.0).await?;
     let (message, batch) = writing(&app, &caller.acting(), &outreach, (template, &read))?;
     let name = (caller.brand, id.0, message);
-    app.db().run(batch).await?;
+    match &once.0 {
+        None => _ = app.db().run(batch).await?,
+        // Its text stands in the message alone.
+        Some(once) => {
+            let answer = (StatusCode::CREATED, json!([message]));
+            let told = once.commit(&app, caller.brand, batch, answer).await?;
+            let told = told.ok_or_else(contended)?;
+            let told = String::from_utf8_lossy(&told.body).into_owned();
+            if told != json!([message]) {
+                return written_before(&app, (caller.brand, id.0), &told).await;
+            }
+        }
+    }
     settle(&app, &outreach, name).await?;
     let row = rows::find(app.db(), name).await?.ok_or(Error::NotFound)?;
     Ok((StatusCode::CREATED, Json(view(&app, row))))
+}
+
+/// The message that the same call wrote before.
+async fn written_before(
+    app: &App,
+    (brand, deal): (BrandId, DealId),
+    told: &str,
+) -> Result<(StatusCode, Json<MessageView>)> {
+    let ids: Option<Vec<MessageId>> = from_json(told);
+    let id = ids.and_then(|ids| ids.first().copied()).ok_or(Error::NotFound)?;
+    let row = rows::find(app.db(), (brand, deal, id)).await?.ok_or(Error::NotFound)?;
+    Ok((StatusCode::CREATED, Json(view(app, row))))
 }
 
 /// The batch that writes to a deal's creator, from a template or not; [`settle`] comes after it.
@@ -122,7 +156,9 @@ pub fn writing(
     let message: MessageId = app.new_id();
     let deal = outreach.deal.id;
     let name = (acting.brand, deal, message);
-    let (mut batch, _) = put(app, outreach, name, &draft, Origin { template, step: None })?;
+    let automatic = matches!(acting.by.actor, Actor::Job(_));
+    let (mut batch, _) =
+        put(app, outreach, name, &draft, Origin { template, step: None, automatic })?;
     let note = json!({ "message_id": message, "template_id": template });
     batch.push(acting.note(app, "message.send", deal, None, Some(note)));
     Ok((message, batch))
@@ -167,7 +203,7 @@ pub async fn list(
 }
 
 /// A deal and one of its messages, in the path.
-pub struct InDeal(DealId, MessageId);
+pub struct InDeal(pub(crate) DealId, pub(crate) MessageId);
 
 impl Extract for InDeal {
     fn extract(call: &Call<'_>) -> Result<Self> {

@@ -17,6 +17,7 @@ pub mod claims;
 pub mod code_import;
 pub mod code_switch;
 pub mod codes;
+pub mod collaboration;
 pub mod collections;
 pub mod commission;
 pub mod completeness;
@@ -27,6 +28,7 @@ pub mod costs;
 pub mod creator_import;
 pub mod creators;
 pub mod custom;
+pub mod days;
 pub mod deal_import;
 pub mod deals;
 pub mod discounts;
@@ -40,6 +42,7 @@ pub mod goaffpro_import;
 pub mod groups;
 pub mod hooks;
 pub mod import;
+pub mod invitations;
 pub mod keys;
 pub mod links;
 pub mod mails;
@@ -54,6 +57,7 @@ pub mod notes;
 pub mod offers;
 pub mod operate;
 pub mod orders;
+pub mod owed;
 pub mod passkeys;
 pub mod payment;
 pub mod payouts;
@@ -63,11 +67,13 @@ pub mod posts;
 pub mod privacy;
 pub mod provider;
 pub mod quarantine;
+pub mod report_campaigns;
 pub mod report_overview;
 pub mod report_sources;
 pub mod reports;
 pub mod segments;
 pub mod sequences;
+pub mod settling;
 pub mod sign_in;
 pub mod simulations;
 pub mod snippet;
@@ -104,7 +110,7 @@ routes! {
     "/v1/audit" => { get: audit::list }
     "/v1/stores" => { get: stores::list, post: stores::create }
     "/v1/stores/{id}" => { get: stores::show, patch: stores::update }
-    "/v1/stores/{id}/connection" => { post: connecting::check }
+    "/v1/stores/{id}/connection" => { post: connecting::check, delete: connecting::disconnect }
     "/v1/stores/{id}/authorization" => { post: connecting::authorize }
     "/v1/stores/{id}/collections" => { get: collections::list }
     "/v1/quarantine" => { get: quarantine::list }
@@ -183,7 +189,7 @@ routes! {
     "/v1/deals/{id}/tiers" => { get: tiers::steps }
     "/v1/tiers" => { get: tiers::list, post: tiers::create }
     "/v1/tiers/{id}" => { delete: tiers::end }
-    "/v1/deals/{id}/offers" => { post: offers::create }
+    "/v1/deals/{id}/offers" => { get: offers::of_deal, post: offers::create }
     "/v1/offers" => { get: offers::list }
     "/v1/term-templates" => { get: term_templates::list, post: term_templates::create }
     "/v1/term-templates/{id}" => {
@@ -209,7 +215,10 @@ routes! {
     "/v1/codes/import" => { post: code_import::import }
     "/v1/codes/{id}" => { get: codes::show, patch: code_switch::update }
     "/v1/codes/{id}/retry" => { post: code_switch::retry }
-    "/v1/deals/{id}/invitation" => { post: deals::invite, delete: deals::uninvite }
+    "/v1/deals/{id}/collaboration" => { post: collaboration::set }
+    "/v1/deals/{id}/invitation" => {
+        get: invitations::show, post: deals::invite, delete: deals::uninvite
+    }
     "/v1/deals/{id}/fees" => { get: fees::list, post: fees::create }
     "/v1/deals/{id}/fees/{fee_id}/cancellation" => { post: fees::cancel }
     "/v1/creators/{id}/adjustments" => { post: fees::adjust }
@@ -219,8 +228,12 @@ routes! {
     "/v1/payouts/{id}/sending" => { post: provider::send }
     "/v1/payouts/{id}/lines/{line_id}/retry" => { post: approvals::retry }
     "/v1/payouts/{id}/export" => { get: payment::export }
+    "/v1/payouts/{id}/settlement" => { post: settling::settle }
+    "/v1/payouts/{id}/lines/{line_id}/entries" => { get: owed::entries }
+    "/v1/owed" => { get: owed::list }
     "/v1/payouts/{id}/lines/{line_id}/settlement" => { post: payouts::settle }
     "/v1/deals/{id}/performance" => { get: money::performance }
+    "/v1/deals/{id}/performance/days" => { get: days::list }
     "/v1/deals/{id}/posts" => { post: posts::create }
     "/v1/posts" => { get: posts::list }
     "/v1/posts/summary" => { get: media::summary }
@@ -262,7 +275,7 @@ routes! {
     "/v1/ledger/verification" => { get: money::verification }
     "/v1/reports/overview" => { get: report_overview::show }
     "/v1/reports/creators" => { get: reports::creators }
-    "/v1/reports/campaigns" => { get: reports::campaigns }
+    "/v1/reports/campaigns" => { get: report_campaigns::campaigns }
     "/v1/reports/stages" => { get: report_sources::stages }
     "/v1/reports/sources" => { get: report_sources::sources }
     "/v1/reports/cohorts" => { get: report_sources::cohorts }

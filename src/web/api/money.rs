@@ -255,21 +255,12 @@ pub async fn performance_of(
     let [totals, stored] = results.as_slice() else {
         return Err(Error::Internal("two results".to_owned()).into());
     };
-    let recent = Day(app.now_ms().div_euclid(DAY_MS) - 2);
-    // A laptop plays clicks of any day: the counters know them before D1 does.
-    let since = if cfg!(feature = "local") { from } else { from.max(recent) };
-    let live = app.clicks.totals(&links, since, to).await.unwrap_or_default();
-    let mut newer = Sorted::new();
-    for row in live {
-        newer.insert((row.link_id, row.day, row.shard), row);
-    }
-    let mut stored: Vec<DayTotals> = stored.all()?;
-    stored.retain(|row| newer.get(&(row.link_id, row.day, row.shard)).is_none());
+    let counted = with_live(app, &links, stored.all()?, (from, to)).await;
     let mut found: Sorted<DealId, Performance> = Sorted::new();
     for id in ids {
         found.insert(id, Performance::default());
     }
-    for row in stored.iter().chain(newer.values()) {
+    for row in &counted {
         if let Some(deal) = found.get_mut(&row.deal_id) {
             let count = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
             deal.clicks += count(row.total);
@@ -285,6 +276,27 @@ pub async fn performance_of(
         }
     }
     Ok(found)
+}
+
+/// The stored totals of links over days, with what the counters themselves know of the last days. A counter that
+/// can't be asked only makes the last minutes missing.
+pub(super) async fn with_live(
+    app: &App,
+    links: &[LinkId],
+    mut stored: Vec<DayTotals>,
+    (from, to): (Day, Day),
+) -> Vec<DayTotals> {
+    let recent = Day(app.now_ms().div_euclid(DAY_MS) - 2);
+    // A laptop plays clicks of any day: the counters know them before D1 does.
+    let since = if cfg!(feature = "local") { from } else { from.max(recent) };
+    let live = app.clicks.totals(links, since, to).await.unwrap_or_default();
+    let mut newer = Sorted::new();
+    for row in live {
+        newer.insert((row.link_id, row.day, row.shard), row);
+    }
+    stored.retain(|row| newer.get(&(row.link_id, row.day, row.shard)).is_none());
+    stored.extend(newer.into_iter().map(|(_, row)| row));
+    stored
 }
 
 view! {

@@ -290,6 +290,22 @@ pub async fn list(
     Ok(Json(List::page(found, &page, |row| row.id.to_string(), OfferView::from)))
 }
 
+/// A deal's offers and requests, latest first.
+#[utoipa::path(get, path = "/v1/deals/{id}/offers", tag = "deals", security(("api_key" = ["read"])),
+    params(("id" = DealId, Path), ("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query)),
+    responses((status = 200, body = List<OfferView>)))]
+pub async fn of_deal(
+    State(app): State<App>,
+    caller: Caller,
+    id: PathId<Deal>,
+    params: Params,
+) -> Result<Json<List<OfferView>>> {
+    let page = params.only(&["limit", "cursor"])?.page()?;
+    find(&app, caller.brand, id.0).await?;
+    let found = rows::list_of_deals(app.db(), caller.brand, &[id.0], &page).await?;
+    Ok(Json(List::page(found, &page, |row| row.id.to_string(), OfferView::from)))
+}
+
 /// Withdraws an offer that waits.
 #[utoipa::path(delete, path = "/v1/offers/{id}", tag = "deals",
     security(("api_key" = ["deals"])), params(("id" = OfferId, Path)),

@@ -7,7 +7,7 @@ use http::StatusCode;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::app::App;
-use crate::domain::ids::{CreatorId, MemberId, Payout, PayoutId, PayoutLine, PayoutLineId};
+use crate::domain::ids::{CreatorId, MemberId, Payout, PayoutId, PayoutLineId};
 use crate::domain::ledger::Balances;
 use crate::domain::money::{Currency, Money};
 use crate::domain::payout::{Way, needs_two, pay, reference};
@@ -19,15 +19,16 @@ use crate::storage::ledger as books;
 use crate::storage::payouts::{
     self as rows, Found, LineRow, LineState, NewLine, PayableRow, PayoutRow, PayoutState, Skipped,
 };
-use crate::storage::{Statement, creators};
+use crate::storage::{Statement, creators, owed};
 use crate::web::body::{body, words};
 use crate::web::extract::{Caller, Checks, Params, PathId, may};
-use crate::web::handler::{Call, Extract, Json, State};
+use crate::web::handler::{Json, State};
 use crate::web::json::{self, view};
 use crate::web::message::Response;
 use crate::web::once::{Paying, contended};
 
 use super::fees::fault;
+use super::owed::{LinePath, hindrance};
 use super::view::{List, Time};
 
 /// So many creators are paid with one payout.
@@ -255,17 +256,6 @@ pub fn payable(rows: &[PayableRow], today: Day) -> BTreeMap<CreatorId, Payable> 
     all
 }
 
-/// Why somebody isn't paid.
-fn hindrance(found: &Payable, minimum_minor: i64, now_ms: Millis) -> Option<&'static str> {
-    match found.usable_at_ms {
-        _ if found.available_minor <= 0 => Some("nothing_available"),
-        None => Some("no_payment_details"),
-        Some(at) if at > now_ms => Some("details_changed"),
-        _ if found.available_minor < minimum_minor => Some("below_minimum"),
-        _ => None,
-    }
-}
-
 /// Drafts a payout: nothing moves yet.
 #[utoipa::path(post, path = "/v1/payouts", tag = "payouts", request_body = NewPayout,
     security(("api_key" = ["money"])), params(("Idempotency-Key" = String, Header)),
@@ -363,7 +353,7 @@ pub async fn drafted(
     for (creator, found) in &all {
         let (creator, available_minor) = (*creator, found.available_minor);
         let full = (lines.len() >= MOST_LINES).then_some("too_many");
-        match hindrance(found, minimum_minor, now_ms).or(full) {
+        match hindrance(available_minor, found.usable_at_ms, minimum_minor, now_ms).or(full) {
             None => {
                 lines.push(NewLine { id: app.new_id(), creator, amount_minor: available_minor })
             }
@@ -447,21 +437,45 @@ view! {
         created_at: Time,
         #[schema(required)]
         approved_at: Option<Time>,
+        /// All that it pays. It and the next three are null unless `totals=true` asks for them.
+        #[schema(required)]
+        total: Option<Money>,
+        /// To how many.
+        #[schema(required)]
+        lines: Option<i64>,
+        /// How many of these payments arrived.
+        #[schema(required)]
+        settled: Option<i64>,
+        /// How many came back.
+        #[schema(required)]
+        failed: Option<i64>,
     }
 }
 
 /// The brand's payouts, latest first, without their lines.
 #[utoipa::path(get, path = "/v1/payouts", tag = "payouts", security(("api_key" = ["read"])),
-    params(("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query)),
-    responses((status = 200, body = List<ListedView>)))]
+    params(("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query),
+    ("totals" = Option<bool>, Query)), responses((status = 200, body = List<ListedView>)))]
 pub async fn list(
     State(app): State<App>,
     caller: Caller,
     params: Params,
 ) -> Result<Json<List<ListedView>>> {
-    let page = params.only(&["limit", "cursor"])?.page()?;
+    let params = params.only(&["limit", "cursor", "totals"])?;
+    let page = params.page()?;
     let found = rows::list(app.db(), caller.brand, &page).await?;
+    let ids: Vec<PayoutId> = found.iter().map(|row| row.id).collect();
+    let told = match params.get("totals") {
+        None | Some("false") => Vec::new(),
+        Some("true") => owed::totals(app.db(), caller.brand, &ids).await?,
+        Some(_) => return Err(Error::invalid("totals", "must be true or false")),
+    };
+    let of = |id: PayoutId| told.iter().find(|row| row.payout_id == id);
     let listed = |row: PayoutRow| ListedView {
+        total: of(row.id).map(|told| Money::new(told.amount_minor, row.currency)),
+        lines: of(row.id).map(|told| told.lines),
+        settled: of(row.id).map(|told| told.settled),
+        failed: of(row.id).map(|told| told.failed),
         id: row.id,
         state: payout_state(row.state),
         currency: row.currency,
@@ -524,23 +538,6 @@ body! {
         reference: Option<Option<String>>,
         /// Why it came back.
         reason: Option<Option<String>>,
-    }
-}
-
-/// The payout and the line in the path.
-pub struct LinePath {
-    /// The payout.
-    pub payout: PayoutId,
-    /// Its line.
-    pub line: PayoutLineId,
-}
-
-impl Extract for LinePath {
-    fn extract(call: &Call<'_>) -> Result<Self> {
-        let PathId(payout) = PathId::<Payout>::extract(call)?;
-        let second = Call { id: call.second, identity: call.identity.clone(), ..*call };
-        let PathId(line) = PathId::<PayoutLine>::extract(&second)?;
-        Ok(Self { payout, line })
     }
 }
 

@@ -23,6 +23,10 @@ use super::view::{List, Time};
 
 /// So many posts a creator reports within a day, and as many measurements.
 const REPORTS_A_DAY: u32 = 200;
+/// So often she measures one post within a day.
+const MEASURED_A_DAY: u32 = 24;
+/// What she measured may be so much later than our clock.
+const CLOCKS_MS: Millis = 300_000;
 
 words!(Platform {
     "instagram" => Instagram, "tiktok" => TikTok, "youtube" => YouTube, "facebook" => Facebook, "x" => X,
@@ -552,7 +556,12 @@ pub async fn measure_mine(
     }
     let (mut checks, now_ms) = (Checks::default(), app.now_ms());
     let (at_ms, metrics) = metrics_of(&mut checks, "", new, now_ms);
+    if at_ms > now_ms + CLOCKS_MS {
+        checks.refuse("measured_at", "must not be in the future");
+    }
     checks.done()?;
+    let subject = format!("measured/{}/{}", me.brand, post.id);
+    limits::take(&app, &subject, MEASURED_A_DAY, DAY_MS).await?;
     limited(&app, &me).await?;
     let told = text(&MetricsView::from(metrics));
     let measured = [(post.id, at_ms, metrics)];

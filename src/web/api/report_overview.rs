@@ -1,6 +1,7 @@
 //! The overview: a period against the one before, by day, what creators are owed, and what needs a hand.
 
 use crate::app::App;
+use crate::domain::ids::BrandId;
 use crate::domain::money::{Currency, Money};
 use crate::domain::report::{Figures, per, percent};
 use crate::domain::time::Day;
@@ -22,6 +23,8 @@ const MOST_DAYS: i64 = 366;
 const DAYS: i64 = 30;
 /// It is asked of so many days whether all orders arrived.
 const ASKED_DAYS: i64 = 60;
+/// Runs of automations that failed are told for so many days.
+const FAILED_DAYS: i64 = 14;
 
 view! {
     /// What a period brought and cost.
@@ -96,6 +99,8 @@ view! {
         /// Conversations with replies that nobody has read.
         unread_conversations: i64,
         open_claims: i64,
+        /// Runs of automations that failed in the last 14 days.
+        failed_automation_runs: i64,
     }
 }
 
@@ -233,6 +238,7 @@ impl From<ToDo> for NeedsAHand {
             incomplete_days: found.incomplete_days,
             unread_conversations: found.unread,
             open_claims: found.claims,
+            failed_automation_runs: found.failed_runs,
         }
     }
 }
@@ -246,41 +252,32 @@ impl From<ToDo> for NeedsAHand {
     responses((status = 200, content((OverviewView = "application/json"), (String = "text/csv")))))]
 pub async fn show(State(app): State<App>, caller: Caller, params: Params) -> Result<Response> {
     let params = params.only(&["from", "to", "currency", "format"])?;
-    let asked = asked(&app, caller.brand, &params).await?;
+    let (report, csv) = report(&app, caller.brand, &params).await?;
+    if csv { Ok(file("overview", table(&report))) } else { Json(report).answer() }
+}
+
+/// An overview, and whether it is to be a file.
+pub(crate) async fn report(
+    app: &App,
+    brand: BrandId,
+    params: &Params,
+) -> Result<(OverviewView, bool)> {
+    let asked = asked(app, brand, params).await?;
     let (currency, today) = (asked.about.currency, asked.zone.day(app.now_ms()));
     let periods = periods(&asked, today)?;
-    let whose = (caller.brand, currency);
-    let days = (today.plus(1 - ASKED_DAYS), today);
-    let found = rows::overview(app.db(), whose, &periods, today, days).await?;
-    if asked.csv {
-        let mut out =
-            String::from("day,currency,orders,revenue,commission,clicks,unique_clicks\r\n");
-        for row in series(&found, &periods.period, currency) {
-            line(
-                &mut out,
-                &[
-                    row.day.0.to_iso(),
-                    currency.code().to_owned(),
-                    row.orders.to_string(),
-                    row.revenue.to_decimal(),
-                    row.commission.to_decimal(),
-                    row.clicks.to_string(),
-                    row.unique_clicks.to_string(),
-                ],
-            );
-        }
-        return Ok(file("overview", out));
-    }
+    let since_ms = asked.zone.start_of(today.plus(1 - FAILED_DAYS));
+    let days = (today.plus(1 - ASKED_DAYS), today, since_ms);
+    let found = rows::overview(app.db(), (brand, currency), &periods, today, days).await?;
     let (spent, paid) = (found.spent, found.paid);
     let mut now = sums(&found, &periods.period, currency, (spent.fees, spent.gifts));
     let mut before =
         sums(&found, &periods.before, currency, (spent.fees_before, spent.gifts_before));
-    seen(&app, &asked, &periods.period, &mut now).await?;
-    seen(&app, &asked, &periods.before, &mut before).await?;
+    seen(app, &asked, &periods.period, &mut now).await?;
+    seen(app, &asked, &periods.before, &mut before).await?;
     let mut currencies: Vec<Currency> = found.days.iter().map(|row| row.currency).collect();
     currencies.sort_by_key(|currency| currency.code());
     currencies.dedup();
-    Json(OverviewView {
+    let report = OverviewView {
         currency,
         currencies,
         period: shown(&asked, &periods.period, &now, paid.paid),
@@ -288,6 +285,26 @@ pub async fn show(State(app): State<App>, caller: Caller, params: Params) -> Res
         series: series(&found, &periods.period, currency),
         owed: owed(&found, currency),
         needs_a_hand: found.to_do.into(),
-    })
-    .answer()
+    };
+    Ok((report, asked.csv))
+}
+
+/// The days of an overview as a file.
+fn table(report: &OverviewView) -> String {
+    let mut out = String::from("day,currency,orders,revenue,commission,clicks,unique_clicks\r\n");
+    for row in &report.series {
+        line(
+            &mut out,
+            &[
+                row.day.0.to_iso(),
+                report.currency.code().to_owned(),
+                row.orders.to_string(),
+                row.revenue.to_decimal(),
+                row.commission.to_decimal(),
+                row.clicks.to_string(),
+                row.unique_clicks.to_string(),
+            ],
+        );
+    }
+    out
 }

@@ -1,7 +1,7 @@
 //! Where sales come from: codes against links, stages as a funnel, cohorts of creators, posts beside sales.
 
 use crate::app::App;
-use crate::domain::ids::{CampaignId, CreatorId, DealId, PostId};
+use crate::domain::ids::{BrandId, CampaignId, CreatorId, DealId, PostId, SegmentId};
 use crate::domain::money::{Currency, Money};
 use crate::domain::post::Platform;
 use crate::domain::report::{Figures, percent};
@@ -64,12 +64,26 @@ view! {
 #[utoipa::path(get, path = "/v1/reports/sources", tag = "reports", security(("api_key" = ["read"])),
     params(("from" = Option<String>, Query), ("to" = Option<String>, Query),
     ("campaign_id" = Option<CampaignId>, Query), ("currency" = Option<String>, Query),
+    ("filter" = Option<String>, Query, description = "Of deals, as for creators"), ("segment" = Option<SegmentId>, Query),
     ("format" = Option<String>, Query, description = "`csv`")),
     responses((status = 200, content((ReportOfSources = "application/json"),
-        (String = "text/csv")))))]
+        (String = "text/csv"))), (status = 404, description = "No such segment")))]
 pub async fn sources(State(app): State<App>, caller: Caller, params: Params) -> Result<Response> {
-    let params = params.only(&["from", "to", "campaign_id", "currency", "format"])?;
-    let asked = asked(&app, caller.brand, &params).await?;
+    let params = params.only(NARROWED)?;
+    let (report, csv) = report_of_sources(&app, caller.brand, &params).await?;
+    if csv { Ok(file("sources", table_of_sources(&report))) } else { Json(report).answer() }
+}
+
+/// What those reports take that a filter narrows.
+const NARROWED: &[&str] = &["from", "to", "campaign_id", "currency", "filter", "segment", "format"];
+
+/// Codes against links, and whether that is to be a file.
+pub(crate) async fn report_of_sources(
+    app: &App,
+    brand: BrandId,
+    params: &Params,
+) -> Result<(ReportOfSources, bool)> {
+    let asked = asked(app, brand, params).await?;
     let currency = asked.about.currency;
     let (all, clicks) = rows::sources(app.db(), &asked.about).await?;
     let total = clicks.iter().map(|day| day.clicks).sum();
@@ -98,31 +112,7 @@ pub async fn sources(State(app): State<App>, caller: Caller, params: Params) -> 
             all.commission - all.code_commission - all.link_commission,
         ),
     ];
-    if asked.csv {
-        let mut out = String::from(
-            "source,currency,orders,revenue,commission,share_percent,unique_clicks,conversion_percent\r\n",
-        );
-        for row in &data {
-            let clicks = row.clicks.as_ref().map(|_| unique.to_string());
-            let share = row.share_percent.clone().unwrap_or_default();
-            let converted = row.conversion_percent.clone().unwrap_or_default();
-            line(
-                &mut out,
-                &[
-                    row.source.to_owned(),
-                    currency.code().to_owned(),
-                    row.orders.to_string(),
-                    row.revenue.to_decimal(),
-                    row.commission.to_decimal(),
-                    share,
-                    clicks.unwrap_or_default(),
-                    converted,
-                ],
-            );
-        }
-        return Ok(file("sources", out));
-    }
-    Json(ReportOfSources {
+    let told = ReportOfSources {
         currency,
         from: asked.from,
         to: asked.to,
@@ -130,8 +120,31 @@ pub async fn sources(State(app): State<App>, caller: Caller, params: Params) -> 
         revenue: Money::new(all.revenue, currency),
         commission: Money::new(all.commission, currency),
         data,
-    })
-    .answer()
+    };
+    Ok((told, asked.csv))
+}
+
+fn table_of_sources(report: &ReportOfSources) -> String {
+    let mut out = String::from(
+        "source,currency,orders,revenue,commission,share_percent,unique_clicks,conversion_percent\r\n",
+    );
+    for row in &report.data {
+        let clicks = row.clicks.as_ref().map(|clicks| clicks.unique.to_string());
+        line(
+            &mut out,
+            &[
+                row.source.to_owned(),
+                report.currency.code().to_owned(),
+                row.orders.to_string(),
+                row.revenue.to_decimal(),
+                row.commission.to_decimal(),
+                row.share_percent.clone().unwrap_or_default(),
+                clicks.unwrap_or_default(),
+                row.conversion_percent.clone().unwrap_or_default(),
+            ],
+        );
+    }
+    out
 }
 
 view! {
@@ -183,21 +196,30 @@ const MOST_CAMPAIGNS: i64 = 200;
 #[utoipa::path(get, path = "/v1/reports/stages", tag = "reports", security(("api_key" = ["read"])),
     params(("from" = Option<String>, Query), ("to" = Option<String>, Query),
     ("campaign_id" = Option<CampaignId>, Query), ("currency" = Option<String>, Query),
+    ("filter" = Option<String>, Query, description = "Of deals, as for creators"), ("segment" = Option<SegmentId>, Query),
     ("format" = Option<String>, Query, description = "`csv`")),
     responses((status = 200, content((ReportOfStages = "application/json"),
-        (String = "text/csv")))))]
+        (String = "text/csv"))), (status = 404, description = "No such segment")))]
 pub async fn stages(State(app): State<App>, caller: Caller, params: Params) -> Result<Response> {
-    let params = params.only(&["from", "to", "campaign_id", "currency", "format"])?;
-    let asked = asked(&app, caller.brand, &params).await?;
-    let about = asked.about;
-    let found = rows::figures(app.db(), &about, By::Stage, &asked.formula, 20_000).await?;
+    let params = params.only(NARROWED)?;
+    let (report, csv) = report_of_stages(&app, caller.brand, &params).await?;
+    if csv { Ok(file("stages", table_of_stages(&report))) } else { Json(report).answer() }
+}
+
+/// Stages as funnels, and whether that is to be a file.
+pub(crate) async fn report_of_stages(
+    app: &App,
+    brand: BrandId,
+    params: &Params,
+) -> Result<(ReportOfStages, bool)> {
+    let asked = asked(app, brand, params).await?;
+    let about = &asked.about;
+    let found = rows::figures(app.db(), about, By::Stage, &asked.formula, 20_000).await?;
     let found = found.ok_or_else(|| {
         Error::invalid("campaign_id", "there are too many stages: name a campaign")
     })?;
-    let named = rows::campaigns(app.db(), caller.brand, about.campaign, MOST_CAMPAIGNS).await?;
+    let named = rows::campaigns(app.db(), brand, about.campaign, MOST_CAMPAIGNS).await?;
     let mut data = Vec::with_capacity(named.len());
-    let mut out =
-        format!("campaign_id,campaign,stage,here_or_further,share_percent,{FIGURE_COLUMNS}\r\n");
     for campaign in named {
         let of = |stage: &str| -> Figures {
             found.get(&format!("{}/{stage}", campaign.id)).copied().unwrap_or_default()
@@ -206,39 +228,43 @@ pub async fn stages(State(app): State<App>, caller: Caller, params: Params) -> R
             campaign.stages.iter().map(|stage| (stage.clone(), of(stage))).collect();
         let deals: i64 = all.iter().map(|(_, figures)| figures.deals).sum();
         let mut left = deals;
-        let mut stages = Vec::with_capacity(all.len());
-        for (stage, sums) in all {
-            let share_percent = text(percent(left, deals));
-            if asked.csv {
-                let share = share_percent.clone().unwrap_or_default();
-                let mut told = vec![
-                    campaign.id.to_string(),
-                    campaign.name.clone(),
-                    stage.clone(),
-                    left.to_string(),
-                    share,
-                ];
-                told.extend(cells(&sums, about.currency, asked.own));
-                line(&mut out, &told);
-            }
-            stages.push(StageInReport {
+        let stages = all.into_iter().map(|(stage, sums)| {
+            let here_or_further = left;
+            left -= sums.deals;
+            StageInReport {
                 stage,
                 deals: sums.deals,
                 closed: sums.closed,
-                here_or_further: left,
-                share_percent,
+                here_or_further,
+                share_percent: text(percent(here_or_further, deals)),
                 figures: figures(&sums, about.currency, asked.own),
-            });
-            left -= sums.deals;
-        }
+            }
+        });
+        let stages = stages.collect();
         let (campaign_id, name, archived) = (campaign.id, campaign.name, campaign.archived);
         data.push(FunnelOfCampaign { campaign_id, name, archived, deals, stages });
     }
-    if asked.csv {
-        return Ok(file("stages", out));
+    let (currency, from, to) = (about.currency, asked.from, asked.to);
+    Ok((ReportOfStages { currency, from, to, data }, asked.csv))
+}
+
+fn table_of_stages(report: &ReportOfStages) -> String {
+    let mut out =
+        format!("campaign_id,campaign,stage,here_or_further,share_percent,{FIGURE_COLUMNS}\r\n");
+    for campaign in &report.data {
+        for stage in &campaign.stages {
+            let mut told = vec![
+                campaign.campaign_id.to_string(),
+                campaign.name.clone(),
+                stage.stage.clone(),
+                stage.here_or_further.to_string(),
+                stage.share_percent.clone().unwrap_or_default(),
+            ];
+            told.extend(cells(&stage.figures));
+            line(&mut out, &told);
+        }
     }
-    let (from, to) = (asked.from, asked.to);
-    Json(ReportOfStages { currency: about.currency, from, to, data }).answer()
+    out
 }
 
 view! {
@@ -296,12 +322,22 @@ fn named(month: i64) -> String {
         (String = "text/csv")))))]
 pub async fn cohorts(State(app): State<App>, caller: Caller, params: Params) -> Result<Response> {
     let params = params.only(&["months", "currency", "format"])?;
+    let (report, csv) = report_of_cohorts(&app, caller.brand, &params).await?;
+    if csv { Ok(file("cohorts", table_of_cohorts(&report))) } else { Json(report).answer() }
+}
+
+/// Cohorts, and whether they are to be a file.
+pub(crate) async fn report_of_cohorts(
+    app: &App,
+    brand: BrandId,
+    params: &Params,
+) -> Result<(ReportOfCohorts, bool)> {
     let wrong = || Error::invalid("months", "must be 1 to 24");
     let count: i64 = params.get("months").map_or(Ok(12), |t| t.parse().map_err(|_| wrong()))?;
     if !(1..=24).contains(&count) {
         return Err(wrong());
     }
-    let mut asked = asked(&app, caller.brand, &params).await?;
+    let mut asked = asked(app, brand, params).await?;
     let last = month_of(asked.zone.day(app.now_ms()));
     let first = last - count + 1;
     let months: Vec<(i64, i64)> =
@@ -310,44 +346,46 @@ pub async fn cohorts(State(app): State<App>, caller: Caller, params: Params) -> 
     asked.about.period = super::reports::period(&asked.zone, from, to);
     let currency = asked.about.currency;
     let (found, sizes) = rows::cohorts(app.db(), &asked.about, &months).await?;
-    let mut data = Vec::new();
-    let mut out = String::from(
-        "cohort,creators,month,creators_who_sold,currency,orders,revenue,commission\r\n",
-    );
-    for size in sizes {
-        let cohort = (size.cohort > 0).then(|| named(size.cohort));
-        let mut shown = Vec::new();
-        for month in size.cohort.max(first)..=last {
+    let data = sizes.into_iter().map(|size| {
+        let months = (size.cohort.max(first)..=last).map(|month| {
             let here = found.iter().find(|row| row.cohort == size.cohort && row.month == month);
             let of = |read: fn(&rows::CohortRow) -> i64| here.map_or(0, read);
-            let sums = MonthOfCohort {
+            MonthOfCohort {
                 month: named(month),
                 creators: of(|row| row.creators),
                 orders: of(|row| row.orders),
                 revenue: Money::new(of(|row| row.revenue), currency),
                 commission: Money::new(of(|row| row.commission), currency),
-            };
+            }
+        });
+        let cohort = (size.cohort > 0).then(|| named(size.cohort));
+        CohortInReport { cohort, creators: size.creators, months: months.collect() }
+    });
+    Ok((ReportOfCohorts { currency, data: data.collect() }, asked.csv))
+}
+
+fn table_of_cohorts(report: &ReportOfCohorts) -> String {
+    let mut out = String::from(
+        "cohort,creators,month,creators_who_sold,currency,orders,revenue,commission\r\n",
+    );
+    for cohort in &report.data {
+        for month in &cohort.months {
             line(
                 &mut out,
                 &[
-                    cohort.clone().unwrap_or_default(),
-                    size.creators.to_string(),
-                    sums.month.clone(),
-                    sums.creators.to_string(),
-                    currency.code().to_owned(),
-                    sums.orders.to_string(),
-                    sums.revenue.to_decimal(),
-                    sums.commission.to_decimal(),
+                    cohort.cohort.clone().unwrap_or_default(),
+                    cohort.creators.to_string(),
+                    month.month.clone(),
+                    month.creators.to_string(),
+                    report.currency.code().to_owned(),
+                    month.orders.to_string(),
+                    month.revenue.to_decimal(),
+                    month.commission.to_decimal(),
                 ],
             );
-            shown.push(sums);
         }
-        data.push(CohortInReport { cohort, creators: size.creators, months: shown });
     }
-    if asked.csv {
-        return Ok(file("cohorts", out));
-    }
-    Json(ReportOfCohorts { currency, data }).answer()
+    out
 }
 
 view! {
@@ -414,18 +452,27 @@ pub async fn posts(State(app): State<App>, caller: Caller, params: Params) -> Re
         "limit",
         "cursor",
     ])?;
+    let (report, csv) = report_of_posts(&app, caller.brand, &params).await?;
+    if csv { Ok(file("posts", table(&report.data))) } else { Json(report).answer() }
+}
+
+/// Posts beside sales, and whether that is to be a file.
+pub(crate) async fn report_of_posts(
+    app: &App,
+    brand: BrandId,
+    params: &Params,
+) -> Result<(ReportOfPosts, bool)> {
     let wrong = || Error::invalid("days", "must be 1 to 30");
     let days: i64 = params.get("days").map_or(Ok(7), |text| text.parse().map_err(|_| wrong()))?;
     if !(1..=30).contains(&days) {
         return Err(wrong());
     }
-    let page = order_page(&params)?;
-    let asked = asked(&app, caller.brand, &params).await?;
-    let deals = deals_of(&app, caller.brand, &params).await?;
+    let page = order_page(params)?;
+    let asked = asked(app, brand, params).await?;
+    let deals = deals_of(app, brand, params).await?;
     let span = (asked.about.period.from_ms, asked.about.period.to_ms);
     let before = page.after.split_once('/').and_then(|(ms, id)| Some((ms.parse().ok()?, id)));
-    let found =
-        posts::list(app.db(), caller.brand, deals.as_deref(), span, before, page.limit).await?;
+    let found = posts::list(app.db(), brand, deals.as_deref(), span, before, page.limit).await?;
     let full = i64::try_from(found.len()).is_ok_and(|n| n >= page.limit);
     let key = |row: &PostRow| encode_cursor(&format!("{}/{}", row.published_at_ms, row.id));
     let next_cursor = found.last().filter(|_| full).map(key);
@@ -436,7 +483,7 @@ pub async fn posts(State(app): State<App>, caller: Caller, params: Params) -> Re
     };
     let around: Vec<PostDays> = found.iter().map(of).collect();
     let currency = asked.about.currency;
-    let (sales, clicks) = rows::around(app.db(), (caller.brand, currency), &around, days).await?;
+    let (sales, clicks) = rows::around(app.db(), (brand, currency), &around, days).await?;
     let data: Vec<PostInReport> = found
         .into_iter()
         .filter(|row| row.removed_at_ms.is_none())
@@ -466,10 +513,7 @@ pub async fn posts(State(app): State<App>, caller: Caller, params: Params) -> Re
             }
         })
         .collect();
-    if asked.csv {
-        return Ok(file("posts", table(&data)));
-    }
-    Json(ReportOfPosts { currency, days, data, next_cursor }).answer()
+    Ok((ReportOfPosts { currency, days, data, next_cursor }, asked.csv))
 }
 
 fn table(data: &[PostInReport]) -> String {

@@ -1,11 +1,11 @@
-//! Reports that compare creators and campaigns, and what all reports share: whose figures, when, in which
+//! The report that compares creators, and what all reports share: whose figures, when, in which
 //! currency, as JSON or as a file. `docs/reports.md` says what each figure is.
 
 use http::StatusCode;
 
 use crate::app::App;
 use crate::domain::decimal::Decimal;
-use crate::domain::ids::{BrandId, Campaign, CampaignId, CreatorId};
+use crate::domain::ids::{BrandId, Campaign, CampaignId, CreatorId, SegmentId};
 use crate::domain::money::{Currency, Money};
 use crate::domain::post::Formula;
 use crate::domain::report::{Figures, HighRule, Row, Sort, per, percent, rank, top};
@@ -24,7 +24,9 @@ use super::media::formula_of;
 use super::view::Date;
 
 /// A report compares at most so many creators or campaigns.
-const MOST: usize = 10_000;
+pub(super) const MOST: usize = 10_000;
+/// A filter of a report finds at most so many deals.
+const MOST_DEALS: usize = 20_000;
 /// The years that reports know: 2000 to 2199.
 const DAYS: std::ops::Range<i64> = 10_957..84_006;
 
@@ -60,10 +62,10 @@ fn day(params: &Params, name: &'static str) -> Result<Option<Day>> {
 }
 
 /// Reads what all reports take: `from` and `to`, days of the brand, both included; `currency`,
-/// `campaign_id`, `format`.
+/// `campaign_id`, `filter` and `segment` of deals, `format`.
 ///
 /// # Errors
-/// 422.
+/// 422; 404 for no such segment.
 pub(super) async fn asked(app: &App, brand: BrandId, params: &Params) -> Result<Asked> {
     let found = super::brand::find(app, brand).await?.brand;
     let (from, to) = (day(params, "from")?, day(params, "to")?);
@@ -83,7 +85,11 @@ pub(super) async fn asked(app: &App, brand: BrandId, params: &Params) -> Result<
     let (formula, own) = formula_of(app, brand, None).await?;
     let span = (from.unwrap_or(Day(DAYS.start)), to.unwrap_or(Day(DAYS.end - 1)));
     let period = period(&found.timezone, span.0, span.1);
-    let about = About { brand, period, currency, campaign };
+    let deals = match (params.get("filter"), params.id("segment")?) {
+        (None, None) => None,
+        narrowed => Some(super::filtering::all(app, &found, narrowed, MOST_DEALS).await?),
+    };
+    let about = About { brand, period, currency, campaign, deals };
     let (from, to) = (from.map(Date), to.map(Date));
     Ok(Asked { about, own, zone: found.timezone, formula, from, to, csv })
 }
@@ -176,27 +182,26 @@ pub(super) const FIGURE_COLUMNS: &str = "currency,deals,orders,other_orders,reve
     impressions,earned_media_value";
 
 /// Figures as cells of a file.
-pub(super) fn cells(f: &Figures, currency: Currency, own: Currency) -> Vec<String> {
-    let money = |minor| Money::new(minor, currency).to_decimal();
-    let or_none = |value: Option<String>| value.unwrap_or_default();
+pub(super) fn cells(f: &ReportedFigures) -> Vec<String> {
+    let or_none = |value: &Option<String>| value.clone().unwrap_or_default();
     vec![
-        currency.code().to_owned(),
+        f.revenue.currency.code().to_owned(),
         f.deals.to_string(),
         f.orders.to_string(),
         f.other_orders.to_string(),
-        money(f.revenue),
-        money(f.commission),
-        money(f.fees),
-        money(f.gifts),
-        money(f.cost()),
-        f.clicks.to_string(),
-        f.uniques.to_string(),
-        or_none(text(percent(f.all_orders(), f.uniques))),
-        or_none(text(per(f.revenue, f.commission))),
-        or_none(text(per(f.revenue, f.cost()))),
+        f.revenue.to_decimal(),
+        f.commission.to_decimal(),
+        f.fees.to_decimal(),
+        f.gifts.to_decimal(),
+        f.cost.to_decimal(),
+        f.clicks.total.to_string(),
+        f.clicks.unique.to_string(),
+        or_none(&f.conversion_percent),
+        or_none(&f.revenue_per_commission),
+        or_none(&f.return_on_spend),
         f.posts.to_string(),
-        or_none((f.with_impressions > 0).then(|| f.impressions.to_string())),
-        or_none((f.valued > 0).then(|| Money::new(f.media, own).to_decimal())),
+        f.impressions.map(|seen| seen.to_string()).unwrap_or_default(),
+        f.earned_media_value.map(Money::to_decimal).unwrap_or_default(),
     ]
 }
 
@@ -267,44 +272,39 @@ view! {
     }
 }
 
-view! {
-    /// What a campaign brought and cost.
-    pub struct CampaignInReport {
-        campaign_id: CampaignId,
-        name: String,
-        archived: bool,
-        creators: i64,
-        figures: ReportedFigures,
-        #[schema(required)]
-        share_percent: Option<String>,
-    }
-}
-
-view! {
-    /// Campaigns compared.
-    pub struct ReportOfCampaigns {
-        currency: Currency,
-        #[schema(required)]
-        from: Option<Date>,
-        #[schema(required)]
-        to: Option<Date>,
-        totals: ReportedFigures,
-        data: Vec<CampaignInReport>,
-        #[schema(required)]
-        next_cursor: Option<String>,
-    }
-}
+/// What comparisons take.
+pub(super) const COMPARED: &[&str] = &[
+    "from",
+    "to",
+    "campaign_id",
+    "currency",
+    "filter",
+    "segment",
+    "sort",
+    "format",
+    "limit",
+    "cursor",
+];
 
 /// Everything that a comparison rests on: all rows with their places by revenue, and their sums.
-struct Compared {
-    asked: Asked,
+pub(super) struct Compared {
+    pub asked: Asked,
     all: Vec<Row>,
-    totals: Figures,
+    pub totals: Figures,
     page: Page,
     sort: Sort,
 }
 
-async fn compared(app: &App, brand: BrandId, params: &Params, by: By) -> Result<Compared> {
+/// Reads them.
+///
+/// # Errors
+/// 422; 404 for no such segment.
+pub(super) async fn compared(
+    app: &App,
+    brand: BrandId,
+    params: &Params,
+    by: By,
+) -> Result<Compared> {
     let page = params.page()?;
     let sort = Sort::parse(params.get("sort").unwrap_or("-revenue"))
         .ok_or_else(|| Error::invalid("sort", "is no measure of this report"))?;
@@ -338,16 +338,18 @@ impl Compared {
         Money::new(minor, self.asked.about.currency)
     }
 
-    fn share(&self, revenue: i64) -> Option<String> {
+    /// Its part of all revenue.
+    pub fn share(&self, revenue: i64) -> Option<String> {
         text(percent(revenue, self.totals.revenue))
     }
 
-    fn shown(&self, figures_of: &Figures) -> ReportedFigures {
+    /// Figures as they are told.
+    pub fn shown(&self, figures_of: &Figures) -> ReportedFigures {
         figures(figures_of, self.asked.about.currency, self.asked.own)
     }
 
     /// The rows of the page, in the order that was asked for, and where the next begins. A file has all.
-    fn rows(&mut self) -> Result<(Vec<Row>, Option<String>)> {
+    pub fn rows(&mut self) -> Result<(Vec<Row>, Option<String>)> {
         let mut all = std::mem::take(&mut self.all);
         self.sort.apply(&mut all);
         if self.asked.csv {
@@ -402,6 +404,8 @@ fn high_rule(params: &Params) -> Result<HighRule> {
 #[utoipa::path(get, path = "/v1/reports/creators", tag = "reports", security(("api_key" = ["read"])),
     params(("from" = Option<String>, Query), ("to" = Option<String>, Query),
     ("campaign_id" = Option<CampaignId>, Query), ("currency" = Option<String>, Query),
+    ("filter" = Option<String>, Query, description = "Of deals: only those that it finds are summed (docs/filters.md)"),
+    ("segment" = Option<SegmentId>, Query, description = "A saved filter"),
     ("sort" = Option<String>, Query, description = "`revenue`, `orders`, `clicks`, `conversion`, `commission`, \
     `revenue_per_commission`, `cost`, `return_on_spend`, `earned_media_value`, `impressions` or `deals`; `-` \
     before it begins with the greatest. `-revenue` if nothing is said"),
@@ -410,22 +414,21 @@ fn high_rule(params: &Params) -> Result<HighRule> {
     ("format" = Option<String>, Query, description = "`csv`: all rows"),
     ("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query)),
     responses((status = 200, content((ReportOfCreators = "application/json"),
-        (String = "text/csv")))))]
+        (String = "text/csv"))), (status = 404, description = "No such segment")))]
 pub async fn creators(State(app): State<App>, caller: Caller, params: Params) -> Result<Response> {
-    let params = params.only(&[
-        "from",
-        "to",
-        "campaign_id",
-        "currency",
-        "sort",
-        "high_orders",
-        "high_return",
-        "format",
-        "limit",
-        "cursor",
-    ])?;
-    let rule = high_rule(&params)?;
-    let mut report = compared(&app, caller.brand, &params, By::Creator).await?;
+    let params = params.only(&[COMPARED, &["high_orders", "high_return"]].concat())?;
+    let (report, csv) = report_of_creators(&app, caller.brand, &params).await?;
+    if csv { Ok(file("creators", table(&report.data))) } else { Json(report).answer() }
+}
+
+/// Creators compared, and whether that is to be a file: then all rows are there.
+pub(crate) async fn report_of_creators(
+    app: &App,
+    brand: BrandId,
+    params: &Params,
+) -> Result<(ReportOfCreators, bool)> {
+    let rule = high_rule(params)?;
+    let mut report = compared(app, brand, params, By::Creator).await?;
     let firsts = (top(&report.all, 5), top(&report.all, 10));
     let creators = i64::try_from(report.all.len()).unwrap_or(i64::MAX);
     let (best_5, best_10) = (report.best(firsts.0), report.best(firsts.1));
@@ -433,16 +436,12 @@ pub async fn creators(State(app): State<App>, caller: Caller, params: Params) ->
     let (page, next_cursor) = report.rows()?;
     let ids: Vec<&str> = page.iter().map(|row| row.key.as_str()).collect();
     let mut names = Sorted::new();
-    for row in rows::creators(app.db(), caller.brand, &ids).await? {
+    for row in rows::creators(app.db(), brand, &ids).await? {
         names.insert(row.id.to_string(), row);
     }
     let named = page.iter().filter_map(|row| Some((row, names.get(&row.key)?)));
-    let told = named.map(|(row, who)| (&row.figures, report.creator(row, who, firsts, rule)));
-    let data: Vec<(&Figures, CreatorInReport)> = told.collect();
-    if report.asked.csv {
-        return Ok(file("creators", report.file_of_creators(&data)));
-    }
-    Json(ReportOfCreators {
+    let data = named.map(|(row, who)| report.creator(row, who, firsts, rule)).collect();
+    let told = ReportOfCreators {
         currency: report.asked.about.currency,
         from: report.asked.from,
         to: report.asked.to,
@@ -451,10 +450,30 @@ pub async fn creators(State(app): State<App>, caller: Caller, params: Params) ->
         top_5_percent: best_5,
         top_10_percent: best_10,
         high_performers: high,
-        data: data.into_iter().map(|(_, row)| row).collect(),
+        data,
         next_cursor,
-    })
-    .answer()
+    };
+    Ok((told, report.asked.csv))
+}
+
+fn table(rows: &[CreatorInReport]) -> String {
+    let mut out = format!(
+        "creator_id,name,handle,place,top_percent,high_performer,share_percent,{FIGURE_COLUMNS}\r\n"
+    );
+    for row in rows {
+        let mut told = vec![
+            row.creator_id.to_string(),
+            row.name.clone(),
+            row.handle.clone(),
+            row.place.to_string(),
+            row.top_percent.map(|n| n.to_string()).unwrap_or_default(),
+            row.high_performer.to_string(),
+            row.share_percent.clone().unwrap_or_default(),
+        ];
+        told.extend(cells(&row.figures));
+        line(&mut out, &told);
+    }
+    out
 }
 
 impl Compared {
@@ -490,93 +509,4 @@ impl Compared {
             share_percent: self.share(row.figures.revenue),
         }
     }
-
-    fn file_of_creators(&self, rows: &[(&Figures, CreatorInReport)]) -> String {
-        let mut out = format!(
-            "creator_id,name,handle,place,top_percent,high_performer,share_percent,{FIGURE_COLUMNS}\r\n"
-        );
-        for (figures, row) in rows {
-            let mut told = vec![
-                row.creator_id.to_string(),
-                row.name.clone(),
-                row.handle.clone(),
-                row.place.to_string(),
-                row.top_percent.map(|n| n.to_string()).unwrap_or_default(),
-                row.high_performer.to_string(),
-                row.share_percent.clone().unwrap_or_default(),
-            ];
-            told.extend(cells(figures, self.asked.about.currency, self.asked.own));
-            line(&mut out, &told);
-        }
-        out
-    }
-}
-
-/// Campaigns with deals, compared over days of the brand.
-#[utoipa::path(get, path = "/v1/reports/campaigns", tag = "reports", security(("api_key" = ["read"])),
-    params(("from" = Option<String>, Query), ("to" = Option<String>, Query),
-    ("campaign_id" = Option<CampaignId>, Query), ("currency" = Option<String>, Query),
-    ("sort" = Option<String>, Query, description = "As for creators"),
-    ("format" = Option<String>, Query, description = "`csv`: all rows"),
-    ("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query)),
-    responses((status = 200, content((ReportOfCampaigns = "application/json"),
-        (String = "text/csv")))))]
-pub async fn campaigns(State(app): State<App>, caller: Caller, params: Params) -> Result<Response> {
-    let params = params.only(&[
-        "from",
-        "to",
-        "campaign_id",
-        "currency",
-        "sort",
-        "format",
-        "limit",
-        "cursor",
-    ])?;
-    let mut report = compared(&app, caller.brand, &params, By::Campaign).await?;
-    let (page, next_cursor) = report.rows()?;
-    let one = report.asked.about.campaign;
-    let most = i64::try_from(MOST).unwrap_or(i64::MAX);
-    let mut names = Sorted::new();
-    for row in rows::campaigns(app.db(), caller.brand, one, most).await? {
-        names.insert(row.id.to_string(), row);
-    }
-    let mut data = Vec::with_capacity(page.len());
-    let mut lines =
-        format!("campaign_id,name,archived,creators,share_percent,{FIGURE_COLUMNS}\r\n");
-    for row in page {
-        let Some(which) = names.get(&row.key) else { continue };
-        let share_percent = report.share(row.figures.revenue);
-        if report.asked.csv {
-            let mut told = vec![
-                row.key,
-                which.name.clone(),
-                which.archived.to_string(),
-                row.figures.creators.to_string(),
-                share_percent.unwrap_or_default(),
-            ];
-            told.extend(cells(&row.figures, report.asked.about.currency, report.asked.own));
-            line(&mut lines, &told);
-            continue;
-        }
-        data.push(CampaignInReport {
-            campaign_id: which.id,
-            name: which.name.clone(),
-            archived: which.archived,
-            creators: row.figures.creators,
-            figures: report.shown(&row.figures),
-            share_percent,
-        });
-    }
-    if report.asked.csv {
-        return Ok(file("campaigns", lines));
-    }
-    Json(ReportOfCampaigns {
-        currency: report.asked.about.currency,
-        from: report.asked.from,
-        to: report.asked.to,
-        totals: report.shown(&report.totals),
-        data,
-        next_cursor,
-    })
-    .answer()
 }

@@ -93,6 +93,14 @@ view! {
 /// A JSON list as it is stored.
 pub struct Listed(String);
 
+impl Listed {
+    /// As it is stored.
+    #[must_use]
+    pub fn as_text(&self) -> &str {
+        &self.0
+    }
+}
+
 impl ToJson for Listed {
     fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.0.as_bytes());
