@@ -15,6 +15,7 @@ const PASSED_ON = ['OPERATOR_TOKEN', 'PUBLIC_ORIGIN', 'SHOPIFY_ORIGIN', 'GOAFFPR
 
 let server;
 let shopify;
+let goaffpro;
 let stopping = false;
 
 async function stop() {
@@ -22,7 +23,7 @@ async function stop() {
   stopping = true;
   killRunning();
   await server?.stop();
-  await shopify?.stop();
+  await Promise.all([shopify?.stop(), goaffpro?.stop()]);
   process.exit(0);
 }
 // npm that is killed outright tells its scripts nothing.
@@ -64,11 +65,14 @@ async function start() {
   );
   const vars = secrets(join(root, '.dev.vars'), given);
   // Without a real shop to talk to there is a double of one, next door.
-  if (!vars.SHOPIFY_ORIGIN) shopify = await shopifyDouble(port + 1);
+  if (!vars.SHOPIFY_ORIGIN) shopify = await double('shopify', port + 1);
   if (shopify) vars.SHOPIFY_ORIGIN = shopify.origin;
+  if (!vars.GOAFFPRO_ORIGIN) goaffpro = await double('goaffpro', port + 2);
+  if (goaffpro) vars.GOAFFPRO_ORIGIN = goaffpro.origin;
 
   server = await serve({ build: worker, state, port, vars });
   if (shopify) say(`a double of Shopify stands in for shops: ${storefront()}`);
+  if (goaffpro) say(`a double of GoAffPro stands in for it, any token opens it: ${goaffpro.origin}`);
   if (server.applied.length > 0) say(`applied migrations: ${server.applied.join(', ')}`);
   if (!demo) {
     if (existsSync(demoFile(state))) say(`the demo programme is loaded; its keys are in ${demoFile(state)}`);
@@ -80,17 +84,17 @@ async function start() {
   writeFileSync(marker, 'loaded');
 }
 
-/** On that port if it is free; the server does without it where there is no Node to run it. */
-async function shopifyDouble(port) {
+/** A platform's double, on that port if it is free; the server does without it where there is no Node to run it. */
+async function double(platform, port) {
   try {
-    const double = await startDouble(await freePort(port).catch(() => freePort()));
-    double.exited.then(
-      () => stopping || say('the double of Shopify has ended: shops can no longer be reached'),
+    const started = await startDouble(await freePort(port).catch(() => freePort()), platform);
+    started.exited.then(
+      () => stopping || say(`the double of ${platform} has ended: it can no longer be reached`),
     );
-    return double;
+    return started;
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
-    say(`shops can't be reached: ${error.message}`);
+    say(`${platform} can't be reached: ${error.message}`);
     return undefined;
   }
 }

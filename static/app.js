@@ -218,9 +218,9 @@ function on(part, name, say, work) {
 /** What a part of a page can do with a script; also of what htmx puts in later. */
 function enhance(root) {
   for (const time of root.querySelectorAll('time')) {
-    const day = time.dateTime.length === 10;
-    const options = day || time.dataset.style === 'date' ? { dateStyle: 'medium' } : { dateStyle: 'medium', timeStyle: 'short' };
-    if (day) options.timeZone = 'UTC';
+    const [day, month] = [time.dateTime.length === 10, time.dateTime.length === 7];
+    const options = month ? { month: 'short', year: 'numeric' } : day || time.dataset.style === 'date' ? { dateStyle: 'medium' } : { dateStyle: 'medium', timeStyle: 'short' };
+    if (day || month) options.timeZone = 'UTC';
     time.textContent = new Intl.DateTimeFormat(undefined, options).format(new Date(time.dateTime));
   }
   for (const amount of root.querySelectorAll('data.money')) {
@@ -239,6 +239,23 @@ function enhance(root) {
   for (const field of root.querySelectorAll('[data-auto]')) field.addEventListener('change', () => field.form.requestSubmit());
   for (const form of root.querySelectorAll('form[data-step-up]')) form.addEventListener('submit', stepUp);
   for (const board of root.querySelectorAll('[data-board]')) dragging(board);
+  inserting(root.querySelectorAll('[data-insert]'));
+  for (const part of root.querySelectorAll('[data-file-into]')) fileInto(part);
+}
+
+/** Merge fields (templates of messages): a button puts its field where the cursor was last, in the subject or the text. */
+function inserting(buttons) {
+  if (buttons.length === 0) return;
+  let [field] = document.getElementsByName('text');
+  for (const name of ['subject', 'text'])
+    for (const one of document.getElementsByName(name)) one.addEventListener('focus', () => (field = one));
+  for (const button of buttons) {
+    button.hidden = false;
+    button.addEventListener('click', () => {
+      field.focus();
+      field.setRangeText(button.dataset.insert, field.selectionStart, field.selectionEnd, 'end');
+    });
+  }
 }
 
 /** Copies what a button says, and says so where a screen reader hears it. */
@@ -267,21 +284,38 @@ function say(text) {
  */
 async function stepUp(event) {
   const form = event.currentTarget;
-  if (Date.now() < Number(form.dataset.stepUp) - 10_000) return;
+  // One that was just shown is enough, whatever the clocks say: the server looks.
+  const shown = form.dataset.shown !== undefined;
+  delete form.dataset.shown;
+  if (shown || Date.now() < Number(form.dataset.stepUp) - 10_000) return;
   event.preventDefault();
   const button = event.submitter;
   if (button) button.disabled = true;
   try {
     await showPasskey();
-    const page = await (await fetch(location.href, { headers: { accept: 'text/html' } })).text();
-    const proof = new DOMParser().parseFromString(page, 'text/html').querySelector('[name=csrf]').value;
-    for (const input of document.querySelectorAll('[name=csrf]')) input.value = proof;
-    form.submit();
+    const { csrf, session } = await call('GET', '/v1/session');
+    for (const input of document.querySelectorAll('[name=csrf]')) input.value = csrf;
+    for (const other of document.querySelectorAll('[data-step-up]')) other.dataset.stepUp = Date.parse(session.stepped_up_until);
+    // A file that is answered leaves the page where it is, so that its buttons must work on.
+    if (button) button.disabled = false;
+    form.dataset.shown = '';
+    form.requestSubmit(button);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     say(error.message);
     if (button) button.disabled = false;
   }
+}
+
+/** A text file of the reader's instead of pasting: it goes into the text field, to be looked at and sent with it. */
+function fileInto(label) {
+  const input = label.querySelector('input');
+  label.hidden = false;
+  input.addEventListener('change', async () => {
+    const [file] = input.files;
+    if (file) document.getElementById(label.dataset.fileInto).value = await file.text();
+    input.value = '';
+  });
 }
 
 /** Cards of a board by the mouse. The form on each card does the same by keyboard and without a script. */

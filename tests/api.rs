@@ -27,6 +27,7 @@ mod api {
     mod creator_pages;
     mod crm_boards;
     mod crm_creators;
+    mod crm_gaps;
     mod crm_timeline;
     mod currencies;
     mod domains;
@@ -46,6 +47,12 @@ mod api {
     mod outreach;
     mod pages;
     mod pages_brand;
+    mod pages_deal;
+    mod pages_payouts;
+    mod pages_reports;
+    mod pages_settings;
+    mod pages_stores;
+    mod pages_workflows;
     mod payments;
     mod payouts;
     mod posts;

@@ -14,7 +14,8 @@ export const ICONS = [
   ...['help-circle', 'mail', 'note', 'calendar', 'alert-triangle', 'circle-check', 'info-circle', 'logout'],
   ...['user', 'menu-2', 'x', 'download', 'send', 'search', 'arrow-up', 'arrow-down', 'external-link', 'clock'],
   ...['chart-line', 'gift', 'coin', 'history', 'trash', 'refresh', 'lock', 'key', 'filter', 'arrow-right'],
-  ...['speakerphone', 'file-text', 'receipt', 'star', 'message'],
+  ...['speakerphone', 'file-text', 'receipt', 'star', 'message', 'chart-bar', 'bolt', 'template', 'tag', 'world'],
+  ...['webhook', 'users-group', 'player-pause', 'player-play', 'columns', 'bookmark', 'photo', 'shield-lock', 'calculator'],
 ];
 
 /** The parts of Tabler that pages may use: classes that begin so. */
@@ -103,6 +104,8 @@ export function kit() {
   });
   return {
     'kit.css': `${licence}\n${css}\n`,
+    'uplot.js': readFileSync(join(packages, 'uplot/dist/uPlot.iife.min.js'), 'utf8'),
+    'uplot.css': readFileSync(join(packages, 'uplot/dist/uPlot.min.css'), 'utf8'),
     'htmx.js': readFileSync(join(packages, 'htmx.org/dist/htmx.min.js'), 'utf8'),
     'icons.svg': `<svg xmlns="http://www.w3.org/2000/svg"><!-- Tabler Icons, MIT -->${symbols.join('')}</svg>\n`,
   };

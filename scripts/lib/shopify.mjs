@@ -1,12 +1,12 @@
-// Shopify on a laptop: its double (tests/doubles/shopify) in a process beside the server.
+// Platforms on a laptop: the doubles of Shopify and GoAffPro (tests/doubles), each in a process beside the server.
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { node22 } from './setup.mjs';
 import { Failure, root } from './shell.mjs';
 
-/** Starts it on a port and answers its origin and how to stop it; it ends with this process, however that ends. */
-export async function startDouble(port) {
-  const script = join(root, 'tests/doubles/shopify/main.mjs');
+/** Starts one on a port and answers its origin and how to stop it; it ends with this process, however that ends. */
+export async function startDouble(port, platform = 'shopify') {
+  const script = join(root, `tests/doubles/${platform}/main.mjs`);
   const child = spawn(node22(), [script, '--open', '--attached', '--port', String(port)], {
     // It ends when its stdin does, which only this process holds open.
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -15,7 +15,7 @@ export async function startDouble(port) {
   });
   const exited = new Promise((resolve) => child.once('exit', (code, signal) => resolve(signal ?? code)));
   const origin = await new Promise((resolve, reject) => {
-    exited.then((how) => reject(new Failure(`The double of Shopify ended while starting (${how}).`)));
+    exited.then((how) => reject(new Failure(`The double of ${platform} ended while starting (${how}).`)));
     child.once('error', reject);
     let text = '';
     child.stdout.on('data', (data) => {

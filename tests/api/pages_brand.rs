@@ -7,14 +7,14 @@ use crate::support::people::Member;
 use crate::support::shop::{coded, order};
 use crate::support::{Answer, Product, Programme};
 
-struct Casa {
-    product: Product,
-    p: Programme,
-    olga: Member,
-    home: String,
+pub struct Casa {
+    pub product: Product,
+    pub p: Programme,
+    pub olga: Member,
+    pub home: String,
 }
 
-async fn casa() -> Casa {
+pub async fn casa() -> Casa {
     let product = Product::new();
     let p = Programme::new(&product).await;
     let code = json!({ "code": "ANNA", "create_in_store": false });
@@ -25,13 +25,13 @@ async fn casa() -> Casa {
     Casa { product, p, olga, home }
 }
 
-async fn see(casa: &Casa, who: &Member, path: &str) -> Answer {
+pub async fn see(casa: &Casa, who: &Member, path: &str) -> Answer {
     let headers = [("accept", "text/html")];
     let path = format!("{}{path}", casa.home);
     who.browser.send_with(&casa.product, "GET", &path, None, &headers).await
 }
 
-async fn send(casa: &Casa, who: &Member, path: &str, fields: &[(&str, &str)]) -> Answer {
+pub async fn send(casa: &Casa, who: &Member, path: &str, fields: &[(&str, &str)]) -> Answer {
     let session = who.browser.get(&casa.product, "/v1/session").await.expect(200);
     let csrf = session["csrf"].as_str().unwrap();
     let mut form = form_urlencoded::Serializer::new(String::new());
@@ -48,7 +48,7 @@ async fn send(casa: &Casa, who: &Member, path: &str, fields: &[(&str, &str)]) ->
     casa.product.raw(request.body(form.finish().into_bytes()).unwrap()).await
 }
 
-async fn viewer(casa: &Casa) -> Member {
+pub async fn viewer(casa: &Casa) -> Member {
     let body = json!({ "email": "vera@casa.example", "role": "viewer" });
     casa.p.post(&casa.product, "/v1/members", body).await.expect(201);
     Member::joins(&casa.product, "vera@casa.example", 2).await

@@ -40,6 +40,11 @@ impl Form {
         self.0.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value)
     }
 
+    /// All texts of a field that may be there several times.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
     /// That the form belongs to the secret whose hash this is.
     fn proves(&self, app: &App, hash: &str) -> Result<()> {
         let ours = is_form_token(&app.config.data_key, hash, self.get(PROOF));
@@ -129,8 +134,15 @@ pub fn mendable(error: Error) -> Result<(StatusCode, String)> {
 }
 
 /// The API's words as a sentence.
-pub(super) fn sentence(words: &str) -> String {
+#[must_use]
+pub fn sentence(words: &str) -> String {
     let mut letters = words.chars();
     let first = letters.next().map(|c| c.to_ascii_uppercase()).into_iter();
     first.chain(letters).chain(['.']).collect()
+}
+
+/// The name that a form carries: sent twice it does once what it says. See [`crate::web::once::Once::of_form`].
+#[must_use]
+pub fn once(app: &App) -> String {
+    crate::domain::merkle::hex(&app.random::<16>())
 }

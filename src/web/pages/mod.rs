@@ -4,6 +4,7 @@
 pub mod about;
 pub mod account;
 pub mod brand;
+pub mod chart;
 pub mod connect;
 pub mod creator;
 pub mod form;
@@ -57,23 +58,116 @@ routes! {
     "/b/{brand}/campaigns/{id}" => { get: brand::board::show }
     "/b/{brand}/deals/{id}" => { get: brand::deal::show }
     "/b/{brand}/deals/{id}/move" => { post: brand::board::move_deal }
-    "/b/{brand}/deals/{id}/collaboration" => { post: brand::deal::collaboration }
-    "/b/{brand}/deals/{id}/notes" => { post: brand::deal::note }
-    "/b/{brand}/deals/{id}/follow-ups" => { post: brand::deal::follow_up }
-    "/b/{brand}/deals/{id}/follow-ups/done" => { post: brand::deal::followed_up }
-    "/b/{brand}/deals/{id}/fees" => { post: brand::deal::fee }
-    "/b/{brand}/deals/{id}/invitation" => { post: brand::deal::invite }
-    "/b/{brand}/deals/{id}/invitation/end" => { post: brand::deal::uninvite }
+    "/b/{brand}/deals/{id}/collaboration" => { post: brand::deal_forms::collaboration }
+    "/b/{brand}/deals/{id}/codes" => { post: brand::deal_forms::code }
+    "/b/{brand}/deals/{id}/links" => { post: brand::deal_forms::link }
+    "/b/{brand}/deals/{id}/settings" => { post: brand::deal_forms::settings }
+    "/b/{brand}/deals/{id}/notes" => { post: brand::deal_forms::note }
+    "/b/{brand}/deals/{id}/follow-ups" => { post: brand::deal_forms::follow_up }
+    "/b/{brand}/deals/{id}/follow-ups/done" => { post: brand::deal_forms::followed_up }
+    "/b/{brand}/deals/{id}/fees" => { post: brand::deal_forms::fee }
+    "/b/{brand}/deals/{id}/fees/cancellation" => { post: brand::deal_forms::cancel_fee }
+    "/b/{brand}/deals/{id}/gifts" => { post: brand::deal_forms::gift }
+    "/b/{brand}/deals/{id}/gifts/void" => { post: brand::deal_forms::void_gift }
+    "/b/{brand}/deals/{id}/offers" => { post: brand::deal_forms::offer }
+    "/b/{brand}/deals/{id}/offers/answer" => { post: brand::deal_forms::answer }
+    "/b/{brand}/deals/{id}/posts" => { post: brand::deal_forms::post }
+    "/b/{brand}/deals/{id}/posts/numbers" => { post: brand::deal_forms::measure }
+    "/b/{brand}/deals/{id}/message" => { get: brand::message::show, post: brand::message::send }
+    "/b/{brand}/deals/{id}/messages/cancel" => { post: brand::deal_forms::cancel_message }
+    "/b/{brand}/deals/{id}/messages/read" => { post: brand::deal_forms::messages_read }
+    "/b/{brand}/deals/{id}/invitation" => { post: brand::deal_forms::invite }
+    "/b/{brand}/deals/{id}/invitation/end" => { post: brand::deal_forms::uninvite }
     "/b/{brand}/orders" => { get: brand::orders::list }
-    "/b/{brand}/orders/{id}" => { get: brand::orders::show }
+    "/b/{brand}/orders/{id}" => { get: brand::order::show }
+    "/b/{brand}/orders/{id}/move" => { post: brand::order::move_order }
+    "/b/{brand}/orders/{id}/disputes" => { post: brand::order::dispute }
+    "/b/{brand}/claims" => { get: brand::claims::list }
+    "/b/{brand}/claims/{id}/decision" => { post: brand::claims::decide }
     "/b/{brand}/payouts" => { get: brand::payouts::list, post: brand::payouts::draft }
-    "/b/{brand}/payouts/{id}" => { get: brand::payouts::show }
-    "/b/{brand}/payouts/{id}/approval" => { post: brand::payouts::approve }
-    "/b/{brand}/payouts/{id}/cancellation" => { post: brand::payouts::cancel }
-    "/b/{brand}/payouts/{id}/settlement" => { post: brand::payouts::settle }
-    "/b/{brand}/payouts/{id}/file" => { post: brand::payouts::export }
+    "/b/{brand}/payouts/{id}" => { get: brand::payout::show }
+    "/b/{brand}/payouts/{id}/entries" => { get: brand::payout::entries }
+    "/b/{brand}/payouts/{id}/approval" => { post: brand::payout::approve }
+    "/b/{brand}/payouts/{id}/cancellation" => { post: brand::payout::cancel }
+    "/b/{brand}/payouts/{id}/sending" => { post: brand::payout::send }
+    "/b/{brand}/payouts/{id}/retry" => { post: brand::payout::retry }
+    "/b/{brand}/payouts/{id}/settlement" => { post: brand::payout::settle }
+    "/b/{brand}/payouts/{id}/file" => { post: brand::payout::export }
     "/b/{brand}/creators" => { get: brand::creators::list }
-    "/b/{brand}/creators/{id}" => { get: brand::creators::show }
+    "/b/{brand}/automations" => { get: brand::workflows::automations::list }
+    "/b/{brand}/automations/new" => { get: brand::workflows::editor::new, post: brand::workflows::editor::create }
+    "/b/{brand}/automations/ready" => { post: brand::workflows::automations::from_template }
+    "/b/{brand}/automations/{id}" => { get: brand::workflows::automations::show }
+    "/b/{brand}/automations/{id}/edit" => { get: brand::workflows::editor::edit, post: brand::workflows::editor::save }
+    "/b/{brand}/automations/{id}/state" => { post: brand::workflows::automations::switch }
+    "/b/{brand}/automations/{id}/removal" => { post: brand::workflows::automations::remove }
+    "/b/{brand}/automations/{id}/runs" => { get: brand::workflows::runs::list }
+    "/b/{brand}/automation-runs/{id}" => { get: brand::workflows::runs::show }
+    "/b/{brand}/automation-runs/{id}/retry" => { post: brand::workflows::runs::retry }
+    "/b/{brand}/templates" => { get: brand::workflows::messages::list }
+    "/b/{brand}/templates/new" => { get: brand::workflows::messages::new, post: brand::workflows::messages::create }
+    "/b/{brand}/templates/{id}" => { get: brand::workflows::messages::show, post: brand::workflows::messages::save }
+    "/b/{brand}/templates/{id}/removal" => { post: brand::workflows::messages::remove }
+    "/b/{brand}/term-templates/new" => { get: brand::workflows::terms::new, post: brand::workflows::terms::create }
+    "/b/{brand}/term-templates/{id}" => { get: brand::workflows::terms::show, post: brand::workflows::terms::save }
+    "/b/{brand}/term-templates/{id}/removal" => { post: brand::workflows::terms::archive }
+    "/b/{brand}/sequences/new" => { get: brand::workflows::sequences::new, post: brand::workflows::sequences::create }
+    "/b/{brand}/sequences/{id}" => { get: brand::workflows::sequences::show }
+    "/b/{brand}/sequences/{id}/removal" => { post: brand::workflows::sequences::archive }
+    "/b/{brand}/creators/{id}" => { get: brand::creator::show, post: brand::creator::edit }
+    "/b/{brand}/creators/{id}/deals" => { post: brand::creator::deal }
+    "/b/{brand}/creators/{id}/adjustments" => { post: brand::creator::adjust }
+    "/b/{brand}/creators/{id}/export" => { post: brand::creator::export }
+    "/b/{brand}/creators/{id}/erasure" => { post: brand::creator::erase }
+    "/b/{brand}/reports" => { get: brand::reports::first }
+    "/b/{brand}/reports/creators" => { get: brand::reports::compared::creators }
+    "/b/{brand}/reports/campaigns" => { get: brand::reports::compared::campaigns }
+    "/b/{brand}/reports/stages" => { get: brand::reports::sources::stages }
+    "/b/{brand}/reports/sources" => { get: brand::reports::sources::sources }
+    "/b/{brand}/reports/cohorts" => { get: brand::reports::sources::cohorts }
+    "/b/{brand}/reports/posts" => { get: brand::reports::sources::posts }
+    "/b/{brand}/reports/what-if" => { get: brand::reports::what_if::ask, post: brand::reports::what_if::simulate }
+    // Stores.
+    "/b/{brand}/stores" => { get: brand::stores::list }
+    "/b/{brand}/stores/new" => { get: brand::stores::adding::ask, post: brand::stores::adding::add }
+    "/b/{brand}/stores/quarantine" => {
+        get: brand::stores::quarantine::list, post: brand::stores::quarantine::replay,
+    }
+    "/b/{brand}/stores/codes" => { get: brand::stores::codes::list, post: brand::stores::codes::take_over }
+    "/b/{brand}/stores/codes/retry" => { post: brand::stores::codes::retry }
+    "/b/{brand}/stores/codes/switch" => { post: brand::stores::codes::switch }
+    "/b/{brand}/stores/codes/file" => { post: brand::stores::codes::file }
+    "/b/{brand}/stores/groups" => { get: brand::stores::groups::list }
+    "/b/{brand}/stores/groups/new" => { get: brand::stores::groups::ask, post: brand::stores::groups::create }
+    "/b/{brand}/stores/groups/{id}" => { get: brand::stores::groups::show, post: brand::stores::groups::update }
+    "/b/{brand}/stores/groups/{id}/archive" => { post: brand::stores::groups::archive }
+    "/b/{brand}/stores/groups/{id}/codes" => { post: brand::stores::groups::add_codes }
+    "/b/{brand}/stores/{id}" => { get: brand::stores::shown::show }
+    "/b/{brand}/stores/{id}/check" => { post: brand::stores::shown::check }
+    "/b/{brand}/stores/{id}/authorization" => { post: brand::stores::shown::authorize }
+    "/b/{brand}/stores/{id}/access" => { post: brand::stores::shown::access }
+    "/b/{brand}/stores/{id}/goaffpro" => { post: brand::stores::shown::settings }
+    "/b/{brand}/stores/{id}/secret" => { post: brand::stores::shown::rotate }
+    "/b/{brand}/stores/{id}/backfill" => { post: brand::stores::shown::backfill }
+    "/b/{brand}/stores/{id}/disconnection" => { post: brand::stores::shown::disconnect }
+    "/b/{brand}/stores/{id}/snippet" => { get: brand::stores::shown::snippet }
+    "/b/{brand}/stores/{id}/affiliates" => {
+        get: brand::stores::affiliates::list, post: brand::stores::affiliates::assign,
+    }
+    "/b/{brand}/stores/{id}/comparison" => {
+        get: brand::stores::affiliates::compare, post: brand::stores::affiliates::say,
+    }
+    "/b/{brand}/settings" => { get: brand::settings::general::show, post: brand::settings::general::save }
+    "/b/{brand}/settings/domain" => { get: brand::settings::domain::show, post: brand::settings::domain::save }
+    "/b/{brand}/settings/rules" => { get: brand::settings::rules::show, post: brand::settings::rules::save }
+    "/b/{brand}/settings/members" => { get: brand::settings::members::show, post: brand::settings::members::save }
+    "/b/{brand}/settings/keys" => { get: brand::settings::keys::show, post: brand::settings::keys::save }
+    "/b/{brand}/settings/webhooks" => { get: brand::settings::hooks::list, post: brand::settings::hooks::create }
+    "/b/{brand}/settings/webhooks/{id}" => { get: brand::settings::hooks::show, post: brand::settings::hooks::save }
+    "/b/{brand}/settings/audit" => { get: brand::settings::audit::show }
+    "/b/{brand}/settings/audit/file" => { get: brand::settings::audit::file }
+    "/b/{brand}/settings/data" => { get: brand::settings::data::show, post: brand::settings::data::save }
+    "/b/{brand}/settings/data/books" => { get: brand::settings::data::books }
     "/mailbox" => { get: mailbox::list }
     "/mailbox/{id}" => { get: mailbox::show }
 }

@@ -63,6 +63,8 @@ pub struct Shell<'a> {
 struct Frame<'a> {
     shell: &'a Shell<'a>,
     body: &'a str,
+    /// Whether there is a chart to draw.
+    charts: bool,
 }
 
 /// Renders a page inside of the shell.
@@ -72,7 +74,9 @@ struct Frame<'a> {
 pub fn page(status: StatusCode, shell: &Shell<'_>, content: &dyn DynTemplate) -> Result<Response> {
     let fault = |e: askama::Error| Error::Internal(e.to_string());
     let body = content.dyn_render().map_err(fault)?;
-    let html = Frame { shell, body: &body }.render().map_err(fault)?;
+    // A text of others can't say so: its `<` is escaped.
+    let charts = body.contains("<figure class=\"chart\" data-chart>");
+    let html = Frame { shell, body: &body, charts }.render().map_err(fault)?;
     Ok(Response::new(status, "text/html; charset=utf-8", html))
 }
 
@@ -105,18 +109,30 @@ pub enum Area {
     Orders,
     /// Payouts.
     Payouts,
+    /// Numbers compared, over any period; simulations.
+    Reports,
+    /// Automations and the templates that they and people use.
+    Automations,
+    /// Stores, and what came from them.
+    Stores,
+    /// The brand itself: its domain, rules, members, keys, webhooks, audit.
+    Settings,
 }
 
-const AREAS: [(Area, &str, &str, &str); 5] = [
+const AREAS: [(Area, &str, &str, &str); 9] = [
     (Area::Overview, "Overview", "", "layout-dashboard"),
     (Area::Board, "Boards", "/campaigns", "layout-kanban"),
     (Area::Creators, "Creators", "/creators", "users"),
     (Area::Orders, "Orders", "/orders", "shopping-cart"),
     (Area::Payouts, "Payouts", "/payouts", "cash"),
+    (Area::Reports, "Reports", "/reports", "chart-bar"),
+    (Area::Automations, "Automations", "/automations", "bolt"),
+    (Area::Stores, "Stores", "/stores", "building-store"),
+    (Area::Settings, "Settings", "/settings", "settings"),
 ];
 
 /// What is said after something was done, by the name in the address (`?done=…`): never a text from there.
-const TOLD: [(&str, &str); 24] = [
+const TOLD: &[(&str, &str)] = &[
     ("saved", "Saved."),
     ("added", "Added."),
     ("moved", "Moved."),
@@ -131,7 +147,9 @@ const TOLD: [(&str, &str); 24] = [
     ("approved", "The payout is approved: its money has left what is available."),
     ("approved-first", "Your approval is noted. It needs one more person."),
     ("cancelled", "The draft is cancelled."),
-    ("settled", "Noted: the payment arrived."),
+    ("settled", "Noted: what arrived."),
+    ("sending", "The payments are with PayPal. What becomes of them shows here."),
+    ("paid-again", "The payment is on its way again, as a new try."),
     ("came-back", "Noted: the payment came back. Its money is available again."),
     ("claim", "The claim is with the brand."),
     ("post", "The post is reported."),
@@ -141,6 +159,48 @@ const TOLD: [(&str, &str); 24] = [
     ("checked", "The store was looked at."),
     ("removed", "Removed."),
     ("member", "The invitation is sent."),
+    // Stores.
+    ("backfill", "The orders from before are fetched."),
+    ("disconnected", "The store is disconnected. What is known of its orders stays."),
+    ("group", "The affiliate group is set up. Its first code makes it in the shop."),
+    ("archived", "Archived: no more codes are made from it."),
+    ("codes", "The codes are being made."),
+    ("retried", "The code is made anew."),
+    ("switched", "The code is switched."),
+    ("taken-over", "Taken over. The shop is asked whether it is there."),
+    // Settings.
+    ("role", "The role is changed, in all her sessions."),
+    ("revoked", "The key is revoked. Nothing can use it any more."),
+    ("paused", "The endpoint is paused: nothing is kept for it meanwhile."),
+    ("resumed", "The endpoint goes on. What waited is sent first."),
+    ("resent", "The event is sent again."),
+    ("tested", "A test event is on its way."),
+    ("looked", "The domain was looked at."),
+    ("answered", "Noted: the customer was told."),
+    // Automations.
+    (
+        "automation",
+        "It is made, and does nothing yet: look at what it would do, then switch it on.",
+    ),
+    ("switched-on", "It is on: it begins with what happens from now on."),
+    ("switched-off", "It is off. What was running is stopped."),
+    ("run-retried", "It is tried again."),
+    // A deal's, an order's and a creator's pages.
+    ("unchanged", "Nothing was changed: it says so already."),
+    ("sent", "The message is written. It goes out now, or at the next hour that suits her day."),
+    ("message-cancelled", "The message is cancelled."),
+    ("read", "Marked as read."),
+    ("gift", "The gift is noted."),
+    ("gift-void", "The gift counts no more."),
+    ("offered", "The terms are offered. They hold once she accepts them."),
+    ("withdrawn", "The offer is withdrawn."),
+    ("decided", "It is decided, and she is told."),
+    ("dispute", "The dispute is noted."),
+    ("order-moved", "The order is moved."),
+    ("measured", "The numbers are kept."),
+    ("deal", "The deal is made."),
+    ("erased", "Who she is, is forgotten. What she earned stays in the books under her id."),
+    ("terms", "Your answer is with the brand."),
 ];
 
 /// What the name of something that was done says.
@@ -266,4 +326,16 @@ pub fn wrong(error: Error) -> Result<(StatusCode, String)> {
         return Ok((error.status(), told.join(" ")));
     }
     form::mendable(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TOLD;
+
+    #[test]
+    fn what_was_done_has_one_name_each() {
+        for (at, (name, _)) in TOLD.iter().enumerate() {
+            assert_eq!(TOLD.iter().position(|(other, _)| other == name), Some(at), "{name}");
+        }
+    }
 }

@@ -9,6 +9,8 @@ use crate::domain::money::{BasisPoints, Currency, Money};
 use crate::domain::time::{Day, Millis, to_rfc3339};
 use crate::web::assets;
 
+pub use super::chart::{bar, chart};
+
 /// HTML: what was a text in it is escaped.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Html(String);
@@ -308,45 +310,37 @@ pub fn pager(path: &str, query: &[(&str, &str)], next: Option<&String>) -> Html 
     ))
 }
 
-/// Columns over days, drawn here, with the same numbers as a table for whoever can't or won't see it. Each is
-/// its label, what stands there as text, and its height.
+/// A small line over days, drawn here, with its first, last and highest value as text: the days' numbers stand in a
+/// table beside it. The values are whole: counts, or minor units.
 #[must_use]
-pub fn chart(title: &str, unit: &str, columns: &[(String, Html, i64)]) -> Html {
-    let most = columns.iter().map(|(_, _, height)| *height).max().unwrap_or(0).max(1);
-    let count = i64::try_from(columns.len()).unwrap_or(1).max(1);
-    let step = 720 / count;
-    let mut bars = String::new();
-    for (at, (_, _, height)) in (0..).zip(columns) {
-        let tall = (height.max(&0).saturating_mul(120) / most).max(i64::from(*height > 0));
-        let _ = write!(
-            bars,
-            "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{tall}\" rx=\"1.5\"/>",
-            at * step,
-            124 - tall,
-            (step - 2).max(1),
-        );
+pub fn sparkline(title: &str, values: &[i64]) -> Html {
+    let most = values.iter().copied().max().unwrap_or(0).max(1);
+    let last = i64::try_from(values.len()).unwrap_or(1).saturating_sub(1).max(1);
+    let mut points = String::new();
+    for (at, value) in (0_i64..).zip(values) {
+        let down = 30 - (value.max(&0).saturating_mul(28) / most);
+        let _ = write!(points, "{},{down} ", at.saturating_mul(200) / last);
     }
-    let mut rows = String::new();
-    for (label, text, _) in columns {
-        let _ = write!(
-            rows,
-            "<tr><th scope=\"row\">{}</th><td class=\"num\">{text}</td></tr>",
-            esc(label)
-        );
-    }
-    let (title, unit, width) = (esc(title), esc(unit), step * count);
-    let end = |found: Option<&(String, Html, i64)>| {
-        found.map(|(label, ..)| esc(label)).unwrap_or_default()
-    };
-    let (first, last) = (end(columns.first()), end(columns.last()));
+    let (title, points) = (esc(title), points.trim_end());
     Html(format!(
-        "<figure class=\"chart\"><svg viewBox=\"0 0 {width} 125\" preserveAspectRatio=\"none\" aria-hidden=\"true\">\
-         <line x1=\"0\" x2=\"{width}\" y1=\"124.5\" y2=\"124.5\"/>{bars}</svg>\
-         <div class=\"ends\" aria-hidden=\"true\"><span>{}</span><span>{}</span></div>\
-         <figcaption><details><summary>{title}, as a table</summary><div class=\"table-responsive\" tabindex=\"0\" role=\"region\" aria-label=\"{title}\">\
-         <table class=\"table\"><thead><tr><th scope=\"col\">When</th><th scope=\"col\" class=\"num\">{unit}</th></tr></thead>\
-         <tbody>{rows}</tbody></table></div></details></figcaption></figure>",
-        first, last,
+        "<div class=\"spark\"><span class=\"soft\">{title}</span><svg viewBox=\"0 0 200 32\" \
+         preserveAspectRatio=\"none\" aria-hidden=\"true\"><polygon points=\"0,31 {points} 200,31\"/>\
+         <polyline points=\"{points}\"/></svg></div>"
+    ))
+}
+
+/// Ways between pages that belong together: where each goes, what it is called, and whether one is there.
+#[must_use]
+pub fn tabs(label: &str, ways: &[(String, &str, bool)]) -> Html {
+    let ways = ways.iter().map(|(href, label, current)| {
+        let here = if *current { " aria-current=\"page\"" } else { "" };
+        format!("<a href=\"{}\"{here}>{}</a>", esc(href), esc(label))
+    });
+    let ways: Vec<String> = ways.collect();
+    Html::of(format!(
+        "<nav class=\"tabs no-print\" aria-label=\"{}\">{}</nav>",
+        esc(label),
+        ways.concat()
     ))
 }
 
@@ -378,7 +372,6 @@ mod tests {
             field(&Field { label: bad, value: bad, hint: bad, wrong: bad, ..Field::default() }),
             select("x", bad, &[(bad.to_owned(), bad.to_owned())], ""),
             pager("/x", &[("q", bad)], Some(&bad.to_owned())),
-            chart(bad, bad, &[(bad.to_owned(), Html::default(), 1)]),
         ];
         for html in shown {
             assert!(!html.0.contains("<img") && !html.0.contains("\"\">"), "{html}");

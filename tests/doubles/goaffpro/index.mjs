@@ -23,7 +23,11 @@ import { createServer } from 'node:http';
 
 const FULL = 250;
 
-export async function startGoaffpro({ token = 'gap-token', currency = 'USD', website = '' } = {}) {
+/**
+ * Starts the double. `open`: it lets in whoever has any token, as on a laptop (main.mjs), where people steer it with
+ * POST /control/orders and /control/affiliates.
+ */
+export async function startGoaffpro({ token = 'gap-token', currency = 'USD', website = '', port = 0, open: lax = false } = {}) {
   const state = {
     token,
     config: { site_id: 5, store_name: 'Casa', default_currency: currency, website },
@@ -120,6 +124,26 @@ export async function startGoaffpro({ token = 'gap-token', currency = 'USD', web
     return [200, { affiliate_id: id }];
   }
 
+  /** An order or an affiliate that somebody makes up; whoever asked to be told is told, as GoAffPro does. */
+  async function madeUp(name, body) {
+    const list = state[name];
+    if (!['orders', 'affiliates'].includes(name)) return [404, { error: 'orders or affiliates' }];
+    let told;
+    try {
+      told = JSON.parse(body || '{}');
+    } catch {
+      return [400, { error: 'no JSON' }];
+    }
+    const id = 1 + Math.max(name === 'orders' ? 1000 : 0, ...list.map((one) => one.id));
+    const order = { id, number: `#${id}`, affiliate_id: 1, subtotal: 100, commission: 10, status: 'approved', at: Date.now() };
+    const person = { id, email: '', name: `Affiliate ${id}`, ref_code: `ref-${id}`, ref_codes: [], coupon: null, coupons: [], commission: null, status: 'approved' };
+    const made = { ...(name === 'orders' ? order : person), ...told, id };
+    list.push(made);
+    if (name === 'orders')
+      await Promise.allSettled(state.webhooks.map(({ url }) => fetch(url, { method: 'POST', body: '{}', redirect: 'manual' })));
+    return [201, made];
+  }
+
   const server = createServer(async (request, response) => {
     let body = '';
     for await (const chunk of request) body += chunk;
@@ -150,7 +174,9 @@ export async function startGoaffpro({ token = 'gap-token', currency = 'USD', web
     }
     if (Array.isArray(fault)) return answer(fault[0], { error: 'slow down' }, { 'retry-after': fault[1] });
     if (typeof fault === 'number') return answer(fault, { error: 'fault' });
-    if (known !== state.token) return answer(403, { error: 'invalid access token' });
+    const steered = lax && request.method === 'POST' && /^\/control\/([a-z]+)$/.exec(path)?.[1];
+    if (steered) return answer(...(await madeUp(steered, body)));
+    if (lax ? !known : known !== state.token) return answer(403, { error: 'invalid access token' });
     let told;
     if (path === '/v1/admin/store/config') {
       const keys = url.searchParams.get('keys')?.split(',') ?? [];
@@ -176,7 +202,7 @@ export async function startGoaffpro({ token = 'gap-token', currency = 'USD', web
     }
     answer(told[0], text);
   });
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise((resolve) => server.listen(port, '127.0.0.1', resolve));
   return {
     origin: `http://127.0.0.1:${server.address().port}`,
     state,

@@ -2,31 +2,42 @@
 
 use askama::Template;
 use http::StatusCode;
-use serde_json::Value;
 
 use crate::app::App;
 use crate::domain::auth::Scope;
+use crate::domain::brand::Brand;
 use crate::domain::ids::{Deal, DealId};
 use crate::domain::qr;
+use crate::domain::terms::Customer;
+use crate::domain::time::Day;
 use crate::error::{Error, Result};
 use crate::web::api::campaigns::{self, CampaignView};
+use crate::web::api::codes::CodeStateView;
+use crate::web::api::costs::{self, CostView};
 use crate::web::api::creators::{self, CreatorView};
+use crate::web::api::days::{self, PerformanceDay};
 use crate::web::api::deals::{self as api, DealView, LinkState};
 use crate::web::api::fees::{self, FeeView};
 use crate::web::api::groups::{self, GroupView};
+use crate::web::api::invitations::{self, InvitationState};
 use crate::web::api::money::{self, BalanceView, PerformanceView};
-use crate::web::api::notes::{self, FollowUpPath, FollowUpView};
+use crate::web::api::notes::{self, FollowUpView};
+use crate::web::api::offers::{self, OfferView};
 use crate::web::api::orders::{self, OrderView};
-use crate::web::api::timeline::{self, ItemView};
-use crate::web::api::{codes, links, terms};
-use crate::web::extract::{Body, ItemId, Params, PathId};
+use crate::web::api::posts::{self, PostView};
+use crate::web::api::term_templates::{self, TermTemplateView};
+use crate::web::api::tiers::{self, StepView};
+use crate::web::api::timeline;
+use crate::web::extract::{ItemId, Params, PathId};
 use crate::web::handler::{Json, State, Tagged};
 use crate::web::message::Response;
-use crate::web::once::{Once, Paying};
+use crate::web::pages::form;
 use crate::web::pages::shell::{Area, At, Sent, wrong};
 use crate::web::pages::ui::{self, Field, Html};
 
-use super::{body, read, words};
+use super::collaboration::Edit;
+use super::history::{self, Line};
+use super::words;
 
 #[derive(Template)]
 #[template(path = "brand/deal.html")]
@@ -34,17 +45,29 @@ struct Page<'a> {
     home: &'a str,
     csrf: &'a str,
     once: String,
+    today: Day,
+    brand: Brand,
     deal: DealView,
     creator: CreatorView,
     campaign: CampaignView,
     performance: PerformanceView,
+    days: Vec<PerformanceDay>,
+    periods: Vec<(&'static str, String, bool)>,
     balances: Vec<BalanceView>,
     orders: Vec<OrderView>,
+    posts: Vec<PostView>,
     fees: Vec<FeeView>,
+    costs: Vec<CostView>,
+    offers: Vec<OfferView>,
+    steps: Vec<StepView>,
     follow_ups: Vec<FollowUpView>,
-    timeline: Vec<ItemView>,
+    invitation: InvitationState,
+    kind: &'a str,
+    timeline: Vec<Line>,
+    older: Option<String>,
     groups: Vec<GroupView>,
-    rate: String,
+    templates: Vec<TermTemplateView>,
+    edit: Edit,
     from: &'a str,
     to: &'a str,
     may_change: bool,
@@ -58,45 +81,81 @@ pub struct Told {
     status: StatusCode,
     wrong: String,
     invitation: String,
-    /// What was filled in.
+    /// The terms that were filled in.
+    edit: Option<Edit>,
+    /// What else was.
     filled: Vec<(String, String)>,
 }
 
+/// What forms of the page have beside terms.
+const FIELDS: [&str; 20] = [
+    "rate",
+    "code",
+    "group",
+    "slug",
+    "target",
+    "text",
+    "due_on",
+    "amount",
+    "note",
+    "fee_due",
+    "fee_stage",
+    "product",
+    "shipping",
+    "gift_on",
+    "gift_note",
+    "post_url",
+    "platform",
+    "published",
+    "offer_note",
+    "invitation",
+];
+
 impl Told {
-    fn of(sent: &Sent, error: Error) -> Result<Self> {
+    /// What was wrong with a form.
+    ///
+    /// # Errors
+    /// The error, if whoever filled it in can't mend it.
+    pub fn of(sent: &Sent, error: Error) -> Result<Self> {
         let (status, wrong) = wrong(error)?;
-        let names = ["rate", "code", "group", "slug", "target", "text", "due_on", "amount", "note"];
-        let filled = names.iter().map(|name| ((*name).to_owned(), sent.get(name).to_owned()));
-        Ok(Self { status, wrong, filled: filled.collect(), ..Self::default() })
+        let filled = FIELDS.iter().map(|name| ((*name).to_owned(), sent.get(name).to_owned()));
+        let edit = (!sent.get("rate").is_empty()).then(|| Edit::sent(sent));
+        Ok(Self { status, wrong, edit, filled: filled.collect(), ..Self::default() })
+    }
+
+    /// An invitation that was just made.
+    #[must_use]
+    pub fn invited(url: String) -> Self {
+        Self { invitation: url, ..Self::default() }
     }
 
     fn was(&self, name: &str) -> &str {
         self.filled.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value)
     }
 
-    fn rate(&self, now: &str) -> String {
-        let was = self.was("rate");
-        if was.is_empty() { now.to_owned() } else { was.to_owned() }
+    fn collaborating(&self) -> bool {
+        !self.wrong.is_empty()
+            && ["rate", "code", "group", "slug", "target"]
+                .iter()
+                .any(|name| !self.was(name).is_empty())
     }
 }
 
 impl Page<'_> {
     fn line(&self, name: &'static str, label: &str, kind: &str, hint: &str) -> Html {
-        ui::field(&Field {
-            name,
-            label,
-            kind,
-            hint,
-            value: self.told.was(name),
-            ..Field::default()
-        })
+        self.filled(name, label, kind, hint, self.told.was(name))
     }
 
-    fn rate_field(&self) -> Html {
-        let value = &self.told.rate(&self.rate);
-        let (label, hint) = ("Commission, %", "Holds from now on; orders before keep theirs");
-        let field = Field { name: "rate", label, hint, value, kind: "decimal", ..Field::default() };
-        ui::field(&field)
+    fn filled(
+        &self,
+        name: &'static str,
+        label: &str,
+        kind: &str,
+        hint: &str,
+        value: impl AsRef<str>,
+    ) -> Html {
+        let value = value.as_ref();
+        ui::field(&Field { name, label, kind, hint, value, ..Field::default() })
     }
 
     fn group_choice(&self) -> Html {
@@ -111,12 +170,59 @@ impl Page<'_> {
         ui::select("stage", "Stage", &stages.collect::<Vec<_>>(), &self.deal.stage)
     }
 
+    fn fee_stage(&self) -> Html {
+        let stages = self.campaign.stages.iter().map(|stage| (stage.clone(), stage.clone()));
+        let none = (String::new(), "Any".to_owned());
+        let all: Vec<_> = [none].into_iter().chain(stages).collect();
+        ui::select("fee_stage", "Not before the stage", &all, self.told.was("fee_stage"))
+    }
+
+    fn template_choice(&self) -> Html {
+        let all =
+            self.templates.iter().map(|template| (template.id.to_string(), template.name.clone()));
+        ui::select("template_id", "Terms", &all.collect::<Vec<_>>(), "")
+    }
+
+    fn kind_choice(&self) -> Html {
+        let all =
+            words::DEAL_KINDS.iter().map(|(_, key, name)| ((*key).to_owned(), (*name).to_owned()));
+        ui::select("kind", "Kind", &all.collect::<Vec<_>>(), words::deal_kind(&self.deal.kind).0)
+    }
+
+    fn platform_choice(&self) -> Html {
+        let all =
+            words::PLATFORMS.iter().map(|(key, name)| ((*key).to_owned(), (*name).to_owned()));
+        ui::select("platform", "Where", &all.collect::<Vec<_>>(), self.told.was("platform"))
+    }
+
     fn return_on_spend(&self) -> Html {
         let told = self.performance.return_on_spend.iter().filter_map(|row| {
             row.value.as_ref().map(|value| format!("{value}× {}", row.currency.code()))
         });
         let told: Vec<String> = told.collect();
         Html::of(if told.is_empty() { "–".to_owned() } else { told.join("<br>") })
+    }
+
+    /// Three lines over the days: clicks, orders, and what they came to in the brand's currency.
+    fn sparks(&self) -> Html {
+        let own = |amounts: &[crate::domain::money::Money]| {
+            amounts
+                .iter()
+                .find(|amount| amount.currency == self.brand.currency)
+                .map_or(0, |amount| amount.minor)
+        };
+        let of = |value: &dyn Fn(&PerformanceDay) -> i64| {
+            self.days.iter().map(value).collect::<Vec<i64>>()
+        };
+        let all = [
+            ui::sparkline("Clicks", &of(&|day| day.clicks)),
+            ui::sparkline("Orders", &of(&|day| day.orders)),
+            ui::sparkline(
+                &format!("Revenue, {}", self.brand.currency.code()),
+                &of(&|day| own(&day.revenue)),
+            ),
+        ];
+        Html::of(all.iter().map(ToString::to_string).collect())
     }
 }
 
@@ -125,50 +231,84 @@ fn picture(url: &str) -> Html {
     Html::of(qr::svg(url).unwrap_or_default())
 }
 
-/// A note's or an order's own words in a timeline, if it has any.
-fn details(item: &ItemView) -> String {
-    let value = item.details.0.as_deref().and_then(|text| crate::storage::rows::parse(text).ok());
-    let text = value.as_ref().and_then(|value| value.get("text").and_then(Value::as_str));
-    text.unwrap_or_default().to_owned()
+/// Periods to choose: their names, their addresses' parts, and whether it is the one that is shown.
+fn periods(today: Day, (from, to): (&str, &str)) -> Vec<(&'static str, String, bool)> {
+    let of = |name: &'static str, count: i64| {
+        let (first, last) = (today.plus(1 - count).to_iso(), today.to_iso());
+        let here = from == first && to == last;
+        (name, format!("?from={first}&to={last}#performance"), here)
+    };
+    let all = ("All time", "?#performance".to_owned(), from.is_empty() && to.is_empty());
+    vec![of("7 days", 7), of("30 days", 30), of("90 days", 90), of("A year", 365), all]
 }
 
-async fn page(app: App, at: At, id: DealId, told: &Told) -> Result<Response> {
+/// The page, with what a form led to.
+///
+/// # Errors
+/// As the API's.
+pub async fn page(app: App, at: At, id: DealId, told: &Told) -> Result<Response> {
     let state = || State(app.clone());
-    let (few, many) = (|| Params::of(&[("limit", "20")]), || Params::of(&[("limit", "200")]));
-    let Tagged(deal) = api::show(state(), at.seat.caller()?, PathId(id)).await?;
+    let (few, many) = (|| Params::of(&[("limit", "50")]), || Params::of(&[("limit", "200")]));
+    let path = || PathId::<Deal>(id);
+    let (one, two, three) = (at.seat.caller()?, at.seat.caller()?, at.seat.caller()?);
+    let Tagged(deal) = api::show(state(), one, path()).await?;
     let creator_id = || PathId(deal.creator_id);
-    let Tagged(creator) = creators::show(state(), at.seat.caller()?, creator_id()).await?;
-    let campaign_id = PathId(deal.campaign_id);
-    let Tagged(campaign) = campaigns::show(state(), at.seat.caller()?, campaign_id).await?;
+    let Tagged(creator) = creators::show(state(), two, creator_id()).await?;
+    let Tagged(campaign) = campaigns::show(state(), three, PathId(deal.campaign_id)).await?;
+    let brand = crate::web::api::brand::find(&app, at.seat.member()?.brand_id).await?.brand;
+    let today = brand.timezone.day(app.now_ms());
     let period = [("from", at.get("from")), ("to", at.get("to"))];
-    let asked = Params::of(&period);
-    let Json(performance) =
-        money::performance(state(), at.seat.caller()?, PathId(id), asked).await?;
+    let asked = || Params::of(&period);
+    let Json(performance) = money::performance(state(), at.seat.caller()?, path(), asked()).await?;
+    // A period that is too long for days is drawn as the last thirty of them.
+    let days = match days::list(state(), at.seat.caller()?, path(), asked()).await {
+        Ok(Json(found)) => found.data,
+        Err(_) => days::list(state(), at.seat.caller()?, path(), Params::of(&[])).await?.0.data,
+    };
     let Json(balances) = money::balances(state(), at.seat.caller()?, creator_id()).await?;
-    let hers = Params::of(&[("limit", "10"), ("deal_id", &id.to_string())]);
-    let Json(orders) = orders::list(state(), at.seat.caller()?, hers).await?;
-    let Json(fees) = fees::list(state(), at.seat.caller()?, PathId(id), few()).await?;
-    let Json(follow) = notes::follow_ups(state(), at.seat.caller()?, PathId(id), few()).await?;
-    let Json(timeline) = timeline::show(state(), at.seat.caller()?, PathId(id), few()).await?;
+    let hers = |limit| Params::of(&[("limit", limit), ("deal_id", &id.to_string())]);
+    let Json(orders) = orders::list(state(), at.seat.caller()?, hers("10")).await?;
+    let Json(posts) = posts::list(state(), at.seat.caller()?, hers("20")).await?;
+    let Json(fees) = fees::list(state(), at.seat.caller()?, path(), few()).await?;
+    let Json(costs) = costs::list(state(), at.seat.caller()?, path(), few()).await?;
+    let Json(offers) = offers::of_deal(state(), at.seat.caller()?, path(), few()).await?;
+    let Json(steps) = tiers::steps(state(), at.seat.caller()?, path()).await?;
+    let Json(follow) = notes::follow_ups(state(), at.seat.caller()?, path(), few()).await?;
+    let Json(invitation) = invitations::show(state(), at.seat.caller()?, path()).await?;
+    let kinds = history::kinds(at.get("kind"));
+    let wanted = Params::of(&[("limit", "20"), ("kind", kinds), ("cursor", at.get("cursor"))]);
+    let Json(timeline) = timeline::show(state(), at.seat.caller()?, path(), wanted).await?;
     let Json(groups) = groups::list(state(), at.seat.caller()?, many()).await?;
+    let Json(templates) = term_templates::list(state(), at.seat.caller()?, many()).await?;
     let csrf = at.csrf(&app);
-    let rate = deal.terms.as_ref().map(|terms| terms.commission_percent.0.to_percent());
     let title = format!("{}, {}", creator.name, campaign.name);
     let content = Page {
         home: &at.home,
         csrf: &csrf,
-        once: crate::domain::merkle::hex(&app.random::<16>()),
-        rate: rate.unwrap_or_default(),
+        once: form::once(&app),
+        today,
+        edit: told.edit.clone().unwrap_or_else(|| Edit::of(deal.terms.as_ref(), &brand)),
+        periods: periods(today, (at.get("from"), at.get("to"))),
+        days,
         balances: balances.data,
         orders: orders.data,
+        posts: posts.data,
         fees: fees.data,
+        costs: costs.data,
+        offers: offers.data,
+        steps: steps.data,
         follow_ups: follow.data,
-        timeline: timeline.data,
+        invitation,
+        kind: at.get("kind"),
+        older: timeline.next_cursor,
+        timeline: timeline.data.into_iter().map(Line::from).collect(),
         groups: groups.data,
+        templates: templates.data.into_iter().filter(|template| template.state == "open").collect(),
         from: at.get("from"),
         to: at.get("to"),
         may_change: at.seat.may(Scope::Deals),
         may_pay: at.seat.may(Scope::Money),
+        brand,
         deal,
         creator,
         campaign,
@@ -181,139 +321,4 @@ async fn page(app: App, at: At, id: DealId, told: &Told) -> Result<Response> {
 /// A deal's page.
 pub async fn show(State(app): State<App>, at: At, id: ItemId<Deal>) -> Result<Response> {
     page(app, at, id.0, &Told::default()).await
-}
-
-/// What a form led to: the deal's page, with what was done or what is wrong.
-async fn after(
-    app: App,
-    sent: Sent,
-    id: DealId,
-    (done, name): (Result<()>, &str),
-) -> Result<Response> {
-    match done {
-        Ok(()) => Ok(sent.at.see(&format!("/deals/{id}?done={name}"))),
-        Err(error) => {
-            let told = Told::of(&sent, *error)?;
-            page(app, sent.at, id, &told).await
-        }
-    }
-}
-
-/// Sets the commission, gives a code and makes a link: whatever the form says, one after the other.
-async fn collaborate(app: &App, sent: &Sent, id: DealId) -> Result<()> {
-    let rate = sent.get("rate");
-    let Tagged(deal) = api::show(State(app.clone()), sent.at.seat.caller()?, PathId(id)).await?;
-    let now = deal.terms.as_ref().map(|terms| terms.commission_percent.0.to_percent());
-    if !rate.is_empty() && now.as_deref() != Some(rate) {
-        let new = Body(body(&[("commission_percent", rate)])?);
-        let _ = terms::add(State(app.clone()), sent.at.seat.caller()?, PathId(id), new).await?;
-    }
-    let (code, group) = (sent.get("code"), sent.get("group"));
-    if !code.is_empty() || !group.is_empty() {
-        let mut told = serde_json::Map::new();
-        if !code.is_empty() {
-            told.insert("code".to_owned(), Value::from(code));
-        }
-        if group.is_empty() {
-            told.insert("create_in_store".to_owned(), Value::from(false));
-        } else {
-            told.insert("affiliate_group_id".to_owned(), Value::from(group));
-        }
-        let new = Body(read(&Value::Object(told))?);
-        let _ = codes::add(State(app.clone()), sent.at.seat.caller()?, PathId(id), new).await?;
-    }
-    if sent.get("link") == "yes" {
-        let new = Body(body(&[("slug", sent.get("slug")), ("target", sent.get("target"))])?);
-        let _ =
-            links::add_link(State(app.clone()), sent.at.seat.caller()?, PathId(id), new).await?;
-    }
-    Ok(())
-}
-
-/// The one form of the collaboration.
-pub async fn collaboration(
-    State(app): State<App>,
-    sent: Sent,
-    id: ItemId<Deal>,
-) -> Result<Response> {
-    let done = collaborate(&app, &sent, id.0).await;
-    after(app, sent, id.0, (done, "saved")).await
-}
-
-/// Writes a note.
-pub async fn note(State(app): State<App>, sent: Sent, id: ItemId<Deal>) -> Result<Response> {
-    let work = async {
-        let mut told = serde_json::Map::new();
-        told.insert("text".to_owned(), Value::from(sent.get("text")));
-        told.insert("contact".to_owned(), Value::from(sent.get("contact") == "yes"));
-        let new = Body(read(&Value::Object(told))?);
-        notes::add(State(app.clone()), sent.at.seat.caller()?, PathId(id.0), new).await
-    };
-    let done = work.await.map(|_| ());
-    after(app, sent, id.0, (done, "note")).await
-}
-
-/// Writes down what is to be done.
-pub async fn follow_up(State(app): State<App>, sent: Sent, id: ItemId<Deal>) -> Result<Response> {
-    let work = async {
-        let new = Body(body(&[("text", sent.get("text")), ("due_on", sent.get("due_on"))])?);
-        notes::add_follow_up(State(app.clone()), sent.at.seat.caller()?, PathId(id.0), new).await
-    };
-    let done = work.await.map(|_| ());
-    after(app, sent, id.0, (done, "follow-up")).await
-}
-
-/// Says that it is done.
-pub async fn followed_up(State(app): State<App>, sent: Sent, id: ItemId<Deal>) -> Result<Response> {
-    let at = sent.get("id").parse().map_err(|_| Error::NotFound)?;
-    let mut told = serde_json::Map::new();
-    told.insert("done".to_owned(), Value::from(true));
-    let told = Body(read(&Value::Object(told))?);
-    let caller = sent.at.seat.caller()?;
-    let done =
-        notes::update_follow_up(State(app.clone()), caller, FollowUpPath(id.0, at), told).await;
-    after(app, sent, id.0, (done.map(|_| ()), "follow-up-done")).await
-}
-
-/// Agrees on a fee. A form that is sent twice makes one.
-pub async fn fee(State(app): State<App>, sent: Sent, id: ItemId<Deal>) -> Result<Response> {
-    let work = async {
-        let names = ["amount", "note", "due_on", "currency"];
-        let [amount, note, due_on, currency] = names.map(|name| sent.get(name));
-        let mut told = serde_json::Map::new();
-        let money = [("amount", amount), ("currency", currency)];
-        let money = money.map(|(name, text)| (name.to_owned(), Value::from(text)));
-        told.insert("amount".to_owned(), Value::Object(money.into_iter().collect()));
-        for (name, text) in [("note", note), ("due_on", due_on)] {
-            if !text.is_empty() {
-                told.insert(name.to_owned(), Value::from(text));
-            }
-        }
-        let actor = sent.at.seat.session.person_id.to_string();
-        let said = [&*id.0.to_string(), "fee", amount, note, due_on, currency];
-        let once = Once::of_form(sent.get("once"), &actor, &said)?;
-        let paying = Paying { once, body: read(&Value::Object(told))? };
-        fees::create(State(app.clone()), sent.at.seat.caller()?, PathId(id.0), paying).await
-    };
-    let done = work.await.map(|_| ());
-    after(app, sent, id.0, (done, "fee")).await
-}
-
-/// Invites the creator, and shows the link this once.
-pub async fn invite(State(app): State<App>, sent: Sent, id: ItemId<Deal>) -> Result<Response> {
-    let caller = sent.at.seat.caller()?;
-    match api::invite(State(app.clone()), caller, PathId(id.0)).await {
-        Ok((_, Json(made))) => {
-            let told = Told { invitation: made.url, ..Told::default() };
-            page(app, sent.at, id.0, &told).await
-        }
-        Err(error) => after(app, sent, id.0, (Err(error), "invited")).await,
-    }
-}
-
-/// Takes an invitation back, with the access that came of it.
-pub async fn uninvite(State(app): State<App>, sent: Sent, id: ItemId<Deal>) -> Result<Response> {
-    let caller = sent.at.seat.caller()?;
-    let done = api::uninvite(State(app.clone()), caller, PathId(id.0)).await;
-    after(app, sent, id.0, (done.map(|_| ()), "uninvited")).await
 }

@@ -1,12 +1,24 @@
 //! A brand's pages: each calls the functions behind the JSON API, with their rules and their numbers.
 
 pub mod board;
+pub mod claims;
+pub mod collaboration;
+pub mod creator;
 pub mod creators;
 pub mod deal;
+pub mod deal_forms;
+pub mod history;
+pub mod message;
+pub mod order;
 pub mod orders;
 pub mod overview;
+pub mod payout;
 pub mod payouts;
+pub mod reports;
+pub mod settings;
+pub mod stores;
 pub mod words;
+pub mod workflows;
 
 use serde_json::Value;
 

@@ -4,12 +4,12 @@ use askama::Template;
 use http::StatusCode;
 
 use crate::app::App;
-use crate::domain::ids::{BrandId, Creator, CreatorId, DealId, Order};
+use crate::domain::ids::{BrandId, Creator, CreatorId, DealId};
 use crate::error::Result;
 use crate::storage::creators::{self, CreatorRow};
 use crate::storage::deals;
-use crate::web::api::orders::{self as api, AttributionView, OrderView};
-use crate::web::extract::{ItemId, Params, PathId};
+use crate::web::api::orders::{self as api, OrderView};
+use crate::web::extract::Params;
 use crate::web::handler::{Json, State};
 use crate::web::message::Response;
 use crate::web::pages::shell::{Area, At};
@@ -101,26 +101,4 @@ pub async fn list(State(app): State<App>, at: At) -> Result<Response> {
         pager: ui::pager(&format!("{}/orders", at.home), &filters, next.as_ref()),
     };
     at.render((status, "Orders", Area::Orders), &at.csrf(&app), &content)
-}
-
-#[derive(Template)]
-#[template(path = "brand/order.html")]
-struct Shown<'a> {
-    home: &'a str,
-    order: OrderView,
-    why: AttributionView,
-    names: Names,
-}
-
-/// One order, with all that pointed to somebody and what became of it.
-pub async fn show(State(app): State<App>, at: At, id: ItemId<Order>) -> Result<Response> {
-    let Json(order) = api::show(State(app.clone()), at.seat.caller()?, PathId(id.0)).await?;
-    let Json(why) = api::attribution(State(app.clone()), at.seat.caller()?, PathId(id.0)).await?;
-    let mut ids: Vec<DealId> = why.candidates.iter().filter_map(|one| one.deal_id).collect();
-    ids.extend(order.deal_id);
-    ids.extend(why.moved.iter().filter_map(|moved| moved.from_deal_id));
-    let names = Names::of(&app, at.seat.member()?.brand_id, ids).await?;
-    let title = format!("Order {}", order.name);
-    let content = Shown { home: &at.home, order, why, names };
-    at.render((StatusCode::OK, &title, Area::Orders), &at.csrf(&app), &content)
 }
