@@ -47,12 +47,30 @@ async function npmPackages() {
   const stamp = join(root, 'node_modules/.installed');
   if (readIfThere(stamp) === wanted) return;
   say('installing npm packages …');
-  // Started by npm, this very npm is used; install scripts are not needed by any of the packages.
-  const npm = process.env.npm_execpath;
-  const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
-  if (npm?.endsWith('.js')) await run(process.execPath, [npm, ...args]);
-  else await run('npm', args);
+  // What was downloaded once is kept beside the build tools, whatever becomes of npm's own cache.
+  const kept = ['--cache', join(cache, 'npm'), '--prefer-offline'];
+  const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  await patiently(() => npm(['ci', ...quiet, ...kept]));
   writeFileSync(stamp, wanted);
+}
+
+/** Started by npm, this very npm is used; install scripts are not needed by any of the packages. */
+function npm(args) {
+  const own = process.env.npm_execpath;
+  return own?.endsWith('.js') ? run(process.execPath, [own, ...args]) : run('npm', args);
+}
+
+/** A registry that doesn't answer for a moment must not fail a whole run: asked again after a while. */
+async function patiently(work, waits = [5, 20, 60]) {
+  for (const seconds of waits) {
+    try {
+      return await work();
+    } catch (error) {
+      say(`${error.message}\ntrying again in ${seconds} s …`);
+      await new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
+    }
+  }
+  return work();
 }
 
 async function rustTarget() {
