@@ -1,9 +1,11 @@
 // What pages wear: made of pinned packages, and kept in static/, so that a build needs no package for
 // it. `npm run kit` makes it anew; a test compares. Of Tabler's styles only PARTS stay, of its icons
 // ICONS.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { root } from './shell.mjs';
+import { root, run } from './shell.mjs';
 
 const packages = join(root, 'node_modules');
 
@@ -17,6 +19,18 @@ export const ICONS = [
   ...['speakerphone', 'file-text', 'receipt', 'star', 'message', 'chart-bar', 'bolt', 'template', 'tag', 'world'],
   ...['webhook', 'users-group', 'player-pause', 'player-play', 'columns', 'bookmark', 'photo', 'shield-lock', 'calculator'],
 ];
+
+/**
+ * The library of the charts, with what its files hash to (SHA-256). No build and no test needs the package,
+ * only who makes the kit anew: it is fetched then, and not installed by everybody.
+ */
+const CHARTS = {
+  package: 'uplot@1.6.32',
+  files: {
+    'uplot.js': ['uPlot.iife.min.js', '19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f'],
+    'uplot.css': ['uPlot.min.css', 'df630c6a8d6f8eeaff264b50f73ce5b114f646ffd9a0bb74f049b0a00135fa04'],
+  },
+};
 
 /** The parts of Tabler that pages may use: classes that begin so. */
 const PARTS =
@@ -104,14 +118,29 @@ export function kit() {
   });
   return {
     'kit.css': `${licence}\n${css}\n`,
-    'uplot.js': readFileSync(join(packages, 'uplot/dist/uPlot.iife.min.js'), 'utf8'),
-    'uplot.css': readFileSync(join(packages, 'uplot/dist/uPlot.min.css'), 'utf8'),
     'htmx.js': readFileSync(join(packages, 'htmx.org/dist/htmx.min.js'), 'utf8'),
     'icons.svg': `<svg xmlns="http://www.w3.org/2000/svg"><!-- Tabler Icons, MIT -->${symbols.join('')}</svg>\n`,
   };
 }
 
+/** Files of static/ that aren't those of the pinned library, by name. */
+export function strangers() {
+  const hash = (name) => createHash('sha256').update(readFileSync(join(root, 'static', name))).digest('hex');
+  return Object.entries(CHARTS.files).flatMap(([name, [, pinned]]) => (hash(name) === pinned ? [] : [name]));
+}
+
 /** Writes it where builds look for it. */
-export function writeKit() {
+export async function writeKit() {
   for (const [name, text] of Object.entries(kit())) writeFileSync(join(root, 'static', name), text);
+  const folder = mkdtempSync(join(tmpdir(), 'kit-'));
+  try {
+    await run('npm', ['install', '--prefix', folder, '--no-save', '--ignore-scripts', CHARTS.package]);
+    for (const [name, [from]] of Object.entries(CHARTS.files)) {
+      writeFileSync(join(root, 'static', name), readFileSync(join(folder, 'node_modules/uplot/dist', from)));
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+  const strange = strangers();
+  if (strange.length > 0) throw new Error(`${strange.join(', ')}: not the files that are pinned.`);
 }

@@ -61,7 +61,7 @@ function npm(args) {
 }
 
 /** A registry that doesn't answer for a moment must not fail a whole run: asked again after a while. */
-async function patiently(work, waits = [5, 20, 60]) {
+async function patiently(work, waits = [5, 20, 60, 120]) {
   for (const seconds of waits) {
     try {
       return await work();

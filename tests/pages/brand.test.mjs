@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { kit } from '../../scripts/lib/kit.mjs';
+import { kit, strangers } from '../../scripts/lib/kit.mjs';
 import { root } from '../../scripts/lib/shell.mjs';
 import { click, orderOf, programme } from '../workerd/support/client.mjs';
 import { startServer } from '../workerd/support/server.mjs';
@@ -225,5 +225,6 @@ test('a page weighs less than 150 kB with all it needs, and the kit is that of i
   assert.ok(kinds.has('css') && kinds.has('js') && kinds.has('svg'), [...kinds].join());
   assert.ok(weight < 60_000, `${weight} bytes`);
   for (const [name, text] of Object.entries(kit())) assert.equal(readFileSync(join(root, 'static', name), 'utf8'), text, name);
+  assert.deepEqual(strangers(), []);
   await casa.done();
 });
