@@ -1,7 +1,5 @@
 //! The creator's pages: whose they are, that their figures are the API's, that texts are texts, and their forms.
 
-use form_urlencoded::Serializer;
-use http::Request;
 use serde_json::{Value, json};
 
 use super::payouts::pay;
@@ -42,20 +40,7 @@ impl Anna {
 
     /// Sends a form of her pages, with its proof.
     async fn send(&self, product: &Product, place: &str, fields: &[(&str, &str)]) -> Answer {
-        let session = self.browser.get(product, "/v1/session").await.expect(200);
-        let mut body = Serializer::new(String::new());
-        body.append_pair("csrf", session["csrf"].as_str().unwrap());
-        let body = body.extend_pairs(fields).finish();
-        let cookies: Vec<String> =
-            self.browser.cookies.borrow().iter().map(|(n, v)| format!("{n}={v}")).collect();
-        let request = Request::builder()
-            .method("POST")
-            .uri(format!("{}{place}", self.home))
-            .header("cookie", cookies.join("; "))
-            .header("accept", "text/html")
-            .header("sec-fetch-site", "same-origin")
-            .header("content-type", "application/x-www-form-urlencoded");
-        product.raw(request.body(body.into_bytes()).unwrap()).await
+        self.browser.fills(product, &format!("{}{place}", self.home), fields).await
     }
 }
 
@@ -88,9 +73,7 @@ async fn her_pages_are_hers_alone() {
     for place in PLACES {
         assert_eq!(anna.page(&product, place, "").await.status, 200, "{place}");
         let path = format!("{}{place}", anna.home);
-        let ask = async |browser: &Browser| {
-            browser.send_with(&product, "GET", &path, None, &[("accept", "text/html")]).await
-        };
+        let ask = async |browser: &Browser| browser.sees(&product, &path).await;
         assert_eq!(location(&ask(&Browser::default()).await), "/sign-in", "{place}");
         for (who, browser) in [("another's creator", &stranger), ("the owner", &owner.browser)] {
             let answer = ask(browser).await;
@@ -100,8 +83,7 @@ async fn her_pages_are_hers_alone() {
         // Whether there is such a brand isn't told.
         for none in ["brand_01h455vb4pex5vsknk084sn02q", "x", "%00"] {
             let path = format!("/c/{none}{place}");
-            let answer =
-                stranger.send_with(&product, "GET", &path, None, &[("accept", "text/html")]).await;
+            let answer = stranger.sees(&product, &path).await;
             assert_eq!(answer.status, 403, "{path}");
         }
     }

@@ -1,6 +1,5 @@
 //! Who is owed what, and a payout from draft to the books: by the API and by its pages.
 
-use http::Request;
 use serde_json::{Value, json};
 
 use super::payouts::{earned, pay, token};
@@ -8,23 +7,11 @@ use crate::support::people::{Browser, Member};
 use crate::support::{Answer, Product, Programme};
 
 async fn see(product: &Product, who: &Browser, path: &str) -> Answer {
-    who.send_with(product, "GET", path, None, &[("accept", "text/html")]).await
+    who.sees(product, path).await
 }
 
 async fn send(product: &Product, who: &Member, path: &str, fields: &[(&str, &str)]) -> Answer {
-    let session = who.browser.get(product, "/v1/session").await.expect(200);
-    let mut form = form_urlencoded::Serializer::new(String::new());
-    form.append_pair("csrf", session["csrf"].as_str().unwrap()).extend_pairs(fields);
-    let cookies = who.browser.cookies.borrow().clone();
-    let cookies: Vec<String> = cookies.iter().map(|(n, v)| format!("{n}={v}")).collect();
-    let request = Request::builder()
-        .method("POST")
-        .uri(path)
-        .header("cookie", cookies.join("; "))
-        .header("accept", "text/html")
-        .header("sec-fetch-site", "same-origin")
-        .header("content-type", "application/x-www-form-urlencoded");
-    product.raw(request.body(form.finish().into_bytes()).unwrap()).await
+    who.browser.fills(product, path, fields).await
 }
 
 async fn member(product: &Product, p: &Programme, role: &str, seed: u8) -> Member {

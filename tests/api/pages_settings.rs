@@ -1,10 +1,9 @@
 //! A brand's settings pages: they show what the API tells, change what it changes, by its rules and for whom it allows.
 
-use http::Request;
 use serde_json::{Value, json};
 use tributary::web::pages;
 
-use crate::support::people::Member;
+use crate::support::people::{Member, hidden};
 use crate::support::{Answer, OPERATOR, Product, Programme};
 
 const HOSTILE: &str = "<script>hit=1</script>\"><img src=x onerror=hit=1>{{7*7}}'";
@@ -28,14 +27,11 @@ async fn casa() -> Casa {
 
 impl Casa {
     async fn see(&self, who: &Member, path: &str) -> Answer {
-        let path = format!("{}/settings{path}", self.home);
-        let headers = [("accept", "text/html")];
-        who.browser.send_with(&self.product, "GET", &path, None, &headers).await
+        who.browser.sees(&self.product, &format!("{}/settings{path}", self.home)).await
     }
 
     async fn send(&self, who: &Member, path: &str, fields: &[(&str, &str)]) -> Answer {
-        let session = who.browser.get(&self.product, "/v1/session").await.expect(200);
-        self.send_proven(who, path, fields, session["csrf"].as_str().unwrap()).await
+        who.browser.fills(&self.product, &format!("{}/settings{path}", self.home), fields).await
     }
 
     async fn send_proven(
@@ -45,18 +41,8 @@ impl Casa {
         fields: &[(&str, &str)],
         csrf: &str,
     ) -> Answer {
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("csrf", csrf).extend_pairs(fields);
-        let cookies = who.browser.cookies.borrow().clone();
-        let cookies: Vec<String> = cookies.iter().map(|(n, v)| format!("{n}={v}")).collect();
-        let request = Request::builder()
-            .method("POST")
-            .uri(format!("{}/settings{path}", self.home))
-            .header("cookie", cookies.join("; "))
-            .header("accept", "text/html")
-            .header("sec-fetch-site", "same-origin")
-            .header("content-type", "application/x-www-form-urlencoded");
-        self.product.raw(request.body(form.finish().into_bytes()).unwrap()).await
+        let path = format!("{}/settings{path}", self.home);
+        who.browser.fills_proven(&self.product, &path, fields, csrf).await
     }
 
     /// What a form of the page carries to say what was seen.
@@ -83,11 +69,6 @@ impl Casa {
         assert!(self.product.db.checksum() == before, "{path} {fields:?} changed something");
         told
     }
-}
-
-fn hidden(html: &str, name: &str) -> String {
-    let at = html.split(&format!("name=\"{name}\" value=\"")).nth(1).expect("the field");
-    at.split('"').next().unwrap().replace("&#34;", "\"").replace("&quot;", "\"")
 }
 
 /// All that the form of the brand says, with these changes.

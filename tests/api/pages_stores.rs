@@ -1,6 +1,5 @@
 //! The pages about stores: they show what the API tells, and their forms do what it does, by its rules.
 
-use http::Request;
 use serde_json::{Value, json};
 
 use super::goaffpro::affiliate;
@@ -27,26 +26,11 @@ async fn casa() -> Casa {
 }
 
 async fn see(casa: &Casa, who: &Member, path: &str) -> Answer {
-    let headers = [("accept", "text/html")];
-    let path = format!("{}{path}", casa.home);
-    who.browser.send_with(&casa.product, "GET", &path, None, &headers).await
+    who.browser.sees(&casa.product, &format!("{}{path}", casa.home)).await
 }
 
 async fn send(casa: &Casa, who: &Member, path: &str, fields: &[(&str, &str)]) -> Answer {
-    let session = who.browser.get(&casa.product, "/v1/session").await.expect(200);
-    let csrf = session["csrf"].as_str().unwrap();
-    let mut form = form_urlencoded::Serializer::new(String::new());
-    form.append_pair("csrf", csrf).extend_pairs(fields);
-    let cookies = who.browser.cookies.borrow().clone();
-    let cookies: Vec<String> = cookies.iter().map(|(n, v)| format!("{n}={v}")).collect();
-    let request = Request::builder()
-        .method("POST")
-        .uri(format!("{}{path}", casa.home))
-        .header("cookie", cookies.join("; "))
-        .header("accept", "text/html")
-        .header("sec-fetch-site", "same-origin")
-        .header("content-type", "application/x-www-form-urlencoded");
-    casa.product.raw(request.body(form.finish().into_bytes()).unwrap()).await
+    who.browser.fills(&casa.product, &format!("{}{path}", casa.home), fields).await
 }
 
 async fn viewer(casa: &Casa) -> Member {

@@ -1,9 +1,8 @@
 //! Pages of automations, templates and sequences: their forms do what the API does, by its rules, and say what is wrong.
 
-use http::Request;
 use serde_json::{Value, json};
 
-use crate::support::people::Member;
+use crate::support::people::{Member, hidden};
 use crate::support::{Answer, Product, Programme};
 
 struct Casa {
@@ -22,33 +21,11 @@ async fn casa() -> Casa {
 }
 
 async fn see(casa: &Casa, who: &Member, path: &str) -> Answer {
-    let headers = [("accept", "text/html")];
-    let path = format!("{}{path}", casa.home);
-    who.browser.send_with(&casa.product, "GET", &path, None, &headers).await
+    who.browser.sees(&casa.product, &format!("{}{path}", casa.home)).await
 }
 
 async fn send(casa: &Casa, who: &Member, path: &str, fields: &[(&str, &str)]) -> Answer {
-    let session = who.browser.get(&casa.product, "/v1/session").await.expect(200);
-    let csrf = session["csrf"].as_str().unwrap();
-    let mut form = form_urlencoded::Serializer::new(String::new());
-    form.append_pair("csrf", csrf).extend_pairs(fields);
-    let cookies = who.browser.cookies.borrow().clone();
-    let cookies: Vec<String> = cookies.iter().map(|(n, v)| format!("{n}={v}")).collect();
-    let request = Request::builder()
-        .method("POST")
-        .uri(format!("{}{path}", casa.home))
-        .header("cookie", cookies.join("; "))
-        .header("accept", "text/html")
-        .header("sec-fetch-site", "same-origin")
-        .header("content-type", "application/x-www-form-urlencoded");
-    casa.product.raw(request.body(form.finish().into_bytes()).unwrap()).await
-}
-
-/// What a field of a page that is hidden holds.
-fn hidden(page: &str, name: &str) -> String {
-    let at = page.find(&format!("name=\"{name}\" value=\"")).expect(name);
-    let rest = page[at..].split_once("value=\"").unwrap().1;
-    rest.split_once('"').unwrap().0.replace("&#34;", "\"").replace("&quot;", "\"")
+    who.browser.fills(&casa.product, &format!("{}{path}", casa.home), fields).await
 }
 
 async fn all(casa: &Casa, path: &str) -> Vec<Value> {

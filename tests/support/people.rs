@@ -132,6 +132,48 @@ impl Browser {
     }
 }
 
+/// Pages and their forms, as a browser without JavaScript asks for them.
+impl Browser {
+    pub async fn sees(&self, product: &Product, path: &str) -> Answer {
+        self.send_with(product, "GET", path, None, &[("accept", "text/html")]).await
+    }
+
+    /// A form of our own pages, with the proof that its page carries.
+    pub async fn fills(&self, product: &Product, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let session = self.get(product, "/v1/session").await.expect(200);
+        self.fills_proven(product, path, fields, session["csrf"].as_str().unwrap()).await
+    }
+
+    /// As above, with a proof that may be another's.
+    pub async fn fills_proven(
+        &self,
+        product: &Product,
+        path: &str,
+        fields: &[(&str, &str)],
+        csrf: &str,
+    ) -> Answer {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("csrf", csrf).extend_pairs(fields);
+        let cookies = self.cookies.borrow().clone();
+        let cookies: Vec<String> = cookies.iter().map(|(n, v)| format!("{n}={v}")).collect();
+        let request = Request::builder()
+            .method("POST")
+            .uri(path)
+            .header("cookie", cookies.join("; "))
+            .header("accept", "text/html")
+            .header("sec-fetch-site", "same-origin")
+            .header("content-type", "application/x-www-form-urlencoded");
+        product.raw(request.body(form.finish().into_bytes()).unwrap()).await
+    }
+}
+
+/// What the first hidden field of this name holds in a page.
+#[track_caller]
+pub fn hidden(html: &str, name: &str) -> String {
+    let at = html.split(&format!("name=\"{name}\" value=\"")).nth(1).expect(name);
+    at.split('"').next().unwrap().replace("&#34;", "\"").replace("&quot;", "\"")
+}
+
 /// The token and the code in the last mail.
 #[track_caller]
 pub fn mailed(product: &Product) -> (String, String) {
