@@ -48,6 +48,7 @@ mod api {
     mod pages;
     mod pages_brand;
     mod pages_deal;
+    mod pages_forms;
     mod pages_payouts;
     mod pages_reports;
     mod pages_settings;

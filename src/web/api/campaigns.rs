@@ -33,6 +33,24 @@ view! {
 }
 
 impl CampaignView {
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> CampaignId {
+        self.id
+    }
+
+    /// What it is called.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// In the order of the board.
+    #[must_use]
+    pub fn stages(&self) -> &[String] {
+        &self.stages
+    }
+
     /// Whether it goes on.
     #[must_use]
     pub fn is_open(&self) -> bool {

@@ -54,7 +54,9 @@ routes! {
     "/c/{id}/payment" => { get: creator::payment::show, post: creator::payment::put }
     "/c/{id}/claims" => { get: creator::claims::list, post: creator::claims::create }
     "/b/{brand}" => { get: brand::overview::show }
-    "/b/{brand}/campaigns" => { get: brand::board::list }
+    "/b/{brand}/campaigns" => { get: brand::board::list, post: brand::campaign::create }
+    "/b/{brand}/campaigns/{id}/edit" => { get: brand::campaign::show, post: brand::campaign::edit }
+    "/b/{brand}/creators/new" => { get: brand::new_creator::show, post: brand::new_creator::create }
     "/b/{brand}/campaigns/{id}" => { get: brand::board::show }
     "/b/{brand}/deals/{id}" => { get: brand::deal::show }
     "/b/{brand}/deals/{id}/move" => { post: brand::board::move_deal }

@@ -12,6 +12,8 @@ export const BRAND = {
   '/b/{brand}': '',
   '/b/{brand}/campaigns': '',
   '/b/{brand}/campaigns/{id}': 'campaign',
+  '/b/{brand}/campaigns/{id}/edit': 'campaign',
+  '/b/{brand}/creators/new': '',
   '/b/{brand}/deals/{id}': 'deal',
   '/b/{brand}/orders': '',
   '/b/{brand}/orders/{id}': 'order',

@@ -5,6 +5,7 @@ use http::StatusCode;
 
 use crate::app::App;
 use crate::domain::auth::Scope;
+use crate::domain::deal::DEFAULT_STAGES;
 use crate::domain::ids::{Campaign, Deal};
 use crate::error::Result;
 use crate::web::api::board::{self as api, Board};
@@ -21,18 +22,44 @@ use super::body;
 #[template(path = "brand/campaigns.html")]
 struct Campaigns<'a> {
     home: &'a str,
+    csrf: &'a str,
     campaigns: Vec<CampaignView>,
     pager: Html,
+    may_change: bool,
+    wrong: &'a str,
+    /// The name and the stages that were typed.
+    typed: &'a [String; 2],
 }
 
-/// The campaigns; where there is one, its board.
+/// The campaigns, and the form of a new one.
 pub async fn list(State(app): State<App>, at: At) -> Result<Response> {
+    let usual = DEFAULT_STAGES.join("\n");
+    listed(app, at, StatusCode::OK, ("", &[String::new(), usual])).await
+}
+
+/// The campaigns, with what is wrong with the form of a new one and what was typed in it.
+///
+/// # Errors
+/// As the API.
+pub async fn listed(
+    app: App,
+    at: At,
+    status: StatusCode,
+    (wrong, typed): (&str, &[String; 2]),
+) -> Result<Response> {
     let asked = Params::of(&[("cursor", at.get("cursor"))]);
     let Json(found) = campaigns::list(State(app.clone()), at.seat.caller()?, asked).await?;
     let path = format!("{}/campaigns", at.home);
-    let pager = ui::pager(&path, &[], found.next_cursor.as_ref());
-    let content = Campaigns { home: &at.home, campaigns: found.data, pager };
-    at.render((StatusCode::OK, "Boards", Area::Board), &at.csrf(&app), &content)
+    let content = Campaigns {
+        home: &at.home,
+        csrf: &at.csrf(&app),
+        campaigns: found.data,
+        pager: ui::pager(&path, &[], found.next_cursor.as_ref()),
+        may_change: at.seat.may(Scope::Deals),
+        wrong,
+        typed,
+    };
+    at.render((status, "Boards", Area::Board), &at.csrf(&app), &content)
 }
 
 #[derive(Template)]

@@ -85,23 +85,7 @@ impl Shown<'_> {
 
     fn own(&self, field: &FieldView, value: &str) -> Html {
         let name = format!("field_{}", field.id);
-        let value = self.was(&name, value);
-        if field.kind == FieldKind::Choice {
-            let none = (String::new(), "–".to_owned());
-            let all = field.choices.iter().map(|choice| (choice.clone(), choice.clone()));
-            return ui::select(
-                &name,
-                &field.name,
-                &[none].into_iter().chain(all).collect::<Vec<_>>(),
-                value,
-            );
-        }
-        let kind = match field.kind {
-            FieldKind::Number => "decimal",
-            FieldKind::Date => "date",
-            _ => "text",
-        };
-        ui::field(&Field { name: &name, label: &field.name, kind, value, ..Field::default() })
+        own_field(field, &name, self.was(&name, value))
     }
 
     fn campaign_choice(&self) -> Html {
@@ -109,6 +93,22 @@ impl Shown<'_> {
         let all = open.map(|campaign| (campaign.id.to_string(), campaign.name.clone()));
         ui::select("campaign_id", "Campaign", &all.collect::<Vec<_>>(), "")
     }
+}
+
+/// A field of the brand's own, as it is filled in.
+pub(super) fn own_field(field: &FieldView, name: &str, value: &str) -> Html {
+    if field.kind == FieldKind::Choice {
+        let none = (String::new(), "–".to_owned());
+        let all = field.choices.iter().map(|choice| (choice.clone(), choice.clone()));
+        let all: Vec<_> = [none].into_iter().chain(all).collect();
+        return ui::select(name, &field.name, &all, value);
+    }
+    let kind = match field.kind {
+        FieldKind::Number => "decimal",
+        FieldKind::Date => "date",
+        _ => "text",
+    };
+    ui::field(&Field { name, label: &field.name, kind, value, ..Field::default() })
 }
 
 /// What a form led to that something was wrong with.
@@ -183,7 +183,7 @@ pub async fn show(State(app): State<App>, at: At, id: ItemId<Creator>) -> Result
 }
 
 /// What a form led to.
-async fn after(
+pub(super) async fn after(
     app: App,
     sent: Sent,
     id: CreatorId,
@@ -201,11 +201,12 @@ async fn after(
     }
 }
 
-const LINES: [&str; 7] =
+/// The lines of the form that says who she is.
+pub(super) const LINES: [&str; 7] =
     ["name", "handle", "email", "niche", "engagement_percent", "country", "language"];
 
 /// What the form says of her; what is empty is cleared.
-async fn changes(app: &App, sent: &Sent) -> Result<Value> {
+pub(super) async fn changes(app: &App, sent: &Sent) -> Result<Value> {
     let mut told = Map::new();
     for name in LINES {
         let text = sent.get(name).trim();

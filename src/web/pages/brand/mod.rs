@@ -1,6 +1,7 @@
 //! A brand's pages: each calls the functions behind the JSON API, with their rules and their numbers.
 
 pub mod board;
+pub mod campaign;
 pub mod claims;
 pub mod collaboration;
 pub mod creator;
@@ -9,6 +10,7 @@ pub mod deal;
 pub mod deal_forms;
 pub mod history;
 pub mod message;
+pub mod new_creator;
 pub mod order;
 pub mod orders;
 pub mod overview;
