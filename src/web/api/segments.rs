@@ -36,6 +36,26 @@ view! {
     }
 }
 
+impl SegmentView {
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> SegmentId {
+        self.id
+    }
+
+    /// What it is called.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// In its canonical form.
+    #[must_use]
+    pub fn filter(&self) -> &str {
+        &self.filter
+    }
+}
+
 impl From<SegmentRow> for SegmentView {
     fn from(row: SegmentRow) -> Self {
         let (kind, id) = row.made_by.split_once(' ').unwrap_or_default();

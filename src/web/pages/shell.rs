@@ -236,6 +236,12 @@ impl At {
         self.query.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value)
     }
 
+    /// Whether a parameter stands in the address, be it empty.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.query.iter().any(|(n, _)| n == name)
+    }
+
     /// What a form of this session carries.
     #[must_use]
     pub fn csrf(&self, app: &App) -> String {
