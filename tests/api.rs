@@ -47,6 +47,7 @@ mod api {
     mod outreach;
     mod pages;
     mod pages_brand;
+    mod pages_bulk;
     mod pages_deal;
     mod pages_payouts;
     mod pages_reports;

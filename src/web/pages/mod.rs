@@ -94,6 +94,12 @@ routes! {
     "/b/{brand}/payouts/{id}/settlement" => { post: brand::payout::settle }
     "/b/{brand}/payouts/{id}/file" => { post: brand::payout::export }
     "/b/{brand}/creators" => { get: brand::creators::list }
+    "/b/{brand}/bulk" => { get: brand::bulk::ask, post: brand::bulk::look }
+    "/b/{brand}/bulk/start" => { post: brand::bulk::start }
+    "/b/{brand}/bulk/jobs" => { get: brand::bulk::job::list }
+    "/b/{brand}/bulk/{id}" => { get: brand::bulk::job::show }
+    "/b/{brand}/bulk/{id}/state" => { post: brand::bulk::job::change }
+    "/b/{brand}/bulk/{id}/file" => { get: brand::bulk::job::file }
     "/b/{brand}/automations" => { get: brand::workflows::automations::list }
     "/b/{brand}/automations/new" => { get: brand::workflows::editor::new, post: brand::workflows::editor::create }
     "/b/{brand}/automations/ready" => { post: brand::workflows::automations::from_template }

@@ -201,6 +201,11 @@ const TOLD: &[(&str, &str)] = &[
     ("deal", "The deal is made."),
     ("erased", "Who she is, is forgotten. What she earned stays in the books under her id."),
     ("terms", "Your answer is with the brand."),
+    // Bulk actions.
+    ("bulk-begun", "It has begun: deal by deal, with a result for each."),
+    ("bulk-pause", "It is paused: no further deal is changed until it goes on."),
+    ("bulk-resume", "It goes on with the deals that wait."),
+    ("bulk-cancel", "It is cancelled: no further deal is changed. What was done stays."),
 ];
 
 /// What the name of something that was done says.
@@ -234,6 +239,11 @@ impl At {
     #[must_use]
     pub fn get(&self, name: &str) -> &str {
         self.query.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value)
+    }
+
+    /// All texts of a parameter that may be there several times.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.query.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
     /// What a form of this session carries.

@@ -1,6 +1,7 @@
 //! A brand's pages: each calls the functions behind the JSON API, with their rules and their numbers.
 
 pub mod board;
+pub mod bulk;
 pub mod claims;
 pub mod collaboration;
 pub mod creator;
