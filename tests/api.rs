@@ -47,8 +47,10 @@ mod api {
     mod outreach;
     mod pages;
     mod pages_brand;
+    mod pages_bulk;
     mod pages_deal;
     mod pages_forms;
+    mod pages_lists;
     mod pages_payouts;
     mod pages_reports;
     mod pages_settings;

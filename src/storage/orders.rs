@@ -7,7 +7,7 @@ use super::{
     Database, DbError, Freshness, Page, Param, Reading, Statement, bind, json_list, row, statements,
 };
 use crate::domain::attribution::Decision;
-use crate::domain::ids::{BrandId, DealId, OrderId, StoreId};
+use crate::domain::ids::{BrandId, CreatorId, DealId, OrderId, StoreId};
 use crate::domain::ingest::{Change, StoredOrder, Taken};
 use crate::domain::json::{json, list_of};
 use crate::domain::money::Currency;
@@ -105,6 +105,13 @@ SELECT t.deal_id, t.currency, sum(t.orders) AS orders, sum(t.base_minor) AS base
   sum(t.commission_minor) AS commission_minor
 FROM json_each(?2) j CROSS JOIN deal_days t ON t.brand_id = ?1 AND t.deal_id = j.value
 WHERE t.day BETWEEN ?3 AND ?4 GROUP BY t.deal_id, t.currency ORDER BY t.deal_id, t.currency";
+
+    TOTALS_OF_CREATORS = "
+SELECT d.creator_id, t.currency, sum(t.orders) AS orders, sum(t.base_minor) AS base_minor,
+  sum(t.commission_minor) AS commission_minor
+FROM json_each(?2) j CROSS JOIN deals d ON d.brand_id = ?1 AND d.creator_id = j.value
+CROSS JOIN deal_days t ON t.brand_id = ?1 AND t.deal_id = d.id
+GROUP BY d.creator_id, t.currency ORDER BY d.creator_id, t.currency";
 }
 
 row! {
@@ -402,6 +409,35 @@ row! {
 #[must_use]
 pub fn performance(brand: BrandId, deals: &[DealId], from: Day, to: Day) -> Statement {
     bind!(PERFORMANCE, brand, json_list(deals), from.0, to.0)
+}
+
+row! {
+    /// What the orders of a creator's deals come to in one currency, over all time.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct CreatorTotals {
+    /// Whose.
+    pub creator_id: CreatorId,
+    /// In which currency.
+    pub currency: Currency,
+    /// Orders that aren't cancelled.
+    pub orders: i64,
+    /// Base after refunds.
+    pub base_minor: i64,
+    /// Commission.
+    pub commission_minor: i64,
+    }
+}
+
+/// What the deals of these creators brought in all.
+///
+/// # Errors
+/// [`super::DbError`].
+pub fn totals_of_creators<'a>(
+    db: &'a dyn Database,
+    brand: BrandId,
+    creators: &[CreatorId],
+) -> Reading<'a, Vec<CreatorTotals>> {
+    db.all(bind!(TOTALS_OF_CREATORS, brand, json_list(creators)))
 }
 
 /// The same statement without its guard: for the known-bad build only.

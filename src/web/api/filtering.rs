@@ -174,7 +174,7 @@ const MOST_PAGES: usize = 40;
 ///
 /// # Errors
 /// 422, also where there are more or where it takes too long to tell; 404 for no such segment.
-pub(super) async fn all(
+pub(in crate::web) async fn all(
     app: &App,
     brand: &Brand,
     (text, segment): (Option<&str>, Option<SegmentId>),

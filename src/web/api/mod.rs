@@ -36,7 +36,7 @@ pub mod docs;
 pub mod domains;
 pub mod export;
 pub mod fees;
-mod filtering;
+pub(in crate::web) mod filtering;
 pub mod goaffpro;
 pub mod goaffpro_import;
 pub mod groups;

@@ -227,7 +227,7 @@ pub async fn performance(
 }
 
 /// Orders ÷ unique clicks in percent, two decimals at most.
-fn conversion(orders: i64, uniques: i64) -> Option<String> {
+pub(crate) fn conversion(orders: i64, uniques: i64) -> Option<String> {
     if uniques == 0 {
         return None;
     }

@@ -105,6 +105,8 @@ pub enum Area {
     Board,
     /// Creators.
     Creators,
+    /// Deals.
+    Deals,
     /// Orders.
     Orders,
     /// Payouts.
@@ -119,10 +121,11 @@ pub enum Area {
     Settings,
 }
 
-const AREAS: [(Area, &str, &str, &str); 9] = [
+const AREAS: [(Area, &str, &str, &str); 10] = [
     (Area::Overview, "Overview", "", "layout-dashboard"),
     (Area::Board, "Boards", "/campaigns", "layout-kanban"),
     (Area::Creators, "Creators", "/creators", "users"),
+    (Area::Deals, "Deals", "/deals", "gift"),
     (Area::Orders, "Orders", "/orders", "shopping-cart"),
     (Area::Payouts, "Payouts", "/payouts", "cash"),
     (Area::Reports, "Reports", "/reports", "chart-bar"),
@@ -201,6 +204,12 @@ const TOLD: &[(&str, &str)] = &[
     ("deal", "The deal is made."),
     ("erased", "Who she is, is forgotten. What she earned stays in the books under her id."),
     ("terms", "Your answer is with the brand."),
+    ("segment", "The segment is saved, for everybody in the brand."),
+    // Bulk actions.
+    ("bulk-begun", "It has begun: deal by deal, with a result for each."),
+    ("bulk-pause", "It is paused: no further deal is changed until it goes on."),
+    ("bulk-resume", "It goes on with the deals that wait."),
+    ("bulk-cancel", "It is cancelled: no further deal is changed. What was done stays."),
 ];
 
 /// What the name of something that was done says.
@@ -240,6 +249,19 @@ impl At {
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.query.iter().any(|(n, _)| n == name)
+    }
+
+    /// All texts of a parameter that may be there several times.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.query.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Puts what a form told into the place of what stood in the address, for the page that shows it again.
+    pub fn put(&mut self, told: impl IntoIterator<Item = (&'static str, String)>) {
+        for (name, value) in told {
+            self.query.retain(|(known, _)| known != name);
+            self.query.push((name.to_owned(), value));
+        }
     }
 
     /// What a form of this session carries.

@@ -229,6 +229,12 @@ pub fn empty(icon_name: &str, title: &str, text: &str) -> Html {
     ))
 }
 
+/// HTML whose texts are escaped already.
+#[must_use]
+pub(super) fn html(text: String) -> Html {
+    Html(text)
+}
+
 /// A field of a form that is one line, with what is wrong with it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Field<'a> {

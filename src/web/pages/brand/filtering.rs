@@ -55,7 +55,6 @@ pub struct Chip {
 #[derive(Template)]
 #[template(path = "brand/filter_bar.html")]
 pub struct Bar<'a> {
-    home: &'a str,
     /// The list that it is above.
     path: String,
     csrf: &'a str,
@@ -125,6 +124,15 @@ impl Bar<'_> {
         format!("?{}", all.finish())
     }
 
+    /// What stands in the address beside the columns.
+    #[must_use]
+    pub fn address(&self) -> Vec<(&str, &str)> {
+        let own = [("filter", self.text.as_str()), ("segment", self.segment.as_str())];
+        let kept = self.kept.iter().map(|(name, value)| (*name, value.as_str()));
+        let all = own.into_iter().chain(kept.filter(|(name, _)| *name != "columns"));
+        all.filter(|(_, value)| !value.is_empty()).collect()
+    }
+
     /// Whether the list is narrowed.
     #[must_use]
     pub fn narrows(&self) -> bool {
@@ -153,7 +161,9 @@ fn picked(at: &At) -> Vec<String> {
     for name in ["tag", "stage", "campaign"] {
         all.extend(text(name).map(|value| format!("{name} = {}", quoted(value))));
     }
-    all.extend(text("has").filter(|has| STATES.iter().any(|(name, _)| name == has)).map(str::to_owned));
+    all.extend(
+        text("has").filter(|has| STATES.iter().any(|(name, _)| name == has)).map(str::to_owned),
+    );
     if let Some(value) = text("value") {
         let one = |name: &str, all: &[(&'static str, &str)], usual: &'static str| {
             let told = at.get(name);
@@ -184,7 +194,8 @@ fn chips(text: &str) -> Vec<Chip> {
             _ => Filter::And(rest).to_string(),
         }
     };
-    let chip = |(place, part): (usize, &Filter)| Chip { text: part.to_string(), without: without(place) };
+    let chip =
+        |(place, part): (usize, &Filter)| Chip { text: part.to_string(), without: without(place) };
     parts.iter().enumerate().map(chip).collect()
 }
 
@@ -250,7 +261,6 @@ pub async fn bar<'a>(
     let text = at.get("filter").trim().to_owned();
     let named = campaigns.data.iter().map(|one| (one.id().to_string(), one.name().to_owned()));
     Ok(Bar {
-        home: &at.home,
         path: format!("{}{path}", at.home),
         csrf,
         chips: chips(&text),

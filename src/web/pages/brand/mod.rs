@@ -1,14 +1,16 @@
 //! A brand's pages: each calls the functions behind the JSON API, with their rules and their numbers.
 
 pub mod board;
+pub mod bulk;
 pub mod campaign;
 pub mod claims;
 pub mod collaboration;
 pub mod creator;
-pub mod creators;
 pub mod deal;
 pub mod deal_forms;
+pub mod filtering;
 pub mod history;
+pub mod lists;
 pub mod message;
 pub mod new_creator;
 pub mod order;
