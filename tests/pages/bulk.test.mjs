@@ -112,7 +112,7 @@ test('without a script the same, refreshed by a link; each page is accessible on
         await isAccessible(look.page, `${at} on ${screen}, ${colorScheme}`);
       }
       await look.page.goto(`${over500(casa)}&do=add_tags`);
-      await look.page.getByLabel('Tags').fill('best');
+      await look.page.getByRole('textbox', { name: 'Tags' }).fill('best');
       await look.page.getByRole('button', { name: 'Preview' }).click();
       await look.page.getByRole('heading', { name: 'What it would do' }).waitFor();
       await isAccessible(look.page, `a preview on ${screen}, ${colorScheme}`);
