@@ -36,7 +36,8 @@ async fn equipped() -> (Casa, Vec<String>, [String; 2]) {
     let deals = many(&casa.product, &casa.p, 3).await;
     let id = |made: &Value| made["id"].as_str().unwrap().to_owned();
     let template = json!({ "name": "Hello", "subject": "Hello", "text": "Hello {{creator.name}}" });
-    let template = id(&casa.p.post(&casa.product, "/v1/templates", template).await.expect(201));
+    let template =
+        id(&casa.p.post(&casa.product, "/v1/message-templates", template).await.expect(201));
     let group = json!({ "name": "Winter", "mode": "one_discount",
         "discount": { "kind": "percentage", "percent": "10" } });
     let group = id(&casa.p.post(&casa.product, "/v1/affiliate-groups", group).await.expect(201));
@@ -77,11 +78,12 @@ async fn each_action_is_previewed_and_done_once() {
         assert_eq!(first.headers["location"], again.headers["location"], "{action}");
         let found = jobs(&casa).await;
         assert_eq!(found.len(), at + 1, "{action}: twice the same form is one job");
-        assert_eq!(found[0]["action"]["do"], action);
         bulk::woken(&casa.product.app).await;
-        let id = found[0]["id"].as_str().unwrap();
+        let place = first.headers["location"].to_str().unwrap();
+        let id = place.split("/bulk/").nth(1).unwrap().split('?').next().unwrap();
         let job = casa.p.get(&casa.product, &format!("/v1/bulk-actions/{id}")).await;
         assert_eq!((&job["state"], &job["failed"]), (&json!("finished"), &json!(0)), "{job}");
+        assert_eq!(job["action"]["do"], action);
         let shown = see(&casa, &casa.olga, &format!("/bulk/{id}")).await;
         assert!(shown.status == 200 && shown.text.contains(">Finished<"), "{action}");
         assert!(
@@ -154,11 +156,11 @@ async fn what_is_wrong_is_said_where_it_is() {
 async fn a_filter_says_which_and_a_job_is_held() {
     let casa = casa().await;
     many(&casa.product, &casa.p, 2).await;
-    let asked = see(&casa, &casa.olga, "/bulk?filter=stage+%3D+Outreach&do=add_tags").await;
-    assert!(asked.text.contains("All 3 deals that match: stage = Outreach"), "{}", asked.text);
-    let fields = [("filter", "stage = Outreach"), ("do", "add_tags"), ("tags", BAD)];
+    let asked = see(&casa, &casa.olga, "/bulk?filter=state+%3D+open&do=add_tags").await;
+    assert!(asked.text.contains("All 3 deals that match: state = open"), "{}", asked.text);
+    let fields = [("filter", "state = open"), ("do", "add_tags"), ("tags", BAD)];
     let seen = send(&casa, &casa.olga, "/bulk", &[fields[0], fields[1], ("tags", "vip")]).await;
-    assert_eq!(hidden(&seen.text, "filter"), "stage = Outreach");
+    assert_eq!(hidden(&seen.text, "filter"), "state = open");
     // What is something else by now isn't done.
     let other = starting(&seen, &[fields[0], fields[1], ("tags", "other")]);
     let told = start(&casa, &other).await;
