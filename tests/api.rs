@@ -55,6 +55,7 @@ mod api {
     mod pages_reports;
     mod pages_settings;
     mod pages_stores;
+    mod pages_terms;
     mod pages_workflows;
     mod payments;
     mod payouts;

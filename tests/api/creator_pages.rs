@@ -10,8 +10,8 @@ use crate::support::{Answer, OPERATOR, Product, Programme};
 /// What [`forms_do_what_the_api_does`] tries.
 pub const LINK_COMMANDS: [&str; 1] = ["post /v1/me/links"];
 
-const PLACES: [&str; 8] =
-    ["", "/links", "/orders", "/posts", "/statements", "/payouts", "/payment", "/claims"];
+const PLACES: [&str; 9] =
+    ["", "/links", "/orders", "/posts", "/statements", "/payouts", "/payment", "/claims", "/terms"];
 
 /// The programme's creator, who signed in, and where her pages are.
 struct Anna {

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::storage::audit;
 use crate::storage::deals::{self, Selection, Start};
 use crate::storage::offers::{self as rows, OfferRow};
-use crate::storage::{DbError, Statement};
+use crate::storage::{DbError, Page, Statement};
 use crate::web::body::{body, words};
 use crate::web::extract::{Body, Caller, Checks, Me, Params, PathId, RequestId, may};
 use crate::web::handler::{Json, State};
@@ -444,9 +444,17 @@ pub async fn decide(
     responses((status = 200, body = List<OfferView>)))]
 pub async fn mine(State(app): State<App>, me: Me, params: Params) -> Result<Json<List<OfferView>>> {
     let page = params.only(&["limit", "cursor"])?.page()?;
-    let hers = deals::ids_of_creator(app.db(), me.brand, me.creator).await?;
-    let found = rows::list_of_deals(app.db(), me.brand, &hers, &page).await?;
+    let found = of_creator(&app, &me, &page).await?;
     Ok(Json(List::page(found, &page, |row| row.id.to_string(), OfferView::from)))
+}
+
+/// A creator's offers and requests, latest first.
+///
+/// # Errors
+/// Of the database.
+pub(crate) async fn of_creator(app: &App, me: &Me, page: &Page) -> Result<Vec<OfferRow>> {
+    let hers = deals::ids_of_creator(app.db(), me.brand, me.creator).await?;
+    Ok(rows::list_of_deals(app.db(), me.brand, &hers, page).await?)
 }
 
 body! {

@@ -53,6 +53,8 @@ routes! {
     "/c/{id}/payouts" => { get: creator::payouts::list }
     "/c/{id}/payment" => { get: creator::payment::show, post: creator::payment::put }
     "/c/{id}/claims" => { get: creator::claims::list, post: creator::claims::create }
+    "/c/{id}/terms" => { get: creator::terms::list, post: creator::terms::ask }
+    "/c/{id}/terms/{offer_id}/answer" => { post: creator::terms::answer }
     "/b/{brand}" => { get: brand::overview::show }
     "/b/{brand}/campaigns" => { get: brand::board::list, post: brand::campaign::create }
     "/b/{brand}/campaigns/{id}/edit" => { get: brand::campaign::show, post: brand::campaign::edit }

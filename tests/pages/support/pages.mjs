@@ -68,6 +68,7 @@ export const CREATOR = {
   '/c/{id}/payouts': 'brand',
   '/c/{id}/payment': 'brand',
   '/c/{id}/claims': 'brand',
+  '/c/{id}/terms': 'brand',
 };
 
 /** Not walked, and where they are looked at instead. */

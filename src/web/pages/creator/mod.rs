@@ -10,6 +10,7 @@ pub mod payment;
 pub mod payouts;
 pub mod posts;
 pub mod statements;
+pub mod terms;
 pub mod words;
 
 use std::sync::Arc;
@@ -231,7 +232,7 @@ impl Filled<'_> {
 }
 
 /// The pages at a brand: the last part of the path, the name, and the icon.
-const PLACES: [(&str, &str, &str); 8] = [
+const PLACES: [(&str, &str, &str); 9] = [
     ("", EN.earnings, "coin"),
     ("links", EN.links, "link"),
     ("orders", EN.orders, "shopping-cart"),
@@ -240,6 +241,7 @@ const PLACES: [(&str, &str, &str); 8] = [
     ("payouts", EN.payouts, "cash"),
     ("payment", EN.payment, "lock"),
     ("claims", EN.claims, "help-circle"),
+    ("terms", EN.terms, "receipt"),
 ];
 
 #[derive(Template)]

@@ -3,8 +3,9 @@
 use crate::domain::attribution::{Decision, Method};
 use crate::domain::claim::ClaimState;
 use crate::domain::locale::Locale;
-use crate::domain::money::Money;
+use crate::domain::money::{BasisPoints, Money};
 use crate::domain::post::Platform;
+use crate::domain::terms::{Customer, RateRule, Rules};
 use crate::domain::time::Day;
 
 macro_rules! texts {
@@ -32,6 +33,7 @@ texts! {
     payouts: "Payouts",
     payment: "Payment details",
     claims: "Claims",
+    terms: "Terms",
     brands: "Your brands",
     brands_hint: "Each brand keeps its own books with you. Choose one to see more.",
     brands_none_title: "No brand yet",
@@ -167,11 +169,33 @@ texts! {
     no_claims_hint: "What you claim shows here with its answer.",
     brand_says: "The brand’s answer",
     you_wrote: "You wrote",
+    terms_now: "What holds now",
+    terms_offers: "Offers and wishes",
+    terms_none: "Nothing was offered",
+    terms_none_hint: "When the brand offers you other terms, you read and answer them here. They hold only once you accepted.",
+    terms_offered: "The brand offers you",
+    terms_asked: "You asked for",
+    terms_contract: "The contract",
+    terms_document: "Word for word",
+    terms_document_hint: "This text is what you agree to. Its fingerprint (SHA-256) is kept with your answer and the time, so         that nobody can change it afterwards.",
+    terms_fingerprint: "Fingerprint",
+    terms_agree: "I have read these terms and agree to them.",
+    terms_accept: "Accept",
+    terms_decline: "Decline",
+    terms_answer_note: "A word to the brand",
+    terms_ask: "Ask for another rate",
+    terms_ask_hint: "The brand answers. Until then nothing changes; what else you agreed stays as it is.",
+    terms_rate: "Commission in percent",
+    terms_why: "Why",
+    terms_send: "Ask",
     wrong: "This can’t be done yet",
     done_link: "Your link is ready.",
     done_post: "The post is reported.",
     done_numbers: "The numbers are saved.",
     done_payment: "Saved. We sent you a mail about it.",
+    done_accepted: "Accepted. The terms hold for new orders.",
+    done_declined: "Declined. What you agreed before stays.",
+    done_asked: "Asked. The brand answers here.",
     done_claim: "The claim is made: the answer is below.",
 }
 
@@ -332,6 +356,71 @@ pub fn claim_state(state: ClaimState) -> (&'static str, Tone) {
     }
 }
 
+/// The state of offered terms, or of what she asked for.
+#[must_use]
+pub fn offer_state(state: &str, request: bool) -> (&'static str, Tone) {
+    match (state, request) {
+        ("waiting", false) => ("waits for your answer", Tone::Waits),
+        ("waiting", true) => ("waits for the brand’s answer", Tone::Waits),
+        ("accepted", false) => ("you accepted", Tone::Good),
+        ("accepted", true) => ("granted", Tone::Good),
+        ("declined", false) => ("you declined", Tone::Off),
+        ("declined", true) => ("declined", Tone::Off),
+        _ => ("taken back", Tone::Off),
+    }
+}
+
+/// Terms in sentences: what an order earns, and from when until when.
+#[must_use]
+pub fn terms(
+    rate: BasisPoints,
+    rules: &Rules,
+    (from, until): (Option<Day>, Option<Day>),
+    locale: &Locale,
+) -> Vec<String> {
+    let percent = |rate: BasisPoints| locale.percent(&rate.to_percent());
+    let mut told = vec![format!("{} of what customers pay for the products.", percent(rate))];
+    told.extend(rules.rates.iter().map(|rule| special(rule, &percent(rule.rate))));
+    if let Some(flat) = rules.flat {
+        told.push(format!("{} more for each order.", locale.money(flat)));
+    }
+    if rules.first_order_only {
+        told.push("Only a customer’s first order earns.".to_owned());
+    }
+    if let Some(cap) = rules.order_cap {
+        told.push(format!("At most {} for one order.", locale.money(cap)));
+    }
+    if let Some(cap) = rules.month_cap {
+        told.push(format!("At most {} in a month.", locale.money(cap)));
+    }
+    if let Some(day) = from {
+        told.push(format!(
+            "For orders from {} on, at the soonest from when you accept.",
+            locale.date(day)
+        ));
+    }
+    if let Some(day) = until {
+        told.push(format!("Until {}; after that the terms before hold again.", locale.date(day)));
+    }
+    told
+}
+
+/// A rate of its own for some products or customers.
+fn special(rule: &RateRule, percent: &str) -> String {
+    let what = match (rule.label.as_str(), rule.products.len()) {
+        ("", 0) => "all products".to_owned(),
+        ("", 1) => "one product".to_owned(),
+        ("", count) => format!("{count} products"),
+        (label, _) => label.to_owned(),
+    };
+    let who = match rule.customer {
+        None => "",
+        Some(Customer::New) => ", for customers who are new",
+        Some(Customer::Returning) => ", for customers who came before",
+    };
+    format!("{percent} for {what}{who}.")
+}
+
 /// What a line of a statement says of an amount that was earned or taken back.
 #[must_use]
 pub fn posted(cause: &str, text: Option<&str>, taken: bool) -> String {
@@ -409,6 +498,8 @@ pub fn field(name: &str) -> &'static str {
         "routing_number" => EN.routing,
         "account_number" => EN.account,
         "account_type" => EN.account_type,
+        "commission_percent" => EN.terms_rate,
+        "agree" => EN.terms_agree,
         _ => "This",
     }
 }
