@@ -50,6 +50,8 @@ export class Client {
       method,
       redirect: 'manual',
       headers: {
+        // A connection of its own: on a busy machine a kept one is closed by the server in the moment that it is used.
+        connection: 'close',
         ...(body !== undefined && { 'content-type': 'application/json' }),
         ...this.#headers,
         ...headers,

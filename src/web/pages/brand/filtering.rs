@@ -153,6 +153,16 @@ fn quoted(text: &str) -> String {
     told
 }
 
+/// An amount without the commas between its thousands; with commas elsewhere it is left for the language to refuse.
+fn ungrouped(text: &str) -> String {
+    let text: String = text.chars().filter(|c| !matches!(c, '$' | ' ')).collect();
+    let whole = text.split('.').next().unwrap_or_default();
+    let mut groups = whole.split(',');
+    let first = groups.next().is_some_and(|group| (1..=3).contains(&group.len()));
+    let thousands = first && groups.all(|group| group.len() == 3);
+    if thousands { text.replace(',', "") } else { text }
+}
+
 /// What the pickers say, as conditions.
 fn picked(at: &At) -> Vec<String> {
     let mut all = Vec::new();
@@ -172,7 +182,7 @@ fn picked(at: &At) -> Vec<String> {
         let measure = one("measure", &MEASURES, "revenue");
         let (op, period) = (one("op", &OPERATORS, ">="), one("period", &PERIODS, "all"));
         let over = if measure == "followers" { String::new() } else { format!("[{period}]") };
-        let value: String = value.chars().filter(|c| !matches!(c, ',' | '$' | ' ')).collect();
+        let value = ungrouped(value);
         all.push(format!("{measure}{over} {op} {value}"));
     }
     all
@@ -279,6 +289,7 @@ pub async fn bar<'a>(
 ///
 /// # Errors
 /// The error, if it is of another kind.
+#[allow(clippy::boxed_local, reason = "errors travel in boxes")]
 pub fn of_filter(error: Box<Error>) -> Result<String> {
     match *error {
         Error::Invalid(_) => crate::web::pages::shell::wrong(*error).map(|(_, told)| told),
@@ -289,7 +300,7 @@ pub fn of_filter(error: Box<Error>) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{chips, quoted};
+    use super::{chips, quoted, ungrouped};
     use crate::domain::filter::parse;
 
     #[test]
@@ -297,6 +308,16 @@ mod tests {
         for text in ["yoga", "a \" OR revenue > 0 OR \"", "back\\slash", "\\\""] {
             let filter = parse(&format!("tag = {}", quoted(text))).unwrap();
             assert!(matches!(filter, crate::domain::filter::Filter::Is(_)), "{text}");
+        }
+    }
+
+    #[test]
+    fn commas_stand_between_thousands_or_are_refused() {
+        for (text, read) in [("1,500", "1500"), ("$1,234,567.50", "1234567.50"), ("500", "500")] {
+            assert_eq!(ungrouped(text), read);
+        }
+        for text in ["12,50", "0,5", "1,50,000", ",5"] {
+            assert!(parse(&format!("revenue > {}", ungrouped(text))).is_err(), "{text}");
         }
     }
 

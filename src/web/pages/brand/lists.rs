@@ -9,7 +9,7 @@ use crate::domain::auth::Scope;
 use crate::domain::ids::{CreatorId, DealId};
 use crate::domain::money::Money;
 use crate::domain::time::Day;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::storage::deals::{self, DealRow};
 use crate::storage::orders;
 use crate::web::api::creators::{self, CreatorView};
@@ -199,7 +199,7 @@ impl Deals<'_> {
 }
 
 fn rendered(bar: &Bar<'_>) -> Result<Html> {
-    Ok(ui::html(bar.render().map_err(|error| crate::error::Error::Internal(error.to_string()))?))
+    Ok(ui::html(bar.render().map_err(|error| Error::Internal(error.to_string()))?))
 }
 
 /// So many pages of two hundred has a file.
@@ -208,6 +208,11 @@ const PAGES: usize = 100;
 fn amounts(all: &[Money]) -> String {
     let told = all.iter().map(|one| format!("{} {}", one.to_decimal(), one.currency));
     told.collect::<Vec<_>>().join(" | ")
+}
+
+/// Half a list looks like a whole one.
+fn too_long() -> Box<Error> {
+    Error::refused("file-too-long", "this list is too long for one file: narrow it by a filter")
 }
 
 fn as_file(lines: String, name: &str) -> Response {
@@ -268,10 +273,10 @@ async fn deals_file(app: App, at: At) -> Result<Response> {
         }
         match found.next_cursor {
             Some(next) => cursor = next,
-            None => break,
+            None => return Ok(as_file(file, "deals")),
         }
     }
-    Ok(as_file(file, "deals"))
+    Err(too_long())
 }
 
 /// The creators that the filter finds, with all columns, as a file.
@@ -322,10 +327,10 @@ async fn creators_file(app: App, at: At) -> Result<Response> {
         }
         match found.next_cursor {
             Some(next) => cursor = next,
-            None => break,
+            None => return Ok(as_file(file, "creators")),
         }
     }
-    Ok(as_file(file, "creators"))
+    Err(too_long())
 }
 
 /// Everything that ever was.
@@ -526,7 +531,7 @@ pub async fn save_of_creators(State(app): State<App>, sent: Sent) -> Result<Resp
 }
 
 async fn remove(app: App, sent: Sent, path: &str) -> Result<Response> {
-    let id = sent.get("id").parse().map_err(|_| crate::error::Error::NotFound)?;
+    let id = sent.get("id").parse().map_err(|_| Error::NotFound)?;
     segments::remove(State(app), sent.at.seat.caller()?, PathId(id)).await?;
     Ok(sent.at.see(&format!("{path}?done=removed")))
 }
