@@ -202,8 +202,8 @@ fn rendered(bar: &Bar<'_>) -> Result<Html> {
     Ok(ui::html(bar.render().map_err(|error| Error::Internal(error.to_string()))?))
 }
 
-/// So many pages of two hundred has a file.
-const PAGES: usize = 100;
+/// So many pages of two hundred has a file: each asks D1 and the counters, and a request may ask a thousand times.
+const PAGES: usize = 25;
 
 fn amounts(all: &[Money]) -> String {
     let told = all.iter().map(|one| format!("{} {}", one.to_decimal(), one.currency));
