@@ -1,7 +1,13 @@
 // The double of Shopify itself, further: buckets, scopes, tokens, faults, thousands of orders, the storefront.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { createHmac } from 'node:crypto';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { serialize } from 'node:v8';
+import { startShopify } from '../doubles/shopify/index.mjs';
 import {
   ask,
   basic,
@@ -450,4 +456,77 @@ test('an open double takes the first secret of a shop; as a program it ends with
   assert.equal(foreign.status, 403);
   child.stdin.end();
   assert.equal(await ended, 0);
+});
+
+test('a life of an order tells what a shop would have, in order, and delivers nothing', async () => {
+  await make('lived', { taxRate: 0.19 });
+  const where = { shop: 'lived', access: (await tokenOf('lived')).access_token };
+  for (const topic of ['ORDERS_UPDATED', 'REFUNDS_CREATE']) await subscribe(topic, where);
+  const day = (n) => Date.UTC(2026, 5, n);
+  const { id, told } = await double.control('lived/orders/life', {
+    ...{ number: 4711, created_at: day(1), lines: [{ product: 'linen-duvet', quantity: 2 }], paid: false },
+    then: [
+      { action: 'pay', at: day(2) },
+      { action: 'refund', at: day(3), lines: [{ line: 0, quantity: 1 }] },
+    ],
+  });
+  assert.deepEqual(await hook.take(), []);
+  const bodies = told.map(({ topic, at, text }) => [topic, at, JSON.parse(text)]);
+  assert.deepEqual(
+    bodies.map(([topic, at, body]) => [topic, (at - day(1)) / 86_400_000, body.financial_status, body.refunds?.length]),
+    [
+      ['orders/create', 0, 'pending', 0],
+      ['orders/updated', 0, 'pending', 0],
+      ['orders/paid', 1, 'paid', 0],
+      ['orders/updated', 1, 'paid', 0],
+      ['refunds/create', 2, undefined, undefined],
+      ['orders/updated', 2, 'partially_refunded', 1],
+    ],
+  );
+  for (const { topic, text, headers } of told) {
+    assert.equal(headers['x-shopify-topic'], topic);
+    assert.equal(headers['x-shopify-hmac-sha256'], createHmac('sha256', SECRET).update(text).digest('base64'));
+  }
+  assert.match(told[0].text, new RegExp(`^{"id":${id},`));
+  assert.equal((await double.control('lived/orders', {})).name, '#4712');
+  await hook.take();
+});
+
+test('what a double keeps in a file is there in the next one; what was under way isn’t', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'double-'));
+  const state = join(folder, 'shops');
+  try {
+    const first = await startShopify({ state });
+    const usd = { clientId: 'app', clientSecret: SECRET, currency: 'USD' };
+    await first.control('shops', { domain: 'kept.myshopify.com', ...usd });
+    await first.control('kept/discounts', { code: 'ANNA10' });
+    const order = { code: 'anna10', email: 'a@casa.example', lines: [{ product: 'linen-duvet' }] };
+    const { id } = await first.control('kept/orders', order);
+    await first.control('kept/theme', { head: '<meta name="kept">' });
+    const body = JSON.stringify(await first.control(`kept/orders/${id}/body`));
+    // Only what was asked over HTTP counts as a change.
+    const home = { headers: { 'x-shopify-shop-domain': 'kept.myshopify.com' } };
+    const seen = await (await fetch(first.origin, home)).text();
+    await first.stop();
+    assert.equal(statSync(state).mode & 0o777, 0o600);
+
+    const second = await startShopify({ state });
+    assert.equal(JSON.stringify(await second.control(`kept/orders/${id}/body`)), body);
+    assert.equal(await (await fetch(second.origin, home)).text(), seen);
+    const again = await second.control('kept/orders', order);
+    assert.deepEqual([again.name, again.codes, BigInt(again.id) > BigInt(id)], ['#1002', ['anna10'], true]);
+    const [bedding] = await second.control('kept/collections');
+    assert.deepEqual(bedding.products, ['linen-duvet', 'linen-pillow', 'wool-throw']);
+    await second.control('kept/collections/bedding', { remove: ['wool-throw'] });
+    const throws = (await second.control('kept/products')).find(({ handle }) => handle === 'wool-throw');
+    assert.deepEqual(throws.collections, ['home'], 'products and collections still know each other');
+    await second.stop();
+
+    writeFileSync(state, serialize({ version: 0 }));
+    const third = await startShopify({ state });
+    assert.deepEqual((await third.control('')).shops, []);
+    await third.stop();
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

@@ -1,4 +1,5 @@
 // How tests and the demo steer the double: POST and GET under /control, JSON in and out. See README.md.
+import { randomUUID } from 'node:crypto';
 import { collectionBody, complianceBody, productBody, scopesBody } from './bodies.mjs';
 import { remove, save, setActive } from './discounts.mjs';
 import { addFaults } from './faults.mjs';
@@ -6,7 +7,7 @@ import { Refusal } from './http.mjs';
 import * as orders from './orders.mjs';
 import { addCollection, addProduct, findProduct, join, leave } from './products.mjs';
 import { uninstall } from './resolvers/shop.mjs';
-import { COMPLIANCE, complianceTargets } from './webhooks.mjs';
+import { COMPLIANCE, complianceTargets, headersOf } from './webhooks.mjs';
 import { orderBody } from './bodies.mjs';
 import { decimal, gid, number, random } from './values.mjs';
 
@@ -167,6 +168,7 @@ async function orderCall(double, shop, given, [id, action]) {
     return orderSummary(order, refused);
   }
   if (id === 'many') return many(shop, given);
+  if (id === 'life') return life(shop, given);
   const order = known(shop, id);
   if (action === 'delete') return void orders.destroy(shop, order);
   if (action === 'dispute') return disputeSummary(orders.dispute(shop, order, given));
@@ -223,10 +225,34 @@ async function many(shop, given) {
   return made;
 }
 
-/** Nothing is told of what happens meanwhile, which must not wait. */
-function silently(shop, work) {
+/**
+ * An order with all that became of it: `then` names actions in the order of their times. Nothing is delivered:
+ * `told` has each delivery with the time it is of, for whoever plays a past in which they came when they came.
+ */
+function life(shop, { then = [], ...spec }) {
+  const told = [];
+  let at = orders.timeOf(shop, spec.created_at);
+  const hear = (topic, body) => {
+    const delivery = { shop, topic, text: JSON.stringify(body()), id: randomUUID(), eventId: randomUUID() };
+    const headers = headersOf({ ...delivery, triggeredAt: new Date(at).toISOString() });
+    told.push({ topic, at, text: delivery.text, headers });
+  };
+  const live = () => {
+    const { order } = orders.place(shop, spec);
+    for (const { action, ...more } of then) {
+      at = orders.timeOf(shop, more.at);
+      if (!ACTIONS[action]) throw new Refusal(404, `no action ${action}`);
+      ACTIONS[action](shop, order, more);
+    }
+    return order;
+  };
+  return { ...orderSummary(silently(shop, live, hear)), told };
+}
+
+/** Nothing is delivered of what happens meanwhile, which must not wait; `hear` is told of it instead. */
+function silently(shop, work, hear = () => {}) {
   const { emit } = shop;
-  shop.emit = () => {};
+  shop.emit = hear;
   try {
     return work();
   } finally {

@@ -9,17 +9,21 @@ import { json, readBody, Refusal } from './http.mjs';
 import { authorize, token, used } from './oauth.mjs';
 import { VERSION } from './schema.mjs';
 import { Clock, Shop } from './shop.mjs';
+import { keep, restore } from './state.mjs';
 import { storefront } from './storefront.mjs';
 import { Deliveries } from './webhooks.mjs';
 
+const SAVED_EVERY_MS = 2000;
 const DOMAIN = /^[a-z0-9][a-z0-9-]*\.myshopify\.com$/;
 
 /**
  * Starts the double. `open`: a shop that isn't known is made when it is first used, with the client id and secret
- * (or the pasted token) that it comes with. `shops`: those to make at once, as by POST /control/shops.
+ * (or the pasted token) that it comes with. `shops`: those to make at once, as by POST /control/shops. `state` is a
+ * file from which it goes on, and in which it is kept.
  */
-export async function startShopify({ port = 0, open = false, shops = [] } = {}) {
+export async function startShopify({ port = 0, open = false, shops = [], state } = {}) {
   const double = new Double(open);
+  if (state) restore(double, state);
   const server = createServer((request, response) => double.handle(request, response));
   // Longer than clients keep theirs: one that is closed while it is used again looks like a fault.
   server.keepAliveTimeout = 75_000;
@@ -27,8 +31,11 @@ export async function startShopify({ port = 0, open = false, shops = [] } = {}) 
   double.port = server.address().port;
   double.origin = `http://127.0.0.1:${double.port}`;
   for (const spec of shops) double.makeShop(spec);
+  const saved = state && setInterval(() => double.save(state), SAVED_EVERY_MS).unref();
   const stop = () => {
     double.deliveries.stop();
+    clearInterval(saved);
+    if (state) double.save(state);
     for (const response of double.hanging) response.destroy();
     server.closeAllConnections();
     return new Promise((resolve) => server.close(resolve));
@@ -65,9 +72,13 @@ class Double {
     // One that came to be by a visit has no app yet.
     if (known && !known.clientId && spec.clientId) return known.install(spec.clientId, spec.clientSecret);
     if (known) throw new Refusal(409, `${domain} is there already`);
-    const shop = new Shop(this.clock, { ...spec, domain });
+    return this.adopt(new Shop(this.clock, { ...spec, domain }));
+  }
+
+  /** A shop of this double: what happens there is delivered. */
+  adopt(shop) {
     shop.emit = (topic, body) => this.deliveries.emit(shop, topic, body);
-    this.shops.set(domain, shop);
+    this.shops.set(shop.domain, shop);
     return shop;
   }
 
@@ -75,7 +86,15 @@ class Double {
     return `http://${shop.domain.split('.')[0]}.localhost:${this.port}/`;
   }
 
+  /** Whatever was asked since it was kept last may have changed something. */
+  save(file) {
+    if (!this.touched) return;
+    this.touched = false;
+    keep(this, file);
+  }
+
   async handle(request, response) {
+    this.touched = true;
     const url = new URL(request.url, this.origin);
     try {
       const body = ['POST', 'PUT'].includes(request.method) ? await readBody(request) : '';

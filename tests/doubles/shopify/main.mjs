@@ -1,4 +1,4 @@
-// The double as a program: `node tests/doubles/shopify/main.mjs [--port 4000] [--open] [--attached]`.
+// The double as a program: `node tests/doubles/shopify/main.mjs [--port 4000] [--open] [--attached] [--state file]`.
 // Prints `ready http://127.0.0.1:<port>`; with --attached it ends when its stdin does.
 import { startShopify } from './index.mjs';
 
@@ -9,6 +9,7 @@ const option = (name) => {
 const shopify = await startShopify({
   port: Number(option('port') ?? 0),
   open: process.argv.includes('--open'),
+  state: option('state'),
 });
 process.stdout.write(`ready ${shopify.origin}\n`);
 

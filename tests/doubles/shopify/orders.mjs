@@ -5,12 +5,12 @@ import { apply, use } from './discounts.mjs';
 import { Refusal } from './http.mjs';
 import { disputeBody, editBody, orderBody, refundBody } from './bodies.mjs';
 import { findProduct } from './products.mjs';
-import { exponent, minor, newId, number } from './values.mjs';
+import { divide, exponent, minor, newId, number } from './values.mjs';
 
 /**
  * Places an order. `spec`: lines [{ product (id, handle, SKU), quantity, price?, title?, gift_card?, tip? }],
  * code or codes, email, paid, test, created_at, landing_site, referring_site, note_attributes, currency
- * (presentment) with rate, shipping, tip, tags, source_name, manual_discount { title, amount }, customer: null.
+ * (presentment) with rate, shipping, tip, tags, source_name, manual_discount { title, amount }, customer: null, number.
  */
 export function place(shop, spec) {
   const at = timeOf(shop, spec.created_at);
@@ -31,7 +31,7 @@ export function place(shop, spec) {
 
   const order = {
     id: newId(),
-    number: shop.nextOrder++,
+    number: numbered(shop, spec.number),
     ...{
       createdAt: at,
       updatedAt: at,
@@ -72,6 +72,12 @@ export function place(shop, spec) {
   if (order.paid > 0) tell(shop, order, 'orders/paid');
   tell(shop, order, 'orders/updated');
   return { order, refused };
+}
+
+/** The number that was asked for, or the next one. */
+function numbered(shop, wanted = shop.nextOrder) {
+  shop.nextOrder = Math.max(shop.nextOrder, wanted + 1);
+  return wanted;
 }
 
 export function pay(shop, order, { at } = {}) {
@@ -222,12 +228,15 @@ function newLine(shop, spec) {
   };
 }
 
+/** Off all that is sold, in proportion: gift cards are money already. */
 const manual = ({ title, amount }, lines, money) => {
-  const value = money(amount);
+  const worth = lines.map((line) => (line.giftCard ? 0 : line.price * line.quantity));
+  const most = worth.reduce((sum, value) => sum + value, 0);
+  const amounts = divide(Math.min(money(amount), most), worth);
   return {
     ...{ type: 'manual', title, valueType: 'fixed_amount', value: amount, codeType: 'fixed_amount' },
     ...{ targetType: 'line_item', targetSelection: 'all', allocationMethod: 'across', shipping: 0 },
-    lines: new Map([[lines[0], Math.min(value, lines[0].price * lines[0].quantity)]]),
+    lines: new Map(lines.map((line, at) => [line, amounts[at]]).filter(([, value]) => value > 0)),
   };
 };
 

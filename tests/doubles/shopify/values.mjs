@@ -11,6 +11,15 @@ let lastSmall = 8_123_456_000_000;
 /** One below 2^53, as shops, products and variants have them: pages use those as numbers. */
 export const newSmallId = () => String((lastSmall += 7));
 
+/** Where ids have got to, and to go on from there: for a double that was kept. */
+export const ids = {
+  get: () => [String(last), lastSmall],
+  set([id, small]) {
+    last = BigInt(id);
+    lastSmall = small;
+  },
+};
+
 export const gid = (type, id) => `gid://shopify/${type}/${id}`;
 
 /** The digits of a gid of that type; undefined for anything else. */

@@ -143,23 +143,26 @@ function only(body, names) {
 
 export const sign = (text, secret) => createHmac('sha256', secret).update(text, 'utf8').digest('base64');
 
+/** What a delivery says of itself. */
+export const headersOf = ({ shop, topic, text, id, eventId, triggeredAt, name }) => ({
+  'content-type': 'application/json',
+  'content-length': Buffer.byteLength(text),
+  'user-agent': 'Shopify-Captain-Hook',
+  'x-shopify-topic': topic,
+  'x-shopify-hmac-sha256': sign(text, shop.signing ?? ''),
+  'x-shopify-shop-domain': shop.domain,
+  'x-shopify-api-version': VERSION,
+  'x-shopify-webhook-id': id,
+  'x-shopify-event-id': eventId,
+  'x-shopify-triggered-at': triggeredAt,
+  ...(name && { 'x-shopify-name': name }),
+});
+
 /** The answer's status, or why there was none. */
-function post(url, { shop, topic, text, id, eventId, triggeredAt, name }, timeoutMs) {
+function post(url, delivery, timeoutMs) {
   if (!['127.0.0.1', 'localhost', '[::1]'].includes(url.hostname) || url.protocol !== 'http:')
     return Promise.resolve('not on this machine');
-  const headers = {
-    'content-type': 'application/json',
-    'content-length': Buffer.byteLength(text),
-    'user-agent': 'Shopify-Captain-Hook',
-    'x-shopify-topic': topic,
-    'x-shopify-hmac-sha256': sign(text, shop.signing ?? ''),
-    'x-shopify-shop-domain': shop.domain,
-    'x-shopify-api-version': VERSION,
-    'x-shopify-webhook-id': id,
-    'x-shopify-event-id': eventId,
-    'x-shopify-triggered-at': triggeredAt,
-    ...(name && { 'x-shopify-name': name }),
-  };
+  const headers = headersOf(delivery);
   return new Promise((resolve) => {
     const signal = AbortSignal.timeout(timeoutMs);
     const call = request(url, { method: 'POST', headers, signal }, (answer) => {
@@ -168,7 +171,7 @@ function post(url, { shop, topic, text, id, eventId, triggeredAt, name }, timeou
       answer.on('error', (error) => resolve(error.message));
     });
     call.on('error', (error) => resolve(error.message));
-    call.end(text);
+    call.end(delivery.text);
   });
 }
 
