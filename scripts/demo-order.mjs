@@ -2,9 +2,8 @@
 import { join, resolve } from 'node:path';
 import { SHOPPER_AGENTS } from './demo/agents.mjs';
 import { client } from './demo/client.mjs';
-import { deliver } from './demo/load.mjs';
 import { demoFile } from './demo/programme.mjs';
-import { orderBody } from './demo/shopify.mjs';
+import { STORE } from './demo/words.mjs';
 import { Failure, main, readIfThere, root, say } from './lib/shell.mjs';
 
 /** Clicks are counted after their answer: they appear within ten seconds. */
@@ -43,7 +42,7 @@ async function buy(http, keys) {
     throw stale ? new Failure('The server that answers has another state than this demo programme.') : error;
   });
 
-  const { creator, deal, store } = keys;
+  const { creator, deal } = keys;
   say(`A shopper opens the link of ${creator.name}, in Instagram's browser:`);
   // A new address each time: a shopper who comes back within the hour is not unique.
   const address = `2001:db8::${(Date.now() & 0xffff).toString(16)}`;
@@ -53,13 +52,8 @@ async function buy(http, keys) {
   const clickId = new URL(answer.headers.location ?? 'none:').searchParams.get('click_id');
   if (answer.status !== 302 || !clickId) throw new Failure('The link is closed: open it again.');
 
-  const order = purchase(deal, clickId);
-  const body = JSON.stringify(orderBody(order, order.placedAt));
-  const path = `/webhooks/shopify/${store.id}`;
-  say(`\nShe buys, and the shop reports order ${order.id} (signed, ${body.length} bytes):`);
-  const sent = performance.now();
-  await deliver(http, { path, secret: store.secret }, body);
-  say(`  POST ${path} → 200 in ${Math.round(performance.now() - sent)} ms`);
+  const order = await purchase(keys.shopify, answer.headers.location, clickId);
+  say(`\nShe buys, and the shop tells of order ${order.name} (${order.id}) by its signed webhooks.`);
 
   const { data } = await get(`/v1/orders?external_id=${order.id}`);
   const attribution = await get(`/v1/orders/${data[0].id}/attribution`);
@@ -75,20 +69,28 @@ async function buy(http, keys) {
   ${http.origin}/v1/orders/${data[0].id}/attribution`);
 }
 
-/** One duvet cover and two candles, 7.95 shipping, 8 % tax. */
-function purchase(deal, clickId) {
-  const placedAt = Math.floor(Date.now() / 1000) * 1000;
-  const id = 7_000_000_000_000 + Date.now();
-  const line = (title, price, quantity, at) => ({
-    ...{ id: id * 8 + at, handle: 'stonewashed-linen-duvet', title, price, quantity },
-    ...{ discount: 0, tax: Math.round(price * quantity * 0.08), earns: true },
-  });
-  return {
-    ...{ id, number: id % 1_000_000, placedAt, paidAt: placedAt, cancelledAt: Infinity, refunds: [] },
-    ...{ email: `shopper${id % 100_000}@example.com`, test: false, codes: [], automatic: null, ref: null },
-    clicks: [{ id: clickId, link: deal.link }],
-    lines: [line('Stonewashed Linen Duvet Cover', 18900, 1, 0), line('Beeswax Dinner Candles', 2400, 2, 1)],
-  };
+/** One duvet cover and two candles in the demo's shop; answers once the shop has told of it. */
+async function purchase(shopify, location, clickId) {
+  if (!shopify) throw new Failure("The demo's shop isn't there: it is part of `npm start` with an empty state.");
+  const shop = client(shopify, { connections: 1 });
+  try {
+    const { pathname, search } = new URL(location);
+    const order = await shop.api('POST', `/control/${STORE.shop_domain}/orders`, {
+      json: {
+        email: `shopper${Date.now() % 100_000}@example.com`,
+        landing_site: pathname + search,
+        note_attributes: [{ name: '_tributary_click', value: clickId }],
+        lines: [
+          { product: 'stonewashed-linen-duvet', quantity: 1 },
+          { product: 'beeswax-candles', quantity: 2 },
+        ],
+      },
+    });
+    await shop.api('POST', '/control/settled', { json: {} });
+    return order;
+  } finally {
+    shop.close();
+  }
 }
 
 /** Looks until the click is counted. */

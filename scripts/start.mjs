@@ -2,7 +2,7 @@
 // Environment: PORT, OPERATOR_TOKEN, STATE_DIR, DEMO=0, PUBLIC_ORIGIN, SHOPIFY_ORIGIN, GOAFFPRO_ORIGIN.
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { demoFile, loadDemo } from './demo/programme.mjs';
+import { demoFile, loadDemo, moved } from './demo/programme.mjs';
 import { STORE } from './demo/words.mjs';
 import { build } from './lib/build.mjs';
 import { secrets } from './lib/secrets.mjs';
@@ -59,13 +59,16 @@ async function start() {
   // Written before anything else is, so that a half loaded demo is known as one.
   const marker = join(state, 'demo');
   const demo = wantsDemo(state, marker);
-  if (demo) writeFileSync(marker, 'loading');
+  if (demo) {
+    writeFileSync(marker, 'loading');
+    rmSync(shopFile(state), { force: true });
+  }
   const given = Object.fromEntries(
     Object.entries(process.env).filter(([name, value]) => PASSED_ON.includes(name) && value),
   );
   const vars = secrets(join(root, '.dev.vars'), given);
   // Without a real shop to talk to there is a double of one, next door.
-  if (!vars.SHOPIFY_ORIGIN) shopify = await double('shopify', port + 1);
+  if (!vars.SHOPIFY_ORIGIN) shopify = await double('shopify', port + 1, shopFile(state));
   if (shopify) vars.SHOPIFY_ORIGIN = shopify.origin;
   if (!vars.GOAFFPRO_ORIGIN) goaffpro = await double('goaffpro', port + 2);
   if (goaffpro) vars.GOAFFPRO_ORIGIN = goaffpro.origin;
@@ -75,19 +78,21 @@ async function start() {
   if (goaffpro) say(`a double of GoAffPro stands in for it, any token opens it: ${goaffpro.origin}`);
   if (server.applied.length > 0) say(`applied migrations: ${server.applied.join(', ')}`);
   if (!demo) {
-    if (existsSync(demoFile(state))) say(`the demo programme is loaded; its keys are in ${demoFile(state)}`);
-    return;
+    if (!existsSync(demoFile(state))) return;
+    moved(state, { origin: server.origin, shopify: shopify?.origin });
+    return say(`the demo programme is loaded; its keys are in ${demoFile(state)}`);
   }
   say('loading the demo programme, half a year of it, in about a minute (DEMO=0 starts empty) …');
   const fireCrons = () => server.control('/cron', { cron: 'all' });
-  await loadDemo({ origin: server.origin, operatorToken: vars.OPERATOR_TOKEN, state, fireCrons });
+  const where = { origin: server.origin, shopify: shopify?.origin, state };
+  await loadDemo({ ...where, operatorToken: vars.OPERATOR_TOKEN, fireCrons });
   writeFileSync(marker, 'loaded');
 }
 
 /** A platform's double, on that port if it is free; the server does without it where there is no Node to run it. */
-async function double(platform, port) {
+async function double(platform, port, file) {
   try {
-    const started = await startDouble(await freePort(port).catch(() => freePort()), platform);
+    const started = await startDouble(await freePort(port).catch(() => freePort()), platform, file);
     started.exited.then(
       () => stopping || say(`the double of ${platform} has ended: it can no longer be reached`),
     );
@@ -104,6 +109,9 @@ function storefront() {
   const { port } = new URL(shopify.origin);
   return `http://${STORE.shop_domain.split('.')[0]}.localhost:${port}/`;
 }
+
+/** Where the shops of Shopify's double are kept. */
+const shopFile = (state) => join(state, 'shopify');
 
 /** Whether the demo programme is to be loaded: into a new state, unless DEMO=0. */
 function wantsDemo(state, marker) {

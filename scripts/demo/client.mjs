@@ -48,7 +48,7 @@ export function client(origin, { connections = 32 } = {}) {
 export async function inParallel(items, width, work) {
   let next = 0;
   const worker = async () => {
-    while (next < items.length) await work(items[next++]);
+    while (next < items.length) await work(items[next], next++);
   };
   await Promise.all(Array.from({ length: width }, worker));
 }

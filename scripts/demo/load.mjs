@@ -4,52 +4,69 @@ import { randomBytes } from 'node:crypto';
 import { Failure } from '../lib/shell.mjs';
 import { client, inParallel } from './client.mjs';
 import { DAY, HOUR, makePlan } from './plan.mjs';
-import { orderBody, refundBody, sign } from './shopify.mjs';
-import { BRAND, CAMPAIGNS, STORE } from './words.mjs';
+import { openShop, sign } from './shop.mjs';
+import { BRAND, CAMPAIGNS, GROUP, STORE } from './words.mjs';
 
 const CONNECTIONS = 32;
+/** Of all deals so many have creators who can be paid. */
+const PAYABLE = 0.22;
 
 /**
- * Loads a programme that ends today and answers what was sent and what the API says of it.
- * `fireCrons` runs the scheduled jobs once; without it they run in their own time.
+ * Loads a programme that ends today and answers what was sent and what the API says of it. `shopify` is the origin of
+ * Shopify's double that the product reaches: the demo's shop is opened there and connected at the end. `fireCrons`
+ * runs the scheduled jobs once; without it they run in their own time.
  */
-export async function load({ origin, operatorToken, scale = 1, end, fireCrons, progress = () => {} }) {
+export async function load({ origin, shopify, operatorToken, scale = 1, end, fireCrons, progress = () => {} }) {
   // The start of a day, so that all is the same at any hour.
   end ??= Math.floor((Date.now() - HOUR) / DAY) * DAY;
   const plan = makePlan({ scale, end });
   const http = client(origin, { connections: CONNECTIONS });
+  const secret = randomBytes(24).toString('hex');
+  const shop = await openShop({ origin: shopify, secret, plan });
   const started = Date.now();
   try {
-    const programme = await setUp(http, plan, operatorToken);
+    const programme = await setUp(http, plan, { operatorToken, shop, secret });
     await play(http, plan, programme, progress);
     const seconds = (Date.now() - started) / 1000;
     const speed = { seconds, requests: http.sent() };
+    if (shop.isOpen) await connect(http, programme);
     if (fireCrons) await settle(http, programme.token, fireCrons);
-    const creator = await invite(http, plan.star, programme.token);
-    // Now, for the invitation from the programme's beginning has long expired.
+    // Now, for invitations from the programme's beginning have long expired.
+    const [creator] = await inviteThose(http, plan, programme.token);
     const owner = { json: { email: BRAND.owner_email }, token: operatorToken };
     await http.api('POST', `/v1/brands/${programme.brand.id}/owners`, owner);
     return { plan, programme, creator, speed, found: await lookUp(http, plan, programme.token) };
   } finally {
     http.close();
+    await shop.close();
   }
 }
 
 /** The brand with its store and campaigns, and all deals with links and codes. */
-async function setUp(http, plan, operatorToken) {
+async function setUp(http, plan, { operatorToken, shop, secret }) {
   const now = plan.start;
   const { brand, api_key: token } = await http.api('POST', '/v1/brands', {
     json: BRAND,
     token: operatorToken,
     now,
   });
-  const secret = randomBytes(24).toString('hex');
   const post = (path, json, at = now) => http.api('POST', path, { json, token, now: at });
-  const store = await post('/v1/stores', { ...STORE, client_secret: secret });
+  const storeOf = { ...STORE, storefront_url: shop.storefront, client_secret: secret };
+  const store = await post('/v1/stores', storeOf);
   const campaigns = [];
   for (const name of CAMPAIGNS) campaigns.push(await post('/v1/campaigns', { name }));
   await inParallel(plan.deals, CONNECTIONS, (deal) => setUpDeal(http, deal, { post, campaigns, token, now }));
-  return { brand, token, store: { id: store.id, secret, path: new URL(store.webhook_url).pathname } };
+  const path = new URL(store.webhook_url).pathname;
+  return { brand, token, shop, store: { id: store.id, secret, path } };
+}
+
+/** From now on the shop tells by itself, has codes made in it, and its pages remember clicks. */
+async function connect(http, { token, shop, store }) {
+  const { status, problem } = await http.api('POST', `/v1/stores/${store.id}/connection`, { token });
+  if (status !== 'connected') throw new Failure(`The demo's shop can't be connected: ${problem ?? status}`);
+  const { html } = await http.api('GET', `/v1/stores/${store.id}/snippet`, { token });
+  await shop.dress(html);
+  await http.api('POST', '/v1/affiliate-groups', { json: { ...GROUP, store_id: store.id }, token });
 }
 
 async function setUpDeal(http, deal, { post, campaigns, token, now: earliest }) {
@@ -87,8 +104,9 @@ async function setUpDeal(http, deal, { post, campaigns, token, now: earliest }) 
 /** Lets everything happen, in the order of its times; what others depend on happens alone. */
 async function play(http, plan, programme, progress) {
   // The same for the store's secret: a topic that nobody listens to, at the last moment.
-  const shopUpdate = JSON.stringify({ name: BRAND.name, domain: STORE.shop_domain });
-  await deliver(http, programme.store, shopUpdate, plan.end);
+  const text = JSON.stringify({ name: BRAND.name, domain: STORE.shop_domain });
+  const headers = { 'content-type': 'application/json', 'x-shopify-hmac-sha256': sign(programme.store.secret, text) };
+  await deliver(http, programme.store, { headers, text }, plan.end);
   const events = lastClicksFirst(plan.events);
   let done = 0;
   const one = async (event) => {
@@ -125,10 +143,14 @@ const happen = {
     click.done = follow(http, click);
     await click.done;
   },
-  async delivery(http, { at, order, copies, asOf, refund }, { store }) {
+  async delivery(http, { at, order, copies, asOf, refund }, { shop, store }) {
     await Promise.all(order.clicks.map((click) => click.done));
-    const body = JSON.stringify(refund ? refundBody(order, refund) : orderBody(order, asOf));
-    const once = () => deliver(http, store, body, at);
+    const { id, told } = await (order.life ??= shop.live(order));
+    order.id = id;
+    const ofRefund = ({ topic, at: told }) => topic === 'refunds/create' && told >= refund.at - 1000;
+    const ofOrder = ({ topic, at: told }) => topic.startsWith('orders/') && told <= asOf;
+    const delivery = refund ? told.find(ofRefund) : told.findLast(ofOrder);
+    const once = () => deliver(http, store, delivery, at);
     await Promise.all(Array.from({ length: copies }, once));
   },
   terms: (http, { at, deal }, { token }) =>
@@ -157,13 +179,9 @@ async function follow(http, click) {
 }
 
 /** A delivery is repeated until it is acknowledged, as Shopify does it. */
-export async function deliver(http, store, body, now) {
-  const headers = {
-    'content-type': 'application/json',
-    'x-shopify-hmac-sha256': sign(store.secret, body),
-  };
+async function deliver(http, store, { headers, text }, now) {
   for (let attempt = 1; ; attempt++) {
-    const answer = await http.send('POST', store.path, { headers, body, now });
+    const answer = await http.send('POST', store.path, { headers, body: text, now });
     if (answer.status === 200) return;
     if (answer.status !== 503 || attempt === 10) {
       throw new Failure(`POST ${store.path}: ${answer.status} ${answer.text}`);
@@ -182,11 +200,28 @@ async function settle(http, token, fireCrons) {
   }
 }
 
-/** The creator of a deal signs in. */
-async function invite(http, deal, token) {
-  const invitation = await http.api('POST', `/v1/deals/${deal.id}/invitation`, { token });
-  const json = { token: invitation.url.split('#')[1] };
-  return http.api('POST', '/v1/invitations/acceptance', { json });
+/** The creators who sell most, the star first, sign in and say how they are paid: she who is printed and the others. */
+async function inviteThose(http, plan, token) {
+  const others = plan.deals.filter((deal) => deal.active && deal !== plan.star);
+  const most = others.sort((a, b) => b.weight - a.weight).slice(0, Math.ceil(plan.deals.length * PAYABLE));
+  const signedIn = [];
+  await inParallel([plan.star, ...most], CONNECTIONS, async (deal, at) => {
+    const invitation = await http.api('POST', `/v1/deals/${deal.id}/invitation`, { token });
+    const json = { token: invitation.url.split('#')[1] };
+    const creator = await http.api('POST', '/v1/invitations/acceptance', { json });
+    const access = creator.access_token;
+    await http.api('PUT', '/v1/me/payment-details', { json: paidTo(deal.creator, at), token: access });
+    signedIn[at] = creator;
+  });
+  return signedIn;
+}
+
+/** Payment details of different kinds, all made up: IBANs and routing numbers of public examples. */
+function paidTo({ name, email }, at) {
+  if (at % 3 === 1) return { method: 'paypal', email };
+  if (at % 3 === 2) return { method: 'iban', holder: name, iban: 'DE89370400440532013000' };
+  const account = { routing_number: '021000021', account_number: String(100_000_000 + at), account_type: 'checking' };
+  return { method: 'ach', holder: name, ...account };
 }
 
 /** What the API says of all that was sent. */

@@ -29,7 +29,7 @@ const KINDS = {
 const RARE = { selfPurchase: 4, testOrder: 3, forgedClick: 4, closedDeal: 6, beforeTerms: 3 };
 
 /** Everything that happens until `end`, with `events` in the order of their times. */
-export function makePlan({ seed = 20, scale = 1, end }) {
+export function makePlan({ seed = 23, scale = 1, end }) {
   const chance = random(seed);
   const start = end - DAYS * DAY;
   const deals = makeDeals(chance, { scale, start, end });
@@ -224,8 +224,11 @@ function makeOrders(chance, { deals, clicks, count, end }) {
   const pools = poolsOf(chance, deals, clicks, end);
   const buyers = [];
   const orders = kinds.slice(0, count).map((kind) => makeOrder(chance, kind, pools, buyers));
+  // A shop's times are whole seconds.
+  for (const order of orders) order.placedAt = Math.floor(order.placedAt / 1000) * 1000;
   orders.sort((a, b) => a.placedAt - b.placedAt);
-  orders.forEach((order, index) => number(chance, order, index));
+  // Ids are the shop's.
+  orders.forEach((order, index) => (order.number = 1001 + index));
   for (const order of orders) fate(chance, order, end);
   return orders;
 }
@@ -348,24 +351,18 @@ function linesOf(chance, discounted) {
   return lines;
 }
 
-/** Ids as Shopify gives them: growing, with gaps. */
-function number(chance, order, index) {
-  order.number = 1001 + index;
-  order.id = 6_120_000_000_000 + index * 40_000 + chance.whole(0, 30_000);
-  order.lines.forEach((line, at) => (line.id = order.id * 8 + at));
-}
 
 /** Payment, refunds and cancellation; `refunds` holds those that have happened by the end. */
 function fate(chance, order, end) {
   const kind = chance.between(0, 100);
-  const later = (from, to) => Math.round(order.placedAt + chance.between(from, to) * DAY);
+  const later = (from, to) => order.placedAt + Math.round(chance.between(from, to) * (DAY / 1000)) * 1000;
   order.paidAt = kind < 4 ? later(0.8, 3) : kind < 5 ? Infinity : order.placedAt;
   order.cancelledAt = kind >= 5 && kind < 7 ? later(0.05, 1.5) : Infinity;
   order.refunds = [];
   const refund = (more) => {
     const at = later(3, chance.chance(0.1) ? 70 : 25);
     if (at <= end)
-      order.refunds.push({ id: order.id * 8 + 7, at, lines: [], amount: 0, shipping: 0, ...more });
+      order.refunds.push({ at, lines: [], amount: 0, shipping: 0, ...more });
   };
   const back = (line, quantity) => {
     const part = (whole) => Math.floor((whole * quantity) / line.quantity);

@@ -56,7 +56,7 @@ function complaints({ plan, orders, clicks }, print) {
   if (clicks !== sent) print(`\nOf ${sent} clicks ${clicks} are found so far.`);
 }
 
-function howTo({ origin, brand, creator, deal }, print) {
+function howTo({ origin, shopify, brand, creator, deal }, print) {
   print(`
 Sign in as the brand's owner: ${origin}/mailbox has the invitation, and the mails after it.
 Or call the API as the brand, with its key:
@@ -67,7 +67,7 @@ Or call the API as the brand, with its key:
 As ${creator.name}, a creator, with an access token:
   CREATOR=${creator.access_token}
   curl -H "Authorization: Bearer $CREATOR" ${origin}/v1/me/earnings
-Follow the link as a shopper: curl -i ${deal.link.url}
+Follow the link as a shopper${shopify ? ', and buy' : ''}: ${deal.link.url}
 See an order come in and what it changes: npm run demo:order
 `);
 }

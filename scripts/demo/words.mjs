@@ -15,6 +15,13 @@ export const STORE = {
   client_id: 'demo',
 };
 
+/** What creators' new codes take off. */
+export const GROUP = {
+  name: 'Creators, 10 % off',
+  mode: 'one_discount',
+  discount: { kind: 'percentage', percent: '10', once_per_customer: true },
+};
+
 export const CAMPAIGNS = ['Always-on Ambassadors', 'New Room, New You', 'The Seasonal Edit'];
 
 /** Handle on the storefront, name, price in cents. */

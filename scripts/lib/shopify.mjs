@@ -4,10 +4,14 @@ import { join } from 'node:path';
 import { node22 } from './setup.mjs';
 import { Failure, root } from './shell.mjs';
 
-/** Starts one on a port and answers its origin and how to stop it; it ends with this process, however that ends. */
-export async function startDouble(port, platform = 'shopify') {
+/**
+ * Starts one on a port and answers its origin and how to stop it; it ends with this process, however that ends.
+ * What Shopify's shops have is kept in `file`, if one is named.
+ */
+export async function startDouble(port, platform = 'shopify', file = undefined) {
   const script = join(root, `tests/doubles/${platform}/main.mjs`);
-  const child = spawn(node22(), [script, '--open', '--attached', '--port', String(port)], {
+  const kept = file ? ['--state', file] : [];
+  const child = spawn(node22(), [script, '--open', '--attached', '--port', String(port), ...kept], {
     // It ends when its stdin does, which only this process holds open.
     stdio: ['pipe', 'pipe', 'inherit'],
     // Out of reach of a terminal's Ctrl-C: who started it ends it, in order.

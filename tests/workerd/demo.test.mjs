@@ -8,6 +8,7 @@ import { after, before, test } from 'node:test';
 import { demoFile, loadDemo } from '../../scripts/demo/programme.mjs';
 import { makePlan } from '../../scripts/demo/plan.mjs';
 import { root } from '../../scripts/lib/shell.mjs';
+import { startDouble } from '../../scripts/lib/shopify.mjs';
 import { audit } from './support/audit.mjs';
 import { startServer } from './support/server.mjs';
 
@@ -16,13 +17,16 @@ const SCALE = Number(process.env.DEMO_SCALE || 0.05);
 const WINDOW = 30 * 24 * 3_600_000;
 
 let server;
+let shopify;
 let demo;
 const printed = [];
 
 before(async () => {
-  server = await startServer({ variant: 'canary' });
+  shopify = await startDouble(0, 'shopify');
+  server = await startServer({ variant: 'canary', vars: { SHOPIFY_ORIGIN: shopify.origin } });
   demo = await loadDemo({
     origin: server.origin,
+    shopify: shopify.origin,
     operatorToken: server.operatorToken,
     state: server.stateDir,
     fireCrons: () => server.triggerCron({ cron: 'all' }),
@@ -30,7 +34,10 @@ before(async () => {
     print: (text) => printed.push(text),
   });
 });
-after(() => server?.stop());
+after(async () => {
+  await server?.stop();
+  await shopify?.stop();
+});
 
 const get = async (path, token = demo.programme.token) => {
   const answer = await fetch(server.origin + path, { headers: { authorization: `Bearer ${token}` } });
@@ -42,7 +49,7 @@ const sum = (list, of) => list.reduce((total, item) => total + of(item), 0);
 
 test('the same seed makes the same programme', () => {
   const end = Date.UTC(2026, 5, 1);
-  const text = (plan) => JSON.stringify([plan.deals.map((d) => d.creator), plan.orders.map((o) => o.id)]);
+  const text = (plan) => JSON.stringify([plan.deals.map((d) => d.creator), plan.orders.map((o) => [o.placedAt, o.lines])]);
   assert.equal(text(makePlan({ scale: 0.1, end })), text(makePlan({ scale: 0.1, end })));
   assert.notEqual(text(makePlan({ scale: 0.1, end })), text(makePlan({ scale: 0.1, end, seed: 21 })));
   const whole = makePlan({ end });
