@@ -74,15 +74,24 @@ export async function serve({
   }
 }
 
-/** A port nobody listens on; `wanted` is refused when somebody does. */
-export function freePort(wanted = 0) {
-  return new Promise((resolve, reject) => {
+/**
+ * A port nobody listens on; `wanted` is refused when somebody does. Without one it is of those that systems don't
+ * give to outgoing connections: one of those could take it before it is listened on.
+ */
+export async function freePort(wanted = 0) {
+  for (let tries = 0; tries < 50 && wanted === 0; tries++) {
+    const port = 10_000 + Math.floor(Math.random() * 22_000);
+    if (await isFree(port)) return port;
+  }
+  if (wanted !== 0 && (await isFree(wanted))) return wanted;
+  throw new Failure(`Port ${wanted || 'after port'} is taken: choose another with PORT=….`);
+}
+
+function isFree(port) {
+  return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', () => reject(new Failure(`Port ${wanted} is taken: choose another with PORT=….`)));
-    server.listen(wanted, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
   });
 }
 

@@ -33,18 +33,25 @@ export async function startServer({
   const bindings = secrets(join(state, 'secrets'), vars);
   const log = () => readFileSync(logFile, 'utf8');
   const output = openSync(logFile, 'a');
-  const server = await serve({
-    build: buildDir(variant),
-    state,
-    port: port ?? (await freePort()),
-    vars: bindings,
-    crons,
-    output,
-    temporary: stateDir === undefined,
-    faults,
-    mail,
-    throttle,
-  })
+  const start = async () =>
+    serve({
+      build: buildDir(variant),
+      state,
+      port: port ?? (await freePort()),
+      vars: bindings,
+      crons,
+      output,
+      temporary: stateDir === undefined,
+      faults,
+      mail,
+      throttle,
+    });
+  const server = await start()
+    // Another test's server was quicker to take the port.
+    .catch((error) => {
+      if (port !== undefined || !log().includes('Address already in use')) throw error;
+      return start();
+    })
     .catch((error) => {
       error.message += `\n${log()}`;
       throw error;
