@@ -15,6 +15,7 @@ mod api {
     mod actions;
     mod at_once;
     mod automations;
+    mod automations_guards;
     mod automations_hard;
     mod bad_input;
     mod bulk;
