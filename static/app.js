@@ -239,6 +239,8 @@ function enhance(root) {
   for (const field of root.querySelectorAll('[data-auto]')) field.addEventListener('change', () => field.form.requestSubmit());
   for (const form of root.querySelectorAll('form[data-step-up]')) form.addEventListener('submit', stepUp);
   for (const board of root.querySelectorAll('[data-board]')) dragging(board);
+  // A card that came later to a board.
+  if (root.matches?.('[data-board] [data-deal]')) root.draggable = true;
   inserting(root.querySelectorAll('[data-insert]'));
   for (const part of root.querySelectorAll('[data-file-into]')) fileInto(part);
 }

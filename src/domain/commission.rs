@@ -47,6 +47,16 @@ pub enum OrderState {
 }
 
 impl OrderState {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Unpaid,
+        Self::Paid,
+        Self::PartiallyRefunded,
+        Self::Refunded,
+        Self::Cancelled,
+        Self::Disputed,
+    ];
+
     /// The name in the API and in storage.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -420,3 +420,48 @@ async fn a_board_reads_its_page_only() {
         assert_eq!(refused.status, 422, "{bad}");
     }
 }
+
+/// A board that is narrowed has the cards that the list of deals has by the same filter, stage by stage.
+#[tokio::test]
+async fn a_filter_narrows_a_board_to_what_it_finds() {
+    let product = Product::new();
+    let p = Programme::new(&product).await;
+    let all = deals(&product, &p, 12).await;
+    for (at, deal) in all.iter().enumerate() {
+        let tags = if at % 3 == 0 { json!(["vip"]) } else { json!([]) };
+        let path = format!("/v1/deals/{deal}");
+        product.call("PATCH", &path, Some(json!({ "tags": tags })), &p.key).await.expect(200);
+        if at % 2 == 0 {
+            go(&product, &p, deal, json!({ "stage": "Posted" })).await.expect(200);
+        }
+    }
+    let segment = json!({ "name": "VIPs", "filter": "tag = \"vip\"" });
+    let segment = id(&p.post(&product, "/v1/segments", segment).await.expect(201));
+    let path = format!("/v1/campaigns/{}/board", p.campaign);
+    for (asked, count) in [
+        ("filter=tag%20%3D%20%22vip%22".to_owned(), 4),
+        ("filter=tag%20%3D%20%22vip%22%20AND%20stage%20%3D%20%22Posted%22".to_owned(), 2),
+        (format!("segment={segment}"), 4),
+        (format!("segment={segment}&filter=orders%20%3E%200"), 0),
+        ("filter=NOT%20tag%20%3D%20%22vip%22".to_owned(), 9),
+    ] {
+        let board = p.get(&product, &format!("{path}?{asked}")).await;
+        let listed = p.get(&product, &format!("/v1/deals?{asked}&limit=200")).await;
+        let mut wanted: Vec<String> = listed["data"].as_array().unwrap().iter().map(id).collect();
+        let columns = board["columns"].as_array().unwrap();
+        let mut found = Vec::new();
+        for column in columns {
+            let cards = column["data"].as_array().unwrap();
+            assert_eq!(column["deals"], cards.len(), "{asked}");
+            assert_eq!(column["next_cursor"], Value::Null);
+            found.extend(cards.iter().map(id));
+        }
+        assert_eq!((columns.len(), found.len()), (6, count), "{asked}");
+        (wanted.sort(), found.sort());
+        assert_eq!(found, wanted, "{asked}");
+    }
+    for (wrong, status) in [("filter=tag%20%3D", 422), ("segment=x", 422), ("sort=name", 422)] {
+        let path = format!("{path}?{wrong}");
+        assert_eq!(product.call("GET", &path, None, &p.key).await.status, status, "{wrong}");
+    }
+}

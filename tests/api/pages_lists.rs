@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::pages_brand::{Casa, casa, see, send, viewer};
 use crate::support::Answer;
-use crate::support::shop::{coded, order};
+use crate::support::shop::{coded, order, with};
 
 const HOSTILE: &str = "<script>hit=1</script>\"><img src=x onerror=hit=1>{{7*7}}'";
 
@@ -246,4 +246,94 @@ async fn creators_have_what_their_deals_brought_and_lists_are_files() {
     let vera = viewer(&casa).await;
     let page = see(&casa, &vera, "/deals").await.text;
     assert!(!page.contains("name=\"deal\"") && !page.contains("Change the chosen"));
+}
+
+/// How orders stand and whose they are narrows the list, its pages and its file, as in the API.
+#[tokio::test]
+async fn orders_are_narrowed_by_how_they_stand_and_whose_they_are() {
+    let (casa, _) = two().await;
+    let (p, product) = (&casa.p, &casa.product);
+    let later = |n: u64, state: &str| with(order(n), json!({ "financial_status": state }));
+    for body in [later(20, "pending"), later(21, "paid"), coded(later(22, "pending"), "BERTA")] {
+        assert_eq!(p.deliver(product, &body).await, 200);
+    }
+    let deleted = json!({ "cancelled_at": "2026-11-23T00:00:00Z", "name": HOSTILE });
+    assert_eq!(p.deliver(product, &with(later(23, "paid"), deleted)).await, 200);
+    for (narrowed, count) in [
+        ("state=unpaid", 2),
+        ("state=unpaid&attributed=no", 1),
+        ("attributed=no", 3),
+        ("attributed=yes&state=paid", 7),
+        ("state=cancelled,unpaid", 3),
+        ("state=disputed", 0),
+        ("state=unpaid&external_id=22", 1),
+        ("state=paid&external_id=22", 0),
+    ] {
+        // Page by page, as small as can be.
+        let (mut found, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let path = format!("/v1/orders?{narrowed}&limit=2{cursor}");
+            let page = p.get(product, &path).await;
+            found.extend(page["data"].as_array().unwrap().clone());
+            let Some(next) = page["next_cursor"].as_str() else { break };
+            cursor = format!("&cursor={next}");
+        }
+        assert_eq!(found.len(), count, "{narrowed}");
+        if narrowed.contains("external_id") || narrowed.contains(',') {
+            continue;
+        }
+        let page = see(&casa, &casa.olga, &format!("/orders?{narrowed}")).await.text;
+        let file = see(&casa, &casa.olga, &format!("/orders?{narrowed}&format=csv")).await.text;
+        assert_eq!(file.lines().count(), count + 1, "{file}");
+        for order in &found {
+            let (id, base) = (order["id"].as_str().unwrap(), order["base"]["amount"].as_str());
+            assert!(page.contains(&format!("/orders/{id}\"")), "{narrowed}: {id}");
+            let line = file.lines().find(|line| line.starts_with(id)).unwrap();
+            assert!(line.contains(&format!(",{},", base.unwrap())), "{line}");
+        }
+        assert!(!page.contains("<script>hit"), "{narrowed}");
+    }
+    for wrong in ["state=odd", "state=", "attributed=maybe"] {
+        let path = format!("/v1/orders?{wrong}");
+        assert_eq!(product.call("GET", &path, None, &p.key).await.status, 422, "{wrong}");
+    }
+    // A form's empty fields narrow nothing.
+    let page = see(&casa, &casa.olga, "/orders?from=&to=&state=&attributed=").await;
+    assert_eq!(page.status, 200);
+    assert!(page.text.contains(">#21<"));
+    let wrong = see(&casa, &casa.olga, "/orders?state=odd").await;
+    assert!(wrong.status == 422 && wrong.text.contains("is no state of an order"));
+}
+
+/// A board shows the cards that fit, keeps the filter while cards are moved, and stands whole beside a filter that is none.
+#[tokio::test]
+async fn a_board_is_narrowed_by_the_same_bar() {
+    let (casa, berta) = two().await;
+    let board = format!("/campaigns/{}", casa.p.campaign);
+    let anna = &casa.p.deal;
+    let card = |page: &str, deal: &str| page.contains(&format!("data-deal=\"{deal}\""));
+    let whole = see(&casa, &casa.olga, &board).await.text;
+    assert!(
+        card(&whole, anna)
+            && card(&whole, &berta)
+            && !whole.contains("<details class=\"narrow\" open")
+    );
+    let picked = query(&[("measure", "orders"), ("op", ">="), ("value", "5")]);
+    let led = see(&casa, &casa.olga, &format!("{board}?{picked}")).await;
+    let there = location(&led).strip_prefix(&casa.home).unwrap().to_owned();
+    assert_eq!(there, format!("{board}?filter=orders%5Ball%5D+%3E%3D+5"));
+    let narrowed = see(&casa, &casa.olga, &there).await.text;
+    assert!(card(&narrowed, &berta) && !card(&narrowed, anna), "{narrowed}");
+    assert!(narrowed.contains("<details class=\"narrow\" open") && narrowed.contains("Take away:"));
+    assert!(!narrowed.contains("Save as a segment"), "segments are saved where lists are");
+    let moving = [("stage", "Posted"), ("board", &casa.p.campaign), ("filter", "orders >= 5")];
+    let moved = send(&casa, &casa.olga, &format!("/deals/{berta}/move"), &moving).await;
+    let back = location(&moved);
+    assert!(
+        back.ends_with(&format!("{board}?done=moved&filter=orders+%3E%3D+5#{berta}")),
+        "{back}"
+    );
+    let wrong = see(&casa, &casa.olga, &format!("{board}?filter=orders+%3E")).await;
+    assert_eq!(wrong.status, 422);
+    assert!(wrong.text.contains("id=\"filter-wrong\"") && card(&wrong.text, anna));
 }

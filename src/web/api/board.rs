@@ -2,7 +2,9 @@
 
 use crate::app::App;
 use crate::domain::deal::{DealKind, place_between};
-use crate::domain::ids::{BrandId, Campaign, CampaignId, CreatorId, Deal, DealId, MemberId};
+use crate::domain::ids::{
+    BrandId, Campaign, CampaignId, CreatorId, Deal, DealId, MemberId, SegmentId,
+};
 use crate::domain::json::json;
 use crate::domain::money::Money;
 use crate::domain::time::Day;
@@ -19,6 +21,7 @@ use crate::web::json::view;
 use crate::web::once::{ATTEMPTS, contended};
 
 use super::deals::{DealView, LinkState, find, not_erased, stage_of};
+use super::filtering::{Asked, Of};
 use super::view::{Date, Percent, Time};
 
 view! {
@@ -34,7 +37,8 @@ view! {
     /// A stage and its deals, in their order.
     struct Column {
         stage: String,
-        /// How many deals are there; null above 1,000.
+        /// How many deals are there, with a filter how many fit; null above 1,000, and with a filter while there are
+        /// more to look at.
         #[schema(required)]
         deals: Option<i64>,
         data: Vec<Card>,
@@ -73,10 +77,15 @@ view! {
     }
 }
 
-/// A campaign's board: of each stage the first deals in their order, or of one `stage` a page.
+/// With a filter so many deals of each column are looked at.
+const LOOKED_AT: i64 = 200;
+
+/// A campaign's board: of each stage the first deals in their order, or of one `stage` a page. With a `filter` or a
+/// `segment` those of the next 200 deals of each stage that fit.
 #[utoipa::path(get, path = "/v1/campaigns/{id}/board", tag = "campaigns", security(("api_key" = ["read"])),
     params(("id" = CampaignId, Path), ("stage" = Option<String>, Query, description = "only this one"),
-    ("limit" = Option<i64>, Query, description = "of each column"),
+    ("filter" = Option<String>, Query), ("segment" = Option<SegmentId>, Query),
+    ("limit" = Option<i64>, Query, description = "of each column, without a filter"),
     ("cursor" = Option<String>, Query, description = "of one `stage`")),
     responses((status = 200, body = Board)))]
 pub async fn show(
@@ -85,7 +94,7 @@ pub async fn show(
     id: PathId<Campaign>,
     params: Params,
 ) -> Result<Json<Board>> {
-    let params = params.only(&["limit", "cursor", "stage"])?;
+    let params = params.only(&["limit", "cursor", "stage", "filter", "segment"])?;
     let page = params.page()?;
     let campaign = super::campaigns::find(&app, caller.brand, id.0).await?;
     let mut stages: Vec<String> = from_json(&campaign.stages).unwrap_or_default();
@@ -96,24 +105,36 @@ pub async fn show(
     }
     let after = after(&page.after)
         .ok_or_else(|| Error::invalid("cursor", "is none that this list gave"))?;
+    let asked = Asked::of(&app, caller.brand, Of::Deals, &params).await?;
     let (brand, now_ms) = (caller.brand, app.now_ms());
-    let found = rows::columns(app.db(), brand, id.0, &stages, (&after, page.limit), now_ms).await?;
-    let ids: Vec<DealId> = found.iter().flat_map(|(cards, _)| cards).map(|card| card.id).collect();
-    let all_days = (Day(0), Day(84_006));
-    let sums = app.db().all(orders::performance(brand, &ids, all_days.0, all_days.1)).await?;
+    let limit = if asked.is_some() { LOOKED_AT } else { page.limit };
+    let found = rows::columns(app.db(), brand, id.0, &stages, (&after, limit), now_ms).await?;
+    let mut ids: Vec<DealId> =
+        found.iter().flat_map(|(cards, _)| cards).map(|card| card.id).collect();
+    if let Some(asked) = &asked {
+        let brand = super::brand::find(&app, brand).await?.brand;
+        ids = asked.fitting(&app, &brand, ids).await?;
+    }
+    let sums = app.db().all(orders::performance(brand, &ids, ALL_DAYS.0, ALL_DAYS.1)).await?;
     let mut columns = Vec::new();
-    for (stage, (cards, count)) in stages.into_iter().zip(found) {
-        let full = i64::try_from(cards.len()).is_ok_and(|n| n >= page.limit);
+    for (stage, (mut cards, count)) in stages.into_iter().zip(found) {
+        let full = i64::try_from(cards.len()).is_ok_and(|n| n >= limit);
         let key = |card: &CardRow| encode_cursor(&format!("{}/{}", card.place, card.id));
-        columns.push(Column {
-            stage,
-            deals: (count <= rows::COUNTED).then_some(count),
-            next_cursor: cards.last().filter(|_| full).map(key),
-            data: cards.into_iter().map(|row| card(row, &sums)).collect(),
-        });
+        let next_cursor = cards.last().filter(|_| full).map(key);
+        let deals = if asked.is_none() {
+            (count <= rows::COUNTED).then_some(count)
+        } else {
+            cards.retain(|card| ids.contains(&card.id));
+            i64::try_from(cards.len()).ok().filter(|_| !full)
+        };
+        let data = cards.into_iter().map(|row| card(row, &sums)).collect();
+        columns.push(Column { stage, deals, next_cursor, data });
     }
     Ok(Json(Board { campaign_id: campaign.id, name: campaign.name, columns }))
 }
+
+/// Every day that ever was.
+const ALL_DAYS: (Day, Day) = (Day(0), Day(84_006));
 
 fn after(cursor: &str) -> Option<After> {
     if cursor.is_empty() {

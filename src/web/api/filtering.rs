@@ -7,8 +7,8 @@ use crate::domain::ids::{BrandId, DealId, SegmentId};
 use crate::domain::json::json;
 use crate::domain::secret::token_hash;
 use crate::error::{Error, Result};
-use crate::storage::filter::creators;
 use crate::storage::filter::deals::{self, Budget, Found, Key, NoPage, Query};
+use crate::storage::filter::{self as stored, creators};
 use crate::storage::rows::parse as parse_json;
 use crate::storage::segments;
 use crate::web::extract::Params;
@@ -90,6 +90,22 @@ impl Asked {
             found.sort = if order.is_none() && fits { by } else { found.sort };
         }
         Ok(Some(found))
+    }
+
+    /// Those of these deals that fit.
+    ///
+    /// # Errors
+    /// 503.
+    pub(super) async fn fitting(
+        &self,
+        app: &App,
+        brand: &Brand,
+        ids: Vec<DealId>,
+    ) -> Result<Vec<DealId>> {
+        let Some(filter) = &self.filter else { return Ok(ids) };
+        let today = brand.timezone.day(app.now_ms());
+        let now = Now { today, zone: &brand.timezone, currency: brand.currency };
+        Ok(stored::fitting(app.db(), brand.id, filter, now, &ids).await?)
     }
 
     /// A page of what is asked for: ids, and the cursor of the next page.

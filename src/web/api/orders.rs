@@ -3,13 +3,14 @@
 use crate::app::App;
 use crate::domain::attribution::{Candidate, Decision, Method, Outcome, Reason};
 use crate::domain::brand::{ClickOrder, EarnOn, Precedence};
+use crate::domain::commission::OrderState;
 use crate::domain::ids::{BrandId, ClaimId, Creator, Deal, DealId, Order, OrderId, Store, StoreId};
 use crate::domain::money::{Currency, Money};
 use crate::domain::order::order_id;
 use crate::error::{Error, Result};
 use crate::storage::orders::{self as rows, Filter, OrderRow};
 use crate::storage::{Page, deals, stores};
-use crate::web::extract::{Caller, Params, PathId};
+use crate::web::extract::{Caller, Params, PathId, encode_cursor};
 use crate::web::handler::{Json, State};
 use crate::web::json::{by_serde, view};
 
@@ -62,11 +63,14 @@ pub fn page_key(row: &OrderRow) -> String {
     format!("{}/{}", row.placed_at_ms.unwrap_or(0), row.id)
 }
 
-/// The brand's orders, latest first.
+/// The brand's orders, latest first. With `state` (one of those of an order, or several with commas) or `attributed`
+/// (`yes`: to a deal; `no`: to none) a page holds what fits of the next 1,000, so it may be shorter and still not be
+/// the last.
 #[utoipa::path(get, path = "/v1/orders", tag = "orders", security(("api_key" = ["read"])),
     params(("deal_id" = Option<DealId>, Query), ("creator_id" = Option<String>, Query),
     ("store_id" = Option<StoreId>, Query), ("external_id" = Option<String>, Query),
     ("from" = Option<String>, Query), ("to" = Option<String>, Query),
+    ("state" = Option<String>, Query), ("attributed" = Option<String>, Query),
     ("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query)),
     responses((status = 200, body = List<OrderView>)))]
 pub async fn list(
@@ -81,9 +85,12 @@ pub async fn list(
         "external_id",
         "from",
         "to",
+        "state",
+        "attributed",
         "limit",
         "cursor",
     ])?;
+    let narrowing = Narrowing::of(&params)?;
     let brand = super::brand::find(&app, caller.brand).await?.brand;
     let page = order_page(&params)?;
     let (from_ms, to_ms) = params.period(&brand.timezone)?;
@@ -94,12 +101,80 @@ pub async fn list(
         to_ms,
     };
     if let Some(external_id) = params.get("external_id") {
-        let found = by_external_id(&app, caller.brand, external_id, &filter).await?;
+        let mut found = by_external_id(&app, caller.brand, external_id, &filter).await?;
+        found.retain(|row| narrowing.fits(row));
         let data = found.into_iter().map(|row| view(row, brand.currency)).collect();
         return Ok(Json(List { data, next_cursor: None }));
     }
-    let found = rows::list(app.db(), caller.brand, &filter, &page).await?;
-    Ok(Json(List::page(found, &page, page_key, |row| view(row, brand.currency))))
+    if !narrowing.is_any() {
+        let found = rows::list(app.db(), caller.brand, &filter, &page).await?;
+        return Ok(Json(List::page(found, &page, page_key, |row| view(row, brand.currency))));
+    }
+    let (found, next) = narrowing.page(&app, caller.brand, &filter, &page).await?;
+    let data = found.into_iter().map(|row| view(row, brand.currency)).collect();
+    Ok(Json(List { data, next_cursor: next.map(|key| encode_cursor(&key)) }))
+}
+
+/// So many orders are looked at for a page of those that fit.
+const LOOKED_AT: i64 = 1_000;
+
+/// What no index leads to: how an order stands, and whether it is anybody's.
+#[derive(Default)]
+struct Narrowing {
+    states: Vec<String>,
+    attributed: Option<bool>,
+}
+
+impl Narrowing {
+    fn of(params: &Params) -> Result<Self> {
+        let states: Vec<String> = params
+            .get("state")
+            .iter()
+            .flat_map(|text| text.split(','))
+            .map(str::to_owned)
+            .collect();
+        let is_one = |state: &String| OrderState::ALL.iter().any(|one| one.as_str() == state);
+        if !states.iter().all(is_one) {
+            return Err(Error::invalid("state", "is no state of an order"));
+        }
+        let attributed = match params.get("attributed") {
+            None => None,
+            Some("yes") => Some(true),
+            Some("no") => Some(false),
+            Some(_) => return Err(Error::invalid("attributed", "must be yes or no")),
+        };
+        Ok(Self { states, attributed })
+    }
+
+    fn is_any(&self) -> bool {
+        !self.states.is_empty() || self.attributed.is_some()
+    }
+
+    fn fits(&self, row: &OrderRow) -> bool {
+        (self.states.is_empty() || self.states.contains(&row.state))
+            && self.attributed.is_none_or(|attributed| attributed == row.deal_id.is_some())
+    }
+
+    /// A page of those that fit, and the key where the next one begins, if there may be more.
+    async fn page(
+        &self,
+        app: &App,
+        brand: BrandId,
+        filter: &Filter,
+        page: &Page,
+    ) -> Result<(Vec<OrderRow>, Option<String>)> {
+        let wide = Page { limit: LOOKED_AT, after: page.after.clone() };
+        let mut found = rows::list(app.db(), brand, filter, &wide).await?;
+        let is_end = i64::try_from(found.len()).is_ok_and(|n| n < LOOKED_AT);
+        let mut next = found.last().filter(|_| !is_end).map(page_key);
+        found.retain(|row| self.fits(row));
+        let most = usize::try_from(page.limit).unwrap_or(usize::MAX);
+        if found.len() > most {
+            found.truncate(most);
+            next = found.last().map(page_key);
+        }
+        Ok((found, next))
+    }
 }
 
 /// `limit` and `cursor` of a list of orders: the cursor holds a time and an id.

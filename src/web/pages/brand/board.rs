@@ -16,7 +16,8 @@ use crate::web::message::Response;
 use crate::web::pages::shell::{Area, At, Sent};
 use crate::web::pages::ui::{self, Html};
 
-use super::body;
+use super::filtering::{self, Bar};
+use super::{body, lists};
 
 #[derive(Template)]
 #[template(path = "brand/campaigns.html")]
@@ -70,21 +71,49 @@ struct Shown<'a> {
     board: Board,
     stages: Vec<String>,
     may_move: bool,
+    filter_bar: Html,
+    bar: Bar<'a>,
 }
 
-/// A board: of each stage the first deals, or of one stage a page.
+impl Shown<'_> {
+    /// Where the rest of a column is.
+    fn more(&self, stage: &str, cursor: &str) -> String {
+        let asked = [("column", stage), ("cursor", cursor)];
+        format!("{}/campaigns/{}{}", self.home, self.board.campaign_id, self.bar.query(&asked))
+    }
+}
+
+/// A board, or those of its deals that fit a filter: of each stage the first ones, or of one stage (`column`) a page.
 pub async fn show(State(app): State<App>, at: At, id: ItemId<Campaign>) -> Result<Response> {
-    let stage = at.get("stage");
-    let limit = if stage.is_empty() { "50" } else { "100" };
-    let asked = Params::of(&[("limit", limit), ("stage", stage), ("cursor", at.get("cursor"))]);
+    let path = format!("/campaigns/{}", id.0);
+    if let Some(there) = filtering::redirected(&at, &path) {
+        return Ok(there);
+    }
+    let csrf = at.csrf(&app);
+    let mut bar = filtering::bar(&app, &at, (&path, &csrf), ("", "")).await?.only_narrowing();
     let all = campaigns::find(&app, at.seat.member()?.brand_id, id.0).await?.stages;
     let stages = crate::storage::rows::from_json(&all).unwrap_or_default();
-    let Json(board) = api::show(State(app.clone()), at.seat.caller()?, PathId(id.0), asked).await?;
-    let csrf = at.csrf(&app);
+    let column = at.get("column");
+    let limit = if column.is_empty() { "50" } else { "100" };
+    let asked = [("limit", limit), ("stage", column), ("cursor", at.get("cursor"))];
+    let ask =
+        async |asked| api::show(State(app.clone()), at.seat.caller()?, PathId(id.0), asked).await;
+    let mut status = StatusCode::OK;
+    let board = match ask(bar.params(&asked)).await {
+        // Nothing is found by what is no filter; the board stands there as it is.
+        Err(error) if bar.narrows() => {
+            bar.wrong = filtering::of_filter(error)?;
+            status = StatusCode::UNPROCESSABLE_ENTITY;
+            ask(Params::of(&asked)).await?
+        }
+        found => found?,
+    };
+    let Json(board) = board;
     let may_move = at.seat.may(Scope::Deals);
     let title = board.name.clone();
-    let content = Shown { home: &at.home, csrf: &csrf, board, stages, may_move };
-    at.render((StatusCode::OK, &title, Area::Board), &csrf, &content)
+    let filter_bar = lists::rendered(&bar)?;
+    let content = Shown { home: &at.home, csrf: &csrf, board, stages, may_move, filter_bar, bar };
+    at.render((status, &title, Area::Board), &csrf, &content)
 }
 
 /// Moves a deal, and shows the page that it was moved on.
@@ -95,8 +124,12 @@ pub async fn move_deal(State(app): State<App>, sent: Sent, id: ItemId<Deal>) -> 
     let caller = sent.at.seat.caller()?;
     api::move_deal(State(app), caller, PathId(id.0), told).await?;
     // Back to where the button was: an id names the board, nothing else does.
-    Ok(match sent.get("board").parse::<crate::domain::ids::CampaignId>() {
-        Ok(board) => sent.at.see(&format!("/campaigns/{board}?done=moved#{}", id.0)),
-        Err(_) => sent.at.see(&format!("/deals/{}?done=moved", id.0)),
-    })
+    let Ok(board) = sent.get("board").parse::<crate::domain::ids::CampaignId>() else {
+        return Ok(sent.at.see(&format!("/deals/{}?done=moved", id.0)));
+    };
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    let kept = ["filter", "segment"].map(|name| (name, sent.get(name)));
+    query.append_pair("done", "moved");
+    query.extend_pairs(kept.iter().filter(|(_, value)| !value.is_empty()));
+    Ok(sent.at.see(&format!("/campaigns/{board}?{}#{}", query.finish(), id.0)))
 }

@@ -133,6 +133,12 @@ impl Bar<'_> {
         all.filter(|(_, value)| !value.is_empty()).collect()
     }
 
+    /// The bar of a page that saves no segments.
+    #[must_use]
+    pub fn only_narrowing(self) -> Self {
+        Self { may_save: false, ..self }
+    }
+
     /// Whether the list is narrowed.
     #[must_use]
     pub fn narrows(&self) -> bool {

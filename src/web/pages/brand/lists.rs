@@ -198,12 +198,13 @@ impl Deals<'_> {
     }
 }
 
-fn rendered(bar: &Bar<'_>) -> Result<Html> {
+/// A bar as it stands in its page.
+pub(super) fn rendered(bar: &Bar<'_>) -> Result<Html> {
     Ok(ui::html(bar.render().map_err(|error| Error::Internal(error.to_string()))?))
 }
 
 /// So many pages of two hundred has a file: each asks D1 and the counters, and a request may ask a thousand times.
-const PAGES: usize = 25;
+pub(super) const PAGES: usize = 25;
 
 fn amounts(all: &[Money]) -> String {
     let told = all.iter().map(|one| format!("{} {}", one.to_decimal(), one.currency));
@@ -211,11 +212,12 @@ fn amounts(all: &[Money]) -> String {
 }
 
 /// Half a list looks like a whole one.
-fn too_long() -> Box<Error> {
+pub(super) fn too_long() -> Box<Error> {
     Error::refused("file-too-long", "this list is too long for one file: narrow it by a filter")
 }
 
-fn as_file(lines: String, name: &str) -> Response {
+/// A file that is saved under this name.
+pub(super) fn as_file(lines: String, name: &str) -> Response {
     let mut response = Response::new(StatusCode::OK, "text/csv; charset=utf-8", lines);
     response.set("content-disposition", format!("attachment; filename=\"{name}.csv\""));
     response
