@@ -457,7 +457,8 @@ async fn a_filter_narrows_a_board_to_what_it_finds() {
             found.extend(cards.iter().map(id));
         }
         assert_eq!((columns.len(), found.len()), (6, count), "{asked}");
-        (wanted.sort(), found.sort());
+        wanted.sort();
+        found.sort();
         assert_eq!(found, wanted, "{asked}");
     }
     for (wrong, status) in [("filter=tag%20%3D", 422), ("segment=x", 422), ("sort=name", 422)] {
