@@ -8,15 +8,14 @@ import { openShop, sign } from './shop.mjs';
 import { BRAND, CAMPAIGNS, GROUP, STORE } from './words.mjs';
 
 const CONNECTIONS = 32;
-/** Of all deals so many have creators who can be paid. */
-const PAYABLE = 0.22;
 
 /**
  * Loads a programme that ends today and answers what was sent and what the API says of it. `shopify` is the origin of
  * Shopify's double that the product reaches: the demo's shop is opened there and connected at the end. `fireCrons`
- * runs the scheduled jobs once; without it they run in their own time.
+ * runs the scheduled jobs once; without it they run in their own time. Of `payable` of all deals the creators say how
+ * they are paid.
  */
-export async function load({ origin, shopify, operatorToken, scale = 1, end, fireCrons, progress = () => {} }) {
+export async function load({ origin, shopify, operatorToken, scale = 1, payable = 0.22, end, fireCrons, progress = () => {} }) {
   // The start of a day, so that all is the same at any hour.
   end ??= Math.floor((Date.now() - HOUR) / DAY) * DAY;
   const plan = makePlan({ scale, end });
@@ -32,7 +31,7 @@ export async function load({ origin, shopify, operatorToken, scale = 1, end, fir
     if (shop.isOpen) await connect(http, programme);
     if (fireCrons) await settle(http, programme.token, fireCrons);
     // Now, for invitations from the programme's beginning have long expired.
-    const [creator] = await inviteThose(http, plan, programme.token);
+    const [creator] = await inviteThose(http, plan, { token: programme.token, payable });
     const owner = { json: { email: BRAND.owner_email }, token: operatorToken };
     await http.api('POST', `/v1/brands/${programme.brand.id}/owners`, owner);
     return { plan, programme, creator, speed, found: await lookUp(http, plan, programme.token) };
@@ -201,9 +200,9 @@ async function settle(http, token, fireCrons) {
 }
 
 /** The creators who sell most, the star first, sign in and say how they are paid: she who is printed and the others. */
-async function inviteThose(http, plan, token) {
+async function inviteThose(http, plan, { token, payable }) {
   const others = plan.deals.filter((deal) => deal.active && deal !== plan.star);
-  const most = others.sort((a, b) => b.weight - a.weight).slice(0, Math.ceil(plan.deals.length * PAYABLE));
+  const most = others.sort((a, b) => b.weight - a.weight).slice(0, Math.ceil(plan.deals.length * payable));
   const signedIn = [];
   await inParallel([plan.star, ...most], CONNECTIONS, async (deal, at) => {
     const invitation = await http.api('POST', `/v1/deals/${deal.id}/invitation`, { token });
