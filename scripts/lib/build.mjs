@@ -27,6 +27,9 @@ const VARIANTS = {
   canary: ['--no-opt', '--locked', '--features', 'canary'],
 };
 
+/** What isn't deployed is compiled for whoever waits for it: the same code, on both cores, and larger. */
+const QUICK = { CARGO_PROFILE_RELEASE_LTO: 'off', CARGO_PROFILE_RELEASE_CODEGEN_UNITS: '16', CARGO_PROFILE_RELEASE_OPT_LEVEL: 's' };
+
 const INPUTS = [
   ...[
     'src',
@@ -54,7 +57,8 @@ export async function build(variant) {
   const out = buildDir(variant);
   const stamp = join(out, '.fingerprint');
   const flags = rustFlags();
-  const inputs = [options, flags, workerBuild, env.WASM_BINDGEN_BIN, lockedVersions()];
+  const profile = options.includes('--no-opt') ? QUICK : {};
+  const inputs = [options, profile, flags, workerBuild, env.WASM_BINDGEN_BIN, lockedVersions()];
   const wanted = fingerprint(INPUTS, inputs);
   if (readIfThere(stamp) === wanted) return out;
 
@@ -66,7 +70,7 @@ export async function build(variant) {
     // worker-build starts wasm-opt, which is a Node program.
     const PATH = `${dirname(node22())}${delimiter}${process.env.PATH}`;
     await run(workerBuild, ['--release', '--out-dir', `build/${variant}`, ...options], {
-      env: { ...cargoEnv, ...env, PATH, CARGO_ENCODED_RUSTFLAGS: flags },
+      env: { ...cargoEnv, ...env, ...profile, PATH, CARGO_ENCODED_RUSTFLAGS: flags },
     });
     await bundle(out, env.ESBUILD_BIN);
     if (!options.includes('--no-opt')) await shrink(out, { ...env, PATH });

@@ -9,7 +9,7 @@ import { root } from '../../scripts/lib/shell.mjs';
 import { click, orderOf, programme } from '../workerd/support/client.mjs';
 import { startServer } from '../workerd/support/server.mjs';
 import { order } from '../workerd/support/shopify.mjs';
-import { DESKTOP, isAccessible, launch, person, PHONE } from './support/browser.mjs';
+import { inEveryLook, launch, person } from './support/browser.mjs';
 import { member } from './support/people.mjs';
 
 let server, browser;
@@ -42,12 +42,7 @@ test('every page is accessible on a phone and a wide screen, in light and dark',
   const paths = ['', '/campaigns', `/campaigns/${casa.campaign.id}`, `/deals/${casa.deal.id}`, '/creators'];
   for (const path of [...paths, `/creators/${casa.creator.id}`, '/orders', `/orders/${casa.order.id}`, '/payouts', '/nothing']) {
     await page.goto(home + path);
-    for (const { viewport } of [PHONE, DESKTOP])
-      for (const colorScheme of ['light', 'dark']) {
-        await page.setViewportSize(viewport);
-        await page.emulateMedia({ colorScheme });
-        await isAccessible(page, `${path} (${viewport.width}, ${colorScheme})`);
-      }
+    await inEveryLook(page, path);
   }
   await casa.done();
 });

@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 import { programme } from '../workerd/support/client.mjs';
 import { order } from '../workerd/support/shopify.mjs';
 import { startServer } from '../workerd/support/server.mjs';
-import { authenticator, DESKTOP, isAccessible, launch, person, PHONE } from './support/browser.mjs';
+import { authenticator, DESKTOP, inBothColours, isAccessible, launch, person, PHONE } from './support/browser.mjs';
 import { acceptInvitation, followLink } from './support/people.mjs';
 
 let server, browser;
@@ -164,11 +164,11 @@ test('every page is accessible on a phone and a wide screen, in light and dark, 
       else await followLink(anna, server, found.email);
       for (const place of PLACES) {
         await anna.page.goto(`${found.home}${place}`);
-        for (const colorScheme of ['light', 'dark']) {
-          await anna.page.emulateMedia({ colorScheme });
-          await isAccessible(anna.page, `${kind} ${place || 'home'} (${size}, ${colorScheme})`);
-          if (kind === 'full' || place === '') await picture(anna.page, `${kind}${place.replace('/', '-') || '-home'}-${size}-${colorScheme}`);
-        }
+        const named = `${kind}${place.replace('/', '-') || '-home'}-${size}`;
+        const seen = async (colours) => {
+          if (kind === 'full' || place === '') await picture(anna.page, `${named}-${colours}`);
+        };
+        await inBothColours(anna.page, `${kind} ${place || 'home'} (${size})`, { seen });
       }
       await anna.done();
     }

@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 import { click, orderOf, programme } from '../workerd/support/client.mjs';
 import { startServer } from '../workerd/support/server.mjs';
 import { order } from '../workerd/support/shopify.mjs';
-import { authenticator, DESKTOP, isAccessible, launch, person, PHONE } from './support/browser.mjs';
+import { authenticator, DESKTOP, inEveryLook, isAccessible, launch, person, PHONE } from './support/browser.mjs';
 import { acceptInvitation, member } from './support/people.mjs';
 
 let server, browser;
@@ -60,12 +60,7 @@ test('an order shows as it comes in, and everything is accessible with something
     await page.goto(home + path);
     assert.equal(await page.evaluate(() => window.hit), undefined, path);
     for (const summary of await page.locator('main summary').all()) if (await summary.isVisible()) await summary.click();
-    for (const { viewport } of [PHONE, DESKTOP])
-      for (const colorScheme of ['light', 'dark']) {
-        await page.setViewportSize(viewport);
-        await page.emulateMedia({ colorScheme });
-        await isAccessible(page, `${path} (${viewport.width}, ${colorScheme})`);
-      }
+    await inEveryLook(page, path);
     await page.goto(home + path);
     await picture(page, path.split('/')[1]);
   }

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { Client, programme, verified } from '../workerd/support/client.mjs';
 import { startServer } from '../workerd/support/server.mjs';
-import { DESKTOP, isAccessible, launch, mailTo, PHONE } from './support/browser.mjs';
+import { inEveryLook, launch, mailTo, person } from './support/browser.mjs';
 import { member } from './support/people.mjs';
 
 let server, browser;
@@ -211,15 +211,10 @@ test('the keyboard is enough to pay', async () => {
 test('each state of the pages is accessible and fits, on a phone too', async () => {
   const casa = await owing(3, { payout_minimum: usd('11.00') });
   const { page, home } = casa;
-  const look = async (what) => {
-    for (const { viewport } of [PHONE, DESKTOP])
-      for (const colorScheme of ['light', 'dark']) {
-        await page.setViewportSize(viewport);
-        await page.emulateMedia({ colorScheme });
-        await isAccessible(page, `${what} (${viewport.width}, ${colorScheme})`);
-        const folder = process.env.LOOK;
-        if (folder) await page.screenshot({ path: `${folder}/${what}-${viewport.width}-${colorScheme}.png`, fullPage: true });
-      }
+  const look = (what) => {
+    const folder = process.env.LOOK;
+    const shot = (size, colours) => page.screenshot({ path: `${folder}/${what}-${size}-${colours}.png`, fullPage: true });
+    return inEveryLook(page, what, folder ? { seen: shot } : {});
   };
   await page.goto(`${home}/payouts`);
   await look('owed');

@@ -7,7 +7,7 @@ import { gzipSync } from 'node:zlib';
 import { click, programme } from '../workerd/support/client.mjs';
 import { startServer } from '../workerd/support/server.mjs';
 import { order } from '../workerd/support/shopify.mjs';
-import { DESKTOP, isAccessible, launch, person, PHONE } from './support/browser.mjs';
+import { DESKTOP, inEveryLook, launch, person, PHONE } from './support/browser.mjs';
 import { member } from './support/people.mjs';
 
 let server, browser, casa;
@@ -55,14 +55,7 @@ async function simulate(page, rate) {
 
 test('every report is accessible on a phone and a wide screen, in light and dark', async () => {
   const { page, home } = casa;
-  const look = async (what) => {
-    for (const { viewport } of [PHONE, DESKTOP])
-      for (const colorScheme of ['light', 'dark']) {
-        await page.setViewportSize(viewport);
-        await page.emulateMedia({ colorScheme });
-        await isAccessible(page, `${what} (${viewport.width}, ${colorScheme})`);
-      }
-  };
+  const look = (what) => inEveryLook(page, what);
   for (const path of ['', '?period=7d', ...REPORTS.map((name) => `/reports/${name}?period=all`), '/reports/creators?filter=x', '/reports/creators?from=2020-01-01&to=2020-01-02']) {
     await page.goto(home + path);
     await page.evaluate(() => document.querySelectorAll('details').forEach((details) => (details.open = true)));

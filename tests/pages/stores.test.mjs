@@ -6,7 +6,7 @@ import { startShopify } from '../doubles/shopify/index.mjs';
 import { eventually, programme } from '../workerd/support/client.mjs';
 import { startServer } from '../workerd/support/server.mjs';
 import { order } from '../workerd/support/shopify.mjs';
-import { DESKTOP, isAccessible, launch, mailTo, person, PHONE } from './support/browser.mjs';
+import { inEveryLook, launch, mailTo, person } from './support/browser.mjs';
 import { member } from './support/people.mjs';
 
 const HOSTILE = `<script>window.hit=1</script>"><img src=x onerror=hit=1>{{7*7}}';hit=1//`;
@@ -271,12 +271,7 @@ test('every page is accessible on a phone and a wide screen, in light and dark; 
   const paths = ['', '/new', '/new?way=app', '/new?way=goaffpro', `/${store.id}`, `/${store.id}/snippet`, `/${gap.id}`, `/${gap.id}/affiliates`, `/${gap.id}/comparison`, '/codes', '/groups', '/groups/new', `/groups/${group.id}`, '/quarantine'];
   for (const path of paths) {
     await page.goto(home + path);
-    for (const { viewport } of [PHONE, DESKTOP])
-      for (const colorScheme of ['light', 'dark']) {
-        await page.setViewportSize(viewport);
-        await page.emulateMedia({ colorScheme });
-        await isAccessible(page, `${path} (${viewport.width}, ${colorScheme})`);
-      }
+    await inEveryLook(page, path);
   }
   const email = `vera-${casa.mark}@casa.example`;
   await client.post('/v1/members', { email, role: 'viewer' });

@@ -4,7 +4,7 @@ import { after, before, test } from 'node:test';
 import { startShopify } from '../doubles/shopify/index.mjs';
 import { eventually, programme } from '../workerd/support/client.mjs';
 import { startServer } from '../workerd/support/server.mjs';
-import { DESKTOP, isAccessible, launch, person, PHONE } from './support/browser.mjs';
+import { inEveryLook, launch, person } from './support/browser.mjs';
 import { member } from './support/people.mjs';
 
 let server, browser, shopify;
@@ -259,12 +259,7 @@ test('each page is accessible on a phone and a wide screen, in light and dark, a
     assert.equal(await page.evaluate(() => window.hit), undefined, path);
     if (!empty.includes(path)) assert.match(await page.content(), /script&(gt|#62);|onerror=hit/, path);
     assert.equal(await page.locator('main img').count(), 0, path);
-    for (const { viewport } of [PHONE, DESKTOP])
-      for (const colorScheme of ['light', 'dark']) {
-        await page.setViewportSize(viewport);
-        await page.emulateMedia({ colorScheme });
-        await isAccessible(page, `${path} (${viewport.width}, ${colorScheme})`);
-      }
+    await inEveryLook(page, path);
   }
   // What is saved as it was shown is what it was.
   await page.goto(`${home}/automations/${automation.id}/edit`);

@@ -56,14 +56,46 @@ export async function authenticator({ context, page }) {
   };
 }
 
-/** Fails on anything that axe finds serious, on sideways scrolling, and on other than one heading. */
-export async function isAccessible(page, what) {
-  const { violations } = await new AxeBuilder({ page }).analyze();
+/** What depends on the colours that a page has in light and in dark. */
+const OF_COLOURS = ['color-contrast', 'link-in-text-block'];
+
+/** Fails on anything that axe finds, of these rules if some are named. */
+async function axe(page, what, rules) {
+  // Pages have no frames, their policy sees to that: without those axe is three times as fast.
+  const builder = new AxeBuilder({ page }).setLegacyMode();
+  const { violations } = await (rules ? builder.withRules(rules) : builder).analyze();
   const told = violations.map(({ id, impact, nodes }) => `${impact} ${id}: ${nodes.map((n) => n.html).join(' ')}`);
   assert.deepEqual(told, [], what);
+}
+
+/** Fails on anything that axe finds, on sideways scrolling, and on other than one heading. */
+export async function isAccessible(page, what) {
+  await axe(page, what);
   assert.equal(await page.locator('h1').count(), 1, `${what}: one main heading`);
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   assert.ok(wide <= 0, `${what} is ${wide} pixels too wide`);
+}
+
+/**
+ * The same as it stands, in light and in dark: all rules in one of them, those about colours in both, since nothing
+ * else differs. `seen` is called in each.
+ */
+export async function inBothColours(page, what, { first = 'light', seen = async () => {} } = {}) {
+  const other = first === 'light' ? 'dark' : 'light';
+  await page.emulateMedia({ colorScheme: first });
+  await isAccessible(page, `${what}, ${first}`);
+  await seen(first);
+  await page.emulateMedia({ colorScheme: other });
+  await axe(page, `${what}, ${other}`, OF_COLOURS);
+  await seen(other);
+}
+
+/** And that on a phone and a wide screen. */
+export async function inEveryLook(page, what, { seen = async () => {} } = {}) {
+  for (const [size, { viewport }, first] of [['phone', PHONE, 'light'], ['wide', DESKTOP, 'dark']]) {
+    await page.setViewportSize(viewport);
+    await inBothColours(page, `${what} (${size})`, { first, seen: (colours) => seen(size, colours) });
+  }
 }
 
 /** The latest mail to somebody, as the mailbox of a local run shows it. */
