@@ -51,6 +51,7 @@ mod api {
     mod pages_bulk;
     mod pages_deal;
     mod pages_forms;
+    mod pages_imports;
     mod pages_lists;
     mod pages_payouts;
     mod pages_reports;

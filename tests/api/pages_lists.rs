@@ -114,6 +114,26 @@ async fn pickers_become_conditions_and_conditions_are_taken_away() {
         "{}",
         page.text
     );
+    let member = casa.product.db.rows("SELECT id FROM members")[0]["id"].clone();
+    let mine = format!("owner = {member}");
+    for (picked, means) in [
+        (&[("kind", "gifting"), ("country", "de")][..], "kind = \"gifting\" AND country = \"DE\""),
+        (&[("owner", "me")], &*mine),
+        (&[("owner", "nobody")], "owner = unknown"),
+        (&[("owner", "x")], ""),
+        (&[("measure", "days_since_last_sale"), ("value", "30")], "days_since_last_sale >= 30"),
+        (&[("measure", "engagement"), ("value", "2.5")], "engagement >= 2.5"),
+        (
+            &[("measure", "revenue_per_commission"), ("value", "8"), ("period", "90d")],
+            "revenue_per_commission[90d] >= 8",
+        ),
+    ] {
+        let led = see_at(&format!("/deals?{}", query(picked))).await;
+        let there = location(&led).strip_prefix(&casa.home).unwrap();
+        let wanted = if means.is_empty() { String::new() } else { query(&[("filter", means)]) };
+        assert_eq!(there, format!("/deals?{wanted}"), "{picked:?}");
+        assert_eq!(see_at(there).await.status, 200, "{means}");
+    }
     // Nothing that is picked says anything else; a word that isn't one of the choices counts for nothing.
     let odd = query(&[
         ("tag", "x\" OR revenue > 0 OR tag = \""),
@@ -201,6 +221,20 @@ async fn a_filter_is_saved_as_a_segment_and_removed() {
     let vera = viewer(&casa).await;
     assert_eq!(send(&casa, &vera, "/deals/segments", &form).await.status, 403);
     let id = segments().await[0]["id"].clone();
+    let id_form = [("id", id.as_str().unwrap()), ("name", "Up"), ("sort", "-revenue")];
+    assert_eq!(send(&casa, &vera, "/deals/segments/name", &id_form).await.status, 403);
+    let renamed = send(&casa, &casa.olga, "/deals/segments/name", &id_form).await;
+    assert!(location(&renamed).ends_with(&format!("?segment={}&done=saved", id.as_str().unwrap())));
+    assert_eq!((&segments().await[0]["name"], &segments().await[0]["id"]), (&json!("Up"), &id));
+    let unnamed = [("id", id.as_str().unwrap()), ("name", " ")];
+    for path in ["/deals/segments/name", "/creators/segments/name"] {
+        let told = send(&casa, &casa.olga, path, &unnamed).await;
+        assert_eq!(told.status, 422, "{}", told.text);
+        let alert = told.text.split("role=\"alert\"").nth(1).unwrap();
+        assert!(alert.contains("Rename the segment"), "{}", told.text);
+        assert!(!told.text.contains("id=\"filter-wrong\""), "the filter is right");
+    }
+    assert_eq!(segments().await[0]["name"], "Up");
     let form = [("id", id.as_str().unwrap())];
     assert_eq!(send(&casa, &vera, "/deals/segments/removal", &form).await.status, 403);
     assert_eq!(send(&casa, &casa.olga, "/creators/segments/removal", &form).await.status, 303);

@@ -337,3 +337,22 @@ pub async fn deal_named(
     let none = || Err("no deal is named".to_owned());
     Ok(sheet.rows().next().map_or_else(none, |row| deals.of(&row)))
 }
+
+/// The creator whom somebody names, by her id, a handle or her e-mail address.
+///
+/// # Errors
+/// What is wrong, in words; the outer error if D1 is away.
+pub async fn creator_named(
+    app: &App,
+    brand: BrandId,
+    name: &str,
+) -> Result<std::result::Result<CreatorId, String>> {
+    let told = match name.parse::<CreatorId>() {
+        Ok(id) => Told { id: Some(id), ..Told::default() },
+        Err(_) => called(name),
+    };
+    let named = Named::by(app, brand, &told);
+    let people = People::load(app, brand, &[Named::by(app, brand, &told)]).await?;
+    let found = people.find(&named).map(|found| found.map(|creator| creator.id));
+    Ok(found.and_then(|id| id.ok_or_else(|| "there is no such creator".to_owned())))
+}

@@ -59,10 +59,13 @@ routes! {
     "/b/{brand}/campaigns" => { get: brand::board::list, post: brand::campaign::create }
     "/b/{brand}/campaigns/{id}/edit" => { get: brand::campaign::show, post: brand::campaign::edit }
     "/b/{brand}/creators/new" => { get: brand::new_creator::show, post: brand::new_creator::create }
+    "/b/{brand}/creators/duplicates" => { get: brand::duplicates::show, post: brand::duplicates::merge }
+    "/b/{brand}/imports" => { get: brand::imports::show, post: brand::imports::file }
     "/b/{brand}/campaigns/{id}" => { get: brand::board::show }
     "/b/{brand}/deals" => { get: brand::lists::deals }
-    "/b/{brand}/deals/segments" => { post: brand::lists::save_of_deals }
-    "/b/{brand}/deals/segments/removal" => { post: brand::lists::remove_of_deals }
+    "/b/{brand}/deals/segments" => { post: brand::saved::save_of_deals }
+    "/b/{brand}/deals/segments/name" => { post: brand::saved::rename_of_deals }
+    "/b/{brand}/deals/segments/removal" => { post: brand::saved::remove_of_deals }
     "/b/{brand}/deals/{id}" => { get: brand::deal::show }
     "/b/{brand}/deals/{id}/move" => { post: brand::board::move_deal }
     "/b/{brand}/deals/{id}/collaboration" => { post: brand::deal_forms::collaboration }
@@ -101,8 +104,9 @@ routes! {
     "/b/{brand}/payouts/{id}/settlement" => { post: brand::payout::settle }
     "/b/{brand}/payouts/{id}/file" => { post: brand::payout::export }
     "/b/{brand}/creators" => { get: brand::lists::creators }
-    "/b/{brand}/creators/segments" => { post: brand::lists::save_of_creators }
-    "/b/{brand}/creators/segments/removal" => { post: brand::lists::remove_of_creators }
+    "/b/{brand}/creators/segments" => { post: brand::saved::save_of_creators }
+    "/b/{brand}/creators/segments/name" => { post: brand::saved::rename_of_creators }
+    "/b/{brand}/creators/segments/removal" => { post: brand::saved::remove_of_creators }
     "/b/{brand}/bulk" => { get: brand::bulk::ask, post: brand::bulk::look }
     "/b/{brand}/bulk/start" => { post: brand::bulk::start }
     "/b/{brand}/bulk/jobs" => { get: brand::bulk::job::list }

@@ -205,6 +205,8 @@ const TOLD: &[(&str, &str)] = &[
     ("erased", "Who she is, is forgotten. What she earned stays in the books under her id."),
     ("terms", "Your answer is with the brand."),
     ("segment", "The segment is saved, for everybody in the brand."),
+    ("imported", "The file is taken in."),
+    ("merged", "They are one: she has everything of both."),
     // Bulk actions.
     ("bulk-begun", "It has begun: deal by deal, with a result for each."),
     ("bulk-pause", "It is paused: no further deal is changed until it goes on."),

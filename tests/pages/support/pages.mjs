@@ -14,6 +14,8 @@ export const BRAND = {
   '/b/{brand}/campaigns/{id}': 'campaign',
   '/b/{brand}/campaigns/{id}/edit': 'campaign',
   '/b/{brand}/creators/new': '',
+  '/b/{brand}/creators/duplicates': '',
+  '/b/{brand}/imports': '',
   '/b/{brand}/deals': '',
   '/b/{brand}/deals/{id}': 'deal',
   '/b/{brand}/orders': '',

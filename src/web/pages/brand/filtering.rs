@@ -16,22 +16,32 @@ use crate::web::message::Response;
 use crate::web::pages::shell::{At, see};
 use crate::web::pages::ui::{self, Html};
 
+use super::words;
+
 /// What can be compared, by its name in the filter language.
-pub const MEASURES: [(&str, &str); 6] = [
+pub const MEASURES: [(&str, &str); 9] = [
     ("revenue", "Revenue"),
     ("orders", "Orders"),
     ("clicks", "Clicks"),
     ("commission", "Commission"),
     ("conversion", "Conversion, %"),
+    ("revenue_per_commission", "Revenue ÷ commission"),
+    ("days_since_last_sale", "Days since the last sale"),
     ("followers", "Followers"),
+    ("engagement", "Engagement, %"),
 ];
+/// Those that are of no period.
+const OF_NOW: [&str; 3] = ["days_since_last_sale", "followers", "engagement"];
 const OPERATORS: [(&str, &str); 3] = [(">=", "at least"), ("<=", "at most"), (">", "more than")];
-const PERIODS: [(&str, &str); 4] = [
+const PERIODS: [(&str, &str); 6] = [
     ("all", "in all"),
     ("this_month", "this month"),
     ("last_month", "last month"),
+    ("7d", "in 7 days"),
     ("30d", "in 30 days"),
+    ("90d", "in 90 days"),
 ];
+const OWNERS: [(&str, &str); 3] = [("", "Anybody’s"), ("me", "Mine"), ("nobody", "Nobody’s")];
 const STATES: [(&str, &str); 7] = [
     ("", "Anything"),
     ("has_link", "A link"),
@@ -42,8 +52,10 @@ const STATES: [(&str, &str); 7] = [
     ("NOT invited", "No invitation"),
 ];
 /// The fields that become conditions.
-const PICKERS: [&str; 9] =
-    ["q", "tag", "stage", "campaign", "has", "measure", "op", "value", "period"];
+const PICKERS: [&str; 12] = [
+    "q", "tag", "stage", "campaign", "kind", "country", "owner", "has", "measure", "op", "value",
+    "period",
+];
 
 /// A condition of the filter, and the list without it.
 pub struct Chip {
@@ -60,7 +72,7 @@ pub struct Bar<'a> {
     csrf: &'a str,
     /// The filter, as it was written if it is none.
     pub text: String,
-    /// What is wrong with it, or with saving it.
+    /// What is wrong with it.
     pub wrong: String,
     /// The segment that the list is of.
     pub segment: String,
@@ -69,7 +81,9 @@ pub struct Bar<'a> {
     chips: Vec<Chip>,
     segments: Vec<SegmentView>,
     campaigns: Vec<(String, String)>,
+    /// The name of a segment that couldn't be saved, and why.
     name: String,
+    unsaved: String,
     may_save: bool,
 }
 
@@ -95,6 +109,17 @@ impl Bar<'_> {
 
     fn periods(&self) -> &'static [(&'static str, &'static str)] {
         &PERIODS
+    }
+
+    fn owners(&self) -> &'static [(&'static str, &'static str)] {
+        &OWNERS
+    }
+
+    fn kinds(&self) -> Html {
+        let none = (String::new(), "Any".to_owned());
+        let all = words::DEAL_KINDS.iter();
+        let all = all.map(|(_, name, label)| ((*name).to_owned(), (*label).to_owned()));
+        ui::select("kind", "Kind", &[none].into_iter().chain(all).collect::<Vec<_>>(), "")
     }
 
     fn states(&self) -> &'static [(&'static str, &'static str)] {
@@ -174,8 +199,14 @@ fn picked(at: &At) -> Vec<String> {
     let mut all = Vec::new();
     let text = |name: &str| Some(at.get(name).trim()).filter(|text| !text.is_empty());
     all.extend(text("q").map(quoted));
-    for name in ["tag", "stage", "campaign"] {
+    for name in ["tag", "stage", "campaign", "kind"] {
         all.extend(text(name).map(|value| format!("{name} = {}", quoted(value))));
+    }
+    all.extend(text("country").map(|value| format!("country = {}", quoted(&value.to_uppercase()))));
+    match (at.get("owner"), at.seat.member()) {
+        ("me", Ok(member)) => all.push(format!("owner = \"{}\"", member.id)),
+        ("nobody", _) => all.push("owner = unknown".to_owned()),
+        _ => (),
     }
     all.extend(
         text("has").filter(|has| STATES.iter().any(|(name, _)| name == has)).map(str::to_owned),
@@ -187,7 +218,7 @@ fn picked(at: &At) -> Vec<String> {
         };
         let measure = one("measure", &MEASURES, "revenue");
         let (op, period) = (one("op", &OPERATORS, ">="), one("period", &PERIODS, "all"));
-        let over = if measure == "followers" { String::new() } else { format!("[{period}]") };
+        let over = if OF_NOW.contains(&measure) { String::new() } else { format!("[{period}]") };
         let value = ungrouped(value);
         all.push(format!("{measure}{over} {op} {value}"));
     }
@@ -268,7 +299,7 @@ pub async fn bar<'a>(
     app: &App,
     at: &'a At,
     (path, csrf): (&str, &'a str),
-    (wrong, name): (&str, &str),
+    (unsaved, name): (&str, &str),
 ) -> Result<Bar<'a>> {
     let state = || State(app.clone());
     let many = || Params::of(&[("limit", "200")]);
@@ -281,12 +312,13 @@ pub async fn bar<'a>(
         csrf,
         chips: chips(&text),
         text,
-        wrong: wrong.to_owned(),
+        wrong: String::new(),
         segment: at.get("segment").to_owned(),
         kept: ["sort", "columns"].map(|name| (name, at.get(name).to_owned())).to_vec(),
         segments: saved.data,
         campaigns: named.collect(),
         name: name.to_owned(),
+        unsaved: unsaved.to_owned(),
         may_save: at.seat.may(crate::domain::auth::Scope::Deals),
     })
 }

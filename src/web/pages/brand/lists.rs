@@ -15,15 +15,12 @@ use crate::storage::orders;
 use crate::web::api::creators::{self, CreatorView};
 use crate::web::api::deals as api;
 use crate::web::api::money::{Performance, performance_of};
-use crate::web::api::segments;
 use crate::web::csv;
-use crate::web::extract::{Body, PathId};
 use crate::web::handler::{Json, State};
 use crate::web::message::Response;
-use crate::web::pages::shell::{Area, At, Sent, wrong};
+use crate::web::pages::shell::{Area, At};
 use crate::web::pages::ui::{self, Html};
 
-use super::body;
 use super::filtering::{self, Bar, bar, of_filter};
 
 /// A column: its name in the address, its heading, and what the list is sorted by with it.
@@ -356,7 +353,8 @@ async fn deal_lines(app: &App, at: &At, ids: &[DealId]) -> Result<Vec<DealLine>>
     Ok(rows.into_iter().map(line).collect())
 }
 
-async fn deals_page(
+/// The list of deals, with what was wrong with a segment's name.
+pub(super) async fn deals_page(
     app: App,
     at: At,
     (status, told, name): (StatusCode, String, String),
@@ -447,7 +445,8 @@ async fn of_their_deals(
     Ok(creators.into_iter().map(line).collect())
 }
 
-async fn creators_page(
+/// The same of creators.
+pub(super) async fn creators_page(
     app: App,
     at: At,
     (status, told, name): (StatusCode, String, String),
@@ -485,65 +484,4 @@ pub async fn creators(State(app): State<App>, at: At) -> Result<Response> {
         None if at.get("format") == "csv" => creators_file(app, at).await,
         None => creators_page(app, at, (StatusCode::OK, String::new(), String::new())).await,
     }
-}
-
-/// Which list a form is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Which {
-    Deals,
-    Creators,
-}
-
-async fn save(app: App, mut sent: Sent, which: Which) -> Result<Response> {
-    let path = if which == Which::Deals { "/deals" } else { "/creators" };
-    let work = async {
-        let told = [
-            ("name", sent.get("name").trim()),
-            ("filter", sent.get("filter")),
-            ("sort", sent.get("sort")),
-        ];
-        segments::create(State(app.clone()), sent.at.seat.caller()?, Body(body(&told)?)).await
-    };
-    match work.await {
-        Ok((_, Json(made))) => {
-            Ok(sent.at.see(&format!("{path}?segment={}&done=segment", made.id())))
-        }
-        Err(error) => {
-            let (status, told) = wrong(*error)?;
-            let name = sent.get("name").to_owned();
-            let shown = ["filter", "sort", "columns"].map(|name| (name, sent.get(name).to_owned()));
-            sent.at.put(shown);
-            let told = (status, told, name);
-            match which {
-                Which::Deals => deals_page(app, sent.at, told).await,
-                Which::Creators => creators_page(app, sent.at, told).await,
-            }
-        }
-    }
-}
-
-/// Saves the filter of the list of deals.
-pub async fn save_of_deals(State(app): State<App>, sent: Sent) -> Result<Response> {
-    save(app, sent, Which::Deals).await
-}
-
-/// Saves the filter of the list of creators.
-pub async fn save_of_creators(State(app): State<App>, sent: Sent) -> Result<Response> {
-    save(app, sent, Which::Creators).await
-}
-
-async fn remove(app: App, sent: Sent, path: &str) -> Result<Response> {
-    let id = sent.get("id").parse().map_err(|_| Error::NotFound)?;
-    segments::remove(State(app), sent.at.seat.caller()?, PathId(id)).await?;
-    Ok(sent.at.see(&format!("{path}?done=removed")))
-}
-
-/// Removes a segment, from the list of deals.
-pub async fn remove_of_deals(State(app): State<App>, sent: Sent) -> Result<Response> {
-    remove(app, sent, "/deals").await
-}
-
-/// Removes a segment, from the list of creators.
-pub async fn remove_of_creators(State(app): State<App>, sent: Sent) -> Result<Response> {
-    remove(app, sent, "/creators").await
 }
