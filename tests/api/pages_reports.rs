@@ -358,6 +358,34 @@ async fn what_if_says_what_the_simulation_says() {
     assert!(
         page.text.contains(&format!("value=\"{}\"", told["cost"][0]["after"].as_str().unwrap()))
     );
+    // Sorted by a head, the same rows in another order; the file has all deals.
+    let body = json!({ "changes": { "terms": { "commission_percent": "20" } } });
+    let told = p.post(product, "/v1/simulations", body).await.expect(200);
+    let deals = told["deals"].as_array().unwrap();
+    assert!(deals.len() > 1, "{told}");
+    let cents = |row: &Value, name: &str| {
+        row[name].as_str().unwrap().replace('.', "").parse::<i64>().unwrap()
+    };
+    for (sort, name, falls) in [("before", "before", false), ("-after", "after", true)] {
+        let page =
+            send(&casa, &casa.olga, "/reports/what-if", &[("rate", "20"), ("sort", sort)]).await;
+        let table = page.text.split("id=\"deals\"").nth(1).unwrap();
+        let mut wanted: Vec<&Value> = deals.iter().collect();
+        wanted.sort_by_key(|row| if falls { -cents(row, name) } else { cents(row, name) });
+        let at: Vec<usize> = wanted
+            .iter()
+            .map(|row| table.find(row["deal_id"].as_str().unwrap()).unwrap())
+            .collect();
+        assert!(at.is_sorted(), "{sort}: {at:?}");
+    }
+    let form = [("rate", "20"), ("format", "csv")];
+    let file = send(&casa, &casa.olga, "/reports/what-if", &form).await;
+    assert!(file.headers["content-disposition"].to_str().unwrap().contains("what-if.csv"));
+    for row in deals {
+        let (id, after) = (row["deal_id"].as_str().unwrap(), row["after"].as_str().unwrap());
+        let line = file.text.lines().find(|line| line.starts_with(id)).unwrap();
+        assert!(line.contains(&format!(",{after},")), "{line}");
+    }
     for (bad, status) in [
         (&[][..], 422),
         (&[("rate", "120")], 422),
@@ -427,4 +455,33 @@ async fn what_is_asked_wrongly_is_said_on_the_page() {
     ] {
         assert_eq!(see(&casa, &vera, &format!("/reports/{bad}")).await.status, 422, "{bad}");
     }
+}
+
+/// More posts than a page has are sorted as a whole, not by page.
+#[tokio::test]
+async fn posts_are_sorted_over_pages() {
+    let (casa, _) = programme().await;
+    let mut file = String::from("deal_id,platform,url,published_at,impressions\n");
+    for n in 0..230 {
+        // The oldest was seen most.
+        let (deal, day, seen) = (&casa.p.deal, 1 + n / 10, 1_000 - n);
+        let url = format!("https://www.instagram.com/p/Post{n:03}x/");
+        file.push_str(&format!("{deal},instagram,{url},2026-10-{day:02},{seen}\n"));
+    }
+    let form = [("kind", "posts"), ("csv", &*file)];
+    let told = send(&casa, &casa.olga, "/imports", &form).await;
+    let hash = told.text.split("name=\"hash\" value=\"").nth(1).unwrap();
+    let hash = hash.split('"').next().unwrap();
+    let form = [("kind", "posts"), ("csv", &*file), ("hash", hash)];
+    assert_eq!(send(&casa, &casa.olga, "/imports", &form).await.status, 303);
+    let see = async |query: &str| {
+        let path = format!("/reports/posts?from=2026-10-01&to=2026-11-30{query}");
+        see(&casa, &casa.olga, &path).await.text
+    };
+    let latest = see("").await;
+    assert!(latest.contains("Next page") && !latest.contains("Post000x"));
+    let most = see("&sort=-impressions").await;
+    assert!(!most.contains("Next page") && !most.contains("Post229x"));
+    assert!(most.find("Post000x").unwrap() < most.find("Post001x").unwrap());
+    assert!(see("&sort=impressions").await.contains("Post229x"));
 }

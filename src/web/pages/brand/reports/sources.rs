@@ -10,7 +10,7 @@ use crate::web::api::report_sources::{
     self as api, CohortInReport, FunnelOfCampaign, PostInReport, ReportOfCohorts, ReportOfPosts,
     ReportOfSources, ReportOfStages, SourceInReport, StageInReport,
 };
-use crate::web::extract::Caller;
+use crate::web::extract::{Caller, Params};
 use crate::web::handler::State;
 use crate::web::message::Response;
 use crate::web::pages::brand::orders::Names;
@@ -20,6 +20,10 @@ use crate::web::pages::ui::{self, Html};
 
 use super::{Asking, Choices, brand_of, hundredths, mendable, most, sorted};
 
+/// So many pages of 200 posts are read to be sorted.
+const MOST_SORTED: usize = 5;
+/// So many posts a page shows.
+const POSTS_SHOWN: usize = 200;
 const NARROWED: [&str; 6] = ["from", "to", "campaign_id", "currency", "filter", "segment"];
 const AS_FILE: [&str; 7] = ["from", "to", "campaign_id", "currency", "filter", "segment", "format"];
 
@@ -247,51 +251,82 @@ impl Posts<'_> {
         most(rows.flat_map(|row| [row.before.revenue, row.after.revenue]))
     }
 
-    /// Whether all posts of the period are here, so that they can be sorted.
-    fn whole(&self) -> bool {
-        let more = self.found.as_ref().is_some_and(|found| found.next_cursor.is_some());
-        !more && self.asking.get("cursor").is_empty()
+    /// Whether the posts of the period are more than are read to be sorted.
+    fn too_many(&self) -> bool {
+        !self.asking.get("sort").is_empty()
+            && self.found.as_ref().is_some_and(|found| found.next_cursor.is_some())
     }
 
     fn head(&self, label: &str, by: &str) -> Html {
-        if self.whole() {
-            return self.asking.head(label, by, "");
+        self.asking.head(label, by, "")
+    }
+
+    /// The way to what comes next, where the latest come first: what is sorted is on one page.
+    fn pager(&self) -> Html {
+        if !self.asking.get("sort").is_empty() {
+            return Html::default();
         }
-        Html::of(format!("<th scope=\"col\" class=\"num\">{label}</th>"))
+        self.asking.pager(self.found.as_ref().and_then(|found| found.next_cursor.as_ref()))
     }
 }
 
-/// Posts beside sales.
-pub async fn posts(State(app): State<App>, at: At) -> Result<Response> {
-    let brand = brand_of(&app, &at).await?;
-    let asking = Asking::of(&at, "/reports/posts", brand.timezone.day(app.now_ms()));
-    let names = ["from", "to", "currency", "days", "limit", "cursor"];
-    let asked = |format: &str| {
-        let told = names.map(|name| match name {
-            "from" => (name, asking.from.as_str()),
-            "to" => (name, asking.to.as_str()),
-            "limit" => (name, "200"),
-            _ => (name, at.get(name)),
-        });
-        crate::web::extract::Params::of(&[&told[..], &[("format", format)]].concat())
-    };
-    let caller: Caller = at.seat.caller()?;
-    if at.get("format") == "csv" {
-        return api::posts(State(app), caller, asked("csv")).await;
-    }
-    let found = api::report_of_posts(&app, caller.brand, &asked("")).await;
-    let (status, wrong, mut found) = told(found)?;
-    let key = |row: &PostInReport, by: &str| match by {
+/// What posts are sorted by.
+fn of_post(row: &PostInReport, by: &str) -> Option<Option<i64>> {
+    match by {
         "impressions" => Some(row.impressions),
         "media" => Some(row.earned_media_value.map(|money| money.minor)),
         "clicks" => Some(Some(row.after.unique_clicks - row.before.unique_clicks)),
         "orders" => Some(Some(row.after.orders - row.before.orders)),
         "revenue" => Some(Some(row.after.revenue.minor - row.before.revenue.minor)),
         _ => None,
-    };
-    if let Some(found) = found.as_mut().filter(|found| found.next_cursor.is_none()) {
-        sorted(&mut found.data, at.get("sort"), key);
     }
+}
+
+/// The posts of a period as the page has them: the latest first, page by page; or sorted, for which at most
+/// [`MOST_SORTED`] pages of them are read and the first of one shown.
+async fn posts_of(
+    app: &App,
+    caller: &Caller,
+    asked: &(dyn Fn(&str) -> Params + Sync),
+    (sort, cursor): (&str, &str),
+) -> Result<(ReportOfPosts, bool)> {
+    if sort.is_empty() {
+        return api::report_of_posts(app, caller.brand, &asked(cursor)).await;
+    }
+    let (mut all, csv) = api::report_of_posts(app, caller.brand, &asked("")).await?;
+    for _ in 1..MOST_SORTED {
+        let Some(next) = all.next_cursor.take() else { break };
+        let (page, _) = api::report_of_posts(app, caller.brand, &asked(&next)).await?;
+        all.data.extend(page.data);
+        all.next_cursor = page.next_cursor;
+    }
+    sorted(&mut all.data, sort, of_post);
+    all.data.truncate(POSTS_SHOWN);
+    Ok((all, csv))
+}
+
+/// Posts beside sales.
+pub async fn posts(State(app): State<App>, at: At) -> Result<Response> {
+    let brand = brand_of(&app, &at).await?;
+    let asking = Asking::of(&at, "/reports/posts", brand.timezone.day(app.now_ms()));
+    let asked = |cursor: &str, format: &str| {
+        Params::of(&[
+            ("from", &*asking.from),
+            ("to", &*asking.to),
+            ("currency", at.get("currency")),
+            ("days", at.get("days")),
+            ("limit", "200"),
+            ("cursor", cursor),
+            ("format", format),
+        ])
+    };
+    let caller: Caller = at.seat.caller()?;
+    if at.get("format") == "csv" {
+        return api::posts(State(app), caller, asked("", "csv")).await;
+    }
+    let place = (at.get("sort"), at.get("cursor"));
+    let found = posts_of(&app, &caller, &|cursor| asked(cursor, ""), place).await;
+    let (status, wrong, found) = told(found)?;
     let ids = found.iter().flat_map(|found| &found.data).map(|row| row.deal_id).collect();
     let names = Names::of(&app, brand.id, ids).await?;
     let content = Posts { home: &at.home, asking, wrong, found, names };

@@ -7,17 +7,18 @@ use serde_json::{Map, Value};
 use crate::app::App;
 use crate::domain::money::{Currency, Money};
 use crate::error::{Error, Result};
-use crate::storage::creators as people;
 use crate::web::api::simulations::{self, CreatorCostView, SimulationView};
 use crate::web::extract::{Body, Caller};
 use crate::web::handler::{Json, State};
 use crate::web::message::Response;
-use crate::web::pages::brand::orders::Names;
+use crate::web::pages::brand::orders::{Names, people};
 use crate::web::pages::brand::read;
 use crate::web::pages::shell::{Area, At, Sent, wrong};
 use crate::web::pages::ui::{self, Field, Html};
 
-use super::{Asking, Choices, brand_of};
+use super::{Asking, Choices, brand_of, sorted};
+use crate::web::csv;
+use crate::web::pages::brand::lists::as_file;
 
 /// The rows of levels in the form.
 const LEVELS: usize = 3;
@@ -44,15 +45,29 @@ struct Shown {
 }
 
 impl Shown {
-    async fn of(app: &App, at: &At, mut view: SimulationView) -> Result<Self> {
+    /// Sorted as it is asked, else with the greatest differences first, and of it the first.
+    async fn of(app: &App, at: &At, mut view: SimulationView, sort: &str) -> Result<Self> {
         let brand = at.seat.member()?.brand_id;
         let size = |difference: &str, currency: Currency| minor(difference, currency).abs();
         view.creators.sort_by_key(|row| std::cmp::Reverse(size(&row.difference, row.currency)));
-        view.creators.truncate(ROWS);
         view.deals.sort_by_key(|row| std::cmp::Reverse(size(&row.difference, row.currency)));
+        let amounts = |by: &str, [before, after, difference]: [&str; 3], currency| match by {
+            "before" => Some(Some(minor(before, currency))),
+            "after" => Some(Some(minor(after, currency))),
+            "difference" => Some(Some(minor(difference, currency))),
+            _ => None,
+        };
+        sorted(&mut view.creators, sort, |row, by| {
+            amounts(by, [&row.before, &row.after, &row.difference], row.currency)
+        });
+        sorted(&mut view.deals, sort, |row, by| match by {
+            "orders" => Some(Some(row.orders_changed)),
+            _ => amounts(by, [&row.before, &row.after, &row.difference], row.currency),
+        });
+        view.creators.truncate(ROWS);
         view.deals.truncate(ROWS);
         let ids: Vec<_> = view.creators.iter().map(|row| row.creator_id).collect();
-        let found = people::by_ids(app.db(), brand, &ids).await?;
+        let found = people(app, brand, &ids).await?;
         let names = found.into_iter().map(|row| (row.id.to_string(), row.name)).collect();
         let deals = view.deals.iter().map(|row| row.deal_id).collect();
         Ok(Self { deals: Names::of(app, brand, deals).await?, names, view })
@@ -128,6 +143,22 @@ impl Page<'_> {
         Html::of(html)
     }
 
+    /// The head of a column that the answer's tables are sorted by: it sends the form again.
+    fn head(&self, label: &str, by: &str) -> Html {
+        let now = self.was("sort");
+        let (name, falls) = now.strip_prefix('-').map_or((&*now, false), |name| (name, true));
+        let next = if name == by && falls { by.to_owned() } else { format!("-{by}") };
+        let (state, sign) = match (name == by, falls) {
+            (false, _) => ("", ui::icon("selector")),
+            (true, true) => (" aria-sort=\"descending\"", ui::icon("arrow-down")),
+            (true, false) => (" aria-sort=\"ascending\"", ui::icon("arrow-up")),
+        };
+        Html::of(format!(
+            "<th scope=\"col\" class=\"num\"{state}><button form=\"what-if\" name=\"sort\" value=\"{next}\">\
+             {label}{sign}</button></th>"
+        ))
+    }
+
     fn was(&self, name: &str) -> String {
         (self.filled)(name)
     }
@@ -148,7 +179,7 @@ async fn page(
     let asking = Asking::of(at, "/reports/what-if", today);
     let found = match found {
         None => None,
-        Some(view) => Some(Shown::of(app, at, view).await?),
+        Some(view) => Some(Shown::of(app, at, view, &filled("sort")).await?),
     };
     let choices = Choices::of(app, at).await?;
     let csrf = &at.csrf(app);
@@ -244,6 +275,40 @@ fn asked(sent: &Sent, currency: Currency) -> Result<simulations::NewSimulation> 
     read(&Value::Object(all))
 }
 
+/// All deals of the answer as a file.
+async fn file(app: &App, at: &At, found: &SimulationView) -> Result<Response> {
+    let brand = at.seat.member()?.brand_id;
+    let ids: Vec<_> = found.deals.iter().map(|row| row.creator_id).collect();
+    let names = people(app, brand, &ids).await?;
+    let mut lines = String::new();
+    let heads = [
+        "deal_id",
+        "creator_id",
+        "creator",
+        "currency",
+        "before",
+        "after",
+        "difference",
+        "orders_changed",
+    ];
+    csv::line(&mut lines, &heads);
+    for row in &found.deals {
+        let name = names.iter().find(|one| one.id == row.creator_id);
+        let cells = [
+            &*row.deal_id.to_string(),
+            &row.creator_id.to_string(),
+            name.map_or("", |one| &one.name),
+            row.currency.code(),
+            &row.before,
+            &row.after,
+            &row.difference,
+            &row.orders_changed.to_string(),
+        ];
+        csv::line(&mut lines, &cells);
+    }
+    Ok(as_file(lines, "what-if"))
+}
+
 /// What would have been.
 pub async fn simulate(State(app): State<App>, sent: Sent) -> Result<Response> {
     let brand = brand_of(&app, &sent.at).await?;
@@ -254,6 +319,7 @@ pub async fn simulate(State(app): State<App>, sent: Sent) -> Result<Response> {
         Ok(found)
     };
     let answer = match work.await {
+        Ok(found) if sent.get("format") == "csv" => return file(&app, &sent.at, &found).await,
         Ok(found) => (StatusCode::OK, String::new(), Some(found)),
         Err(error) => {
             let error: Box<Error> = error;
