@@ -110,6 +110,78 @@ async fn an_automation_is_written_step_by_step() {
 }
 
 #[tokio::test]
+async fn steps_say_all_of_terms_fees_and_links() {
+    let casa = casa().await;
+    let (p, product, olga) = (&casa.p, &casa.product, &casa.olga);
+    let store = p.store.as_str();
+    let rates = json!([{ "commission_percent": "3", "product_ids": ["7"] }]);
+    let steps =
+        json!([{ "do": "new_terms", "terms": { "commission_percent": "10", "rates": rates } }]);
+    let new = json!({ "name": "All", "trigger": { "on": "accepted" }, "steps": steps, "state": "disabled" });
+    let made = p.post(product, "/v1/automations", new).await.expect(201);
+    let id = made["id"].as_str().unwrap();
+    let edit = format!("/automations/{id}/edit");
+    let shown = see(&casa, olga, &edit).await;
+    assert!(shown.text.contains("10 %, with further terms"), "{}", shown.text);
+    let (seen, keep) = (hidden(&shown.text, "seen"), hidden(&shown.text, "s0.keep"));
+    let form = [
+        ("name", "All"),
+        ("on", "accepted"),
+        ("runs", "every_time"),
+        ("s0.do", "new_terms"),
+        ("s0.keep", &*keep),
+        ("s0.commission_percent", "12.5"),
+        ("s0.flat_per_order", "2"),
+        ("s0.cap_per_order", "30"),
+        ("s0.first_order_only", "yes"),
+        ("s1.do", "fee"),
+        ("s1.amount", "150"),
+        ("s1.due_on", "2026-12-24"),
+        ("s1.stage", ""),
+        ("s2.do", "create_link"),
+        ("s2.store_id", store),
+        ("seen", &*seen),
+    ];
+    let with = |more: &[(&'static str, &'static str)]| {
+        let changed = |name: &str| more.iter().any(|(other, _)| *other == name);
+        let kept = form.iter().copied().filter(|(name, _)| !changed(name));
+        kept.chain(more.iter().copied()).collect::<Vec<(&str, &str)>>()
+    };
+    let before = product.db.checksum();
+    for (field, bad) in [
+        ("s0.cap_per_order", "x"),
+        ("s0.flat_per_order", "-1"),
+        ("s1.due_on", "2026-13-01"),
+        ("s2.store_id", "store_x"),
+    ] {
+        let told = send(&casa, olga, &edit, &with(&[(field, bad), ("act", "save")])).await;
+        assert_eq!(told.status, 422, "{field}: {}", told.text);
+        assert!(told.text.contains("aria-invalid"), "{field}: {}", told.text);
+    }
+    assert!(product.db.checksum() == before, "nothing was changed");
+    let words = send(&casa, olga, &edit, &with(&[("act", "look")])).await;
+    for said in [
+        "12.5 % and 2 USD for each order, at most 30 USD for an order, for a customer’s first order only, with",
+        "Agree on a fee of 150 USD, not before 2026-12-24.",
+        "Make a link to the home page in ",
+    ] {
+        assert!(words.text.contains(said), "{said}: {}", words.text);
+    }
+    let done = send(&casa, olga, &edit, &with(&[("act", "save")])).await;
+    assert_eq!(done.status, 303, "{}", done.text);
+    let usd = |amount: &str| json!({ "amount": amount, "currency": "USD" });
+    let after = p.get(product, &format!("/v1/automations/{id}")).await;
+    let terms = json!({ "commission_percent": "12.5", "rates": rates, "flat_per_order": usd("2"),
+        "cap_per_order": usd("30"), "first_order_only": true });
+    assert_eq!(
+        after["steps"],
+        json!([{ "do": "new_terms", "terms": terms },
+            { "do": "fee", "amount": usd("150"), "due_on": "2026-12-24" },
+            { "do": "create_link", "store_id": store }])
+    );
+}
+
+#[tokio::test]
 async fn a_change_is_of_what_was_seen() {
     let casa = casa().await;
     let (p, product, olga) = (&casa.p, &casa.product, &casa.olga);
@@ -128,6 +200,7 @@ async fn a_change_is_of_what_was_seen() {
             ("s0.do", "fee".to_owned()),
             ("s0.keep", keep.clone()),
             ("s0.amount", "7.50".to_owned()),
+            ("s0.stage", "Posted".to_owned()),
             ("seen", seen.clone()),
             ("act", "save".to_owned()),
         ]

@@ -44,15 +44,21 @@ pub const STEPS: [(&str, &str); 13] = [
 #[must_use]
 pub fn fields_of(kind: &str) -> &'static [&'static str] {
     match kind {
-        "create_link" => &["target", "apply_code"],
+        "create_link" => &["target", "store_id", "apply_code"],
         "assign_code" => &["affiliate_group_id"],
         "message" => &["template_id"],
-        "new_terms" => &["commission_percent"],
+        "new_terms" => &[
+            "commission_percent",
+            "flat_per_order",
+            "cap_per_order",
+            "cap_per_month",
+            "first_order_only",
+        ],
         "add_tags" | "remove_tags" => &["tags"],
         "move" => &["stage"],
         "assign" => &["owner_id"],
         "follow_up" => &["text", "due_in_days"],
-        "fee" => &["amount", "note"],
+        "fee" => &["amount", "note", "due_on", "stage"],
         "wait" => &["days", "hours", "minutes"],
         "webhook" => &["label"],
         _ => &[],
@@ -77,6 +83,11 @@ const NAMES: [&str; 12] = [
 
 /// More steps than an automation may have aren't read from a form.
 const MOST: usize = 21;
+
+/// Fields of terms, within a step's; the amounts of them.
+const OF_TERMS: [&str; 5] =
+    ["commission_percent", "flat_per_order", "cap_per_order", "cap_per_month", "first_order_only"];
+const AMOUNTS: [&str; 3] = ["flat_per_order", "cap_per_order", "cap_per_month"];
 
 /// A step.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -135,11 +146,10 @@ impl Step {
     fn of_json(value: &Value) -> Self {
         let kind = told(value.get("do"));
         let fields = fields_of(&kind).iter().map(|name| {
-            let inner = match *name {
-                "commission_percent" => value.get("terms").and_then(|terms| terms.get(name)),
-                "amount" => value.get(name).and_then(|amount| amount.get(name)),
-                _ => value.get(name),
-            };
+            let place = if OF_TERMS.contains(name) { value.get("terms") } else { Some(value) };
+            let inner = place.and_then(|place| place.get(name));
+            let is_money = *name == "amount" || AMOUNTS.contains(name);
+            let inner = if is_money { inner.and_then(|money| money.get("amount")) } else { inner };
             ((*name).to_owned(), told(inner))
         });
         let fields = fields.collect();
@@ -154,43 +164,62 @@ impl Step {
         step.insert("do".to_owned(), Value::from(self.kind.as_str()));
         for name in fields_of(&self.kind) {
             let text = self.get(name).trim();
-            let value = match *name {
-                "target" | "label" | "note" | "days" | "hours" | "minutes" if text.is_empty() => {
-                    step.remove(*name);
-                    continue;
-                }
-                "days" | "hours" | "minutes" | "due_in_days" => number(text),
-                "apply_code" if text.is_empty() => {
-                    step.remove(*name);
-                    continue;
-                }
-                "apply_code" => Value::from(true),
-                "owner_id" if text.is_empty() => Value::Null,
-                "tags" => {
-                    let tags = text.split(',').map(str::trim).filter(|tag| !tag.is_empty());
-                    tags.map(Value::from).collect()
-                }
-                "commission_percent" => {
-                    let terms = step.get("terms").and_then(Value::as_object);
-                    let mut terms = terms.cloned().unwrap_or_default();
-                    terms.insert((*name).to_owned(), Value::from(text));
-                    step.insert("terms".to_owned(), Value::Object(terms));
-                    continue;
-                }
-                "amount" => {
-                    let before = step.get(*name).and_then(|amount| amount.get("currency"));
-                    let code = before.cloned().unwrap_or_else(|| Value::from(currency.code()));
-                    let mut amount = Map::new();
-                    amount.insert((*name).to_owned(), Value::from(text));
-                    amount.insert("currency".to_owned(), code);
-                    Value::Object(amount)
-                }
-                _ => Value::from(text),
-            };
-            step.insert((*name).to_owned(), value);
+            if OF_TERMS.contains(name) {
+                let terms = step.get("terms").and_then(Value::as_object);
+                let mut terms = terms.cloned().unwrap_or_default();
+                put(&mut terms, name, text, currency);
+                step.insert("terms".to_owned(), Value::Object(terms));
+            } else if self.kind == "fee" && *name == "stage" && text.is_empty() {
+                clear(&mut step, name);
+            } else {
+                put(&mut step, name, text, currency);
+            }
         }
         Value::Object(step)
     }
+}
+
+/// What says nothing isn't there; what said so before stays as it was written.
+fn clear(object: &mut Map<String, Value>, name: &str) {
+    let says = !matches!(object.get(name), None | Some(Value::Null | Value::Bool(false)));
+    if says {
+        object.remove(name);
+    }
+}
+
+/// An amount, in the currency that it was in before.
+fn amount(before: Option<&Value>, text: &str, currency: Currency) -> Value {
+    let before = before.and_then(|amount| amount.get("currency"));
+    let code = before.cloned().unwrap_or_else(|| Value::from(currency.code()));
+    let mut amount = Map::new();
+    amount.insert("amount".to_owned(), Value::from(text));
+    amount.insert("currency".to_owned(), code);
+    Value::Object(amount)
+}
+
+/// What a field says, as the API takes it.
+fn put(object: &mut Map<String, Value>, name: &str, text: &str, currency: Currency) {
+    let value = match name {
+        "target" | "store_id" | "label" | "note" | "due_on" | "days" | "hours" | "minutes"
+        | "apply_code" | "first_order_only" | "flat_per_order" | "cap_per_order"
+        | "cap_per_month"
+            if text.is_empty() =>
+        {
+            return clear(object, name);
+        }
+        "days" | "hours" | "minutes" | "due_in_days" => number(text),
+        "apply_code" | "first_order_only" => Value::from(true),
+        "owner_id" if text.is_empty() => Value::Null,
+        "tags" => {
+            let tags = text.split(',').map(str::trim).filter(|tag| !tag.is_empty());
+            tags.map(Value::from).collect()
+        }
+        "amount" | "flat_per_order" | "cap_per_order" | "cap_per_month" => {
+            amount(object.get(name), text, currency)
+        }
+        _ => Value::from(text),
+    };
+    object.insert(name.to_owned(), value);
 }
 
 /// What a button of the form did, and which step somebody looks at next.
@@ -366,8 +395,12 @@ mod tests {
             "name": "x", "runs": "every_time", "conditions": null,
             "trigger": { "on": "threshold_reached", "metric": "revenue", "at_least": "5.00", "currency": "EUR" },
             "steps": [
-                { "do": "new_terms", "terms": { "commission_percent": "10", "first_order_only": true } },
-                { "do": "fee", "amount": { "amount": "5.00", "currency": "EUR" }, "stage": "Posted" },
+                { "do": "new_terms", "terms": { "commission_percent": "10", "first_order_only": true,
+                    "cap_per_order": { "amount": "9.00", "currency": "EUR" }, "cap_per_month": null,
+                    "rates": [{ "product_id": "1", "commission_percent": "3" }] } },
+                { "do": "new_terms", "terms": { "commission_percent": "10", "first_order_only": false } },
+                { "do": "fee", "amount": { "amount": "5.00", "currency": "EUR" }, "stage": "Posted", "due_on": "2026-12-01" },
+                { "do": "fee", "amount": { "amount": "5.00", "currency": "EUR" }, "stage": null },
                 { "do": "create_link", "store_id": "store_1" },
                 { "do": "assign", "owner_id": null },
                 { "do": "wait", "days": 2 },
@@ -378,9 +411,9 @@ mod tests {
         let draft = Draft::of_json(&shown);
         assert_eq!(Value::Object(draft.changes(&shown, usd)), json!({}));
         let mut other = draft.clone();
-        other.turn("up.1", "").unwrap();
+        other.turn("up.2", "").unwrap();
         assert_eq!(other.changes(&shown, usd).keys().collect::<Vec<_>>(), ["steps"]);
         assert!(other.turn("up.0", "").is_none() && other.turn("remove.9", "").is_none());
-        assert!(other.turn("down.5", "").is_none() && other.turn("up.x", "").is_none());
+        assert!(other.turn("down.7", "").is_none() && other.turn("up.x", "").is_none());
     }
 }

@@ -122,6 +122,10 @@ impl Page<'_> {
         self.line("at_least", "At least", "decimal", &hint)
     }
 
+    fn code(&self) -> &str {
+        self.has.currency.code()
+    }
+
     fn conditions(&self) -> Html {
         let wrong = self.wrong.at("conditions");
         let hint = "Empty: any deal. For example: followers >= 10000 AND tag = \"vip\"";
@@ -149,7 +153,10 @@ impl Page<'_> {
         let own = &*format!("s{place}.{name}");
         let value = step.get(name);
         let inner = match name {
-            "commission_percent" => format!("steps[{place}].terms"),
+            "commission_percent" => format!("steps[{place}].terms.commission_percent"),
+            "flat_per_order" | "cap_per_order" | "cap_per_month" | "first_order_only" => {
+                format!("steps[{place}].terms.{name}")
+            }
             name => format!("steps[{place}].{name}"),
         };
         let wrong = self.wrong.at(&inner);
@@ -179,7 +186,20 @@ impl Page<'_> {
                     ""
                 },
             ),
+            ("fee", "stage") => {
+                let any = (String::new(), "At once".to_owned());
+                let all = [any].into_iter().chain(self.has.stage_choices()).collect();
+                one("Once the deal is at", all, "A stage of its campaign")
+            }
             (_, "stage") => one("Stage", self.has.stage_choices(), ""),
+            (_, "store_id") => one("Store", self.has.store_choices(), ""),
+            (_, "due_on") => line("Not before", "date", "Empty: at once"),
+            (_, "flat_per_order") => line("On top for each order", "decimal", self.code()),
+            (_, "cap_per_order") => line("At most for an order", "decimal", self.code()),
+            (_, "cap_per_month") => line("At most in a month", "decimal", self.code()),
+            (_, "first_order_only") => {
+                check(own, "Only a customer’s first order earns", value == "yes")
+            }
             (_, "owner_id") => one("Member", self.has.member_choices(), ""),
             (_, "target") => line(
                 "Where it leads",

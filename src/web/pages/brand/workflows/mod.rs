@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::web::api::campaigns::{self, CampaignView};
 use crate::web::api::deals::{self, DealView, LinkState};
 use crate::web::api::groups::{self, GroupView};
+use crate::web::api::stores::{self, StoreView};
 use crate::web::api::templates::{self, TemplateView};
 use crate::web::api::tiers::{self, TiersView};
 use crate::web::api::{brand, members};
@@ -43,6 +44,8 @@ pub struct Has {
     pub tiers: Vec<TiersView>,
     /// Its members, as far as who looks may know them.
     pub members: Vec<Choice>,
+    /// Its stores.
+    pub stores: Vec<StoreView>,
     /// Its currency.
     pub currency: Currency,
 }
@@ -58,6 +61,7 @@ impl Has {
         let Json(groups) = groups::list(state(), at.seat.caller()?, many()).await?;
         let Json(templates) = templates::list(state(), at.seat.caller()?, many()).await?;
         let Json(tiers) = tiers::list(state(), at.seat.caller()?, many()).await?;
+        let Json(stores) = stores::list(state(), at.seat.caller()?, many()).await?;
         let me = at.seat.member()?;
         let mut people = vec![(me.id.to_string(), at.seat.session.email.clone())];
         // Who may not see the team assigns to herself, to nobody, or to whom it was before.
@@ -75,6 +79,7 @@ impl Has {
             templates: templates.data,
             tiers: tiers.data,
             members: people,
+            stores: stores.data,
             currency: brand::find(app, me.brand_id).await?.brand.currency,
         })
     }
@@ -109,6 +114,14 @@ impl Has {
     #[must_use]
     pub fn template_choices(&self) -> Vec<Choice> {
         self.templates.iter().map(|one| (one.id.to_string(), one.name.clone())).collect()
+    }
+
+    /// The stores, and that the first is meant.
+    #[must_use]
+    pub fn store_choices(&self) -> Vec<Choice> {
+        let first = [(String::new(), "The brand’s first".to_owned())];
+        let all = self.stores.iter().map(|one| (one.id.to_string(), one.shop_domain.clone()));
+        first.into_iter().chain(all).collect()
     }
 
     /// The members, and nobody.

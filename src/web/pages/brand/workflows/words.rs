@@ -68,6 +68,35 @@ fn wait(step: &Value) -> String {
     format!("Wait {}.", parts.join(", "))
 }
 
+fn sum(amount: &Value) -> String {
+    format!("{} {}", text(amount, "amount"), text(amount, "currency"))
+}
+
+/// What terms say, in a line.
+fn commission(terms: &Value) -> String {
+    let mut told = format!("{} %", text(terms, "commission_percent"));
+    let amount = |name: &str| terms.get(name).filter(|amount| amount.is_object()).map(sum);
+    for (name, before, after) in [
+        ("flat_per_order", " and ", " for each order"),
+        ("cap_per_order", ", at most ", " for an order"),
+        ("cap_per_month", ", at most ", " in a month"),
+    ] {
+        if let Some(amount) = amount(name) {
+            told.push_str(&format!("{before}{amount}{after}"));
+        }
+    }
+    if terms.get("first_order_only").and_then(Value::as_bool) == Some(true) {
+        told.push_str(", for a customer’s first order only");
+    }
+    if ["rates", "starts_at", "ends_at"]
+        .iter()
+        .any(|name| terms.get(name).is_some_and(|value| !value.is_null()))
+    {
+        told.push_str(", with further terms");
+    }
+    told
+}
+
 /// What a step does.
 #[must_use]
 pub fn step(step: &Value, has: &Has) -> String {
@@ -82,7 +111,11 @@ pub fn step(step: &Value, has: &Has) -> String {
             let to = if target.is_empty() { "the home page" } else { target };
             let code = step.get("apply_code").and_then(Value::as_bool) == Some(true);
             let code = if code { "; it applies the deal’s code" } else { "" };
-            format!("Make a link to {to}, unless the deal has one{code}.")
+            let store = match text(step, "store_id") {
+                "" => String::new(),
+                id => format!(" in {}", called(&has.store_choices(), id, "a store that is gone")),
+            };
+            format!("Make a link to {to}{store}, unless the deal has one{code}.")
         }
         "assign_code" => {
             let group = text(step, "affiliate_group_id");
@@ -96,9 +129,7 @@ pub fn step(step: &Value, has: &Has) -> String {
         }
         "new_terms" => {
             let terms = step.get("terms").unwrap_or(&Value::Null);
-            let more = terms.as_object().is_some_and(|terms| terms.len() > 1);
-            let more = if more { ", with further terms" } else { "" };
-            format!("Set the commission to {} %{more}.", text(terms, "commission_percent"))
+            format!("Set the commission to {}.", commission(terms))
         }
         "add_tags" => format!("Add the tags {}.", tags()),
         "remove_tags" => format!("Remove the tags {}.", tags()),
@@ -118,8 +149,9 @@ pub fn step(step: &Value, has: &Has) -> String {
             let note = if note.is_empty() { String::new() } else { format!(" (“{note}”)") };
             let at = text(step, "stage");
             let at = if at.is_empty() { String::new() } else { format!(", not before “{at}”") };
-            let (sum, code) = (text(amount, "amount"), text(amount, "currency"));
-            format!("Agree on a fee of {sum} {code}{note}{at}.")
+            let day = text(step, "due_on");
+            let day = if day.is_empty() { String::new() } else { format!(", not before {day}") };
+            format!("Agree on a fee of {}{note}{at}{day}.", sum(amount))
         }
         "wait" => wait(step),
         "webhook" => match text(step, "label") {
