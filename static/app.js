@@ -364,4 +364,15 @@ for (const part of document.querySelectorAll('[data-part]')) {
   parts[part.dataset.part](part, tell);
 }
 enhance(document);
+// What asks for itself again waits while nobody looks,
+document.addEventListener('htmx:beforeRequest', (event) => {
+  if (event.detail.elt.dataset.live !== undefined && document.hidden) event.preventDefault();
+});
+// and stays as it is where another page answers, such as the one for signing in, or where somebody is in it.
+document.addEventListener('htmx:beforeSwap', ({ detail }) => {
+  const path = (address) => new URL(address || location.href, location.href).pathname;
+  const elsewhere = path(detail.xhr.responseURL) !== path(detail.requestConfig.path);
+  const inUse = detail.requestConfig.elt.dataset.live !== undefined && document.activeElement?.closest('[data-along]');
+  if (elsewhere || inUse) detail.shouldSwap = false;
+});
 document.addEventListener('htmx:load', (event) => event.target !== document.body && enhance(event.target));

@@ -335,6 +335,20 @@ pub fn sparkline(title: &str, values: &[i64]) -> Html {
     ))
 }
 
+/// What makes a part of a page ask for itself again while somebody looks at the page: its id, and what comes along
+/// (`#latest,#needs`; each is marked `data-along`).
+#[must_use]
+pub fn live(id: &str, along: &str) -> Html {
+    let (id, along) = (esc(id), esc(along));
+    let along = match &*along {
+        "" => along,
+        ids => format!(" hx-select-oob=\"{ids}\""),
+    };
+    Html(format!(
+        "id=\"{id}\" data-live hx-get=\"\" hx-trigger=\"every 30s\" hx-select=\"#{id}\" hx-swap=\"outerHTML\"{along}"
+    ))
+}
+
 /// Ways between pages that belong together: where each goes, what it is called, and whether one is there.
 #[must_use]
 pub fn tabs(label: &str, ways: &[(String, &str, bool)]) -> Html {

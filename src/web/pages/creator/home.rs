@@ -105,6 +105,13 @@ struct Balance {
     minimum: Option<Minimum>,
 }
 
+impl Balance {
+    /// What its place in the page is called.
+    fn place(&self) -> String {
+        format!("balance-{}", self.currency)
+    }
+}
+
 /// How far she is to the least that is paid out.
 pub struct Minimum {
     /// The least.
@@ -236,6 +243,22 @@ struct Home {
     charts: Vec<Chart>,
     deals: Vec<DealLine>,
     orders: Vec<Line>,
+}
+
+impl Home {
+    /// What is new along with the first balance.
+    fn along(&self) -> String {
+        let mut all = vec!["#newest".to_owned()];
+        for (at, balance) in self.balances.iter().enumerate() {
+            if at > 0 {
+                all.push(format!("#{}", balance.place()));
+            }
+            if balance.minimum.is_some() {
+                all.push(format!("#minimum-{}", balance.currency));
+            }
+        }
+        all.join(",")
+    }
 }
 
 struct DealLine {
