@@ -255,6 +255,8 @@ async fn somebody_who_is_quicker_stops_it_all() {
             "INSERT INTO creators (brand_id, id, name, handle, handle_key, tags, created_at_ms)
              VALUES ('BRAND', 'creator_1', 'x', 'yan', 'yan', '[]', 0)",
         ),
+        // Somebody of another handle who has the address by now.
+        (CREATORS, NEW, "INSERT INTO creators", "UPDATE creators SET email_hash = 'ZOE' WHERE handle_key = 'old'"),
         (
             &update,
             MORE,
@@ -289,11 +291,16 @@ async fn somebody_who_is_quicker_stops_it_all() {
     ] {
         let product = Product::new();
         let p = Programme::new(&product).await;
-        both(&product, &p.key, CREATORS, "handle,email\nada,ada@x.example\nbo,\ncy,\n").await;
+        both(&product, &p.key, CREATORS, "handle,email\nada,ada@x.example\nbo,\ncy,\nold,zoe@x.example\n").await;
+        let old = product.db.rows("SELECT id, email_hash FROM creators WHERE handle_key = 'old'");
+        let of_old = |name: &str| old[0][name].as_str().unwrap().to_owned();
+        let path = format!("/v1/creators/{}", of_old("id"));
+        product.call("PATCH", &path, Some(json!({ "email": null })), &p.key).await.expect(200);
         p.post(&product, &format!("/v1/deals/{}/links", p.deal), json!({})).await.expect(201);
         let member = product.db.rows("SELECT id FROM members")[0]["id"].clone();
         let filled = |text: &str| {
             text.replace("BRAND", p.brand["id"].as_str().unwrap())
+                .replace("ZOE", &of_old("email_hash"))
                 .replace("CAMPAIGN", &p.campaign)
                 .replace("MEMBER", member.as_str().unwrap())
         };

@@ -33,7 +33,8 @@ const FORMULAS = [
   ['+1', "'+1"],
   ['-1', "'-1"],
   ['@SUM(A1)', "'@SUM(A1)"],
-  ["'=x", "''=x"],
+  // As an export writes it: read as the text that it stands for.
+  ["'=x", "'=x"],
 ];
 
 export const imports = [
