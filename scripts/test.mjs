@@ -28,8 +28,7 @@ main(async () => {
     const [, built] = await Promise.all([
       step('fuzz targets', () => fuzzAll({ seconds: 4, seed: 2026 })),
       step('build for Workers', async () => {
-        await build('release');
-        await build('canary');
+        await Promise.all([build('release'), build('canary')]);
       }),
     ]);
     if (built) {

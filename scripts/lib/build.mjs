@@ -62,15 +62,17 @@ export async function build(variant) {
   const wanted = fingerprint(INPUTS, inputs);
   if (readIfThere(stamp) === wanted) return out;
 
-  // The compiled module has one place in the target folder, whatever its features and clone.
-  await withLock(join(cargoTarget, '.tributary-build.lock'), async () => {
+  // The compiled module has one place in a target folder, whatever its features and clone. What isn't deployed has a
+  // folder of its own: it is compiled while the release is, which waits for one core most of the time.
+  const target = options.includes('--no-opt') ? join(cargoTarget, 'quick') : cargoTarget;
+  await withLock(join(target, '.tributary-build.lock'), async () => {
     say(`building the ${variant} variant …`);
     mkdirSync(out, { recursive: true });
     rmSync(stamp, { force: true });
     // worker-build starts wasm-opt, which is a Node program.
     const PATH = `${dirname(node22())}${delimiter}${process.env.PATH}`;
     await run(workerBuild, ['--release', '--out-dir', `build/${variant}`, ...options], {
-      env: { ...cargoEnv, ...env, ...profile, PATH, CARGO_ENCODED_RUSTFLAGS: flags },
+      env: { ...cargoEnv, CARGO_TARGET_DIR: target, ...env, ...profile, PATH, CARGO_ENCODED_RUSTFLAGS: flags },
     });
     await bundle(out, env.ESBUILD_BIN);
     if (!options.includes('--no-opt')) await shrink(out, { ...env, PATH });
