@@ -14,7 +14,7 @@ import { member } from './support/people.mjs';
 const SCALE = 0.3;
 const EMAIL = 'demo-owner@people.example';
 
-let server, shopify, browser, demo, client, owner, home;
+let server, shopify, browser, demo, client, owner, pocket, home;
 before(async () => {
   shopify = await startDouble(0, 'shopify');
   server = await startServer({ variant: 'canary', vars: { SHOPIFY_ORIGIN: shopify.origin } });
@@ -26,6 +26,9 @@ before(async () => {
   await new Client(server, server.operatorToken).post(`/v1/brands/${demo.programme.brand.id}/owners`, { email: EMAIL });
   browser = await launch();
   owner = await member(browser, server, EMAIL, { ...DESKTOP, colorScheme: 'light' });
+  // And with her telephone, in the dark.
+  pocket = await person(browser, server, { ...PHONE, colorScheme: 'dark' });
+  await pocket.context.addCookies(await owner.context.cookies());
   home = `/b/${demo.programme.brand.id}`;
 });
 after(async () => {
@@ -34,6 +37,11 @@ after(async () => {
   await shopify?.stop();
 });
 
+/** Without a mouse. */
+const press = async (locator) => {
+  await locator.focus();
+  await locator.page().keyboard.press('Enter');
+};
 const dealOf = ({ id }) => client.get(`/v1/deals/${id}`);
 const star = () => demo.plan.star;
 /** Until what waits for its turn has had it. */
@@ -66,7 +74,7 @@ test('the programme on the overview is what the API says, its shop is connected 
 });
 
 test('a collaboration is edited in one form: a rate, a code that the shop makes, a link', async () => {
-  const { page } = owner;
+  const { page } = pocket;
   const [other] = demo.plan.deals.filter((deal) => deal.active && deal !== star());
   await page.goto(`${home}/deals/${other.id}`);
   await page.getByText('Edit the collaboration').click();
@@ -155,7 +163,7 @@ test('a card dragged to “Awaiting Post” gets a link, a code of the group and
 });
 
 test('creators above 500 dollars are found, and their rate is raised', async () => {
-  const { page } = owner;
+  const { page } = pocket;
   await page.goto(`${home}/creators`);
   await page.getByLabel('Amount').fill('500');
   await page.getByRole('button', { name: 'Add' }).click();
@@ -200,28 +208,30 @@ test('forty creators are drafted, approved and paid', async () => {
   assert.ok(balances_match && chain_intact);
 });
 
-test('a creator is invited, accepts with her telephone, and says where she is paid', async () => {
+test('a creator is invited, accepts on a small screen, and says where she is paid, by the keyboard alone', async () => {
   const { page } = owner;
   const email = 'new-face@people.example';
   const [{ id: campaign }] = (await client.get('/v1/campaigns')).data;
   const creator = await client.post('/v1/creators', { name: 'New Face', handle: '@new.face', email });
   const deal = await client.post('/v1/deals', { creator_id: creator.id, campaign_id: campaign, commission_percent: '10' });
   await page.goto(`${home}/deals/${deal.id}`);
-  await page.getByRole('button', { name: 'Invite', exact: true }).click();
+  await press(page.getByRole('button', { name: 'Invite', exact: true }));
   await page.getByText('She is invited.').waitFor();
   const her = await person(browser, server, { ...PHONE, colorScheme: 'dark' });
   await her.page.goto((await mailTo(server, email)).link);
-  await her.page.getByRole('button', { name: 'Accept' }).click();
+  await press(her.page.getByRole('button', { name: 'Accept' }));
   await her.page.waitForURL('**/sign-in/code');
   await her.page.goto((await mailTo(server, email)).link);
   await her.page.waitForURL('**/c/*');
   await isAccessible(her.page, 'her earnings');
   await her.page.goto(`/c/${demo.programme.brand.id}/payment`);
-  await her.page.getByText('PayPal', { exact: true }).click();
-  await her.page.getByLabel('PayPal address').fill(email);
-  await her.page.getByRole('button', { name: 'Save (PayPal)' }).click();
+  await press(her.page.locator('summary', { hasText: /^PayPal$/ }));
+  await her.page.getByLabel('PayPal address').focus();
+  await her.page.keyboard.type(email);
+  await press(her.page.getByRole('button', { name: 'Save (PayPal)' }));
   await her.page.getByText('Saved. We sent you a mail about it.').waitFor();
   await isAccessible(her.page, 'her payment details');
   await her.done();
+  await pocket.done();
   await owner.done();
 });
