@@ -315,7 +315,14 @@ function fileInto(label) {
   label.hidden = false;
   input.addEventListener('change', async () => {
     const [file] = input.files;
-    if (file) document.getElementById(label.dataset.fileInto).value = await file.text();
+    if (!file) return;
+    try {
+      // What isn't UTF-8 would come in with its letters lost.
+      const text = new TextDecoder('utf-8', { fatal: true }).decode(await file.arrayBuffer());
+      document.getElementById(label.dataset.fileInto).value = text;
+    } catch {
+      say('This file isn’t UTF-8: save it as “CSV UTF-8” and choose it again.');
+    }
     input.value = '';
   });
 }
@@ -331,6 +338,7 @@ function dragging(board) {
   });
   board.addEventListener('dragend', () => {
     held?.classList.remove('dragged');
+    held = undefined;
     for (const over of board.querySelectorAll('.over')) over.classList.remove('over');
   });
   board.addEventListener('dragover', (event) => {
@@ -345,9 +353,12 @@ function dragging(board) {
     if (!to || !held) return;
     event.preventDefault();
     const beside = event.target.closest('[data-deal]');
+    // Let go where it was: nothing is moved.
+    if (beside === held) return;
     const form = held.querySelector('form');
+    form.elements.after_id.value = form.elements.before_id.value = '';
     form.elements.stage.value = to.dataset.stage;
-    if (beside && beside !== held) {
+    if (beside) {
       const below = event.clientY > beside.getBoundingClientRect().top + beside.offsetHeight / 2;
       form.elements[below ? 'after_id' : 'before_id'].value = beside.dataset.deal;
     }

@@ -107,6 +107,9 @@ fn whose<'a>(app: &'a App, request: &'a Request<'a>) -> Pending<'a, Result<Ident
     })
 }
 
+/// With this header a page asks for itself again: nobody is there by that, so that an idle session ends in its time.
+pub const BY_ITSELF: &str = "tributary-by-itself";
+
 /// The person whose session the request's cookie opens.
 async fn person(app: &App, request: &Request<'_>) -> Result<Identity> {
     let Some(secret) = request.cookie(SESSION_COOKIE) else { return Ok(Identity::Nobody) };
@@ -119,7 +122,7 @@ async fn person(app: &App, request: &Request<'_>) -> Result<Identity> {
     let Some(session) = found.filter(|session| end(session) > now_ms) else {
         return Ok(Identity::Nobody);
     };
-    if now_ms - session.last_seen_at_ms >= SEEN_MS {
+    if request.header(BY_ITSELF).is_none() && now_ms - session.last_seen_at_ms >= SEEN_MS {
         // As with keys: a note that fails is made with the next request.
         let _ = app.db().run(vec![sessions::seen(&session.secret_hash, now_ms)]).await;
     }

@@ -97,7 +97,9 @@ pub async fn serve_api(app: &App, request: Request<'_>) -> Response {
     let mut response = answered.unwrap_or_else(|error| {
         if pages::wants_page(&request) { pages::failed(error) } else { Response::from(error) }
     });
-    if signed_out && request.header("cookie").is_some_and(|c| c.contains(SESSION_COOKIE)) {
+    // What a page asks by itself may be late: in a moment when a passkey gave the session another secret, say.
+    let asked = request.header(caller::BY_ITSELF).is_none();
+    if signed_out && asked && request.header("cookie").is_some_and(|c| c.contains(SESSION_COOKIE)) {
         response.push("set-cookie", set_cookie(SESSION_COOKIE, "", Some(0)));
     }
     let (mails, stores) = (app.noted_mails(), app.noted_work());

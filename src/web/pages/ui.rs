@@ -336,7 +336,7 @@ pub fn sparkline(title: &str, values: &[i64]) -> Html {
 }
 
 /// What makes a part of a page ask for itself again while somebody looks at the page: its id, and what comes along
-/// (`#latest,#needs`; each is marked `data-along`).
+/// (`#latest,#needs`; each is marked `data-along`). It says that nobody asked, so that a session ends as if it hadn't.
 #[must_use]
 pub fn live(id: &str, along: &str) -> Html {
     let (id, along) = (esc(id), esc(along));
@@ -345,7 +345,9 @@ pub fn live(id: &str, along: &str) -> Html {
         ids => format!(" hx-select-oob=\"{ids}\""),
     };
     Html(format!(
-        "id=\"{id}\" data-live hx-get=\"\" hx-trigger=\"every 30s\" hx-select=\"#{id}\" hx-swap=\"outerHTML\"{along}"
+        "id=\"{id}\" data-live hx-get=\"\" hx-trigger=\"every 30s\" hx-select=\"#{id}\" hx-swap=\"outerHTML\" \
+         hx-headers='{{\"{}\":\"1\"}}'{along}",
+        crate::web::caller::BY_ITSELF
     ))
 }
 

@@ -239,7 +239,16 @@ async fn sessions_end_by_idling_by_age_and_by_hand() {
     assert_eq!(owner.browser.get(&product, "/v1/brand").await.status, 200);
     product.pass(29 * MINUTE_MS);
     assert_eq!(owner.browser.get(&product, "/v1/brand").await.status, 200, "it is in use");
-    product.pass(30 * MINUTE_MS);
+    // What a page asks by itself is no use: nobody may be there any more. It signs nobody out either.
+    let by_itself = async || {
+        let headers = [("tributary-by-itself", "1")];
+        owner.browser.send_with(&product, "GET", "/v1/brand", None, &headers).await
+    };
+    product.pass(20 * MINUTE_MS);
+    assert_eq!(by_itself().await.status, 200);
+    product.pass(10 * MINUTE_MS);
+    let late = by_itself().await;
+    assert!(late.status == 401 && !late.headers.contains_key("set-cookie"), "{}", late.text);
     assert_eq!(owner.browser.get(&product, "/v1/brand").await.status, 401, "it idled");
     owner.browser.sign_in(&product, json!({ "email": OWNER })).await;
     owner.browser.show(&product, &owner.key).await;
