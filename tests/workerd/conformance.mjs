@@ -210,11 +210,13 @@ if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   const { values } = parseArgs({
     options: {
       examples: { type: 'string', default: '50' },
-      seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+      seed: { type: 'string' },
       as: { type: 'string' },
       short: { type: 'boolean', default: false },
     },
   });
+  // The short run of `npm test` asks the same each time: what is new to try is found by the long ones.
+  values.seed ??= values.short ? '2026' : String(Date.now() % 1_000_000);
   console.log(`seed ${values.seed}`);
   const faults = await conforms(values);
   if (values.short && !(await caught())) faults.push('a wrong document is not caught');

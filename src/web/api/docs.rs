@@ -375,7 +375,18 @@ fn is_a_file_too(operation: &mut utoipa::openapi::path::Operation) {
         .parameter_in(ParameterIn::Query)
         .description(Some(what))
         .schema(Some(format));
-    operation.parameters.get_or_insert_default().push(RefOr::T(format.build()));
+    let parameters = operation.parameters.get_or_insert_default();
+    for parameter in parameters.iter_mut() {
+        let RefOr::T(parameter) = parameter else { continue };
+        if parameter.name == "limit" {
+            let limit = ObjectBuilder::new().schema_type(Type::Integer);
+            let limit = limit.minimum(Some(1)).maximum(Some(10_000)).build();
+            parameter.schema = Some(RefOr::T(limit.into()));
+            let more = parameter.description.take().map(|told| format!("{told}; ")).unwrap_or_default();
+            parameter.description = Some(format!("{more}at most 200, of a file 10,000"));
+        }
+    }
+    parameters.push(RefOr::T(format.build()));
     if let Some(RefOr::T(answer)) = operation.responses.responses.get_mut("200") {
         let text = ObjectBuilder::new().schema_type(Type::String);
         let file = ContentBuilder::new().schema(Some(text)).build();
