@@ -104,6 +104,7 @@ async fn a_large_ledger_is_sealed_verified_proven_and_exported() {
             uri: &format!("/v1/ledger/export{cursor}"),
             headers: vec![("authorization", &bearer)],
             body: b"",
+            too_large: false,
             network: "n",
             user_agent: "",
         };

@@ -37,6 +37,17 @@ pub fn latest_meant(told_ms: Millis) -> Millis {
 pub struct Day(pub i64);
 
 impl Day {
+    /// Before everything that is counted by days.
+    pub const FIRST: Self = Self(0);
+    /// 2200-01-01: after all days that anybody may name.
+    pub const END: Self = Self(84_006);
+
+    /// Whether somebody may name it: a day of the years 2000 to 2199.
+    #[must_use]
+    pub fn is_nameable(self) -> bool {
+        (10_957..Self::END.0).contains(&self.0)
+    }
+
     /// The day `days` later.
     #[must_use]
     pub fn plus(self, days: i64) -> Self {

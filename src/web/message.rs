@@ -20,8 +20,10 @@ pub struct Request<'a> {
     pub uri: &'a str,
     /// Names in small letters.
     pub headers: Vec<(&'a str, &'a str)>,
-    /// All of it.
+    /// All of it; nothing if it was longer than [`super::most_of`] allows.
     pub body: &'a [u8],
+    /// Whether it was longer.
+    pub too_large: bool,
     /// The network that it comes from, in place of the address: [`crate::domain::limit::network`].
     /// Empty where nobody says.
     pub network: &'a str,
@@ -143,6 +145,7 @@ mod tests {
             uri: "/",
             headers,
             body: b"",
+            too_large: false,
             network: "",
             user_agent: "",
         };

@@ -33,6 +33,17 @@ use message::{Request, Response};
 
 /// The largest body of an API call. Webhooks have their own limit.
 pub const MAX_API_BODY: usize = 1024 * 1024;
+/// The largest form: a file of that size in its fields, each byte of it written as three at most, and more.
+const MAX_FORM: usize = 4 * MAX_API_BODY;
+
+/// The largest body of a call of the API or of a page's form, by what the call says that it is.
+#[must_use]
+pub fn most_of(content_type: &str) -> usize {
+    let form = "application/x-www-form-urlencoded";
+    let is_form =
+        content_type.get(..form.len()).is_some_and(|told| told.eq_ignore_ascii_case(form));
+    if is_form { MAX_FORM } else { MAX_API_BODY }
+}
 
 /// The longest path and query that is looked at.
 pub const MAX_URI: usize = 8 * 1024;
@@ -89,6 +100,8 @@ pub async fn serve_api(app: &App, request: Request<'_>) -> Response {
     let started_ms = app.now_ms();
     let answered = if request.uri.len() > MAX_URI {
         Err(Error::UriTooLong.into())
+    } else if request.too_large {
+        Err(Error::TooLarge.into())
     } else {
         answer(app, &request).await
     };

@@ -176,6 +176,10 @@ impl MoreFacts {
         line(&self.0, 1).parse().unwrap_or(0)
     }
 
+    pub fn content_type(&self) -> &str {
+        line(&self.0, 3)
+    }
+
     /// The headers that the API looks at. What stands there twice arrives as one with a comma, and
     /// is told as two again: none of them but cookies, tags and languages may hold a comma itself.
     pub fn api_headers(&self) -> Vec<(&'static str, &str)> {

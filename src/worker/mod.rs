@@ -198,17 +198,16 @@ async fn api(
     request: web_sys::Request,
     facts: &Facts,
 ) -> worker::Result<web_sys::Response> {
-    let Some(body) = glue::body(&request, web::MAX_API_BODY).await else {
-        return Ok(rendered(Error::TooLarge.into(), true));
-    };
     let more = MoreFacts::of(&request);
+    let body = glue::body(&request, web::most_of(more.content_type())).await;
     let network = network(facts.visitor_address());
     let request = Request {
         id: &web::request_id(app),
         method: facts.method(),
         uri: facts.uri(),
         headers: more.api_headers(),
-        body: &body,
+        too_large: body.is_none(),
+        body: body.as_deref().unwrap_or_default(),
         network: &network,
         user_agent: facts.user_agent(),
     };

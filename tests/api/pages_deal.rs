@@ -139,6 +139,9 @@ async fn the_form_keeps_what_it_shows_and_changes_what_was_changed() {
         let told = send(&casa, olga, &at(&casa, "/collaboration"), &bad).await;
         assert_eq!(told.status, 422, "{bad:?}: {}", told.text);
         assert!(product.db.checksum() == was && told.text.contains(bad[1].1));
+        // Its figures ask for the page from then on, not for the form's address.
+        let asks = format!("hx-get=\"{}{}\"", casa.home, at(&casa, ""));
+        assert!(told.text.contains(&asks), "{asks}");
     }
 }
 

@@ -26,12 +26,14 @@ async fn a_file_tells_what_it_would_do_and_then_does_it_once() {
     let affiliates = "name,email,ref_code,commission\nDora,dora@mail.example,dora,9%\n";
     let posts = "creator,platform,url,published_at,views\n\
         @berta,instagram,https://www.instagram.com/p/CxAbCdEf/,2026-01-05,1200\n";
+    let codes = "code,creator\nSUMMER,@berta\n";
     let into = [("campaign_id", &*campaign)];
     for (kind, csv, extra, told, path) in [
         ("creators", creators, &[][..], "2 new creators", "/v1/creators"),
         ("deals", deals, &[], "1 new deals", "/v1/deals"),
         ("affiliates", affiliates, &into, "1 new deals, 1 new creators", "/v1/deals"),
         ("posts", posts, &[], "1 new posts", "/v1/posts"),
+        ("codes", codes, &[], "1 codes taken over", "/v1/codes"),
     ] {
         let shown = see(&casa, olga, &format!("/imports?kind={kind}")).await;
         assert_eq!(shown.status, 200, "{kind}");
@@ -166,4 +168,25 @@ async fn two_who_are_one_are_merged_and_the_books_say_which_goes_on() {
     assert_eq!(gone["merged_into"], p.creator.as_str());
     let empty = see(&casa, &casa.olga, "/creators/duplicates").await;
     assert!(empty.text.contains("Nobody twice"), "{}", empty.text);
+}
+
+#[tokio::test]
+async fn a_file_of_any_signs_may_have_a_mebibyte_and_what_is_larger_is_told_on_a_page() {
+    let casa = casa().await;
+    let before = casa.product.db.checksum();
+    // Written as a form, each byte of these takes three.
+    let line = |n: usize| format!("@{n:05},\"{}\"\n", "\u{e9}".repeat(480));
+    let rows = |count: usize| format!("handle,niche\n{}", (0..count).map(line).collect::<String>());
+    let fits = rows(1_000);
+    assert!((900_000..1_048_576).contains(&fits.len()));
+    let told = send(&casa, &casa.olga, "/imports", &[("kind", "creators"), ("csv", &*fits)]).await;
+    assert_eq!(told.status, 200, "{:.300}", told.text);
+    for (count, why) in [(1_100, "A file may have 1 MiB"), (1_500, "Too much at once")] {
+        let csv = rows(count);
+        let form = [("kind", "creators"), ("csv", &*csv)];
+        let told = send(&casa, &casa.olga, "/imports", &form).await;
+        assert_eq!(told.status, 413, "{count}");
+        assert!(told.text.contains("<h1>") && told.text.contains(why), "{:.300}", told.text);
+    }
+    assert!(casa.product.db.checksum() == before);
 }

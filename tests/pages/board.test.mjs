@@ -1,10 +1,9 @@
 // A board with hundreds of cards: more of a column without another page, cards that came later dragged like the others,
 // and what the browser is busy with while somebody drags. Figures are printed, not judged.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { eventually, programme } from '../workerd/support/client.mjs';
-import { startServer } from '../workerd/support/server.mjs';
-import { inEveryLook, launch } from './support/browser.mjs';
+import { inEveryLook, withBrowser } from './support/browser.mjs';
 import { member } from './support/people.mjs';
 
 /** In the first stage more than a page of cards, in the others what a page shows. */
@@ -12,14 +11,7 @@ const FIRST = 130;
 const OTHERS = 45;
 
 let server, browser;
-before(async () => {
-  server = await startServer();
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+withBrowser((...both) => ([server, browser] = both));
 
 /** Takes a file in as the import does: previewed, then by its hash. */
 async function takeIn({ client, path, rows }) {

@@ -1,21 +1,13 @@
 // Many deals at once: chosen by a filter, looked at, done deal by deal with a bar that shows how far it is.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { click, eventually, orderOf, programme } from '../workerd/support/client.mjs';
-import { startServer } from '../workerd/support/server.mjs';
 import { order } from '../workerd/support/shopify.mjs';
-import { DESKTOP, inBothColours, launch, person, PHONE } from './support/browser.mjs';
+import { DESKTOP, inBothColours, person, PHONE, withBrowser } from './support/browser.mjs';
 import { member } from './support/people.mjs';
 
 let server, browser;
-before(async () => {
-  server = await startServer();
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+withBrowser((...both) => ([server, browser] = both));
 
 /** A brand with two deals that sold for more than 500 dollars and one that sold for less, and its owner. */
 async function brand(options) {

@@ -2,22 +2,14 @@
 // links, reporting a post, reading her statement, saying where she is paid.
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { programme } from '../workerd/support/client.mjs';
 import { order } from '../workerd/support/shopify.mjs';
-import { startServer } from '../workerd/support/server.mjs';
-import { authenticator, DESKTOP, inBothColours, isAccessible, launch, person, PHONE } from './support/browser.mjs';
+import { authenticator, DESKTOP, inBothColours, isAccessible, person, PHONE, withBrowser } from './support/browser.mjs';
 import { acceptInvitation, followLink } from './support/people.mjs';
 
 let server, browser;
-before(async () => {
-  server = await startServer();
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+withBrowser((...both) => ([server, browser] = both));
 
 const DAY = 86_400_000;
 const PLACES = ['', '/links', '/orders', '/posts', '/statements', '/payouts', '/payment', '/claims'];

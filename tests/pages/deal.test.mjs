@@ -2,22 +2,14 @@
 // the creator who is invited and accepts; the order's, the claims' and the creator's pages beside it.
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { click, orderOf, programme } from '../workerd/support/client.mjs';
-import { startServer } from '../workerd/support/server.mjs';
 import { order } from '../workerd/support/shopify.mjs';
-import { authenticator, DESKTOP, inEveryLook, isAccessible, launch, person, PHONE } from './support/browser.mjs';
+import { authenticator, DESKTOP, inEveryLook, isAccessible, person, PHONE, withBrowser } from './support/browser.mjs';
 import { acceptInvitation, member } from './support/people.mjs';
 
 let server, browser;
-before(async () => {
-  server = await startServer();
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+withBrowser((...both) => ([server, browser] = both));
 
 const HOSTILE = `<script>window.hit=1</script>"><img src=x onerror=hit=1>{{7*7}}';hit=1//`;
 

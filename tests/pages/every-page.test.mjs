@@ -2,12 +2,11 @@
 // without a script; no other host, no complaint; texts of others are texts; few rows read, little to load; and
 // figures are the API's.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { click, orderOf, programme } from '../workerd/support/client.mjs';
-import { startServer } from '../workerd/support/server.mjs';
 import { order } from '../workerd/support/shopify.mjs';
-import { DESKTOP, isAccessible, launch, mailTo, person, PHONE } from './support/browser.mjs';
+import { DESKTOP, isAccessible, mailTo, person, PHONE, withBrowser } from './support/browser.mjs';
 import { address, BRAND, CREATOR, ELSEWHERE, routed } from './support/pages.mjs';
 import { member } from './support/people.mjs';
 
@@ -19,19 +18,14 @@ const XSS = ['<script>window.hit=1</script>', '"><img src=x onerror=hit=1>', '{{
 const HOSTILE = XSS.join(' ');
 
 let server, browser, casa, owner, anna;
-before(async () => {
-  server = await startServer({ faults: true });
-  browser = await launch();
+withBrowser(async (...both) => {
+  [server, browser] = both;
   casa = await busy();
   owner = await member(browser, server, `owner-${casa.mark}@casa.example`);
   anna = await hers();
   casa.payout = await paid();
   casa.line = casa.payout.lines[0];
-});
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+}, { faults: true });
 
 const usd = (amount) => ({ amount, currency: 'USD' });
 const named = (path, body) => casa.client.call('POST', path, body, { 'idempotency-key': `${Math.random()}` });

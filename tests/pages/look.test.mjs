@@ -1,22 +1,14 @@
 // Pages are for everybody: on a phone and a wide screen, in light and dark, by keyboard, with a screen
 // reader, and without JavaScript where that is promised.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { programme } from '../workerd/support/client.mjs';
-import { startServer } from '../workerd/support/server.mjs';
-import { authenticator, DESKTOP, inBothColours, isAccessible, launch, mailTo, person, PHONE } from './support/browser.mjs';
+import { authenticator, DESKTOP, inBothColours, isAccessible, mailTo, person, PHONE, withBrowser } from './support/browser.mjs';
 import { followLink, member } from './support/people.mjs';
 
 let server, browser;
-before(async () => {
-  server = await startServer();
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+withBrowser((...both) => ([server, browser] = both));
 
 const ownerOf = ({ mark }) => `owner-${mark}@casa.example`;
 

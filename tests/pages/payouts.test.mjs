@@ -1,21 +1,13 @@
 // Paying creators, as an owner does it in a browser: forty at once, with her passkey; by keyboard; with a second person.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { Client, programme, verified } from '../workerd/support/client.mjs';
-import { startServer } from '../workerd/support/server.mjs';
-import { inEveryLook, launch, mailTo, person } from './support/browser.mjs';
+import { inEveryLook, mailTo, person, withBrowser } from './support/browser.mjs';
 import { member } from './support/people.mjs';
 
 let server, browser;
-before(async () => {
-  server = await startServer();
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+withBrowser((...both) => ([server, browser] = both));
 
 const usd = (amount) => ({ amount, currency: 'USD' });
 

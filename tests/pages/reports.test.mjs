@@ -2,12 +2,11 @@
 // tables, a simulation; for everybody: on a phone, by keyboard, without a script.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { after, before, test } from 'node:test';
+import { after, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { click, programme } from '../workerd/support/client.mjs';
-import { startServer } from '../workerd/support/server.mjs';
 import { order } from '../workerd/support/shopify.mjs';
-import { DESKTOP, inEveryLook, launch, person, PHONE } from './support/browser.mjs';
+import { DESKTOP, inEveryLook, person, PHONE, withBrowser } from './support/browser.mjs';
 import { member } from './support/people.mjs';
 
 let server, browser, casa;
@@ -15,9 +14,8 @@ const HOSTILE = `<script>window.hit=1</script>"><img src=x onerror=hit=1>';`;
 const DAY_MS = 86_400_000;
 const REPORTS = ['creators', 'campaigns', 'stages', 'sources', 'cohorts', 'posts', 'what-if'];
 
-before(async () => {
-  server = await startServer();
-  browser = await launch();
+withBrowser(async (...both) => {
+  [server, browser] = both;
   casa = await programme(server, { startsAt: '2026-01-01T00:00:00Z' });
   const { client } = casa;
   const mine = [casa, await casa.addDeal({ name: 'berta' }), await casa.addDeal({ name: 'clara' })];
@@ -40,8 +38,6 @@ before(async () => {
 });
 after(async () => {
   await casa?.done();
-  await browser?.close();
-  await server?.stop();
 });
 
 const worth = (locator) => locator.locator('data').evaluateAll((all) => all.map(({ value }) => value));

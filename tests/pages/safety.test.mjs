@@ -1,22 +1,19 @@
 // What other sites, other people and hostile texts can't do.
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
-import { after, before, test } from 'node:test';
+import { after, test } from 'node:test';
 import { Client, programme, visit } from '../workerd/support/client.mjs';
 import { startServer } from '../workerd/support/server.mjs';
-import { authenticator, launch, mailTo, person } from './support/browser.mjs';
+import { authenticator, mailTo, person, withBrowser } from './support/browser.mjs';
 import { acceptInvitation, enrol, followLink, member } from './support/people.mjs';
 
 let server, browser, elsewhere;
-before(async () => {
-  server = await startServer();
-  browser = await launch();
+withBrowser(async (...both) => {
+  [server, browser] = both;
   elsewhere = await anotherSite();
 });
-after(async () => {
+after(() => {
   elsewhere?.close();
-  await browser?.close();
-  await server?.stop();
 });
 
 const ownerOf = ({ mark }) => `owner-${mark}@casa.example`;

@@ -1,20 +1,12 @@
 // A brand's settings, as its owner changes them: with a passkey where one is asked for, by keyboard, without a script.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { programme } from '../workerd/support/client.mjs';
-import { startServer } from '../workerd/support/server.mjs';
-import { DESKTOP, inEveryLook, launch, person } from './support/browser.mjs';
+import { DESKTOP, inEveryLook, person, withBrowser } from './support/browser.mjs';
 import { member } from './support/people.mjs';
 
 let server, browser;
-before(async () => {
-  server = await startServer();
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+withBrowser((...both) => ([server, browser] = both));
 
 const HOSTILE = `<script>window.hit=1</script>"><img src=x onerror=hit=1>{{7*7}}';hit=1//`;
 

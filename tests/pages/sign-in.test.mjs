@@ -1,20 +1,12 @@
 // Signing in as people do: by the mailed link, by its code, with passkeys and without.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { programme } from '../workerd/support/client.mjs';
-import { startServer } from '../workerd/support/server.mjs';
-import { authenticator, launch, mailTo, person } from './support/browser.mjs';
+import { authenticator, mailTo, person, withBrowser } from './support/browser.mjs';
 import { enrol, followLink, member } from './support/people.mjs';
 
 let server, browser;
-before(async () => {
-  server = await startServer();
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+withBrowser((...both) => ([server, browser] = both));
 
 const ownerOf = ({ mark }) => `owner-${mark}@casa.example`;
 

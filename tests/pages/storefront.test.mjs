@@ -2,27 +2,23 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, beforeEach, test } from 'node:test';
+import { after, beforeEach, test } from 'node:test';
 import { root } from '../../scripts/lib/shell.mjs';
 import { minified, PLACES } from '../../scripts/snippet.mjs';
 import { eventually, programme, sleep, whose } from '../workerd/support/client.mjs';
 import { order } from '../workerd/support/shopify.mjs';
-import { startServer } from '../workerd/support/server.mjs';
-import { launch } from './support/browser.mjs';
+import { withBrowser } from './support/browser.mjs';
 import { startShop } from './support/storefront.mjs';
 
 let server, browser, shop, casa, snippet;
-before(async () => {
-  server = await startServer();
-  browser = await launch();
+withBrowser(async (...both) => {
+  [server, browser] = both;
   shop = await startShop();
   casa = await programme(server, { storefront: shop.origin, startsAt: '2026-01-01T00:00:00Z' });
   snippet = await casa.client.get(`/v1/stores/${casa.store.id}/snippet`);
 });
-after(async () => {
+after(() => {
   shop?.close();
-  await browser?.close();
-  await server?.stop();
 });
 beforeEach(() => Object.assign(shop, { head: snippet.html, privacy: 'open', policy: undefined, requests: [], orders: [] }));
 

@@ -1,27 +1,24 @@
 // The pages about stores in a browser: connecting, codes, what failed and what came late, for whoever runs a programme.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, test } from 'node:test';
 import { startGoaffpro } from '../doubles/goaffpro/index.mjs';
 import { startShopify } from '../doubles/shopify/index.mjs';
 import { eventually, programme } from '../workerd/support/client.mjs';
-import { startServer } from '../workerd/support/server.mjs';
 import { order } from '../workerd/support/shopify.mjs';
-import { inEveryLook, launch, mailTo, person } from './support/browser.mjs';
+import { inEveryLook, mailTo, person, withBrowser } from './support/browser.mjs';
 import { member } from './support/people.mjs';
 
 const HOSTILE = `<script>window.hit=1</script>"><img src=x onerror=hit=1>{{7*7}}';hit=1//`;
 
 let server, browser, shopify, goaffpro;
-before(async () => {
-  [shopify, goaffpro] = await Promise.all([startShopify({ open: true }), startGoaffpro()]);
-  server = await startServer({ vars: { SHOPIFY_ORIGIN: shopify.origin, GOAFFPRO_ORIGIN: goaffpro.origin } });
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-  await Promise.all([shopify?.stop(), goaffpro?.stop()]);
-});
+withBrowser(
+  (...both) => ([server, browser] = both),
+  async () => {
+    [shopify, goaffpro] = await Promise.all([startShopify({ open: true }), startGoaffpro()]);
+    return { vars: { SHOPIFY_ORIGIN: shopify.origin, GOAFFPRO_ORIGIN: goaffpro.origin } };
+  },
+);
+after(() => Promise.all([shopify?.stop(), goaffpro?.stop()]));
 
 /** A brand and its owner at a browser. */
 async function brand(options) {
@@ -151,19 +148,21 @@ test('codes are taken over, one and from a file, first what it would do; also wi
   await card.getByLabel('Creator').fill(`@anna-${mark}`);
   await card.getByRole('button').click();
   await page.getByText('Taken over.').waitFor();
+  await page.getByRole('link', { name: 'from a file' }).click();
   const csv = `code,creator\nSUMMER,@anna-${mark}\n${HOSTILE.replaceAll('"', '').replaceAll(',', '')},@nobody\n`;
   await page.getByLabel('File', { exact: true }).setInputFiles({ name: 'codes.csv', mimeType: 'text/csv', buffer: Buffer.from(csv) });
   await page.getByRole('button', { name: 'Show what it would do' }).click();
   await page.getByText('1 rows are wrong').waitFor();
-  assert.equal(await page.getByRole('button', { name: /^Take \d/ }).count(), 0);
+  assert.equal(await page.getByRole('button', { name: 'Take it in' }).count(), 0);
   assert.equal(await page.evaluate(() => window.hit), undefined);
 
   const plain = await person(browser, server, { javaScriptEnabled: false });
   await plain.context.addCookies(await casa.context.cookies());
   await plain.page.goto(`${home}/codes`);
+  await plain.page.getByRole('link', { name: 'from a file' }).click();
   await plain.page.getByLabel('Rows').fill(`code,creator\nSUMMER,@anna-${mark}\nAUTUMN,@anna-${mark}\n`);
   await plain.page.getByRole('button', { name: 'Show what it would do' }).click();
-  await plain.page.getByRole('button', { name: 'Take 2 over' }).click();
+  await plain.page.getByRole('button', { name: 'Take it in' }).click();
   await plain.page.waitForURL('**done=taken-over**');
   const codes = (await client.get('/v1/codes')).data.map(({ code }) => code);
   for (const code of ['SPRING', 'SUMMER', 'AUTUMN']) assert.ok(codes.includes(code), code);

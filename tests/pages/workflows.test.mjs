@@ -1,23 +1,20 @@
 // Automations and templates, as a brand's owner uses them: made from what is ready, written by keyboard, without a script.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, test } from 'node:test';
 import { startShopify } from '../doubles/shopify/index.mjs';
 import { eventually, programme } from '../workerd/support/client.mjs';
-import { startServer } from '../workerd/support/server.mjs';
-import { inEveryLook, launch, person } from './support/browser.mjs';
+import { inEveryLook, person, withBrowser } from './support/browser.mjs';
 import { member } from './support/people.mjs';
 
 let server, browser, shopify;
-before(async () => {
-  shopify = await startShopify();
-  server = await startServer({ vars: { SHOPIFY_ORIGIN: shopify.origin } });
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-  await shopify?.stop();
-});
+withBrowser(
+  (...both) => ([server, browser] = both),
+  async () => {
+    shopify = await startShopify();
+    return { vars: { SHOPIFY_ORIGIN: shopify.origin } };
+  },
+);
+after(() => shopify?.stop());
 
 const HOSTILE = `<script>window.hit=1</script>"><img src=x onerror=hit=1>'`;
 

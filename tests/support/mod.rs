@@ -145,6 +145,7 @@ impl Product {
             method: parts.method.as_str(),
             uri: &uri,
             headers: headers.collect(),
+            too_large: body.len() > tributary::web::most_of(told("content-type")),
             body: &body,
             network: &network,
             user_agent: told("user-agent"),

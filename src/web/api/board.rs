@@ -115,7 +115,7 @@ pub async fn show(
         let brand = super::brand::find(&app, brand).await?.brand;
         ids = asked.fitting(&app, &brand, ids).await?;
     }
-    let sums = app.db().all(orders::performance(brand, &ids, ALL_DAYS.0, ALL_DAYS.1)).await?;
+    let sums = app.db().all(orders::performance(brand, &ids, Day::FIRST, Day::END)).await?;
     let mut columns = Vec::new();
     for (stage, (mut cards, count)) in stages.into_iter().zip(found) {
         let full = i64::try_from(cards.len()).is_ok_and(|n| n >= limit);
@@ -132,9 +132,6 @@ pub async fn show(
     }
     Ok(Json(Board { campaign_id: campaign.id, name: campaign.name, columns }))
 }
-
-/// Every day that ever was.
-const ALL_DAYS: (Day, Day) = (Day(0), Day(84_006));
 
 fn after(cursor: &str) -> Option<After> {
     if cursor.is_empty() {

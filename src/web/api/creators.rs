@@ -279,7 +279,8 @@ pub(super) fn field_value(field: &FieldRow, value: &Value) -> Result<Value, &'st
             fits.then(|| value.clone()).ok_or("must be a number")
         }
         FieldKind::Date => {
-            let day = text.and_then(Day::from_iso).filter(|day| (0..84_006).contains(&day.0));
+            let day =
+                text.and_then(Day::from_iso).filter(|day| (Day::FIRST..Day::END).contains(day));
             day.map(|day| Value::from(day.to_iso())).ok_or("must be a date such as 2026-11-22")
         }
         FieldKind::Choice => {

@@ -382,7 +382,8 @@ fn is_a_file_too(operation: &mut utoipa::openapi::path::Operation) {
             let limit = ObjectBuilder::new().schema_type(Type::Integer);
             let limit = limit.minimum(Some(1)).maximum(Some(10_000)).build();
             parameter.schema = Some(RefOr::T(limit.into()));
-            let more = parameter.description.take().map(|told| format!("{told}; ")).unwrap_or_default();
+            let more =
+                parameter.description.take().map(|told| format!("{told}; ")).unwrap_or_default();
             parameter.description = Some(format!("{more}at most 200, of a file 10,000"));
         }
     }

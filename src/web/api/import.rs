@@ -32,9 +32,18 @@ pub struct File(Vec<u8>);
 
 impl File {
     /// A file that a form has as text.
-    #[must_use]
-    pub fn of_text(text: &str) -> Self {
-        Self(text.as_bytes().to_vec())
+    ///
+    /// # Errors
+    /// 413.
+    pub fn of_text(text: &str) -> Result<Self> {
+        Self::of(text.as_bytes())
+    }
+
+    fn of(bytes: &[u8]) -> Result<Self> {
+        if bytes.len() > MAX_API_BODY {
+            return Err(Error::TooLarge.into());
+        }
+        Ok(Self(bytes.to_vec()))
     }
 }
 
@@ -45,10 +54,7 @@ impl Extract for File {
         if !essence.eq_ignore_ascii_case("text/csv") {
             return Err(Error::UnsupportedMediaType.into());
         }
-        if call.request.body.len() > MAX_API_BODY {
-            return Err(Error::TooLarge.into());
-        }
-        Ok(Self(call.request.body.to_vec()))
+        Self::of(call.request.body)
     }
 }
 
@@ -321,21 +327,25 @@ impl Deals {
     }
 }
 
-/// The deal that somebody names: by its id, or its creator by a handle or an e-mail address with one open deal.
+/// The deals that somebody names, in the order of the names: each by its id, or its creator by a handle or an e-mail
+/// address with one open deal. What is wrong with one is told in words.
 ///
 /// # Errors
-/// What is wrong, in words; the outer error if D1 is away.
-pub async fn deal_named(
+/// 503 if D1 is away.
+pub async fn deals_named(
     app: &App,
     brand: BrandId,
-    name: &str,
-) -> Result<std::result::Result<DealId, String>> {
-    let column = if name.parse::<DealId>().is_ok() { "deal_id" } else { "creator" };
-    let lines = vec![(1, vec![name.to_owned()])];
-    let sheet = Sheet { columns: vec![column.to_owned()], lines, digest: String::new() };
+    names: &[&str],
+) -> Result<Vec<std::result::Result<DealId, String>>> {
+    let cells = |name: &&str| match name.parse::<DealId>() {
+        Ok(_) => vec![(*name).to_owned(), String::new()],
+        Err(_) => vec![String::new(), (*name).to_owned()],
+    };
+    let columns = ["deal_id", "creator"].map(str::to_owned).to_vec();
+    let lines = names.iter().enumerate().map(|(n, name)| (n, cells(name))).collect();
+    let sheet = Sheet { columns, lines, digest: String::new() };
     let deals = Deals::load(app, brand, &sheet).await?;
-    let none = || Err("no deal is named".to_owned());
-    Ok(sheet.rows().next().map_or_else(none, |row| deals.of(&row)))
+    Ok(sheet.rows().map(|row| deals.of(&row)).collect())
 }
 
 /// The creator whom somebody names, by her id, a handle or her e-mail address.
@@ -352,7 +362,7 @@ pub async fn creator_named(
         Err(_) => called(name),
     };
     let named = Named::by(app, brand, &told);
-    let people = People::load(app, brand, &[Named::by(app, brand, &told)]).await?;
+    let people = People::load(app, brand, std::slice::from_ref(&named)).await?;
     let found = people.find(&named).map(|found| found.map(|creator| creator.id));
     Ok(found.and_then(|id| id.ok_or_else(|| "there is no such creator".to_owned())))
 }

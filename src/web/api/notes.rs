@@ -413,7 +413,7 @@ pub async fn across(
         }
         Some("overdue") | Some("open") | None => {
             let overdue = params.get("state") == Some("overdue");
-            let until = if overdue { today } else { Day(84_006) };
+            let until = if overdue { today } else { Day::END };
             let (day, id) = place.unwrap_or((0, ""));
             rows::open(db, brand, owner, (Day(day), id), (until, page.limit)).await?
         }

@@ -27,8 +27,6 @@ use super::view::Date;
 pub(super) const MOST: usize = 10_000;
 /// A filter of a report finds at most so many deals.
 const MOST_DEALS: usize = 20_000;
-/// The years that reports know: 2000 to 2199.
-const DAYS: std::ops::Range<i64> = 10_957..84_006;
 
 /// What a report is asked for.
 pub(super) struct Asked {
@@ -58,7 +56,7 @@ pub(super) fn period(zone: &Zone, from: Day, to: Day) -> Period {
 fn day(params: &Params, name: &'static str) -> Result<Option<Day>> {
     let wrong = || Error::invalid(name, "must be a date such as 2026-11-22");
     let Some(text) = params.get(name) else { return Ok(None) };
-    Day::from_iso(text).filter(|day| DAYS.contains(&day.0)).map(Some).ok_or_else(wrong)
+    Day::from_iso(text).filter(|day| day.is_nameable()).map(Some).ok_or_else(wrong)
 }
 
 /// Reads what all reports take: `from` and `to`, days of the brand, both included; `currency`,
@@ -83,7 +81,7 @@ pub(super) async fn asked(app: &App, brand: BrandId, params: &Params) -> Result<
     };
     let campaign = params.id::<Campaign>("campaign_id")?;
     let (formula, own) = formula_of(app, brand, None).await?;
-    let span = (from.unwrap_or(Day(DAYS.start)), to.unwrap_or(Day(DAYS.end - 1)));
+    let span = (from.unwrap_or(Day::FIRST), to.unwrap_or(Day::END.plus(-1)));
     let period = period(&found.timezone, span.0, span.1);
     let deals = match (params.get("filter"), params.id("segment")?) {
         (None, None) => None,

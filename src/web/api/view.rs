@@ -163,8 +163,7 @@ impl ToJson for Date {
 impl FromJson for Date {
     fn from_json(value: &serde_json::Value) -> Result<Self, Wrong> {
         Day::from_iso(text(value)?)
-            // 2000 to 2199.
-            .filter(|day| (10_957..84_006).contains(&day.0))
+            .filter(|day| day.is_nameable())
             .map(Self)
             .ok_or_else(|| wrong("must be a date such as 2026-11-22"))
     }

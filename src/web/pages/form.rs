@@ -124,6 +124,7 @@ pub fn mendable(error: Error) -> Result<(StatusCode, String)> {
         Error::Invalid(errors) => errors
             .first()
             .map_or_else(String::new, |wrong| sentence(&format!("this {}", wrong.reason))),
+        Error::TooLarge => "A file may have 1 MiB: send it in parts.".to_owned(),
         Error::TooMany(seconds) => {
             let minutes = seconds.div_ceil(60);
             format!("Too many attempts. Try again in {minutes} min, or begin again.")

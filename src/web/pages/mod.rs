@@ -155,7 +155,6 @@ routes! {
     "/b/{brand}/stores/codes" => { get: brand::stores::codes::list, post: brand::stores::codes::take_over }
     "/b/{brand}/stores/codes/retry" => { post: brand::stores::codes::retry }
     "/b/{brand}/stores/codes/switch" => { post: brand::stores::codes::switch }
-    "/b/{brand}/stores/codes/file" => { post: brand::stores::codes::file }
     "/b/{brand}/stores/groups" => { get: brand::stores::groups::list }
     "/b/{brand}/stores/groups/new" => { get: brand::stores::groups::ask, post: brand::stores::groups::create }
     "/b/{brand}/stores/groups/{id}" => { get: brand::stores::groups::show, post: brand::stores::groups::update }
@@ -292,6 +291,9 @@ pub fn failed(error: Box<Error>) -> Response {
         Error::Denied { detail, .. } => ("Not allowed yet", form::sentence(detail)),
         Error::Refused { detail, .. } => ("This can’t be done", form::sentence(detail)),
         Error::Unavailable(why) => ("Just a moment", form::sentence(why)),
+        Error::TooLarge => {
+            ("Too much at once", "A file may have 1 MiB. Send it in parts.".to_owned())
+        }
         Error::Internal(_) => {
             ("Something went wrong", "It is noted. Trying again may help.".to_owned())
         }

@@ -253,6 +253,14 @@ impl At {
         self.query.iter().any(|(n, _)| n == name)
     }
 
+    /// The address of this page, `/deals/deal_…` within the brand's, as it was asked for: what asks for the page
+    /// again. A form that was refused has its own address, which nothing can be asked of.
+    #[must_use]
+    pub fn here(&self, page: &str) -> String {
+        let asked = self.query.iter().filter(|(name, _)| name != "done");
+        ui::address(&format!("{}{page}", self.home), asked.map(|(name, value)| (&**name, &**value)))
+    }
+
     /// All texts of a parameter that may be there several times.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.query.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_str())

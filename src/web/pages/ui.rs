@@ -303,17 +303,37 @@ pub fn select(name: &str, label: &str, options: &[(String, String)], chosen: &st
 #[must_use]
 pub fn pager(path: &str, query: &[(&str, &str)], next: Option<&String>) -> Html {
     let Some(next) = next else { return Html::default() };
+    let href = address(path, query.iter().copied().chain([("cursor", next.as_str())]));
+    let (href, icon) = (esc(&href), icon("chevron-right"));
+    Html(format!(
+        "<nav class=\"pager\" aria-label=\"Pages\"><a class=\"btn\" href=\"{href}\">Next page {icon}</a></nav>"
+    ))
+}
+
+/// An address with what is asked in it: parameters that are empty are left out.
+#[must_use]
+pub fn address<'a>(path: &str, query: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     let mut pairs = form_urlencoded::Serializer::new(String::new());
-    for (name, value) in query.iter().filter(|(_, value)| !value.is_empty()) {
+    for (name, value) in query.filter(|(_, value)| !value.is_empty()) {
         pairs.append_pair(name, value);
     }
-    let query = pairs.append_pair("cursor", next).finish();
-    let icon = icon("chevron-right");
-    Html(format!(
-        "<nav class=\"pager\" aria-label=\"Pages\"><a class=\"btn\" href=\"{}?{}\">Next page {icon}</a></nav>",
-        esc(path),
-        esc(&query)
-    ))
+    let query = pairs.finish();
+    let sign = if query.is_empty() { "" } else { "?" };
+    format!("{path}{sign}{query}")
+}
+
+/// How a table is sorted, for the head of one of its columns: what a click on it sorts by (the greatest first, then
+/// the least), what tells a reader about it, and its sign. `now` is how it is sorted: `-commission`.
+#[must_use]
+pub fn sorting(now: &str, by: &str) -> (String, &'static str, Html) {
+    let (name, falls) = now.strip_prefix('-').map_or((now, false), |name| (name, true));
+    let next = if name == by && falls { by.to_owned() } else { format!("-{by}") };
+    let (state, sign) = match (name == by, falls) {
+        (false, _) => ("", icon("selector")),
+        (true, true) => (" aria-sort=\"descending\"", icon("arrow-down")),
+        (true, false) => (" aria-sort=\"ascending\"", icon("arrow-up")),
+    };
+    (next, state, sign)
 }
 
 /// A small line over days, drawn here, with its first, last and highest value as text: the days' numbers stand in a
@@ -335,17 +355,17 @@ pub fn sparkline(title: &str, values: &[i64]) -> Html {
     ))
 }
 
-/// What makes a part of a page ask for itself again while somebody looks at the page: its id, and what comes along
-/// (`#latest,#needs`; each is marked `data-along`). It says that nobody asked, so that a session ends as if it hadn't.
+/// What makes a part of a page ask for itself again while somebody looks at the page: its id, the page's address, and
+/// what comes along (`#latest,#needs`; each is marked `data-along`). It says that nobody asked, so that a session ends as if it hadn't.
 #[must_use]
-pub fn live(id: &str, along: &str) -> Html {
-    let (id, along) = (esc(id), esc(along));
+pub fn live(id: &str, page: &str, along: &str) -> Html {
+    let (id, page, along) = (esc(id), esc(page), esc(along));
     let along = match &*along {
         "" => along,
         ids => format!(" hx-select-oob=\"{ids}\""),
     };
     Html(format!(
-        "id=\"{id}\" data-live hx-get=\"\" hx-trigger=\"every 30s\" hx-select=\"#{id}\" hx-swap=\"outerHTML\" \
+        "id=\"{id}\" data-live hx-get=\"{page}\" hx-trigger=\"every 30s\" hx-select=\"#{id}\" hx-swap=\"outerHTML\" \
          hx-headers='{{\"{}\":\"1\"}}'{along}",
         crate::web::caller::BY_ITSELF
     ))

@@ -215,6 +215,7 @@ async fn writes_in_between_are_no_difference() {
         uri: "/v1/ledger/export",
         headers: vec![("authorization", &bearer)],
         body: b"",
+        too_large: false,
         network: &network("203.0.113.9"),
         user_agent: "",
     };

@@ -1,15 +1,34 @@
 // Chromium, as people use it: contexts that are strangers to each other, passkeys without a device,
 // and what every page must be free of.
 import assert from 'node:assert/strict';
+import { after, before } from 'node:test';
 import { AxeBuilder } from '@axe-core/playwright';
 import { chromium } from 'playwright-core';
 import { chromiumPath } from '../../../scripts/lib/chromium.mjs';
+import { startServer } from '../../workerd/support/server.mjs';
 
 const ARGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking'];
 export const PHONE = { viewport: { width: 375, height: 740 }, hasTouch: true, isMobile: true };
 export const DESKTOP = { viewport: { width: 1280, height: 800 } };
 
 export const launch = () => chromium.launch({ executablePath: chromiumPath(), args: ARGS });
+
+/**
+ * The server and the browser of a file's tests: `begin(server, browser)` is called before the first, and both end
+ * after the last. `options` are the server's; or what gives them, where doubles have to be there first.
+ */
+export function withBrowser(begin, options) {
+  let server, browser;
+  before(async () => {
+    server = await startServer(typeof options === 'function' ? await options() : options);
+    browser = await launch();
+    await begin(server, browser);
+  });
+  after(async () => {
+    await browser?.close();
+    await server?.stop();
+  });
+}
 
 /**
  * A person at a browser of her own. What pages complain about is collected: breaches of their policy,

@@ -43,6 +43,8 @@ use super::words;
 #[template(path = "brand/deal.html")]
 struct Page<'a> {
     home: &'a str,
+    /// The address that shows this again.
+    here: String,
     csrf: &'a str,
     once: String,
     today: Day,
@@ -257,8 +259,7 @@ pub async fn page(app: App, at: At, id: DealId, told: &Told) -> Result<Response>
     let Tagged(campaign) = campaigns::show(state(), three, PathId(deal.campaign_id)).await?;
     let brand = crate::web::api::brand::find(&app, at.seat.member()?.brand_id).await?.brand;
     let today = brand.timezone.day(app.now_ms());
-    let period = [("from", at.get("from")), ("to", at.get("to"))];
-    let asked = || Params::of(&period);
+    let asked = || Params::of(&[("from", at.get("from")), ("to", at.get("to"))]);
     let Json(performance) = money::performance(state(), at.seat.caller()?, path(), asked()).await?;
     // A period that is too long for days is drawn as the last thirty of them.
     let days = match days::list(state(), at.seat.caller()?, path(), asked()).await {
@@ -284,6 +285,7 @@ pub async fn page(app: App, at: At, id: DealId, told: &Told) -> Result<Response>
     let title = format!("{}, {}", creator.name, campaign.name);
     let content = Page {
         home: &at.home,
+        here: at.here(&format!("/deals/{id}")),
         csrf: &csrf,
         once: form::once(&app),
         today,

@@ -26,6 +26,8 @@ struct Shown<'a> {
     home: &'a str,
     csrf: &'a str,
     groups: Vec<Duplicates>,
+    /// Whether there is a next page.
+    more: bool,
     pager: Html,
     may_change: bool,
     wrong: &'a str,
@@ -80,6 +82,7 @@ async fn page(
         home: &at.home,
         csrf: &csrf,
         groups,
+        more: next.is_some(),
         pager: ui::pager(&path, &[], next.as_ref()),
         may_change: at.seat.may(Scope::Deals),
         wrong,

@@ -1,4 +1,4 @@
-//! Files of creators, deals and posts: what each row would do, and with the hash of that it is done.
+//! Files of creators, deals, posts and codes: what each row would do, and with the hash of that it is done.
 
 use askama::Template;
 use http::StatusCode;
@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::domain::auth::Scope;
 use crate::error::Result;
 use crate::web::api::campaigns::{self, CampaignView};
+use crate::web::api::code_import::{self, CodeImport};
 use crate::web::api::creator_import::{self, CreatorImport};
 use crate::web::api::deal_import::{self, DealImport};
 use crate::web::api::goaffpro_import;
@@ -28,10 +29,11 @@ enum Kind {
     Deals,
     Affiliates,
     Posts,
+    Codes,
 }
 
 /// Each with its name in addresses, its name for people, and the columns of its files.
-const KINDS: [(Kind, &str, &str, &str); 4] = [
+const KINDS: [(Kind, &str, &str, &str); 5] = [
     (
         Kind::Creators,
         "creators",
@@ -58,6 +60,12 @@ const KINDS: [(Kind, &str, &str, &str); 4] = [
         "Posts",
         "creator or deal_id, platform, url, published_at; impressions, views, likes, comments, shares, measured_at",
     ),
+    (
+        Kind::Codes,
+        "codes",
+        "Codes",
+        "code (as the shop has it), and creator (a handle or an e-mail address) or deal_id",
+    ),
 ];
 
 impl Kind {
@@ -79,6 +87,7 @@ impl Kind {
             Self::Creators => "/creators?done=imported",
             Self::Deals | Self::Affiliates => "/deals?done=imported",
             Self::Posts => "/imports?kind=posts&done=imported",
+            Self::Codes => "/stores/codes?done=taken-over",
         }
     }
 }
@@ -178,6 +187,18 @@ impl Found {
         let (hash, wrong) = (told.hash, told.wrong);
         Self { lines: lines.collect(), does, wrong, hash, unknown: Vec::new(), ignored: Vec::new() }
     }
+
+    fn of_codes(told: CodeImport) -> Self {
+        let lines = told.rows.into_iter().map(|row| Line {
+            number: row.line,
+            what: row.code,
+            outcome: row.outcome,
+            reason: row.reason,
+        });
+        let does = in_words(&[(told.new, "codes taken over")]);
+        let (hash, wrong) = (told.hash, told.wrong);
+        Self { lines: lines.collect(), does, wrong, hash, unknown: Vec::new(), ignored: Vec::new() }
+    }
 }
 
 fn in_words(counts: &[(usize, &str)]) -> Vec<String> {
@@ -258,6 +279,7 @@ async fn page(
     let area = match kind {
         Kind::Creators | Kind::Posts => Area::Creators,
         Kind::Deals | Kind::Affiliates => Area::Deals,
+        Kind::Codes => Area::Stores,
     };
     at.render((status, "Import", area), &csrf, &content)
 }
@@ -271,7 +293,7 @@ pub async fn show(State(app): State<App>, at: At) -> Result<Response> {
 async fn read(app: &App, sent: &Sent) -> Result<Found> {
     let (hash, kind) = (sent.get("hash"), Kind::named(sent.get("kind")));
     let mut asked = vec![if hash.is_empty() { ("preview", "true") } else { ("hash", hash) }];
-    let file = File::of_text(sent.get("csv"));
+    let file = File::of_text(sent.get("csv"))?;
     let (state, caller) = (State(app.clone()), sent.at.seat.caller()?);
     match kind {
         Kind::Creators => {
@@ -292,6 +314,10 @@ async fn read(app: &App, sent: &Sent) -> Result<Found> {
         Kind::Posts => {
             let told = post_import::import(state, caller, Params::of(&asked), file).await?;
             Ok(Found::of_posts(told.0))
+        }
+        Kind::Codes => {
+            let told = code_import::import(state, caller, Params::of(&asked), file).await?;
+            Ok(Found::of_codes(told.0))
         }
     }
 }

@@ -332,9 +332,6 @@ async fn creators_file(app: App, at: At) -> Result<Response> {
     Err(too_long())
 }
 
-/// Everything that ever was.
-const ALWAYS: (Day, Day) = (Day(0), Day(84_006));
-
 /// The rows of deals in this order, with whose they are and what they brought.
 async fn deal_lines(app: &App, at: &At, ids: &[DealId]) -> Result<Vec<DealLine>> {
     let brand = at.seat.member()?.brand_id;
@@ -342,7 +339,7 @@ async fn deal_lines(app: &App, at: &At, ids: &[DealId]) -> Result<Vec<DealLine>>
     rows.sort_by_key(|row| ids.iter().position(|id| *id == row.id));
     let hers: Vec<CreatorId> = rows.iter().map(|row| row.creator_id).collect();
     let people = super::orders::people(app, brand, &hers).await?;
-    let mut figures = performance_of(app, brand, &rows, ALWAYS).await?;
+    let mut figures = performance_of(app, brand, &rows, (Day::FIRST, Day::END)).await?;
     let line = |row: DealRow| {
         let who = people.iter().find(|one| one.id == row.creator_id);
         let (name, handle) =

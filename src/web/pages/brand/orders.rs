@@ -75,6 +75,8 @@ struct Orders<'a> {
     orders: Vec<OrderView>,
     names: Names,
     file: String,
+    /// Whether there is a next page.
+    more: bool,
     pager: Html,
 }
 
@@ -130,6 +132,7 @@ pub async fn list(State(app): State<App>, at: At) -> Result<Response> {
         orders,
         names: Names::of(&app, brand, ids).await?,
         file: file_of(&filters),
+        more: next.is_some(),
         pager: ui::pager(&format!("{}/orders", at.home), &filters, next.as_ref()),
     };
     at.render((status, "Orders", Area::Orders), &at.csrf(&app), &content)
@@ -137,9 +140,7 @@ pub async fn list(State(app): State<App>, at: At) -> Result<Response> {
 
 /// The same list as a file, as the query of its address.
 fn file_of(filters: &[(&str, &str)]) -> String {
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    query.extend_pairs(filters.iter().filter(|(_, value)| !value.is_empty()));
-    format!("?{}", query.append_pair("format", "csv").finish())
+    ui::address("", filters.iter().copied().chain([("format", "csv")]))
 }
 
 /// The orders that the list shows, with whose they are, as a file.

@@ -83,6 +83,8 @@ pub async fn list(State(app): State<App>, at: At) -> Result<Response> {
 #[template(path = "brand/bulk/job.html")]
 struct Shown<'a> {
     home: &'a str,
+    /// The address that shows this again.
+    here: String,
     csrf: &'a str,
     job: BulkView,
     what: String,
@@ -145,6 +147,7 @@ async fn page(
     let path = format!("{}/bulk/{id}", at.home);
     let content = Shown {
         home: &at.home,
+        here: at.here(&format!("/bulk/{id}")),
         csrf,
         what: what(&job, &has),
         job,

@@ -139,14 +139,7 @@ impl<'a> Asking<'a> {
     pub fn head(&self, label: &str, by: &str, usual: &str) -> Html {
         let said = self.at.get("sort");
         let now = if said.is_empty() { usual } else { said };
-        let (name, falls) = now.strip_prefix('-').map_or((now, false), |name| (name, true));
-        let mine = name == by;
-        let next = if mine && falls { by.to_owned() } else { format!("-{by}") };
-        let (state, sign) = match (mine, falls) {
-            (false, _) => ("", ui::icon("selector")),
-            (true, true) => (" aria-sort=\"descending\"", ui::icon("arrow-down")),
-            (true, false) => (" aria-sort=\"ascending\"", ui::icon("arrow-up")),
-        };
+        let (next, state, sign) = ui::sorting(now, by);
         let href = esc(&self.href(&[("sort", &next)]));
         Html::of(format!(
             "<th scope=\"col\" class=\"num\"{state}><a href=\"{href}\">{}{sign}</a></th>",

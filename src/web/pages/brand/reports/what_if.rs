@@ -145,14 +145,7 @@ impl Page<'_> {
 
     /// The head of a column that the answer's tables are sorted by: it sends the form again.
     fn head(&self, label: &str, by: &str) -> Html {
-        let now = self.was("sort");
-        let (name, falls) = now.strip_prefix('-').map_or((&*now, false), |name| (name, true));
-        let next = if name == by && falls { by.to_owned() } else { format!("-{by}") };
-        let (state, sign) = match (name == by, falls) {
-            (false, _) => ("", ui::icon("selector")),
-            (true, true) => (" aria-sort=\"descending\"", ui::icon("arrow-down")),
-            (true, false) => (" aria-sort=\"ascending\"", ui::icon("arrow-up")),
-        };
+        let (next, state, sign) = ui::sorting(&self.was("sort"), by);
         Html::of(format!(
             "<th scope=\"col\" class=\"num\"{state}><button form=\"what-if\" name=\"sort\" value=\"{next}\">\
              {label}{sign}</button></th>"

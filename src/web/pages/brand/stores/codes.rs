@@ -1,18 +1,15 @@
 //! Codes over all deals: how each does, those that failed once more, and those that exist taken over.
 
 use askama::Template;
-use http::StatusCode;
 use serde_json::Value;
 
 use crate::app::App;
 use crate::domain::auth::Scope;
 use crate::domain::ids::{CodeId, GroupId};
 use crate::error::{Error, Result};
-use crate::web::api::code_import::{self, CodeImport};
 use crate::web::api::code_switch;
 use crate::web::api::codes::{self as api, CodeStateView, CodeView};
 use crate::web::api::groups;
-use crate::web::api::import::File;
 use crate::web::extract::{Body, Params, PathId};
 use crate::web::handler::{Json, State};
 use crate::web::message::Response;
@@ -24,8 +21,6 @@ use super::super::read;
 use super::{Told, deal_named, tabs};
 
 const PAGE: &str = "50";
-/// So many rows of a file are shown, those that are wrong first: the rest is counted.
-const MOST_SHOWN: usize = 100;
 
 const STATES: [(&str, &str); 7] = [
     ("", "All"),
@@ -100,6 +95,8 @@ impl<'a> Rows<'a> {
 #[template(path = "brand/stores/codes.html")]
 struct Codes<'a> {
     home: &'a str,
+    /// The address that shows this again.
+    here: String,
     csrf: &'a str,
     rows: Html,
     empty: bool,
@@ -109,34 +106,6 @@ struct Codes<'a> {
     pager: Html,
     may_change: bool,
     told: &'a Told,
-    file: Option<&'a Read>,
-}
-
-/// A file that was read, and what it would do.
-struct Read {
-    text: String,
-    found: CodeImport,
-}
-
-impl Read {
-    /// Its rows, those that are wrong first.
-    fn rows(&self) -> Vec<&code_import::ImportedRow> {
-        let (wrong, good): (Vec<_>, Vec<_>) =
-            self.found.rows.iter().partition(|row| row.outcome == "wrong");
-        wrong.into_iter().chain(good).take(MOST_SHOWN).collect()
-    }
-
-    fn more(&self) -> usize {
-        self.found.rows.len().saturating_sub(MOST_SHOWN)
-    }
-
-    fn outcome(&self, outcome: &&'static str) -> Html {
-        match *outcome {
-            "new" => ui::badge(&ui::Tone::Good, "Taken over"),
-            "known" => ui::badge(&ui::Tone::Plain, "Known already"),
-            _ => ui::badge(&ui::Tone::Bad, "Wrong"),
-        }
-    }
 }
 
 impl Codes<'_> {
@@ -146,7 +115,7 @@ impl Codes<'_> {
     }
 }
 
-async fn page(app: App, at: At, told: &Told, file: Option<&Read>) -> Result<Response> {
+async fn page(app: App, at: At, told: &Told) -> Result<Response> {
     let (state, group) = (at.get("state"), at.get("group"));
     let asked = [
         ("limit", PAGE),
@@ -169,6 +138,7 @@ async fn page(app: App, at: At, told: &Told, file: Option<&Read>) -> Result<Resp
     let path = format!("{}/stores/codes", at.home);
     let content = Codes {
         home: &at.home,
+        here: at.here("/stores/codes"),
         csrf: &csrf,
         rows: Rows::of((&at.home, &csrf), &found.data, &names, "", may_change)?,
         empty: found.data.is_empty(),
@@ -178,14 +148,13 @@ async fn page(app: App, at: At, told: &Told, file: Option<&Read>) -> Result<Resp
         pager: ui::pager(&path, &[("state", state), ("group", group)], found.next_cursor.as_ref()),
         may_change,
         told,
-        file,
     };
     at.render((told.status, "Codes", Area::Stores), &csrf, &content)
 }
 
 /// The codes, by state and group.
 pub async fn list(State(app): State<App>, at: At) -> Result<Response> {
-    page(app, at, &Told::default(), None).await
+    page(app, at, &Told::default()).await
 }
 
 async fn after(app: App, sent: Sent, done: Result<&str>) -> Result<Response> {
@@ -195,8 +164,8 @@ async fn after(app: App, sent: Sent, done: Result<&str>) -> Result<Response> {
     match done {
         Ok(name) => Ok(sent.at.see(&format!("{path}?done={name}"))),
         Err(error) => {
-            let told = Told::of(&sent, *error, &["code", "creator", "csv"])?;
-            page(app, sent.at, &told, None).await
+            let told = Told::of(&sent, *error, &["code", "creator"])?;
+            page(app, sent.at, &told).await
         }
     }
 }
@@ -240,23 +209,4 @@ pub async fn take_over(State(app): State<App>, sent: Sent) -> Result<Response> {
     };
     let done = work.await.map(|_| "taken-over");
     after(app, sent, done).await
-}
-
-/// Tells what a file would do; with the hash of that it is done.
-pub async fn file(State(app): State<App>, sent: Sent) -> Result<Response> {
-    let (text, hash) = (sent.get("csv").to_owned(), sent.get("hash"));
-    let work = async {
-        let asked = if hash.is_empty() { ("preview", "true") } else { ("hash", hash) };
-        let caller = sent.at.seat.caller()?;
-        let (asked, file) = (Params::of(&[asked]), File::of_text(&text));
-        code_import::import(State(app.clone()), caller, asked, file).await
-    };
-    match work.await {
-        Ok(_) if !hash.is_empty() => Ok(sent.at.see("/stores/codes?done=taken-over")),
-        Ok(Json(found)) => {
-            let told = Told { status: StatusCode::OK, ..Told::default() };
-            page(app, sent.at, &told, Some(&Read { text, found })).await
-        }
-        Err(error) => after(app, sent, Err(error)).await,
-    }
 }

@@ -22,7 +22,7 @@ use crate::web::pages::ui::{self, Field, Html};
 
 use super::super::read;
 use super::codes::Rows;
-use super::{Told, deal_named, tabs, wording};
+use super::{Told, deals_named, tabs, wording};
 
 /// What the form of a new group has.
 const FIELDS: [&str; 23] = [
@@ -275,6 +275,8 @@ pub async fn create(State(app): State<App>, sent: Sent) -> Result<Response> {
 #[template(path = "brand/stores/group.html")]
 struct Page<'a> {
     home: &'a str,
+    /// The address that shows this again.
+    here: String,
     csrf: &'a str,
     group: GroupView,
     rows: Html,
@@ -323,6 +325,7 @@ async fn page(app: App, at: At, id: GroupId, told: &Told) -> Result<Response> {
     let path = format!("{}/stores/groups/{id}", at.home);
     let content = Page {
         home: &at.home,
+        here: at.here(&format!("/stores/groups/{id}")),
         csrf: &csrf,
         group,
         rows: Rows::of((&at.home, &csrf), &found.data, &names, &text, may_change)?,
@@ -379,11 +382,11 @@ pub async fn add_codes(State(app): State<App>, sent: Sent, id: ItemId<Group>) ->
     let work = async {
         let caller = sent.at.seat.caller()?;
         let brand = sent.at.seat.member()?.brand_id;
-        let mut deals = Vec::new();
         let named = sent.get("creators").lines().map(str::trim).filter(|line| !line.is_empty());
-        for name in named.take(501) {
-            deals.push(Value::from(deal_named(&app, brand, name).await?.to_string()));
-        }
+        // One more than the API takes: it says so.
+        let named: Vec<&str> = named.take(501).collect();
+        let deals = deals_named(&app, brand, &named).await?.into_iter();
+        let deals: Vec<Value> = deals.map(|id| Value::from(id.to_string())).collect();
         let new = Body(read(&object([("deal_ids", Some(Value::from(deals)))]))?);
         api::add_codes(State(app.clone()), caller, PathId(id.0), new).await
     };

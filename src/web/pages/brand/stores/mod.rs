@@ -71,8 +71,18 @@ fn tabs(home: &str, current: &str) -> Html {
 }
 
 /// The deal that somebody names: by its id, or its creator by her handle or address.
-async fn deal_named(app: &App, brand: BrandId, text: &str) -> Result<DealId> {
-    import::deal_named(app, brand, text.trim()).await?.map_err(|why| Error::invalid("creator", why))
+async fn deals_named(app: &App, brand: BrandId, names: &[&str]) -> Result<Vec<DealId>> {
+    let found = import::deals_named(app, brand, names).await?.into_iter().zip(names);
+    let deal = |(found, name): (std::result::Result<_, String>, &&str)| {
+        found.map_err(|why| Error::invalid("creator", format!("{name}: {why}")))
+    };
+    found.map(deal).collect()
+}
+
+/// The deal that a form's field names, as [`deals_named`].
+async fn deal_named(app: &App, brand: BrandId, name: &str) -> Result<DealId> {
+    let found = deals_named(app, brand, &[name.trim()]).await?;
+    found.first().copied().ok_or_else(|| Error::NotFound.into())
 }
 
 /// What is known of all the days that were compared: orders known, orders of the platform, and days.
