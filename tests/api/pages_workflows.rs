@@ -179,6 +179,18 @@ async fn steps_say_all_of_terms_fees_and_links() {
             { "do": "fee", "amount": usd("150"), "due_on": "2026-12-24" },
             { "do": "create_link", "store_id": store }])
     );
+    // What is emptied goes, and what the form doesn't ask stays.
+    let shown = see(&casa, olga, &edit).await;
+    let (seen, keep) = (hidden(&shown.text, "seen"), hidden(&shown.text, "s0.keep"));
+    let empty = [("s0.cap_per_order", ""), ("s0.first_order_only", ""), ("act", "save")];
+    let mut form = with(&empty);
+    form.retain(|(name, _)| !matches!(*name, "seen" | "s0.keep"));
+    form.extend([("seen", &*seen), ("s0.keep", &*keep)]);
+    let done = send(&casa, olga, &edit, &form).await;
+    assert_eq!(done.status, 303, "{}", done.text);
+    let after = p.get(product, &format!("/v1/automations/{id}")).await;
+    let terms = json!({ "commission_percent": "12.5", "rates": rates, "flat_per_order": usd("2") });
+    assert_eq!(after["steps"][0]["terms"], terms);
 }
 
 #[tokio::test]
