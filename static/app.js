@@ -153,15 +153,17 @@ const parts = {
 
   passkey: (part, say) => on(part, 'show', say, async () => {
     await showPasskey();
-    location.assign('/account');
+    location.assign('/');
   }),
 
   enrol: (part, say) => on(part, 'add', say, async (form) => {
     const { recovery_codes } = await addPasskey(form.name.value);
-    if (!recovery_codes) return location.assign('/account');
+    if (!recovery_codes) return location.assign('/');
     for (const rest of part.querySelectorAll(':scope > :not(h1)')) rest.hidden = true;
     part.querySelector('h1').textContent = 'Your passkey is added';
     showCodes(recovery_codes);
+    // She comes from signing in, not from her account.
+    document.querySelector('[data-part=codes] a').href = '/';
   }),
 
   passkeys(part, say) {

@@ -247,8 +247,9 @@ async function lookUp(http, plan, token) {
     const { data } = await get(`/v1/creators/${deal.creator.id}/balances`);
     balances.set(deal, data[0]);
   });
-  const plain = await get(`/v1/deals/${plan.star.id}/performance`);
-  const clicksLate = plain.clicks.total < performance.get(plan.star).clicks.total;
+  const [from, to] = [plan.start, Date.now() + DAY].map((at) => new Date(at).toISOString().slice(0, 10));
+  const { period } = await get(`/v1/reports/overview?from=${from}&to=${to}`);
+  const clicksLate = period.clicks.total < shoppers;
   const verification = await get('/v1/ledger/verification');
   return { orders, performance, balances, verification, clicksLate };
 }

@@ -128,6 +128,9 @@ async fn the_overview_is_a_period_against_the_one_before() {
         let told = p.get(product, &format!("/v1/reports/overview{days}")).await;
         let page = see(&casa, &casa.olga, query).await;
         assert_eq!(page.status, 200);
+        // They ask for themselves again, over the same days.
+        let asks = format!("hx-get=\"{}{}\"", casa.home, query.replace('&', "&amp;"));
+        assert!(page.text.contains(&asks), "{asks}");
         let figures =
             page.text.split("id=\"figures\"").nth(1).unwrap().split("</dl>").next().unwrap();
         for span in ["period", "before"] {

@@ -97,7 +97,8 @@ test('the keyboard is enough', async () => {
   assert.equal(await focused(), 'Your recovery codes', 'the focus goes to what is new');
   await reach('I have kept them');
   await page.keyboard.press('Enter');
-  await page.waitForURL('**/account');
+  await page.waitForURL('**/b/**');
+  await page.goto('/account');
   await reach('End');
   await page.keyboard.press('Enter');
   await page.waitForURL('**/sign-in');

@@ -56,7 +56,7 @@ test('an owner accepts, adds a passkey, and comes back with both', async () => {
   await followLink(owner, server, email);
   assert.equal(new URL(page.url()).pathname, '/sign-in/passkey');
   await page.getByRole('button', { name: 'Use your passkey' }).click();
-  await page.waitForURL('**/account');
+  await page.waitForURL(`**/b/${casa.brand.id}`);
   assert.equal((await keys.credentials())[0].signCount, 2);
   await owner.done();
 });

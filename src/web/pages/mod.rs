@@ -14,6 +14,8 @@ pub mod sign_in;
 pub mod ui;
 pub mod unsubscribe;
 
+use std::borrow::Cow;
+
 use askama::{DynTemplate, Template};
 use http::StatusCode;
 
@@ -248,7 +250,7 @@ fn around(status: StatusCode, page: &Page<'_>, body: &str) -> Result<Response> {
 
 /// Go there, with GET.
 #[must_use]
-pub fn see(location: &'static str) -> Response {
+pub fn see(location: impl Into<Cow<'static, str>>) -> Response {
     let mut response = Response::new(StatusCode::SEE_OTHER, "text/plain", "");
     response.set("location", location);
     response

@@ -5,7 +5,7 @@ use askama::{DynTemplate, Template};
 use http::StatusCode;
 
 use super::form::{self, Form};
-use super::ui;
+use super::{see, ui};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::storage::sessions::SessionRow;
@@ -316,14 +316,6 @@ impl At {
     pub fn see(&self, path: &str) -> Response {
         see(format!("{}{path}", self.home))
     }
-}
-
-/// Go there, with GET.
-#[must_use]
-pub fn see(location: String) -> Response {
-    let mut response = Response::new(StatusCode::SEE_OTHER, "text/plain", "");
-    response.set("location", location);
-    response
 }
 
 /// A form that a page of a brand showed to this member in this session.

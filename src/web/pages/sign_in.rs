@@ -18,18 +18,19 @@ use crate::web::handler::State;
 use crate::web::message::Response;
 
 /// Where a person belongs in the course of signing in.
-fn place(session: &SessionRow) -> &'static str {
-    match session.second_factor().is_enough() {
-        false => "/sign-in/passkey",
-        // Whoever is a creator and nothing else looks for what she earns.
-        true if session.members.is_empty() && !session.creators.is_empty() => "/c",
-        true => "/account",
+fn place(session: &SessionRow) -> String {
+    match (session.members.as_slice(), session.creators.is_empty()) {
+        _ if !session.second_factor().is_enough() => "/sign-in/passkey".to_owned(),
+        // Whoever has one place to be is there; her account names several.
+        ([], false) => "/c".to_owned(),
+        ([only], true) => format!("/b/{}", only.brand_id),
+        _ => "/account".to_owned(),
     }
 }
 
-/// The start: whoever is signed in has her account, others sign in.
+/// The start: whoever is signed in comes to where she belongs, others sign in.
 pub async fn start(Maybe(session): Maybe) -> Response {
-    see(session.as_deref().map_or("/sign-in", place))
+    see(session.as_deref().map_or_else(|| "/sign-in".to_owned(), place))
 }
 
 #[derive(Template)]
@@ -152,7 +153,7 @@ pub async fn passkey(
     Device(device): Device,
 ) -> Result<Response> {
     if me.0.second_factor().is_enough() {
-        return Ok(see("/account"));
+        return Ok(see(place(&me.0)));
     }
     passkey_page(&app, &me.0, &device, "", None)
 }

@@ -27,6 +27,12 @@ impl Html {
     pub(super) fn of(html: String) -> Self {
         Self(html)
     }
+
+    /// Whether nothing stands there.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 /// A text as HTML, also inside of a quoted attribute.
@@ -114,6 +120,12 @@ pub fn percent(rate: &BasisPoints) -> Html {
 #[must_use]
 pub fn time(at_ms: &Millis) -> Html {
     Html(super::time(*at_ms))
+}
+
+/// When the figures of a page are of: it is renewed along with them, see [`live`].
+#[must_use]
+pub fn as_of(words: &str, at_ms: &Millis) -> Html {
+    Html(format!("<span id=\"as-of\" data-along>{} {}</span>", esc(words), time(at_ms)))
 }
 
 /// The day of a time, for lists.

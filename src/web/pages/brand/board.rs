@@ -127,9 +127,8 @@ pub async fn move_deal(State(app): State<App>, sent: Sent, id: ItemId<Deal>) -> 
     let Ok(board) = sent.get("board").parse::<crate::domain::ids::CampaignId>() else {
         return Ok(sent.at.see(&format!("/deals/{}?done=moved", id.0)));
     };
-    let mut query = form_urlencoded::Serializer::new(String::new());
     let kept = ["filter", "segment"].map(|name| (name, sent.get(name)));
-    query.append_pair("done", "moved");
-    query.extend_pairs(kept.iter().filter(|(_, value)| !value.is_empty()));
-    Ok(sent.at.see(&format!("/campaigns/{board}?{}#{}", query.finish(), id.0)))
+    let asked = [("done", "moved")].into_iter().chain(kept);
+    let path = ui::address(&format!("/campaigns/{board}"), asked);
+    Ok(sent.at.see(&format!("{path}#{}", id.0)))
 }

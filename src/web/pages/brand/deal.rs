@@ -9,7 +9,7 @@ use crate::domain::brand::Brand;
 use crate::domain::ids::{Deal, DealId};
 use crate::domain::qr;
 use crate::domain::terms::Customer;
-use crate::domain::time::Day;
+use crate::domain::time::{Day, Millis};
 use crate::error::{Error, Result};
 use crate::web::api::campaigns::{self, CampaignView};
 use crate::web::api::codes::CodeStateView;
@@ -47,6 +47,7 @@ struct Page<'a> {
     here: String,
     csrf: &'a str,
     once: String,
+    now_ms: Millis,
     today: Day,
     brand: Brand,
     deal: DealView,
@@ -198,8 +199,11 @@ impl Page<'_> {
     }
 
     fn return_on_spend(&self) -> Html {
-        let told = self.performance.return_on_spend.iter().filter_map(|row| {
-            row.value.as_ref().map(|value| format!("{value}× {}", row.currency.code()))
+        let all = &self.performance.return_on_spend;
+        let told = all.iter().filter_map(|row| {
+            let value = row.value.as_ref()?;
+            let code = if all.len() > 1 { row.currency.code() } else { "" };
+            Some(format!("{value}× {code}"))
         });
         let told: Vec<String> = told.collect();
         Html::of(if told.is_empty() { "–".to_owned() } else { told.join("<br>") })
@@ -249,9 +253,8 @@ fn periods(today: Day, (from, to): (&str, &str)) -> Vec<(&'static str, String, b
 /// # Errors
 /// As the API's.
 pub async fn page(app: App, at: At, id: DealId, told: &Told) -> Result<Response> {
-    let state = || State(app.clone());
+    let (state, path) = (|| State(app.clone()), || PathId::<Deal>(id));
     let (few, many) = (|| Params::of(&[("limit", "50")]), || Params::of(&[("limit", "200")]));
-    let path = || PathId::<Deal>(id);
     let (one, two, three) = (at.seat.caller()?, at.seat.caller()?, at.seat.caller()?);
     let Tagged(deal) = api::show(state(), one, path()).await?;
     let creator_id = || PathId(deal.creator_id);
@@ -288,6 +291,7 @@ pub async fn page(app: App, at: At, id: DealId, told: &Told) -> Result<Response>
         here: at.here(&format!("/deals/{id}")),
         csrf: &csrf,
         once: form::once(&app),
+        now_ms: app.now_ms(),
         today,
         edit: told.edit.clone().unwrap_or_else(|| Edit::of(deal.terms.as_ref(), &brand)),
         periods: periods(today, (at.get("from"), at.get("to"))),

@@ -13,7 +13,8 @@ use crate::web::api::segments::{self, SegmentView};
 use crate::web::extract::Params;
 use crate::web::handler::{Json, State};
 use crate::web::message::Response;
-use crate::web::pages::shell::{At, see};
+use crate::web::pages::see;
+use crate::web::pages::shell::At;
 use crate::web::pages::ui::{self, Html};
 
 use super::words;
@@ -136,17 +137,15 @@ impl Bar<'_> {
     /// The address of a list with this filter, `?…`, and with these in place of what it has.
     #[must_use]
     pub fn query(&self, instead: &[(&str, &str)]) -> String {
-        let mut all = form_urlencoded::Serializer::new(String::new());
         let own = [("filter", self.text.as_str()), ("segment", self.segment.as_str())];
         let kept = self.kept.iter().map(|(name, value)| (*name, value.as_str()));
         let replaced = |name: &str| instead.iter().any(|(other, _)| *other == name);
         let all_of = own.into_iter().chain(kept).filter(|(name, _)| !replaced(name));
-        for (name, value) in all_of.chain(instead.iter().copied()) {
-            if !value.is_empty() {
-                all.append_pair(name, value);
-            }
+        // Of an address that has nothing else `?` is left: the list without a filter.
+        match ui::address("", all_of.chain(instead.iter().copied())) {
+            none if none.is_empty() => "?".to_owned(),
+            query => query,
         }
-        format!("?{}", all.finish())
     }
 
     /// What stands in the address beside the columns.
@@ -281,14 +280,9 @@ pub fn redirected(at: &At, path: &str) -> Option<Response> {
         return None;
     }
     let whole = whole.unwrap_or_else(|| at.get("filter").trim().to_owned());
-    let mut all = form_urlencoded::Serializer::new(String::new());
-    let kept = ["segment", "sort", "columns"].map(|name| (name, at.get(name).to_owned()));
-    for (name, value) in [("filter", whole)].into_iter().chain(kept) {
-        if !value.is_empty() {
-            all.append_pair(name, &value);
-        }
-    }
-    Some(see(format!("{}{path}?{}", at.home, all.finish())))
+    let kept = ["segment", "sort", "columns"].map(|name| (name, at.get(name)));
+    let asked = [("filter", whole.as_str())].into_iter().chain(kept);
+    Some(see(ui::address(&format!("{}{path}", at.home), asked)))
 }
 
 /// The bar of a list.

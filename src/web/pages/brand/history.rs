@@ -34,7 +34,7 @@ pub struct Line {
     /// In a line.
     pub summary: String,
     /// More about it.
-    pub more: String,
+    pub more: Html,
     /// What somebody wrote.
     pub text: String,
     /// How it stands, of a mail.
@@ -70,7 +70,7 @@ impl From<ItemView> for Line {
         let money = |name: &str| {
             let currency: Currency = get("currency").parse().ok()?;
             let minor = told.get(name).and_then(Value::as_i64)?;
-            Some(format!("{} {}", Money::new(minor, currency).to_decimal(), currency.code()))
+            Some(ui::money(&Money::new(minor, currency)))
         };
         let state = match item.kind {
             "message" => mail(get("state")),
@@ -79,15 +79,20 @@ impl From<ItemView> for Line {
         let more = match item.kind {
             "message" if !get("note").is_empty() => format!("{}. {}", get("subject"), get("note")),
             "message" => get("subject").to_owned(),
-            "order" => {
-                [get("name").to_owned(), money("base_minor").unwrap_or_default()].join(" · ")
-            }
-            "payout" => money("amount_minor").unwrap_or_default(),
+            "order" | "payout" => String::new(),
             "post" => get("url").to_owned(),
             "code" => get("code").to_owned(),
             "link" => get("url").to_owned(),
             "follow_up" if !get("due_on").is_empty() => format!("by {}", get("due_on")),
             _ => String::new(),
+        };
+        let more = match item.kind {
+            "order" => {
+                let base = money("base_minor").unwrap_or_default();
+                Html::of(format!("{} · {base}", ui::esc(get("name"))))
+            }
+            "payout" => money("amount_minor").unwrap_or_default(),
+            _ => Html::of(ui::esc(&more)),
         };
         Self {
             text: get("text").to_owned(),

@@ -138,16 +138,11 @@ fn with_columns(at: &At, path: &str) -> Option<Response> {
         return None;
     }
     let chosen: Vec<&str> = at.all("column").filter(|name| !name.is_empty()).collect();
-    let mut all = form_urlencoded::Serializer::new(String::new());
-    for name in ["filter", "segment", "sort"] {
-        if !at.get(name).is_empty() {
-            all.append_pair(name, at.get(name));
-        }
-    }
+    let kept = ["filter", "segment", "sort"].map(|name| (name, at.get(name)));
     // None at all is a choice, too.
     let chosen = if chosen.is_empty() { "none".to_owned() } else { chosen.join(",") };
-    all.append_pair("columns", &chosen);
-    Some(crate::web::pages::shell::see(format!("{}{path}?{}", at.home, all.finish())))
+    let asked = kept.into_iter().chain([("columns", chosen.as_str())]);
+    Some(crate::web::pages::see(ui::address(&format!("{}{path}", at.home), asked)))
 }
 
 /// A deal with whose it is and what it brought.

@@ -5,6 +5,7 @@ use http::StatusCode;
 
 use crate::app::App;
 use crate::domain::money::{Currency, Money, round_half_away};
+use crate::domain::time::Millis;
 use crate::error::Result;
 use crate::web::api::campaigns::{self, CampaignView};
 use crate::web::api::claims::{self, ClaimView};
@@ -30,6 +31,7 @@ use super::words;
 struct Overview<'a> {
     home: &'a str,
     brand: &'a str,
+    now_ms: Millis,
     asking: Asking<'a>,
     wrong: String,
     found: OverviewView,
@@ -257,6 +259,7 @@ pub async fn show(State(app): State<App>, at: At) -> Result<Response> {
     let content = Overview {
         home: &at.home,
         brand: &member.brand,
+        now_ms: app.now_ms(),
         asking,
         wrong,
         found,

@@ -71,12 +71,9 @@ async fn listed(app: App, at: At, (status, wrong): (StatusCode, &str)) -> Result
 /// The way to payouts further back; the list of creators stays where it begins.
 fn earlier(path: &str, currency: &str, next: Option<&String>) -> Html {
     let Some(next) = next else { return Html::default() };
-    let mut pairs = form_urlencoded::Serializer::new(String::new());
-    if !currency.is_empty() {
-        pairs.append_pair("currency", currency);
-    }
-    let query = pairs.append_pair("before", next).finish();
-    let (href, icon) = (ui::esc(&format!("{path}?{query}#history")), ui::icon("chevron-right"));
+    let asked = [("currency", currency), ("before", next)];
+    let href = ui::esc(&format!("{}#history", ui::address(path, asked.into_iter())));
+    let icon = ui::icon("chevron-right");
     Html::of(format!(
         "<nav class=\"pager\" aria-label=\"Earlier payouts\"><a class=\"btn\" href=\"{href}\">Earlier payouts {icon}</a></nav>"
     ))

@@ -11,7 +11,7 @@ use crate::domain::brand::Brand;
 use crate::domain::ledger::Account;
 use crate::domain::locale::Locale;
 use crate::domain::money::{Currency, Money};
-use crate::domain::time::Day;
+use crate::domain::time::{Day, Millis};
 use crate::error::Result;
 use crate::storage::ledger::{self, BalanceRow};
 use crate::storage::mine::{self, MonthRow};
@@ -56,7 +56,7 @@ pub async fn brands(State(app): State<App>, me: SignedIn, reader: Reader) -> Res
         return Ok(see("/sign-in/passkey"));
     }
     if let [side] = session.creators.as_slice() {
-        return Ok(shell::see(format!("/c/{}", side.brand_id)));
+        return Ok(see(format!("/c/{}", side.brand_id)));
     }
     let mut brands = Vec::new();
     // Each brand has its own books: so many questions as she has brands.
@@ -239,6 +239,7 @@ fn initial(day: Day) -> &'static str {
 struct Home {
     t: &'static Texts,
     base: String,
+    now_ms: Millis,
     balances: Vec<Balance>,
     charts: Vec<Chart>,
     deals: Vec<DealLine>,
@@ -248,7 +249,7 @@ struct Home {
 impl Home {
     /// What is new along with the first balance.
     fn along(&self) -> String {
-        let mut all = vec!["#newest".to_owned()];
+        let mut all = vec!["#newest".to_owned(), "#as-of".to_owned()];
         for (at, balance) in self.balances.iter().enumerate() {
             if at > 0 {
                 all.push(format!("#{}", balance.place()));
@@ -299,6 +300,7 @@ pub async fn show(State(app): State<App>, her: Her) -> Result<Response> {
     let content = Home {
         t: &EN,
         base: her.path(""),
+        now_ms: app.now_ms(),
         balances: balances.map(|view| balance(view, &rows, (&brand, today), &locale)).collect(),
         charts: currencies.iter().map(|c| chart(*c, &months, today, &locale)).collect(),
         deals: deals.collect(),

@@ -19,6 +19,7 @@ use askama::{DynTemplate, Template};
 use http::StatusCode;
 
 use super::form::{self, Form, MyForm};
+use super::see;
 use super::shell::{self, Nav, Shell};
 use crate::app::App;
 use crate::domain::brand::Brand;
@@ -80,7 +81,7 @@ impl Her {
 
     /// Go to a page of hers, with GET.
     fn see(&self, at: &str) -> Response {
-        shell::see(self.path(at))
+        see(self.path(at))
     }
 
     /// What her forms carry.

@@ -58,6 +58,10 @@ const KEPT: [&str; 12] = [
     "sort",
 ];
 
+/// What goes along from report to report.
+const GOES_ALONG: [&str; 7] =
+    ["period", "from", "to", "campaign_id", "filter", "segment", "currency"];
+
 /// What a page of figures is asked for.
 pub struct Asking<'a> {
     at: &'a At,
@@ -106,18 +110,12 @@ impl<'a> Asking<'a> {
     /// The address of this page, asked otherwise: parameters that replace those of the same name.
     #[must_use]
     pub fn href(&self, change: &[(&str, &str)]) -> String {
-        let mut pairs = form_urlencoded::Serializer::new(String::new());
-        for name in KEPT {
-            let changed = change.iter().find(|(other, _)| *other == name);
-            let value = changed.map_or_else(|| self.at.get(name), |(_, value)| value);
-            if !value.is_empty() {
-                pairs.append_pair(name, value);
-            }
-        }
-        for (name, value) in change.iter().filter(|(name, _)| !KEPT.contains(name)) {
-            pairs.append_pair(name, value);
-        }
-        format!("{}?{}", self.path, pairs.finish())
+        let kept = KEPT.iter().map(|name| {
+            let changed = change.iter().find(|(other, _)| other == name);
+            (*name, changed.map_or_else(|| self.at.get(name), |(_, value)| value))
+        });
+        let new = change.iter().filter(|(name, _)| !KEPT.contains(name)).copied();
+        ui::address(&self.path, kept.chain(new))
     }
 
     /// The way to this report as a file.
@@ -207,17 +205,9 @@ impl<'a> Asking<'a> {
         let ways = REPORTS.iter().map(|(way, label)| {
             let path = format!("{}/reports/{way}", self.at.home);
             let current = path == self.path;
-            // The period goes with one from report to report.
-            let mut pairs = form_urlencoded::Serializer::new(String::new());
-            for name in ["period", "from", "to", "campaign_id", "filter", "segment", "currency"] {
-                let value = self.at.get(name);
-                if !value.is_empty() && !matches!(*way, "cohorts" | "what-if") {
-                    pairs.append_pair(name, value);
-                }
-            }
-            let query = pairs.finish();
-            let sign = if query.is_empty() { "" } else { "?" };
-            (format!("{path}{sign}{query}"), *label, current)
+            let asks = if matches!(*way, "cohorts" | "what-if") { &[][..] } else { &GOES_ALONG };
+            let query = asks.iter().map(|name| (*name, self.at.get(name)));
+            (ui::address(&path, query), *label, current)
         });
         ui::tabs("Reports", &ways.collect::<Vec<_>>())
     }

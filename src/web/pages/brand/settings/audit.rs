@@ -220,8 +220,7 @@ pub async fn show(State(app): State<App>, at: At) -> Result<Response> {
     let base = Base::of(&app, &at, HERE.0);
     let csrf = base.csrf.clone();
     let query = FILTERS.map(|name| (name, at.get(name)));
-    let narrowed = query.iter().filter(|(_, value)| !value.is_empty());
-    let file = form_urlencoded::Serializer::new(String::new()).extend_pairs(narrowed).finish();
+    let file = ui::address("", query.into_iter());
     let content = Page {
         base,
         at: &at,

@@ -59,6 +59,7 @@ texts! {
     as_table: "As a table",
     revenue: "Revenue",
     commission: "Commission",
+    as_of: "As of",
     latest_orders: "Latest orders",
     no_orders: "No orders yet",
     no_orders_hint: "An order shows here within minutes after somebody bought by your link or with your code.",
