@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::pages_brand::{Casa, casa, see, send, viewer};
+use crate::support::people::hidden;
 
 /// The changing routes of the API that are tried here: each notes what it does.
 pub const DEAL_COMMANDS: [&str; 1] = ["post /v1/deals/{id}/collaboration"];
@@ -130,6 +131,23 @@ async fn the_form_keeps_what_it_shows_and_changes_what_was_changed() {
         "{now}"
     );
     assert!(see(&casa, olga, &at(&casa, "")).await.text.contains("value=\"2026-12-31\""));
+    // Who only wants a code, on a page from before, doesn't take back what was agreed since.
+    let stale = hidden(&see(&casa, olga, &at(&casa, "")).await.text, "terms");
+    product.pass(60_000);
+    let path = format!("/v1/deals/{}/terms", casa.p.deal);
+    casa.p.post(product, &path, json!({ "commission_percent": "15" })).await.expect(201);
+    see(&casa, olga, &at(&casa, "")).await;
+    let was = product.db.checksum();
+    let mut old = vec![("rate", "12"), ("code", "LATER"), ("terms", &*stale)];
+    let told = send(&casa, olga, &at(&casa, "/collaboration"), &old).await;
+    assert!(told.status == 409 && told.text.contains("were changed since"), "{}", told.text);
+    assert!(product.db.checksum() == was);
+    let fresh = hidden(&told.text, "terms");
+    assert_ne!(stale, fresh);
+    old.retain(|(name, _)| *name != "terms");
+    old.push(("terms", &*fresh));
+    assert_eq!(send(&casa, olga, &at(&casa, "/collaboration"), &old).await.status, 303);
+    assert_eq!(deal(&casa).await["terms"]["commission_percent"], "12");
     for bad in [
         [("rate", "12"), ("order_cap", "x")],
         [("rate", "12"), ("ends", "99999999-01-01")],

@@ -294,6 +294,19 @@ async fn the_page_settles_all_the_chosen_one_and_a_pasted_table() {
     let again = [("line", line(&payout, 1)), ("once", "l")];
     assert_eq!(send(&product, &olga, &format!("{at}/retry"), &again).await.status, 303);
     assert_eq!(read().await["lines"][1]["attempt"], 2);
+    // What a page from before says of the first try isn't said of this one.
+    let before = product.db.checksum();
+    let (first, all) = (format!("{}.1", line(&payout, 1)), format!("{}.1", line(&payout, 1)));
+    for fields in [
+        [("what", "settled"), ("line", &*first), ("once", "p")],
+        [("what", "all"), ("open", &*all), ("once", "q")],
+    ] {
+        let told = settle(&fields).await;
+        assert!(told.status == 409 && told.text.contains("tried again since"), "{}", told.text);
+    }
+    assert!(product.db.checksum() == before);
+    let second = format!("value=\"{}.2\"", line(&payout, 1));
+    assert!(see(&product, &olga.browser, &at).await.text.contains(&second));
     product.pass(660_000);
     for what in ["/retry", "/file", "/sending", "/approval"] {
         let form = [("line", line(&payout, 1)), ("once", "m")];

@@ -6,6 +6,7 @@ use crate::domain::brand::Brand;
 use crate::domain::money::{BasisPoints, Currency, Money};
 use crate::domain::terms::Customer;
 use crate::domain::time::{Day, to_rfc3339};
+use crate::error::{Error, Result};
 use crate::web::api::terms::{RateView, TermsView};
 use crate::web::pages::shell::Sent;
 
@@ -209,16 +210,31 @@ impl Edit {
     }
 }
 
-/// The command that the form comes to; none where it changes nothing.
+/// What a form remembers of the terms that it showed.
 #[must_use]
+pub fn seen(terms: Option<&TermsView>) -> String {
+    terms.map_or_else(|| "none".to_owned(), |terms| terms.id.to_string())
+}
+
+/// The command that the form comes to; none where it changes nothing.
+///
+/// # Errors
+/// 409 if it says other terms than hold, and they aren't those that it showed: who only gave a code on a page of
+/// yesterday doesn't take back what was agreed since.
 pub fn command(
     sent: &Sent,
     now: Option<&TermsView>,
     brand: &Brand,
     has_code: bool,
-) -> Option<Value> {
+) -> Result<Option<Value>> {
     let mut all = Map::new();
     if let Some(terms) = Edit::sent(sent).terms(now, brand) {
+        let shown = sent.get("terms");
+        if !shown.is_empty() && shown != seen(now) {
+            let why = "the terms were changed since this page was shown: look at them, and save \
+                       again if yours are to hold";
+            return Err(Error::refused("terms-changed", why));
+        }
         all.insert("terms".to_owned(), terms);
     }
     let (code, group) = (sent.get("code").trim(), sent.get("group"));
@@ -245,5 +261,5 @@ pub fn command(
         }
         all.insert("link".to_owned(), Value::Object(told));
     }
-    (!all.is_empty()).then_some(Value::Object(all))
+    Ok((!all.is_empty()).then_some(Value::Object(all)))
 }

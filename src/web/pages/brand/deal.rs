@@ -35,7 +35,7 @@ use crate::web::pages::form;
 use crate::web::pages::shell::{Area, At, Sent, wrong};
 use crate::web::pages::ui::{self, Field, Html};
 
-use super::collaboration::Edit;
+use super::collaboration::{self, Edit};
 use super::history::{self, Line};
 use super::words;
 

@@ -72,7 +72,7 @@ pub async fn collaboration(
             crate::web::api::brand::find(&app, sent.at.seat.member()?.brand_id).await?.brand;
         let caller = sent.at.seat.caller()?;
         let Some(command) =
-            form::command(&sent, deal.terms.as_ref(), &brand, !deal.codes.is_empty())
+            form::command(&sent, deal.terms.as_ref(), &brand, !deal.codes.is_empty())?
         else {
             return Ok("unchanged");
         };

@@ -87,8 +87,24 @@ impl Shown<'_> {
     /// The ids of all open payments: what is meant by "all" is what the page showed.
     fn open_ids(&self) -> String {
         let open = self.payout.lines.iter().filter(|line| is_open(line));
-        open.map(|line| line.id.to_string()).collect::<Vec<_>>().join(" ")
+        open.map(try_of).collect::<Vec<_>>().join(" ")
     }
+}
+
+/// What a form says of a payment: which of its tries was looked at.
+fn try_of(line: &LineView) -> String {
+    format!("{}.{}", line.id, line.attempt)
+}
+
+/// The payment that a form means. What is said of a try isn't said of the next one.
+fn meant<'a>(said: &'a str, payout: &PayoutView) -> Result<&'a str> {
+    let (id, attempt) = said.split_once('.').unwrap_or((said, ""));
+    let now = payout.lines.iter().find(|line| line.id.to_string() == id);
+    if now.is_some_and(|line| !attempt.is_empty() && line.attempt.to_string() != attempt) {
+        let why = "a payment was tried again since this page was shown: look at it";
+        return Err(Error::refused("tried-again", why));
+    }
+    Ok(id)
 }
 
 fn is_open(line: &LineView) -> bool {
@@ -264,7 +280,11 @@ fn told(sent: &Sent, payout: &PayoutView) -> Result<Vec<Value>> {
     };
     let outcome = if outcome == "all" { "settled" } else { outcome };
     let why = if outcome == "failed" { reason } else { "" };
-    Ok(lines.into_iter().map(|line| said(line, outcome, &typed(line), why)).collect())
+    let told = |line: &str| {
+        let line = meant(line, payout)?;
+        Ok(said(line, outcome, &typed(line), why))
+    };
+    lines.into_iter().map(told).collect()
 }
 
 /// Says what became of payments, of all in one step.

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::app::App;
 use crate::domain::auth::Scope;
 use crate::domain::ids::{Store, StoreId};
+use crate::domain::time::Day;
 use crate::error::{Error, Result};
 use crate::storage::rows::parse;
 use crate::web::api::collections::{self, CollectionView};
@@ -20,7 +21,7 @@ use crate::web::extract::{Body, ItemId, Params, PathId};
 use crate::web::handler::{Json, State};
 use crate::web::message::Response;
 use crate::web::pages::shell::{Area, At, Sent};
-use crate::web::pages::ui::{self, Field, Html, esc};
+use crate::web::pages::ui::{self, Field, Html};
 
 use super::super::{body, read};
 use super::{Sum, Told, wording};
@@ -126,12 +127,13 @@ impl Arrived {
             }
         }
         let width = step * i64::try_from(days.len()).unwrap_or(1);
+        let day = |text: &str| Day::from_iso(text).map(|day| ui::date(&day)).unwrap_or_default();
         Html::of(format!(
-            "<svg viewBox=\"0 0 {width} 125\" preserveAspectRatio=\"none\" aria-hidden=\"true\">\
+            "<svg class=\"day-columns\" viewBox=\"0 0 {width} 125\" preserveAspectRatio=\"none\" aria-hidden=\"true\">\
              <line x1=\"0\" x2=\"{width}\" y1=\"124.5\" y2=\"124.5\"/>{bars}</svg>\
-             <div class=\"ends\" aria-hidden=\"true\"><span>{}</span><span>{}</span></div>",
-            esc(&first.day),
-            esc(&last.day)
+             <div class=\"day-ends soft\" aria-hidden=\"true\"><span>{}</span><span>{}</span></div>",
+            day(&first.day),
+            day(&last.day)
         ))
     }
 
