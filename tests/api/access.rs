@@ -322,7 +322,7 @@ async fn every_change_is_attributable() {
     covered.extend(super::codes::CODE_COMMANDS.map(str::to_owned));
     covered.extend(super::imports::IMPORT_COMMANDS.map(str::to_owned));
     covered.extend(super::crm_timeline::CRM_COMMANDS.map(str::to_owned));
-    covered.extend(super::outreach::OUTREACH_COMMANDS.map(str::to_owned));
+    covered.extend(super::outreach::sequences::OUTREACH_COMMANDS.map(str::to_owned));
     covered.extend(super::automations::AUTOMATION_COMMANDS.map(str::to_owned));
     covered.extend(super::bulk::BULK_COMMANDS.map(str::to_owned));
     covered.extend(super::pages_deal::DEAL_COMMANDS.map(str::to_owned));
