@@ -1,5 +1,7 @@
 //! The board of a campaign, and moving deals on it.
 
+use std::collections::HashSet;
+
 use crate::app::App;
 use crate::domain::deal::{DealKind, place_between};
 use crate::domain::ids::{
@@ -77,11 +79,17 @@ view! {
     }
 }
 
-/// With a filter so many deals of each column are looked at.
-const LOOKED_AT: i64 = 200;
+/// With a filter so many deals of each column are looked at, and so many of all together.
+const LOOKED_AT: (i64, i64) = (200, 2_000);
+
+/// How many deals of each of so many columns are looked at, with a filter.
+fn looked_at(columns: usize) -> i64 {
+    let each = LOOKED_AT.1 / i64::try_from(columns).unwrap_or(i64::MAX).max(1);
+    each.clamp(1, LOOKED_AT.0)
+}
 
 /// A campaign's board: of each stage the first deals in their order, or of one `stage` a page. With a `filter` or a
-/// `segment` those of the next 200 deals of each stage that fit.
+/// `segment` those that fit of the next 200 deals of each stage, of 2,000 of all stages together.
 #[utoipa::path(get, path = "/v1/campaigns/{id}/board", tag = "campaigns", security(("api_key" = ["read"])),
     params(("id" = CampaignId, Path), ("stage" = Option<String>, Query, description = "only this one"),
     ("filter" = Option<String>, Query), ("segment" = Option<SegmentId>, Query),
@@ -107,7 +115,7 @@ pub async fn show(
         .ok_or_else(|| Error::invalid("cursor", "is none that this list gave"))?;
     let asked = Asked::of(&app, caller.brand, Of::Deals, &params).await?;
     let (brand, now_ms) = (caller.brand, app.now_ms());
-    let limit = if asked.is_some() { LOOKED_AT } else { page.limit };
+    let limit = if asked.is_some() { looked_at(stages.len()) } else { page.limit };
     let found = rows::columns(app.db(), brand, id.0, &stages, (&after, limit), now_ms).await?;
     let mut ids: Vec<DealId> =
         found.iter().flat_map(|(cards, _)| cards).map(|card| card.id).collect();
@@ -115,6 +123,7 @@ pub async fn show(
         let brand = super::brand::find(&app, brand).await?.brand;
         ids = asked.fitting(&app, &brand, ids).await?;
     }
+    let fit: HashSet<DealId> = ids.iter().copied().collect();
     let sums = app.db().all(orders::performance(brand, &ids, Day::FIRST, Day::END)).await?;
     let mut columns = Vec::new();
     for (stage, (mut cards, count)) in stages.into_iter().zip(found) {
@@ -124,7 +133,7 @@ pub async fn show(
         let deals = if asked.is_none() {
             (count <= rows::COUNTED).then_some(count)
         } else {
-            cards.retain(|card| ids.contains(&card.id));
+            cards.retain(|card| fit.contains(&card.id));
             i64::try_from(cards.len()).ok().filter(|_| !full)
         };
         let data = cards.into_iter().map(|row| card(row, &sums)).collect();

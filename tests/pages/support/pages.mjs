@@ -87,7 +87,7 @@ export const ELSEWHERE = {
   '/privacy': 'look.test.mjs',
   '/mailbox': 'look.test.mjs',
   '/mailbox/{id}': 'leads on: sign-in.test.mjs',
-  '/unsubscribe/{id}': 'api/outreach.rs',
+  '/unsubscribe/{id}': 'api/outreach/',
   '/connect/shopify/callback': 'leads on: api/connecting.rs',
   '/connect/shopify/done': 'api/connecting.rs',
   '/b/{brand}/settings/audit/file': 'a file',

@@ -1,4 +1,4 @@
-// C: files of creators, deals, codes, posts and GoAffPro's affiliates (C10 is about payouts: tests/api/payouts.rs).
+// C: files of creators, deals, codes, posts and GoAffPro's affiliates (C10 is about payouts: tests/api/payouts/).
 import assert from 'node:assert/strict';
 import { refused } from './common.mjs';
 
