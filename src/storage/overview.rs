@@ -28,9 +28,16 @@ SELECT coalesce(sum(fees), 0) AS fees, coalesce(sum(gifts), 0) AS gifts, coalesc
   FROM deal_costs c WHERE c.brand_id = ?1 AND c.voided_at_ms IS NULL AND c.currency = ?2
     AND c.day BETWEEN ?6 AND ?8) h";
 
-    /// What creators have, by account.
+    /// What creators have in each currency, with what each owes back taken from what she has first. ?2 today: what is
+    /// due by then counts as available, whether or not it was released yet, as `GET /v1/owed` counts it.
     OWED = "
-SELECT account, sum(amount_minor) AS minor FROM balances WHERE brand_id = ?1 AND currency = ?2 GROUP BY account";
+SELECT h.currency, sum(h.pending) AS pending, sum(max(h.free, 0)) AS available, sum(min(h.free, 0)) AS clawback,
+  sum(h.in_payout) AS in_payout, sum(h.paid) AS paid FROM (
+  SELECT b.currency, b.creator_id, sum(iif(b.account = 'pending' AND b.day > ?2, b.amount_minor, 0)) AS pending,
+    sum(iif(b.account IN ('available', 'clawback') OR b.account = 'pending' AND b.day <= ?2, b.amount_minor, 0)) AS free,
+    sum(iif(b.account = 'in_payout', b.amount_minor, 0)) AS in_payout,
+    sum(iif(b.account = 'paid', b.amount_minor, 0)) AS paid
+  FROM balances b WHERE b.brand_id = ?1 GROUP BY b.currency, b.creator_id) h GROUP BY h.currency ORDER BY h.currency";
 
     /// Payments that were settled from ?3 to before ?4 and from then to before ?5.
     PAID = "
@@ -94,10 +101,18 @@ row! {
     /// What all creators together have in an account.
     #[derive(Debug, Clone)]
     pub struct OwedRow {
-        /// Which account.
-        pub account: String,
-        /// How much.
-        pub minor: i64,
+        /// In which currency.
+        pub currency: Currency,
+        /// In the hold period.
+        pub pending: i64,
+        /// What could be paid today.
+        pub available: i64,
+        /// Owed back: negative.
+        pub clawback: i64,
+        /// In payouts that were approved.
+        pub in_payout: i64,
+        /// Ever paid.
+        pub paid: i64,
     }
     /// What was paid in a period and in the one before.
     #[derive(Debug, Clone, Copy, Default)]
@@ -187,7 +202,7 @@ pub fn overview<'a>(
             period.from.0,
             period.to.0
         ),
-        bind!(OWED, brand, code),
+        bind!(OWED, brand, today.0),
         bind!(PAID, brand, code, before.from_ms, period.from_ms, period.to_ms),
         bind!(TO_DO, brand, today.0, asked.0.0, asked.1.0, asked.2),
     ];

@@ -49,7 +49,8 @@ SELECT id, currency, state, revision, created_at_ms, approved_at_ms, needs_two, 
     LINES = "
 SELECT l.id, l.creator_id, l.amount_minor, l.state, l.revision, l.reference, l.reason,
   l.settled_at_ms, l.attempt, l.way, s.state AS sending, s.batch, s.told, s.due_at_ms,
-  s.attempt AS sending_attempt
+  s.attempt AS sending_attempt, EXISTS (SELECT 1 FROM payout_sendings f WHERE f.brand_id = ?1
+    AND f.line_id = l.id AND f.attempt = l.attempt AND f.state IN ('waiting', 'sending', 'sent')) AS in_flight
 FROM payout_lines l LEFT JOIN payout_sendings s ON s.brand_id = l.brand_id AND s.line_id = l.id
   AND s.attempt = coalesce((SELECT max(w.attempt) FROM payout_sendings w WHERE w.brand_id = ?1
     AND w.line_id = l.id AND w.state = 'contradicted'), l.attempt)
@@ -98,7 +99,9 @@ WHERE brand_id = ?1 AND payout_id = ?2 AND id = ?3";
     /// moved on, aborts. (Joined with a list, all lines of the payout are looked for in it, or all of the list for
     /// each.)
     TAKE_WAY = "
-UPDATE payout_lines SET way = iif(state = 'in_payout' AND attempt = ?3 ->> id, ?4, 'none')
+UPDATE payout_lines SET way = iif(state = 'in_payout' AND attempt = ?3 ->> id AND NOT EXISTS (SELECT 1
+    FROM payout_sendings s WHERE s.brand_id = ?1 AND s.line_id = payout_lines.id AND s.state = 'contradicted'),
+  ?4, 'none')
 WHERE brand_id = ?1 AND payout_id = ?2 AND id IN (SELECT j.key FROM json_each(?3) j)";
 
     /// Two runs of one day: the second aborts.
@@ -334,6 +337,8 @@ row! {
         pub due_at_ms: Option<Millis>,
         /// Which try that is.
         pub sending_attempt: Option<i64>,
+        /// Whether only the provider knows what becomes of the present try.
+        pub in_flight: bool,
     }
     /// How a line's creator would be paid now.
     pub struct DestinationRow {

@@ -361,3 +361,39 @@ async fn the_second_approver_is_told_and_the_first_is_told_to_wait() {
     let second = send(&product, &olga, &format!("{at}/approval"), &[("once", "c")]).await;
     assert!(second.headers["location"].to_str().unwrap().ends_with("done=approved"));
 }
+
+#[tokio::test]
+async fn the_overview_owes_what_the_list_of_payouts_owes() {
+    let product = Product::new();
+    let (p, _) = earned(&product).await;
+    let draft =
+        pay(&product, &p.key, "d", "/v1/payouts", json!({ "currency": "USD" })).await.expect(201);
+    let at = format!("/v1/payouts/{}", draft["id"].as_str().unwrap());
+    pay(&product, &p.key, "a", &format!("{at}/approval"), Value::Null).await.expect(200);
+    let usd = json!({ "amount": "-5.00", "currency": "USD" });
+    let adjustment = json!({ "amount": usd, "reason": "Sent back by hand" });
+    let path = format!("/v1/creators/{}/adjustments", p.creator);
+    pay(&product, &p.key, "c", &path, adjustment).await.expect(201);
+    let all = json!({ "outcome": "failed", "reason": "closed" });
+    pay(&product, &p.key, "f", &format!("{at}/settlement"), all).await.expect(200);
+    // She has 13.50 again and owes 5.00 back; and something in a currency without any order.
+    let euros = json!({ "amount": { "amount": "40.00", "currency": "EUR" } });
+    let path = format!("/v1/deals/{}/fees", p.deal);
+    pay(&product, &p.key, "e", &path, euros).await.expect(201);
+    for currency in ["USD", "EUR"] {
+        let asked = format!("currency={currency}");
+        let overview = p.get(&product, &format!("/v1/reports/overview?{asked}")).await;
+        let owed = p.get(&product, &format!("/v1/owed?{asked}")).await;
+        let [payable, held, pending, clawback] = amounts(&owed);
+        let told = |name: &str| overview["owed"][name]["amount"].as_str().unwrap().to_owned();
+        assert_eq!(overview["currencies"], json!(["EUR", "USD"]));
+        assert_eq!((held, clawback), ("0.00", "0.00"));
+        let all = (told("available"), told("pending"), told("clawback"));
+        assert_eq!(all, (payable.to_owned(), pending.to_owned(), "0.00".to_owned()), "{currency}");
+        assert_eq!(told("owed"), if currency == "USD" { "8.50" } else { "40.00" });
+    }
+    let olga = member(&product, &p, "owner", 3).await;
+    let home = format!("/b/{}", p.get(&product, "/v1/brand").await["id"].as_str().unwrap());
+    let page = see(&product, &olga.browser, &home).await;
+    assert!(page.text.contains("creators have something in other currencies"), "{}", page.text);
+}

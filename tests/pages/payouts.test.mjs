@@ -85,6 +85,14 @@ test('forty creators are paid with a handful of clicks, and a passkey where it i
   // One came back, two are told by what the bank wrote, the others arrived.
   const open = page.locator('tbody input[type=checkbox]');
   assert.equal(await open.count(), 40);
+  // Whoever ends a reference with Enter hasn't said that everything arrived.
+  const reference = page.getByLabel('Reference of Creator 07’s payment');
+  await reference.fill('SEPA-0');
+  await reference.press('Enter');
+  await page.getByLabel('Choose Creator 07').press('Enter');
+  await page.waitForTimeout(300);
+  await reference.fill('');
+  assert.ok((await lines(casa, id)).every(({ state }) => state === 'in_payout'), 'nothing is settled by Enter');
   await page.getByLabel('Choose Creator 07').check();
   await page.getByLabel('Why it came back').fill('Account closed');
   await page.getByRole('button', { name: 'The chosen came back' }).click();

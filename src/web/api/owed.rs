@@ -250,11 +250,6 @@ impl Extract for LinePath {
 }
 
 impl SendingView {
-    /// Whether only the provider knows what becomes of it.
-    pub fn in_flight(&self) -> bool {
-        matches!(self.state, "waiting" | "sending" | "sent")
-    }
-
     /// Where it stands, in words.
     pub fn words(&self) -> &'static str {
         match self.state {

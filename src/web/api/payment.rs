@@ -5,16 +5,17 @@ use serde_json::Value;
 
 use crate::app::App;
 use crate::domain::auth::Actor;
-use crate::domain::ids::{BrandId, CreatorId, Payout, PayoutId};
+use crate::domain::ids::{BrandId, CreatorId, Payout, PayoutId, PayoutLineId};
 use crate::domain::json::json;
 use crate::domain::letter::Letter;
 use crate::domain::money::Money;
 use crate::domain::payment::{self, Details};
 use crate::domain::payout::reference;
+use crate::domain::sending::State as Sending;
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
 use crate::storage::payment::{self as stored, DetailsRow};
-use crate::storage::payouts::{self as rows, LineState, TargetRow};
+use crate::storage::payouts::{self as rows, Found, LineState, TargetRow};
 use crate::storage::rows::parse;
 use crate::storage::{DbError, audit, creators};
 use crate::web::body::body;
@@ -244,7 +245,8 @@ pub async fn put(
 /// The file to pay an approved payout with: `csv` with everything, or `paypal` for its mass payments.
 /// A line whose details were changed or taken away since says so, and stays out of PayPal's; so does one
 /// to an address that a spreadsheet would take for a formula (`receiver_not_for_files`): it is sent by the
-/// provider, or by hand. What is sent by the provider stands in no file. Here and in sending, and nowhere else, payment details are
+/// provider, or by hand. What is sent by the provider stands in no file, nor what it told later
+/// that it arrived after all. Here and in sending, and nowhere else, payment details are
 /// read; the trail says who did it.
 #[utoipa::path(get, path = "/v1/payouts/{id}/export", tag = "payouts",
     security(("api_key" = ["money"])), params(("id" = PayoutId, Path),
@@ -265,7 +267,7 @@ pub async fn export(
     };
     caller.stepped_up(&app)?;
     let found = rows::find(app.db(), caller.brand, id.0).await?;
-    let payout = found.ok_or(Error::NotFound)?.payout;
+    let Found { payout, lines, .. } = found.ok_or(Error::NotFound)?;
     if payout.state != rows::PayoutState::Approved {
         return Err(Error::refused("payout-not-approved", "approve the payout first"));
     }
@@ -274,7 +276,12 @@ pub async fn export(
     if !paypal {
         csv::line(&mut out, HEADER);
     }
-    let by_file = |target: &&TargetRow| target.way.as_deref() != Some("paypal");
+    // What the provider told later that it arrived after all is paid: a file would pay it twice.
+    let arrived = |id: PayoutLineId| {
+        lines.iter().any(|line| line.id == id && line.sending == Some(Sending::Contradicted))
+    };
+    let by_file =
+        |target: &&TargetRow| target.way.as_deref() != Some("paypal") && !arrived(target.id);
     for target in targets.iter().filter(|t| t.state == LineState::InPayout).filter(by_file) {
         let amount = Money::new(target.amount_minor, payout.currency);
         let told = opened(&app, caller.brand, target)?;

@@ -4,6 +4,7 @@
 //! answer, and decided anew if the books changed in between: their CHECKs and revisions refuse it.
 
 use http::StatusCode;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::app::App;
@@ -120,6 +121,8 @@ view! {
         /// When it is sent or asked about next.
         #[schema(required)]
         next_at: Option<Time>,
+        /// Whether only the provider knows what becomes of the present try, so that nobody else says it.
+        pub(crate) in_flight: bool,
     }
 }
 
@@ -156,6 +159,7 @@ pub fn line_view(line: LineRow, currency: Currency) -> LineView {
         last4: None,
         details_since: None,
         sending: line.sending.map(|state| SendingView {
+            in_flight: line.in_flight,
             state: sending_name(state),
             reference: reference(line.id, line.sending_attempt.unwrap_or(line.attempt)),
             provider_id: line.batch,
@@ -324,6 +328,7 @@ pub fn insertion(
         told: None,
         due_at_ms: None,
         sending_attempt: None,
+        in_flight: false,
     });
     let found = Found { payout, lines: shown.collect(), approvals: Vec::new() };
     let skipped = (skipped.as_slice(), *skipped_total);
@@ -346,7 +351,9 @@ pub async fn drafted(
     let now_ms = app.now_ms();
     let today = brand.timezone.day(now_ms);
     let found = rows::payable(app.db(), brand.id, (currency, today), named).await?;
-    let all = payable(&found, today);
+    // Of more than one payout holds, those first who have most: who is left has more the next time.
+    let mut all: Vec<(CreatorId, Payable)> = payable(&found, today).into_iter().collect();
+    all.sort_by_key(|(creator, hers)| (Reverse(hers.available_minor), *creator));
     let minimum = brand.payout_minimum.filter(|minimum| minimum.currency == currency);
     let minimum_minor = if named.is_some() { 0 } else { minimum.map_or(0, |m| m.minor) };
     let (mut lines, mut skipped) = (Vec::new(), Vec::new());
@@ -538,6 +545,22 @@ body! {
         reference: Option<Option<String>>,
         /// Why it came back.
         reason: Option<Option<String>>,
+        /// Of which try: 409 if it was tried again since.
+        attempt: Option<i64>,
+    }
+}
+
+/// What was said of one try isn't said of the next.
+///
+/// # Errors
+/// 409.
+pub fn of_this_try(line: &LineRow, attempt: Option<i64>) -> Result<()> {
+    match attempt {
+        Some(said) if said != line.attempt => {
+            let why = format!("{} was tried again since: it is try {} now", line.id, line.attempt);
+            Err(Error::refused("tried-again", why))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -568,7 +591,8 @@ pub async fn settle(
         let why = format!("this payment is {}", state_name(line.state).replace('_', " "));
         return Err(Error::refused("not-in-payout", why));
     }
-    if matches!(line.sending, Some(Sending::Waiting | Sending::Sending | Sending::Sent)) {
+    of_this_try(&line, body.attempt)?;
+    if line.in_flight {
         return Err(Error::refused("in-flight", "the provider tells what became of this payment"));
     }
     let (state, way) = match body.outcome {

@@ -212,6 +212,7 @@ pub async fn send(
         for line in &mut found.lines {
             if lines.contains(&(line.id, line.attempt)) {
                 (line.way, line.sending) = (Some("paypal".to_owned()), Some(Sending::Waiting));
+                line.in_flight = true;
                 (line.due_at_ms, line.sending_attempt) = (Some(now_ms), Some(line.attempt));
             }
         }

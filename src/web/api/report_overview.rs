@@ -6,7 +6,7 @@ use crate::domain::money::{Currency, Money};
 use crate::domain::report::{Figures, per, percent};
 use crate::domain::time::Day;
 use crate::error::{Error, Result};
-use crate::storage::overview::{self as rows, Overview, ToDo, TwoPeriods};
+use crate::storage::overview::{self as rows, Overview, OwedRow, ToDo, TwoPeriods};
 use crate::storage::posts::{self, Which};
 use crate::storage::reports::Period;
 use crate::web::extract::{Caller, Params};
@@ -70,6 +70,7 @@ view! {
     /// What creators have now, all together.
     pub struct OwedToCreators {
         pending: Money,
+        /// With what is due by today; what a creator owes back is taken from hers first.
         available: Money,
         in_payout: Money,
         /// Owed back by them: negative.
@@ -109,7 +110,7 @@ view! {
     #[schema(as = Overview)]
     pub struct OverviewView {
         currency: Currency,
-        /// In which currencies there were orders in both periods.
+        /// In which currencies there were orders in either period, or creators have something now.
         currencies: Vec<Currency>,
         period: PeriodInOverview,
         /// As many days, right before.
@@ -210,19 +211,15 @@ fn series(found: &Overview, span: &Period, currency: Currency) -> Vec<DayInOverv
 }
 
 fn owed(found: &Overview, currency: Currency) -> OwedToCreators {
-    let of = |account: &str| {
-        found.owed.iter().filter(|row| row.account == account).map(|row| row.minor).sum::<i64>()
-    };
-    let money = |minor| Money::new(minor, currency);
-    let (pending, available) = (of("pending"), of("available"));
-    let (in_payout, clawback) = (of("in_payout"), of("clawback"));
+    let row = found.owed.iter().find(|row| row.currency == currency);
+    let money = |of: fn(&OwedRow) -> i64| Money::new(row.map_or(0, of), currency);
     OwedToCreators {
-        pending: money(pending),
-        available: money(available),
-        in_payout: money(in_payout),
-        clawback: money(clawback),
-        owed: money(pending + available + in_payout + clawback),
-        paid: money(of("paid")),
+        pending: money(|row| row.pending),
+        available: money(|row| row.available),
+        in_payout: money(|row| row.in_payout),
+        clawback: money(|row| row.clawback),
+        owed: money(|row| row.pending + row.available + row.in_payout + row.clawback),
+        paid: money(|row| row.paid),
     }
 }
 
@@ -274,7 +271,11 @@ pub(crate) async fn report(
         sums(&found, &periods.before, currency, (spent.fees_before, spent.gifts_before));
     seen(app, &asked, &periods.period, &mut now).await?;
     seen(app, &asked, &periods.before, &mut before).await?;
+    let owing = |row: &&OwedRow| {
+        row.pending != 0 || row.available != 0 || row.clawback != 0 || row.in_payout != 0
+    };
     let mut currencies: Vec<Currency> = found.days.iter().map(|row| row.currency).collect();
+    currencies.extend(found.owed.iter().filter(owing).map(|row| row.currency));
     currencies.sort_by_key(|currency| currency.code());
     currencies.dedup();
     let report = OverviewView {

@@ -7,7 +7,6 @@ use crate::app::App;
 use crate::domain::ids::{Payout, PayoutId, PayoutLineId};
 use crate::domain::money::Money;
 use crate::domain::payout::{Way, pay};
-use crate::domain::sending::State as Sending;
 use crate::error::{Error, Result};
 use crate::storage::ledger as books;
 use crate::storage::payouts::{self as rows, Ended, Found, LineRow, LineState};
@@ -19,7 +18,7 @@ use crate::web::message::Response;
 use crate::web::once::{ATTEMPTS, Paying, contended};
 
 use super::fees::fault;
-use super::payouts::{Outcome, PayoutView, find, state_name, view};
+use super::payouts::{Outcome, PayoutView, find, of_this_try, state_name, view};
 
 body! {
     /// What became of payments: of those that are named, or, with `outcome`, of all that are on their way
@@ -44,6 +43,8 @@ body! {
         reference: Option<Option<String>>,
         /// Why it came back.
         reason: Option<Option<String>>,
+        /// Of which try: 409 if it was tried again since.
+        attempt: Option<i64>,
     }
 }
 
@@ -53,6 +54,7 @@ struct Said {
     outcome: Outcome,
     reference: Option<String>,
     reason: Option<String>,
+    attempt: Option<i64>,
 }
 
 const MOST: usize = 1000;
@@ -66,7 +68,7 @@ fn read(body: Settlements) -> Result<Vec<Said>> {
         (Some(outcome), None) => {
             let (reference, reason) =
                 (text("reference", body.reference), text("reason", body.reason));
-            vec![Said { line: None, outcome, reference, reason }]
+            vec![Said { line: None, outcome, reference, reason, attempt: None }]
         }
         (None, Some(lines)) => {
             if body.reference.is_some() || body.reason.is_some() {
@@ -87,6 +89,7 @@ fn read(body: Settlements) -> Result<Vec<Said>> {
                 outcome: line.outcome,
                 reference: text("reference", line.reference),
                 reason: text("reason", line.reason),
+                attempt: line.attempt,
             });
             each.collect()
         }
@@ -96,15 +99,11 @@ fn read(body: Settlements) -> Result<Vec<Said>> {
     Ok(said)
 }
 
-fn in_flight(line: &LineRow) -> bool {
-    matches!(line.sending, Some(Sending::Waiting | Sending::Sending | Sending::Sent))
-}
-
 /// Which lines end, and how.
 fn ended<'a>(said: &'a [Said], lines: &'a [LineRow]) -> Result<Vec<(&'a LineRow, &'a Said)>> {
     if let [all @ Said { line: None, .. }] = said {
         let open = lines.iter().filter(|line| line.state == LineState::InPayout);
-        let ended: Vec<_> = open.filter(|line| !in_flight(line)).map(|line| (line, all)).collect();
+        let ended: Vec<_> = open.filter(|line| !line.in_flight).map(|line| (line, all)).collect();
         if ended.is_empty() {
             let why = "no payment of it is on its way, or only its provider knows";
             return Err(Error::refused("nothing-to-settle", why));
@@ -120,7 +119,8 @@ fn ended<'a>(said: &'a [Said], lines: &'a [LineRow]) -> Result<Vec<(&'a LineRow,
             let state = state_name(line.state).replace('_', " ");
             return Err(Error::refused("not-in-payout", format!("{} is {state}", line.id)));
         }
-        if in_flight(line) {
+        of_this_try(line, one.attempt)?;
+        if line.in_flight {
             let why = format!("the provider tells what became of {}", line.id);
             return Err(Error::refused("in-flight", why));
         }

@@ -184,6 +184,11 @@ async fn what_arrived_after_all_is_not_tried_again() {
         if retried {
             let refused = send(&product, &p, &payout, "s2").await.expect(409);
             assert_eq!(refused["type"], "/problems/nothing-to-send");
+            for format in ["csv", "paypal"] {
+                let file = format!("{}/export?format={format}", path_of(&payout));
+                let file = product.call("GET", &file, None, &p.key).await;
+                assert!(file.status == 200 && !file.text.contains("anna@pay"), "{}", file.text);
+            }
             let queue = "INSERT INTO payout_sendings (brand_id, line_id, attempt, payout_id, reference, state, queued_at_ms) SELECT brand_id, line_id, 2, payout_id, 'x', 'waiting', 0 FROM payout_sendings";
             product.db.execute("UPDATE payout_lines SET way = 'paypal'").unwrap();
             assert!(product.db.execute(queue).is_err(), "nor by SQL that forgets to ask");
@@ -199,6 +204,38 @@ async fn what_arrived_after_all_is_not_tried_again() {
         assert_eq!(paypal.paid()["anna@pay.example"], ["13.50"]);
         p.verify(&product).await;
     }
+}
+
+/// The first try is told to have arrived while the second is with PayPal: nobody says by hand what becomes of it.
+#[tokio::test]
+async fn a_contradicted_try_does_not_hide_the_one_that_is_in_flight() {
+    let product = Product::new();
+    let (p, _, payout) = at_paypal(&product).await;
+    product.web.1.settle("RETURNED");
+    send(&product, &p, &payout, "s").await.expect(200);
+    minutes(&product, 5).await;
+    let retry = format!("{}/retry", line_of(&payout));
+    pay(&product, &p.key, "r", &retry, Value::Null).await.expect(200);
+    send(&product, &p, &payout, "s2").await.expect(200);
+    product
+        .db
+        .execute("UPDATE payout_sendings SET state = 'contradicted' WHERE attempt = 1")
+        .unwrap();
+    let state = sending(&product, &p, &payout).await;
+    assert_eq!((&state["state"], &state["in_flight"]), (&json!("contradicted"), &json!(true)));
+    let before = product.db.checksum();
+    let all = json!({ "outcome": "settled" });
+    let path = format!("{}/settlement", path_of(&payout));
+    let told = pay(&product, &p.key, "h", &path, all).await.expect(409);
+    assert_eq!(told["type"], "/problems/nothing-to-settle");
+    let path = format!("{}/settlement", line_of(&payout));
+    let one = json!({ "outcome": "settled" });
+    let told = pay(&product, &p.key, "i", &path, one).await.expect(409);
+    assert_eq!(told["type"], "/problems/in-flight");
+    let early = json!({ "outcome": "settled", "attempt": 1 });
+    let told = pay(&product, &p.key, "j", &path, early).await.expect(409);
+    assert_eq!(told["type"], "/problems/tried-again");
+    assert_eq!(product.db.checksum(), before);
 }
 
 /// A worker that died after its claim, one that comes too late, details that changed, accounts too.

@@ -153,7 +153,7 @@ impl Overview<'_> {
         Html::of(format!("{}{}", chart(&money), chart(&counts)))
     }
 
-    /// Currencies in which there were orders, too.
+    /// Currencies in which there were orders, or something is owed, too.
     fn others(&self) -> Vec<Currency> {
         let all = self.found.currencies.iter().copied();
         all.filter(|other| *other != self.found.currency).collect()

@@ -96,19 +96,8 @@ fn try_of(line: &LineView) -> String {
     format!("{}.{}", line.id, line.attempt)
 }
 
-/// The payment that a form means. What is said of a try isn't said of the next one.
-fn meant<'a>(said: &'a str, payout: &PayoutView) -> Result<&'a str> {
-    let (id, attempt) = said.split_once('.').unwrap_or((said, ""));
-    let now = payout.lines.iter().find(|line| line.id.to_string() == id);
-    if now.is_some_and(|line| !attempt.is_empty() && line.attempt.to_string() != attempt) {
-        let why = "a payment was tried again since this page was shown: look at it";
-        return Err(Error::refused("tried-again", why));
-    }
-    Ok(id)
-}
-
 fn is_open(line: &LineView) -> bool {
-    let flying = line.sending.as_ref().is_some_and(|sending| sending.in_flight());
+    let flying = line.sending.as_ref().is_some_and(|sending| sending.in_flight);
     line.state == "in_payout" && !flying
 }
 
@@ -239,11 +228,19 @@ pub async fn retry(State(app): State<App>, sent: Sent, id: ItemId<Payout>) -> Re
 }
 
 /// What became of one payment, as the API takes it.
-fn said(line: &str, outcome: &str, reference: &str, reason: &str) -> Value {
+fn said(
+    (line, attempt): (&str, Option<i64>),
+    outcome: &str,
+    reference: &str,
+    reason: &str,
+) -> Value {
     let texts =
         [("line_id", line), ("outcome", outcome), ("reference", reference), ("reason", reason)];
     let told = texts.into_iter().filter(|(_, text)| !text.trim().is_empty());
-    Value::Object(told.map(|(name, text)| (name.to_owned(), Value::from(text.trim()))).collect())
+    let mut told: Map<String, Value> =
+        told.map(|(name, text)| (name.to_owned(), Value::from(text.trim()))).collect();
+    told.extend(attempt.map(|attempt| ("attempt".to_owned(), Value::from(attempt))));
+    Value::Object(told)
 }
 
 /// What the form says of payments: all that were open, those that were chosen, one of them, or a table of
@@ -267,7 +264,7 @@ fn told(sent: &Sent, payout: &PayoutView) -> Result<Vec<Value>> {
                     None => ("settled", ""),
                     Some(why) => ("failed", why.as_str()),
                 };
-                Ok(said(&id, outcome, &one.reference, why))
+                Ok(said((&id, Some(one.attempt)), outcome, &one.reference, why))
             })
             .collect();
     }
@@ -281,10 +278,10 @@ fn told(sent: &Sent, payout: &PayoutView) -> Result<Vec<Value>> {
     let outcome = if outcome == "all" { "settled" } else { outcome };
     let why = if outcome == "failed" { reason } else { "" };
     let told = |line: &str| {
-        let line = meant(line, payout)?;
-        Ok(said(line, outcome, &typed(line), why))
+        let (id, attempt) = line.split_once('.').unwrap_or((line, ""));
+        said((id, attempt.parse().ok()), outcome, &typed(id), why)
     };
-    lines.into_iter().map(told).collect()
+    Ok(lines.into_iter().map(told).collect())
 }
 
 /// Says what became of payments, of all in one step.
