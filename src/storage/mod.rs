@@ -270,6 +270,7 @@ pub fn all_statements() -> Vec<(&'static str, &'static [(&'static str, &'static 
         ("overview", overview::STATEMENTS),
         ("payment", payment::STATEMENTS),
         ("payouts", payouts::STATEMENTS),
+        ("payouts::drafts", payouts::drafts::STATEMENTS),
         ("personal", personal::STATEMENTS),
         ("privacy", privacy::STATEMENTS),
         ("proofs", proofs::STATEMENTS),

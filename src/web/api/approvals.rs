@@ -34,9 +34,8 @@ use crate::web::once::{ATTEMPTS, Once, contended};
 
 use super::fees::fault;
 use super::owed::LinePath;
-use super::payouts::{
-    LineView, PayoutView, a_draft, find, line_view, payable, state_name, unpayable, view,
-};
+use super::payout_views::{LineView, PayoutView, line_view, state_name, view};
+use super::payouts::{a_draft, find, payable, unpayable};
 
 /// An approval of what needs two people: the statement that notes it, and whether it is the second.
 struct Agreed {

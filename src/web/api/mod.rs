@@ -53,6 +53,7 @@ pub mod merging;
 pub mod messages;
 pub mod money;
 pub mod my_links;
+pub mod my_offers;
 pub mod notes;
 pub mod offers;
 pub mod operate;
@@ -60,6 +61,7 @@ pub mod orders;
 pub mod owed;
 pub mod passkeys;
 pub mod payment;
+pub mod payout_views;
 pub mod payouts;
 pub mod personal;
 pub mod post_import;
@@ -299,9 +301,9 @@ routes! {
     "/v1/me/links" => { post: my_links::create }
     "/v1/me/completeness" => { get: completeness::mine }
     "/v1/me/orders/{id}/commission" => { get: commission::mine }
-    "/v1/me/offers" => { get: offers::mine }
-    "/v1/me/offers/{id}/decision" => { post: offers::answer }
-    "/v1/me/deals/{id}/requests" => { post: offers::ask }
+    "/v1/me/offers" => { get: my_offers::mine }
+    "/v1/me/offers/{id}/decision" => { post: my_offers::answer }
+    "/v1/me/deals/{id}/requests" => { post: my_offers::ask }
     "/v1/creators/{id}/statement" => { get: statements::of_creator }
     "/v1/me/statement" => { get: statements::mine }
     "/v1/me/payouts" => { get: payment::mine }

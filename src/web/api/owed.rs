@@ -11,7 +11,8 @@ use crate::web::extract::{Caller, Params, PathId, encode_cursor};
 use crate::web::handler::{Call, Extract, Json, State};
 use crate::web::json::view;
 
-use super::payouts::{SendingView, find};
+use super::payout_views::SendingView;
+use super::payouts::find;
 use super::view::{Date, Time};
 
 view! {

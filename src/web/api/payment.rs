@@ -26,7 +26,7 @@ use crate::web::json::view;
 use crate::web::mail;
 use crate::web::message::Response;
 
-use super::payouts::state_name;
+use super::payout_views::state_name;
 use super::view::{List, Time};
 
 /// A change (not the first entry) is used after so long: time to notice a stranger's.

@@ -22,7 +22,7 @@ use crate::web::json::{self, view};
 use crate::web::message::Response;
 use crate::web::once::{ATTEMPTS, Once, contended};
 
-use super::payouts::{PayoutView, view};
+use super::payout_views::{PayoutView, view};
 use super::view::Time;
 
 /// Who pays.

@@ -18,7 +18,8 @@ use crate::web::message::Response;
 use crate::web::once::{ATTEMPTS, Paying, contended};
 
 use super::fees::fault;
-use super::payouts::{Outcome, PayoutView, find, of_this_try, state_name, view};
+use super::payout_views::{PayoutView, state_name, view};
+use super::payouts::{Outcome, find, of_this_try};
 
 body! {
     /// What became of payments: of those that are named, or, with `outcome`, of all that are on their way

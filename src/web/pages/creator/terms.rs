@@ -11,7 +11,8 @@ use crate::error::{Error, Result};
 use crate::storage::offers::OfferRow;
 use crate::storage::rows::parse;
 use crate::web::api::me;
-use crate::web::api::offers::{self, OfferView};
+use crate::web::api::my_offers;
+use crate::web::api::offers::OfferView;
 use crate::web::api::view::List;
 use crate::web::extract::{Body, Params, PathId};
 use crate::web::handler::{Json, State};
@@ -83,7 +84,7 @@ async fn page(
     let zone = brand_of(app, her).await?.timezone;
     let Json(earnings) = me::earnings(State(app.clone()), her.me).await?;
     let wanted = Params::of(&[("limit", "25"), ("cursor", cursor)]).page()?;
-    let found = offers::of_creator(app, &her.me, &wanted).await?;
+    let found = my_offers::of_creator(app, &her.me, &wanted).await?;
     let campaign = |deal: DealId| {
         let named = earnings.deals.iter().find(|known| known.id == deal);
         named.map(|deal| deal.campaign.clone()).unwrap_or_default()
@@ -136,7 +137,7 @@ pub async fn ask(State(app): State<App>, sent: HerForm) -> Result<Response> {
             ("note", sent.form.get("note")),
         ];
         let new = Body(body(&told)?);
-        offers::ask(State(app.clone()), her.me, her.request(), PathId(deal), new).await
+        my_offers::ask(State(app.clone()), her.me, her.request(), PathId(deal), new).await
     };
     match work.await {
         Ok(_) => Ok(her.see("terms?done=asked")),
@@ -159,7 +160,7 @@ pub async fn answer(State(app): State<App>, sent: HerForm) -> Result<Response> {
             ("note", sent.form.get("note")),
         ];
         let new = Body(body(&told)?);
-        offers::answer(State(app.clone()), her.me, her.request(), offer, new).await
+        my_offers::answer(State(app.clone()), her.me, her.request(), offer, new).await
     };
     match work.await {
         Ok(_) if accepts => Ok(her.see("terms?done=accepted")),
