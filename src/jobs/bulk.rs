@@ -102,6 +102,7 @@ async fn work(app: &App, bulk: DueRow, goes_on: &(dyn Fn() -> bool + Sync)) -> R
         return give_up(app, bulk).await.map(|()| (0, false));
     };
     let prepared = prepare(app, bulk.brand_id, &action).await;
+    let prepared = prepared.map(|prepared| prepared.seen_at(row.created_at_ms));
     let name = format!("bulk/{}", bulk.id);
     let mut handled = 0;
     loop {

@@ -84,7 +84,7 @@ async fn start(app: &App, brand: BrandId, step: &Step) -> Result<bool, DbError> 
     let mut batch = vec![rows::insert_step(brand, step, now_ms)];
     let reason = format!("{} {}", step.reached.tiers, step.name);
     for terms in &step.terms {
-        batch.extend(deals::insert_terms(brand, terms, Start::Soonest, &reason, now_ms));
+        batch.extend(deals::insert_terms(brand, terms, (Start::Soonest, None), &reason, now_ms));
     }
     let by = By { actor: Actor::Job("tiers"), request_id: "" };
     let told = json!({

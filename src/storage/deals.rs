@@ -36,12 +36,14 @@ UPDATE deals SET contacted_at_ms = max(coalesce(contacted_at_ms, 0), ?3) WHERE b
 
     /// ?7: start as soon as ?3 allows and no order is decided, instead of exactly then: after all of its
     /// second, where one was told in whole seconds, for such an order sees the terms of that second.
+    /// ?11: if other terms were agreed after that, no version is found, which aborts.
     INSERT_TERMS = "
 INSERT INTO terms (brand_id, deal_id, starts_at_ms, version, id, rate_bp, created_at_ms, ends_at_ms, rules, reason)
 SELECT ?1, ?2, iif(?7 = 1, max(?3, coalesce(
     (SELECT max(placed_at_ms + iif(placed_at_ms % 1000 = 0, 1000, 1)) FROM orders WHERE brand_id = ?1 AND deal_id = ?2
       AND placed_at_ms > (SELECT max(placed_at_ms) - 1000 FROM orders WHERE brand_id = ?1 AND deal_id = ?2)), 0)), ?3),
-  1 + (SELECT count(*) FROM terms WHERE brand_id = ?1 AND deal_id = ?2), ?4, ?5, ?6, ?8, ?9, ?10";
+  iif(?11 IS NULL OR NOT EXISTS (SELECT 1 FROM terms WHERE brand_id = ?1 AND deal_id = ?2 AND created_at_ms > ?11),
+    1 + (SELECT count(*) FROM terms WHERE brand_id = ?1 AND deal_id = ?2), NULL), ?4, ?5, ?6, ?8, ?9, ?10";
 
     /// From now on orders are counted by customer: first all that are known, by a trigger of `orders`.
     COUNT_CUSTOMERS = "
@@ -246,13 +248,14 @@ pub enum Start {
     Soonest,
 }
 
-/// Stores a version of terms; `reason` says what made it, empty for a person. Where terms look at
+/// Stores a version of terms; `reason` says what made it, empty for a person. Other terms that were agreed after
+/// `seen_ms` abort it at `terms.version`. Where terms look at
 /// customers, the brand's orders are counted by customer from then on.
 #[must_use]
 pub fn insert_terms(
     brand: BrandId,
     terms: &Terms,
-    start: Start,
+    (start, seen_ms): (Start, Option<Millis>),
     reason: &str,
     now_ms: Millis,
 ) -> Vec<Statement> {
@@ -268,6 +271,7 @@ pub fn insert_terms(
         terms.ends_at_ms,
         serde_json::to_string(&terms.cited.rules).unwrap_or_default(),
         reason,
+        seen_ms,
     )];
     if terms.cited.rules.look_at_customers() {
         batch.extend([bind!(COUNT_CUSTOMERS, brand), brands::count_customers(brand)]);

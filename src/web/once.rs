@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::app::App;
 use crate::domain::ids::BrandId;
 use crate::domain::merkle::hex;
+use crate::domain::time::Millis;
 use crate::error::{Error, Result};
 use crate::storage::payment::{self, AnsweredRow};
 use crate::storage::{DbError, Statement};
@@ -130,6 +131,15 @@ impl Once {
             }
             row => Ok(row.map(|row| row.answer)),
         }
+    }
+
+    /// The statement that stores an answer, for a batch whose sender tells itself why it aborts: at
+    /// `idempotency`, because the same call came before.
+    #[must_use]
+    pub fn keep(&self, brand: BrandId, answer: String, now_ms: Millis) -> Statement {
+        let status = StatusCode::OK.as_u16();
+        let row = AnsweredRow { request_hash: self.hash.clone(), status, answer };
+        payment::answer(brand, &self.key, &row, now_ms)
     }
 
     /// Commits the effect with its answer. `None`: what the effect was decided from has changed, and

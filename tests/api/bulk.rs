@@ -109,6 +109,60 @@ async fn go(product: &Product, p: &Programme, job: &Value, what: &str) -> Answer
     p.post(product, &format!("{PATH}/{}/{what}", job["id"].as_str().unwrap()), json!({})).await
 }
 
+/// What somebody agreed to after it was looked at isn't taken back by an action that was asked for before.
+#[tokio::test]
+async fn new_terms_take_nothing_away_that_was_agreed_meanwhile() {
+    let product = Product::new();
+    let p = Programme::new(&product).await;
+    let deals = many(&product, &p, 3).await;
+    let action = json!({ "do": "new_terms", "terms": { "commission_percent": "15" } });
+    let agree = async |deal: &str, terms: Value| {
+        product.pass(1000);
+        p.post(&product, &format!("/v1/deals/{deal}/terms"), terms).await.expect(201);
+    };
+    let rate = async |deal: &str| {
+        p.get(&product, &format!("/v1/deals/{deal}")).await["terms"]["commission_percent"].clone()
+    };
+    // Between the preview and the start: of any of them, though each would still be changed.
+    for later in [
+        json!({ "commission_percent": "20" }),
+        json!({ "commission_percent": "21", "starts_at": "2027-01-01T00:00:00Z" }),
+    ] {
+        let seen = preview(&product, &p, &action, &deals).await;
+        agree(&deals[0], later).await;
+        let body = json!({ "action": action, "deal_ids": deals, "hash": seen["hash"] });
+        let refused = keyed(&product, &p.key, "k", &body).await.expect(409);
+        assert_eq!(refused["type"], "/problems/preview-changed");
+    }
+    let seen = preview(&product, &p, &action, &deals).await;
+    let first =
+        seen["data"].as_array().unwrap().iter().find(|one| one["deal_id"] == deals[0].as_str());
+    let after = first.unwrap()["after"].as_str().unwrap();
+    assert_eq!(after, "15, until what is agreed for later begins");
+    // Between the start and the deal's turn: that deal keeps what was agreed.
+    let job = begin(&product, &p, &action, &deals).await;
+    agree(&deals[1], json!({ "commission_percent": "30" })).await;
+    // In the very moment: the batch aborts.
+    product.db.before("INSERT INTO terms", &format!(
+        "INSERT INTO terms (brand_id, deal_id, starts_at_ms, version, id, rate_bp, created_at_ms)
+         SELECT brand_id, id, {now}, 9, 'terms_01h455vb4pex5vsknk084sn02q', 4000, {now} FROM deals WHERE id = '{}'",
+        deals[2], now = crate::support::NOW_MS + 3000));
+    while consume(&product).await > 0 {}
+    let told = results(&product, &p, &job).await;
+    let of =
+        |deal: &String| told.iter().find(|one| one["deal_id"] == deal.as_str()).unwrap().clone();
+    assert_eq!(of(&deals[0])["outcome"], "done");
+    for deal in &deals[1..3] {
+        let one = of(deal);
+        assert_eq!(
+            (&one["outcome"], &one["rule"]),
+            (&json!("refused"), &json!("terms-changed")),
+            "{told:?}"
+        );
+    }
+    assert_eq!((rate(&deals[0]).await, rate(&deals[1]).await), (json!("15"), json!("30")));
+}
+
 #[tokio::test]
 async fn what_a_preview_shows_is_done() {
     let product = Product::new();

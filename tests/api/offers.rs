@@ -202,6 +202,38 @@ async fn a_grant_changes_the_rate_and_nothing_else() {
     assert_eq!(now["reason"], asked["id"]);
 }
 
+/// A season that gives more than was asked for runs to its end; what is granted is for the time after it.
+#[tokio::test]
+async fn a_grant_takes_no_better_season_away() {
+    let product = Product::new();
+    let p = Programme::with(&product, "USD", "10").await;
+    let hers = token(&product, &p).await;
+    let terms = format!("/v1/deals/{}/terms", p.deal);
+    let season = json!({ "commission_percent": "20", "first_order_only": true,
+        "ends_at": "2026-12-02T00:00:00Z" });
+    p.post(&product, &terms, season).await.expect(201);
+    let grant = async |percent: &str| {
+        product.pass(60_000);
+        let path = format!("/v1/me/deals/{}/requests", p.deal);
+        let asked = Some(json!({ "commission_percent": percent }));
+        let asked = product.call("POST", &path, asked, &hers).await.expect(201);
+        let decision = format!("/v1/offers/{}/decision", asked["id"].as_str().unwrap());
+        p.post(&product, &decision, json!({ "outcome": "accepted" })).await.expect(200);
+        let now = present(&product, &p).await;
+        (now["commission_percent"].clone(), now["first_order_only"].clone(), now["ends_at"].clone())
+    };
+    let end = json!("2026-12-02T00:00:00.000Z");
+    assert_eq!(grant("12").await, (json!("20"), json!(true), end));
+    // What is better than the season holds at once.
+    assert_eq!(grant("25").await, (json!("25"), json!(false), Value::Null));
+    let season = json!({ "commission_percent": "30", "ends_at": "2026-12-02T00:00:00Z" });
+    product.pass(60_000);
+    p.post(&product, &terms, season).await.expect(201);
+    assert_eq!(grant("26").await.0, "30");
+    product.pass(20 * 86_400_000);
+    assert_eq!(present(&product, &p).await["commission_percent"], "26");
+}
+
 /// Two answers at the same moment: one holds.
 #[tokio::test]
 async fn an_offer_is_answered_once() {

@@ -49,7 +49,7 @@ async fn each_action_is_previewed_and_done_once() {
     let (casa, deals, [template, group]) = equipped().await;
     let member = casa.olga.id.clone();
     let actions: [(&str, Vec<(&str, &str)>); 11] = [
-        ("new_terms", vec![("rate", "17.5"), ("flat", "2.00"), ("first", "yes")]),
+        ("new_terms", vec![("rate", "17.5"), ("flat", "2.00"), ("first", "yes"), ("starts", "2026-11-22")]),
         ("add_tags", vec![("tags", "vip, fall")]),
         ("remove_tags", vec![("tags", "fall")]),
         ("move", vec![("stage", "Posted")]),
@@ -94,6 +94,8 @@ async fn each_action_is_previewed_and_done_once() {
     let one = casa.p.get(&casa.product, &format!("/v1/deals/{}", deals[0])).await;
     assert_eq!(one["terms"]["commission_percent"], "17.5");
     assert_eq!(one["terms"]["flat_per_order"]["amount"], "2.00");
+    // Today is at once, not at its midnight: orders of today are decided.
+    assert!(one["terms"]["starts_at"].as_str().unwrap() >= "2026-11-22T08:00", "{one}");
     assert_eq!((&one["stage"], &one["tags"]), (&json!("Posted"), &json!(["vip"])));
     assert_eq!(one["owner_id"], member.as_str());
     let other = casa.p.get(&casa.product, &format!("/v1/deals/{}", deals[2])).await;

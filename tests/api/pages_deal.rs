@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::pages_brand::{Casa, casa, see, send, viewer};
+use super::payouts::pay;
 use crate::support::people::hidden;
 
 /// The changing routes of the API that are tried here: each notes what it does.
@@ -161,6 +162,118 @@ async fn the_form_keeps_what_it_shows_and_changes_what_was_changed() {
         let asks = format!("hx-get=\"{}{}\"", casa.home, at(&casa, ""));
         assert!(told.text.contains(&asks), "{asks}");
     }
+}
+
+/// Terms that are agreed for later begin when they were agreed to, whatever else the form is saved for.
+#[tokio::test]
+async fn terms_that_begin_later_stay_as_they_are_agreed() {
+    let casa = casa().await;
+    let (p, product, olga) = (&casa.p, &casa.product, &casa.olga);
+    let all = async || p.get(product, &format!("/v1/deals/{}/terms", p.deal)).await["data"].clone();
+    // A deal of which nothing holds yet.
+    let creator = p
+        .post(product, "/v1/creators", json!({ "name": "Nadia", "handle": "@nadia" }))
+        .await
+        .expect(201);
+    let new = json!({ "creator_id": creator["id"], "campaign_id": p.campaign });
+    let later = p.post(product, "/v1/deals", new).await.expect(201)["id"].clone();
+    let path = format!("/deals/{}", later.as_str().unwrap());
+    let terms = format!("/v1/deals/{}/terms", later.as_str().unwrap());
+    let starts = json!({ "commission_percent": "12", "starts_at": "2027-01-04T09:30:00Z" });
+    p.post(product, &terms, starts).await.expect(201);
+    let shown = see(&casa, olga, &path).await.text;
+    assert!(shown.contains("from <time datetime=\"2027-01-04T09:30"));
+    assert!(shown.contains("value=\"2027-01-04\""));
+    let form = [
+        ("rate", "12"),
+        ("starts", "2027-01-04"),
+        ("month_cap", "500"),
+        ("terms", &hidden(&shown, "terms")),
+    ];
+    let saved = send(&casa, olga, &format!("{path}/collaboration"), &form).await;
+    assert_eq!(saved.status, 303, "{}", saved.text);
+    let now = p.get(product, &terms).await["data"][0].clone();
+    assert_eq!(now["starts_at"], "2027-01-04T09:30:00.000Z", "to the minute");
+    assert_eq!(now["cap_per_month"]["amount"], "500.00");
+    // Today is at once: at its midnight orders of today were decided.
+    let form = [("rate", "9"), ("starts", "2026-11-22")];
+    assert_eq!(send(&casa, olga, &at(&casa, "/collaboration"), &form).await.status, 303);
+    let now = deal(&casa).await["terms"].clone();
+    assert_eq!(now["commission_percent"], "9");
+    assert!(now["starts_at"].as_str().unwrap() >= "2026-11-22T08:00", "{now}");
+    // Caps of no rate are asked about, not dropped.
+    let was = product.db.checksum();
+    for more in [("month_cap", "90"), ("starts", "2027-01-05"), ("first", "yes")] {
+        let told = send(&casa, olga, &at(&casa, "/collaboration"), &[("rate", ""), more]).await;
+        assert!(told.status == 422 && told.text.contains("ommission percent"), "{}", told.text);
+        assert!(told.text.contains(more.1) && product.db.checksum() == was);
+    }
+    // What begins next is told, and whoever hasn't seen it doesn't change what holds now.
+    let shown = see(&casa, olga, &at(&casa, "")).await.text;
+    assert!(!shown.contains("that takes the place"));
+    let stale = hidden(&shown, "terms");
+    let next = json!({ "commission_percent": "33", "starts_at": "2027-02-01T00:00:00Z" });
+    p.post(product, &format!("/v1/deals/{}/terms", p.deal), next).await.expect(201);
+    let known = deal(&casa).await;
+    assert_eq!(known["next_terms"]["commission_percent"], "33");
+    assert_ne!(known["terms"]["commission_percent"], "33");
+    let told = see(&casa, olga, &at(&casa, "")).await.text;
+    let said = told.split(": that takes the place").next().unwrap();
+    assert!(said.len() < told.len() && said[said.len() - 60..].contains("33"), "it is told");
+    let count = all().await.as_array().unwrap().len();
+    let form = [("rate", "11"), ("terms", &stale)];
+    assert_eq!(send(&casa, olga, &at(&casa, "/collaboration"), &form).await.status, 409);
+    assert_eq!(all().await.as_array().unwrap().len(), count);
+}
+
+/// A form that is sent twice, or a call that is repeated by its name, gives one code and makes one link.
+#[tokio::test]
+async fn a_collaboration_sent_twice_is_done_once() {
+    let casa = casa().await;
+    let (p, product, olga) = (&casa.p, &casa.product, &casa.olga);
+    let shown = see(&casa, olga, &at(&casa, "")).await.text;
+    let form = shown.split("/collaboration\"").nth(1).unwrap();
+    let (once, terms) = (hidden(form, "once"), hidden(form, "terms"));
+    let sent = [
+        ("once", &*once),
+        ("terms", &*terms),
+        ("rate", "14"),
+        ("target", "/vase"),
+        ("link", "yes"),
+    ];
+    let count = async || deal(&casa).await["links"].as_array().unwrap().len();
+    let before = count().await;
+    for _ in 0..2 {
+        assert_eq!(send(&casa, olga, &at(&casa, "/collaboration"), &sent).await.status, 303);
+        assert_eq!(count().await, before + 1);
+    }
+    // The same page with something else in it isn't the same form.
+    let mut other = sent;
+    other[3].1 = "/bowl";
+    let told = send(&casa, olga, &at(&casa, "/collaboration"), &other).await;
+    assert!(told.status == 422 && told.text.contains("said something else"), "{}", told.text);
+    assert_eq!(count().await, before + 1);
+
+    let path = format!("/v1/deals/{}/collaboration", p.deal);
+    let call = async |body: Value| pay(product, &p.key, "twice", &path, body).await;
+    for _ in 0..2 {
+        call(json!({ "link": {} })).await.expect(200);
+        assert_eq!(count().await, before + 2);
+    }
+    call(json!({ "link": { "target": "/bowl" } })).await.expect(422);
+    // At the same moment: who comes second finds that the first did it.
+    let kept =
+        product.db.rows("SELECT brand_id, request_hash FROM idempotency WHERE key = 'twice'");
+    let text = |name: &str| kept[0][name].as_str().unwrap().to_owned();
+    let (brand, hash) = (text("brand_id"), text("request_hash"));
+    product.db.execute("DELETE FROM idempotency WHERE key = 'twice'").unwrap();
+    let first = format!(
+        "INSERT INTO idempotency (brand_id, key, request_hash, status, answer, created_at_ms)
+        VALUES ('{brand}', 'twice', '{hash}', 200, '', 1)"
+    );
+    product.db.before("INSERT INTO links", &first);
+    call(json!({ "link": {} })).await.expect(200);
+    assert_eq!(count().await, before + 2);
 }
 
 #[tokio::test]

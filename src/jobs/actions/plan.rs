@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::storage::actions::AboutRow;
 use crate::storage::boards::Place;
 use crate::storage::codes::CodeState;
-use crate::storage::deals::{DealRow, DealUpdate};
+use crate::storage::deals::{DealRow, DealUpdate, TermsRow};
 use crate::storage::messages::MessageName;
 use crate::storage::{DbError, Statement, groups, templates};
 use crate::web::api::terms::NewTerms;
@@ -30,7 +30,11 @@ const INVITED_MS: Millis = DAY_MS;
 const MOST_TAGS: usize = 50;
 
 /// An action with what it names looked up, good for all deals of the brand for a little while.
-pub struct Prepared(What);
+pub struct Prepared {
+    what: What,
+    /// Since when nothing else may have been agreed.
+    seen_ms: Option<Millis>,
+}
 
 enum What {
     Terms(Box<SameTerms>),
@@ -51,6 +55,27 @@ struct SameTerms {
     rules: Rules,
     /// They start now and don't end.
     lasting: bool,
+}
+
+impl SameTerms {
+    /// What they would be instead of.
+    fn instead(&self, deal: &DealRow) -> Foreseen {
+        let same = deal.terms.as_ref().is_some_and(|now| {
+            self.lasting
+                && now.ends_at_ms.is_none()
+                && now.rate_bp == self.rate
+                && now.rules == self.rules
+        });
+        if same {
+            return Foreseen::Unchanged;
+        }
+        let until = match &deal.next_terms {
+            Some(_) => ", until what is agreed for later begins",
+            None => "",
+        };
+        let before = deal.terms.as_ref().map(|now| percent(now.rate_bp));
+        Foreseen::Change { before, after: Some(format!("{}{until}", percent(self.rate))) }
+    }
 }
 
 /// What an action would do to a deal, as far as that can be seen from the deal.
@@ -159,7 +184,7 @@ pub async fn prepare(app: &App, brand: BrandId, action: &Action) -> Result<Prepa
         Action::Fee(told) => What::Fee(Box::new(fees::agreed(app, brand, told.fee()).await?)),
     };
     checks.done()?;
-    Ok(Prepared(what))
+    Ok(Prepared { what, seen_ms: None })
 }
 
 async fn prepare_terms(app: &App, brand: BrandId, mut new: NewTerms) -> Result<What> {
@@ -198,12 +223,27 @@ fn adds(what: impl Into<String>) -> Foreseen {
 }
 
 impl Prepared {
+    /// The same as of this time: a deal for which other terms were agreed later is refused them.
+    #[must_use]
+    pub fn seen_at(self, seen_ms: Millis) -> Self {
+        Self { seen_ms: Some(seen_ms), ..self }
+    }
+
+    /// Which terms of a deal the action would take the place of, in a word; empty if it is about something else.
+    #[must_use]
+    pub fn agreed(&self, deal: &DealRow) -> String {
+        let What::Terms(_) = &self.what else { return String::new() };
+        let id =
+            |terms: &Option<TermsRow>| terms.as_ref().map(|t| t.id.to_string()).unwrap_or_default();
+        format!("{}.{}", id(&deal.terms), id(&deal.next_terms))
+    }
+
     /// What the action would do to a deal as it is, which nothing else changes before: also whether a message finds
     /// all of its fields.
     #[must_use]
     pub fn foresee_alone(&self, deal: &DealRow, about: &AboutRow, now_ms: Millis) -> Foreseen {
         let foreseen = self.foresee(deal, about, now_ms);
-        let (What::Message(_, written), Foreseen::Change { .. }) = (&self.0, &foreseen) else {
+        let (What::Message(_, written), Foreseen::Change { .. }) = (&self.what, &foreseen) else {
             return foreseen;
         };
         match outreach::empty_fields(written, deal, &about.name, &about.handle) {
@@ -222,18 +262,8 @@ impl Prepared {
         if about.erased_at_ms.is_some() {
             return Refused("creator-erased", "this creator was erased".to_owned());
         }
-        match &self.0 {
-            What::Terms(terms) => {
-                let SameTerms { rate, rules, lasting, .. } = &**terms;
-                let same = deal.terms.as_ref().is_some_and(|now| {
-                    *lasting
-                        && now.ends_at_ms.is_none()
-                        && now.rate_bp == *rate
-                        && now.rules == *rules
-                });
-                let before = deal.terms.as_ref().map(|now| percent(now.rate_bp));
-                if same { Unchanged } else { Change { before, after: Some(percent(*rate)) } }
-            }
+        match &self.what {
+            What::Terms(terms) => terms.instead(deal),
             What::Tags { add, tags } => {
                 let after = changed_tags(&deal.tags, tags, *add);
                 if after == deal.tags {
@@ -306,9 +336,10 @@ impl Prepared {
             };
             Ok(Planned { refused, ..Planned::new(batch, "{}".to_owned()) })
         };
-        match &self.0 {
+        match &self.what {
             What::Terms(wanted) => {
-                let (terms, batch) = terms::adding(app, acting, deal.id, wanted.new.clone())?;
+                let (terms, batch) =
+                    terms::adding(app, acting, deal.id, wanted.new.clone(), self.seen_ms)?;
                 let made = made("terms_id", terms.cited.id);
                 Ok(Planned { refused: terms::refused, ..Planned::new(batch, made) })
             }
@@ -365,7 +396,7 @@ impl Prepared {
         (deal, about): (&DealRow, &AboutRow),
         attempt: u32,
     ) -> Result<Planned> {
-        let What::Link { store, host, target, apply_code } = &self.0 else {
+        let What::Link { store, host, target, apply_code } = &self.what else {
             return Err(Error::Internal("another action was planned as a link".to_owned()).into());
         };
         let slug = links::suggested(app, &about.handle, attempt).ok_or_else(links::slug_taken)?;

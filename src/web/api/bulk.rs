@@ -2,20 +2,19 @@
 
 use http::StatusCode;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::app::App;
 use crate::domain::auth::Scope;
-use crate::domain::ids::{BrandId, Bulk, BulkId, CreatorId, DealId};
+use crate::domain::ids::{BrandId, Bulk, BulkId, DealId};
 use crate::domain::json::{Raw, json};
 use crate::domain::merkle::hex;
 use crate::domain::time::Millis;
 use crate::error::{Error, Result};
-use crate::jobs::actions::{Action, Foreseen, Prepared, check};
-use crate::storage::actions::{self, Came};
+use crate::jobs::actions::{Action, check};
+use crate::storage::actions::Came;
 use crate::storage::bulk::{self as rows, BulkRow, BulkState, DueRow, NewBulk, ResultRow};
 use crate::storage::{DbError, Page};
 use crate::web::body::{FromJson, Wrong, body};
@@ -25,6 +24,7 @@ use crate::web::json::{self, ToJson, view};
 use crate::web::message::Response;
 use crate::web::once::{Perhaps, contended};
 
+use super::bulk_preview::{BulkPreview, Seen, called, foresee, preview};
 use super::filtering;
 use super::view::{List, Time};
 
@@ -32,10 +32,6 @@ use super::view::{List, Time};
 const MOST_NAMED: usize = 1000;
 /// So many a filter may find.
 const MOST_FOUND: usize = 5000;
-/// So many deals are looked at in one query.
-const AT_ONCE: usize = 200;
-/// A preview shows so many deals.
-const SHOWN: usize = 20;
 /// What a preview is called can be named for so long.
 const PREVIEW_MS: Millis = 3_600_000;
 
@@ -82,42 +78,6 @@ body! {
         /// What a preview was called, within an hour: this does what it showed, and is refused if it would be
         /// something else by now.
         hash: Option<String>,
-    }
-}
-
-view! {
-    /// What an action would do, as far as that can be seen from the deals.
-    pub struct BulkPreview {
-        /// How many deals there are.
-        deals: i64,
-        /// How many would be changed,
-        change: i64,
-        /// how many are as they should be,
-        unchanged: i64,
-        /// and how many it can't be done to.
-        refused: i64,
-        /// The first of those that would be changed, then of the others.
-        data: Vec<BulkChange>,
-        /// What to send along to do it.
-        hash: String,
-    }
-}
-
-view! {
-    /// What an action would do to a deal.
-    pub struct BulkChange {
-        deal_id: DealId,
-        creator_id: CreatorId,
-        /// `change`, `unchanged` or `refused`.
-        outcome: &'static str,
-        /// What it is now; null where something is added.
-        #[schema(required)]
-        before: Option<String>,
-        #[schema(required)]
-        after: Option<String>,
-        /// Why it is refused.
-        #[schema(required)]
-        reason: Option<String>,
     }
 }
 
@@ -334,86 +294,6 @@ async fn found(app: &App, brand: BrandId, new: &NewBulkAction) -> Result<Vec<Dea
     deals.sort_by_key(|deal| deal.bytes());
     deals.dedup();
     Ok(deals)
-}
-
-/// A deal, whose it is, and what would be done to it.
-struct Seen {
-    deal: DealId,
-    creator: CreatorId,
-    foreseen: Foreseen,
-}
-
-/// What an action would do to deals that must be there.
-async fn foresee(
-    app: &App,
-    brand: BrandId,
-    prepared: &Prepared,
-    deals: &[DealId],
-) -> Result<Vec<Seen>> {
-    let now_ms = app.now_ms();
-    let mut seen = Vec::with_capacity(deals.len());
-    for some in deals.chunks(AT_ONCE) {
-        let (found, about) = actions::load_many(app.db(), brand, some, now_ms).await?;
-        if found.len() != some.len() || about.len() != some.len() {
-            return Err(Error::invalid("deal_ids", "names a deal that isn't there"));
-        }
-        seen.extend(found.iter().zip(&about).map(|(deal, about)| Seen {
-            deal: deal.id,
-            creator: deal.creator_id,
-            foreseen: prepared.foresee_alone(deal, about, now_ms),
-        }));
-    }
-    Ok(seen)
-}
-
-/// What a preview is called: when it was made, so that each has a name of its own, and a hash of that, the action,
-/// the deals, and what would become of each.
-fn called(made: &str, action: &str, seen: &[Seen]) -> String {
-    let mut digest = Sha256::new();
-    digest.update(json!([made, action]));
-    for one in seen {
-        digest.update(json!([one.deal, outcome(&one.foreseen)]));
-    }
-    format!("{made}.{}", hex(&digest.finalize()))
-}
-
-fn outcome(foreseen: &Foreseen) -> &'static str {
-    match foreseen {
-        Foreseen::Change { .. } => "change",
-        Foreseen::Unchanged => "unchanged",
-        Foreseen::Refused(..) => "refused",
-    }
-}
-
-fn preview(mut seen: Vec<Seen>, hash: String) -> BulkPreview {
-    let count = |word: &str| {
-        let fits = seen.iter().filter(|one| outcome(&one.foreseen) == word);
-        i64::try_from(fits.count()).unwrap_or(i64::MAX)
-    };
-    let (change, unchanged, refused) = (count("change"), count("unchanged"), count("refused"));
-    seen.sort_by_key(|one| match one.foreseen {
-        Foreseen::Change { .. } => 0,
-        Foreseen::Refused(..) => 1,
-        Foreseen::Unchanged => 2,
-    });
-    let shown = |one: Seen| {
-        let outcome = outcome(&one.foreseen);
-        let (before, after, reason) = match one.foreseen {
-            Foreseen::Change { before, after } => (before, after, None),
-            Foreseen::Unchanged => (None, None, None),
-            Foreseen::Refused(_, why) => (None, None, Some(why)),
-        };
-        let (deal_id, creator_id) = (one.deal, one.creator);
-        BulkChange { deal_id, creator_id, outcome, before, after, reason }
-    };
-    BulkPreview {
-        deals: change + unchanged + refused,
-        change,
-        unchanged,
-        refused,
-        data: seen.into_iter().take(SHOWN).map(shown).collect(),
-        hash,
-    }
 }
 
 /// Makes the job.

@@ -48,6 +48,9 @@ view! {
         /// The terms in force now; where none are yet, those that come next.
         #[schema(required)]
         terms: Option<TermsView>,
+        /// Those that begin next, if there are any.
+        #[schema(required)]
+        next_terms: Option<TermsView>,
         links: Vec<LinkView>,
         codes: Vec<CodeView>,
         tags: Vec<String>,
@@ -125,7 +128,8 @@ pub(super) fn view(app: &App, row: DealRow) -> DealView {
         campaign_id: row.campaign_id,
         stage: row.stage,
         state: LinkState::of(row.closed_at_ms),
-        terms: row.terms.or(row.next_terms).map(TermsView::from),
+        terms: row.terms.or_else(|| row.next_terms.clone()).map(TermsView::from),
+        next_terms: row.next_terms.map(TermsView::from),
         links: row
             .links
             .into_iter()
@@ -254,7 +258,7 @@ pub async fn create(
     let deal = NewDeal { id, creator, campaign: campaign_id, stage: &stage, kind };
     let mut batch = vec![rows::insert(caller.brand, &deal, now_ms)];
     if let Some(terms) = &terms {
-        batch.extend(rows::insert_terms(caller.brand, terms, Start::Exactly, "", now_ms));
+        batch.extend(rows::insert_terms(caller.brand, terms, (Start::Exactly, None), "", now_ms));
     }
     let rate_bp = terms.as_ref().map(|terms| terms.cited.rate.points());
     let made = json!({ "creator_id": creator, "campaign_id": campaign_id, "stage": stage,

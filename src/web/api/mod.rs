@@ -10,6 +10,7 @@ pub mod automations;
 pub mod board;
 pub mod brand;
 pub mod bulk;
+pub mod bulk_preview;
 pub mod bulk_terms;
 pub mod by_hand;
 pub mod campaigns;

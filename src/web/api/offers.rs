@@ -372,7 +372,7 @@ pub(super) fn answering(
     let (terms, start) = terms_of(row, app.new_id(), now_ms)?;
     let answer = (note, Some(terms.cited.id));
     let mut batch = vec![rows::answer(brand, row.id, "accepted", answer, now_ms)];
-    batch.extend(deals::insert_terms(brand, &terms, start, &row.id.to_string(), now_ms));
+    batch.extend(deals::insert_terms(brand, &terms, (start, None), &row.id.to_string(), now_ms));
     Ok(batch)
 }
 
@@ -402,6 +402,9 @@ async fn granting(
         (Start::Soonest, &reason),
         now_ms,
     ));
+    if let Some(season) = better_season(app, brand, row).await? {
+        batch.extend(deals::insert_terms(brand, &season, (Start::Soonest, None), &reason, now_ms));
+    }
     Ok(batch)
 }
 
@@ -434,6 +437,21 @@ pub async fn decide(
     app.db().run(batch).await.map_err(answered)?;
     let row = rows::find(app.db(), caller.brand, id.0).await?.ok_or(Error::NotFound)?;
     Ok(Json(row.into()))
+}
+
+/// A season that gives more than is asked for, once more: later versions go first, and what is granted is for the
+/// time after it. As [`crate::domain::tiers`] does it.
+async fn better_season(app: &App, brand: BrandId, row: &OfferRow) -> Result<Option<Terms>> {
+    let now_ms = app.now_ms();
+    let mut all = deals::terms(app.db(), brand, row.deal_id).await?;
+    all.reverse();
+    let present = in_force(&all, |terms| (terms.starts_at_ms, terms.ends_at_ms), now_ms);
+    let season = present.filter(|terms| terms.ends_at_ms.is_some() && terms.rate_bp > row.rate_bp);
+    Ok(season.map(|season| {
+        let cited =
+            CitedTerms { id: app.new_id(), rate: season.rate_bp, rules: season.rules.clone() };
+        Terms { deal: row.deal_id, starts_at_ms: now_ms, ends_at_ms: season.ends_at_ms, cited }
+    }))
 }
 
 /// What the lasting terms of a deal say beside the rate just now.

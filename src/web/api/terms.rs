@@ -285,11 +285,15 @@ pub(crate) fn refused(error: DbError) -> Box<Error> {
         error if error.is_constraint("ends_at_ms") => {
             Error::invalid("ends_at", "must be after the start, which is after the last order")
         }
+        error if error.is_constraint("terms.version") => {
+            Error::refused("terms-changed", "other terms were agreed meanwhile")
+        }
         error => missing_parent(error),
     }
 }
 
-/// The batch that adds a version of terms, whose collections were looked up; `refused` tells why it aborts.
+/// The batch that adds a version of terms, whose collections were looked up; `refused` tells why it aborts, also
+/// because others were agreed since `seen_ms`.
 ///
 /// # Errors
 /// 422.
@@ -298,13 +302,14 @@ pub fn adding(
     acting: &Acting<'_>,
     deal: DealId,
     new: NewTerms,
+    seen_ms: Option<Millis>,
 ) -> Result<(Terms, Vec<Statement>)> {
     let mut checks = Checks::default();
     let now_ms = app.now_ms();
     let start = if new.starts_at.is_some() { Start::Exactly } else { Start::Soonest };
     let terms = new.terms(&mut checks, deal, app.new_id(), now_ms);
     checks.done()?;
-    let mut batch = rows::insert_terms(acting.brand, &terms, start, "", now_ms);
+    let mut batch = rows::insert_terms(acting.brand, &terms, (start, seen_ms), "", now_ms);
     batch.push(acting.note(app, "terms.create", deal, None, Some(json::text(&Noted(&terms)))));
     Ok((terms, batch))
 }
@@ -323,7 +328,7 @@ pub async fn add(
     let deal = find(&app, caller.brand, id.0).await?;
     not_erased(&app, caller.brand, deal.creator_id).await?;
     collections::resolve(&app, &caller, &mut new).await?;
-    let (terms, batch) = adding(&app, &caller.acting(), id.0, new)?;
+    let (terms, batch) = adding(&app, &caller.acting(), id.0, new, None)?;
     app.db().run(batch).await.map_err(refused)?;
     let stored = rows::terms(app.db(), caller.brand, id.0).await?;
     let stored = stored.into_iter().find(|row| row.id == terms.cited.id);

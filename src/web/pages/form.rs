@@ -45,6 +45,12 @@ impl Form {
         self.0.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
+    /// All that it says, but for what proves where it comes from.
+    pub fn told(&self) -> Vec<&str> {
+        let said = self.0.iter().filter(|(name, _)| name != PROOF);
+        said.flat_map(|(name, value)| [name.as_str(), value.as_str()]).collect()
+    }
+
     /// That the form belongs to the secret whose hash this is.
     fn proves(&self, app: &App, hash: &str) -> Result<()> {
         let ours = is_form_token(&app.config.data_key, hash, self.get(PROOF));

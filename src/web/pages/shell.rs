@@ -349,6 +349,10 @@ impl Sent {
 pub fn wrong(error: Error) -> Result<(StatusCode, String)> {
     if let Error::Invalid(errors) = &error {
         let told = errors.iter().map(|wrong| {
+            if wrong.field == "Idempotency-Key" {
+                return "this form was sent before and said something else: load the page again"
+                    .to_owned();
+            }
             let field = wrong.field.rsplit('.').next().unwrap_or_default().replace('_', " ");
             format!("{field} {}", wrong.reason)
         });

@@ -5,8 +5,9 @@ use serde_json::{Map, Value, json};
 use crate::domain::brand::Brand;
 use crate::domain::money::{BasisPoints, Currency, Money};
 use crate::domain::terms::Customer;
-use crate::domain::time::{Day, to_rfc3339};
+use crate::domain::time::{Day, Millis, to_rfc3339};
 use crate::error::{Error, Result};
+use crate::web::api::deals::DealView;
 use crate::web::api::terms::{RateView, TermsView};
 use crate::web::pages::shell::Sent;
 
@@ -62,9 +63,9 @@ fn customer(told: Option<Customer>) -> &'static str {
 }
 
 impl Edit {
-    /// What holds now.
+    /// What holds at this time, or is agreed to begin later.
     #[must_use]
-    pub fn of(terms: Option<&TermsView>, brand: &Brand) -> Self {
+    pub fn of(terms: Option<&TermsView>, brand: &Brand, now_ms: Millis) -> Self {
         let Some(terms) = terms else {
             return Self { rates: vec![Rate::default()], ..Self::default() };
         };
@@ -86,7 +87,10 @@ impl Edit {
             order_cap: amount(terms.cap_per_order.as_ref()),
             month_cap: amount(terms.cap_per_month.as_ref()),
             ends: terms.ends_at.map(last).unwrap_or_default(),
-            starts: String::new(),
+            starts: Some(terms.starts_at.0)
+                .filter(|start| *start > now_ms)
+                .map(|start| brand.timezone.day(start).to_iso())
+                .unwrap_or_default(),
             rates: terms.rates.iter().map(rate).chain([Rate::default()]).collect(),
         }
     }
@@ -129,8 +133,37 @@ impl Edit {
         self.first || self.rates.len() > 1 || amounts.iter().any(|text| !text.is_empty())
     }
 
+    /// When it begins and ends, as the body of the API; a day that was shown means the moment that it stood for.
+    fn times(&self, now: Option<&TermsView>, brand: &Brand, now_ms: Millis) -> Map<String, Value> {
+        let mut told = Map::new();
+        let start = |day: &str, after: i64| match Day::from_iso(day) {
+            Some(day) if (-100_000..100_000).contains(&day.0) => {
+                to_rfc3339(brand.timezone.start_of(day.plus(after)))
+            }
+            _ => day.to_owned(),
+        };
+        if !self.starts.is_empty() {
+            let known = now
+                .map(|now| now.starts_at.0)
+                .filter(|at| *at > now_ms && brand.timezone.day(*at).to_iso() == self.starts);
+            let at = known.map_or_else(|| start(&self.starts, 0), to_rfc3339);
+            // Today is at once: its midnight is before orders of today, which no terms may begin before.
+            if known.is_some() || self.starts != brand.timezone.day(now_ms).to_iso() {
+                told.insert("starts_at".to_owned(), at.into());
+            }
+        }
+        if !self.ends.is_empty() {
+            let known = now
+                .and_then(|now| now.ends_at)
+                .filter(|end| brand.timezone.day(end.0 - 1).to_iso() == self.ends);
+            let end = known.map_or_else(|| start(&self.ends, 1), |end| to_rfc3339(end.0));
+            told.insert("ends_at".to_owned(), end.into());
+        }
+        told
+    }
+
     /// As the body of the API; `now` says which currencies amounts have and to the moment when they end.
-    fn body(&self, now: Option<&TermsView>, brand: &Brand) -> Map<String, Value> {
+    fn body(&self, now: Option<&TermsView>, brand: &Brand, now_ms: Millis) -> Map<String, Value> {
         let mut told = Map::new();
         let percent = |text: &str| {
             BasisPoints::parse_percent(text)
@@ -151,22 +184,7 @@ impl Edit {
                 .map_or_else(|_| text.clone(), |money| money.to_decimal());
             told.insert(name.to_owned(), json!({ "amount": amount, "currency": currency.code() }));
         }
-        let start = |day: &str, after: i64| match Day::from_iso(day) {
-            Some(day) if (-100_000..100_000).contains(&day.0) => {
-                to_rfc3339(brand.timezone.start_of(day.plus(after)))
-            }
-            _ => day.to_owned(),
-        };
-        if !self.starts.is_empty() {
-            told.insert("starts_at".to_owned(), start(&self.starts, 0).into());
-        }
-        if !self.ends.is_empty() {
-            let known = now
-                .and_then(|now| now.ends_at)
-                .filter(|end| brand.timezone.day(end.0 - 1).to_iso() == self.ends);
-            let end = known.map_or_else(|| start(&self.ends, 1), |end| to_rfc3339(end.0));
-            told.insert("ends_at".to_owned(), end.into());
-        }
+        told.extend(self.times(now, brand, now_ms));
         let rates: Vec<Value> = self
             .rates
             .iter()
@@ -200,20 +218,25 @@ impl Edit {
 
     /// The terms that a form asks for; none where it says what holds already.
     #[must_use]
-    pub fn terms(&self, now: Option<&TermsView>, brand: &Brand) -> Option<Value> {
-        if self.rate.is_empty() {
+    pub fn terms(&self, now: Option<&TermsView>, brand: &Brand, now_ms: Millis) -> Option<Value> {
+        // Of caps without a rate the API says what is missing.
+        if self.rate.is_empty() && !self.more() {
             return None;
         }
-        let told = self.body(now, brand);
-        let same = now.is_some_and(|now| Self::of(Some(now), brand).body(Some(now), brand) == told);
+        let told = self.body(now, brand, now_ms);
+        let same = now.is_some_and(|now| {
+            Self::of(Some(now), brand, now_ms).body(Some(now), brand, now_ms) == told
+        });
         (!same).then_some(Value::Object(told))
     }
 }
 
-/// What a form remembers of the terms that it showed.
+/// What a form remembers of the terms that it showed: those that hold, and those that begin next.
 #[must_use]
-pub fn seen(terms: Option<&TermsView>) -> String {
-    terms.map_or_else(|| "none".to_owned(), |terms| terms.id.to_string())
+pub fn seen(deal: &DealView) -> String {
+    let id =
+        |terms: &Option<TermsView>| terms.as_ref().map_or("none".to_owned(), |t| t.id.to_string());
+    format!("{}.{}", id(&deal.terms), id(&deal.next_terms))
 }
 
 /// The command that the form comes to; none where it changes nothing.
@@ -223,14 +246,14 @@ pub fn seen(terms: Option<&TermsView>) -> String {
 /// yesterday doesn't take back what was agreed since.
 pub fn command(
     sent: &Sent,
-    now: Option<&TermsView>,
+    deal: &DealView,
     brand: &Brand,
-    has_code: bool,
+    now_ms: Millis,
 ) -> Result<Option<Value>> {
     let mut all = Map::new();
-    if let Some(terms) = Edit::sent(sent).terms(now, brand) {
+    if let Some(terms) = Edit::sent(sent).terms(deal.terms.as_ref(), brand, now_ms) {
         let shown = sent.get("terms");
-        if !shown.is_empty() && shown != seen(now) {
+        if !shown.is_empty() && shown != seen(deal) {
             let why = "the terms were changed since this page was shown: look at them, and save \
                        again if yours are to hold";
             return Err(Error::refused("terms-changed", why));
@@ -256,7 +279,7 @@ pub fn command(
         let said = said.into_iter().filter(|(_, text)| !text.is_empty());
         let mut told: Map<String, Value> =
             said.map(|(name, text)| (name.to_owned(), text.into())).collect();
-        if sent.get("apply") == "yes" && (coded || has_code) {
+        if sent.get("apply") == "yes" && (coded || !deal.codes.is_empty()) {
             told.insert("apply_code".to_owned(), true.into());
         }
         all.insert("link".to_owned(), Value::Object(told));

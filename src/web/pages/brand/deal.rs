@@ -122,8 +122,13 @@ impl Told {
     pub fn of(sent: &Sent, error: Error) -> Result<Self> {
         let (status, wrong) = wrong(error)?;
         let filled = FIELDS.iter().map(|name| ((*name).to_owned(), sent.get(name).to_owned()));
-        let edit = (!sent.get("rate").is_empty()).then(|| Edit::sent(sent));
+        let edit = Some(Edit::sent(sent)).filter(|edit| !edit.rate.is_empty() || edit.more());
         Ok(Self { status, wrong, edit, filled: filled.collect(), ..Self::default() })
+    }
+
+    /// What stands in the form of the collaboration: what was sent, or what is agreed.
+    fn edit(&self, deal: &DealView, brand: &Brand, now_ms: Millis) -> Edit {
+        self.edit.clone().unwrap_or_else(|| Edit::of(deal.terms.as_ref(), brand, now_ms))
     }
 
     /// An invitation that was just made.
@@ -147,6 +152,18 @@ impl Told {
 impl Page<'_> {
     fn line(&self, name: &'static str, label: &str, kind: &str, hint: &str) -> Html {
         self.filled(name, label, kind, hint, self.told.was(name))
+    }
+
+    /// What an amount of the terms is an amount of: that of before keeps its currency.
+    fn amount_of(&self, field: &str) -> String {
+        let known = self.deal.terms.as_ref().and_then(|terms| match field {
+            "flat" => terms.flat_per_order,
+            "order_cap" => terms.cap_per_order,
+            _ => terms.cap_per_month,
+        });
+        let currency = known.map_or(self.brand.currency, |known| known.currency);
+        let beside = if field == "flat" { ", beside the share" } else { "" };
+        format!("In {currency}{beside}")
     }
 
     fn filled(
@@ -293,7 +310,7 @@ pub async fn page(app: App, at: At, id: DealId, told: &Told) -> Result<Response>
         once: form::once(&app),
         now_ms: app.now_ms(),
         today,
-        edit: told.edit.clone().unwrap_or_else(|| Edit::of(deal.terms.as_ref(), &brand)),
+        edit: told.edit(&deal, &brand, app.now_ms()),
         periods: periods(today, (at.get("from"), at.get("to"))),
         days,
         balances: balances.data,

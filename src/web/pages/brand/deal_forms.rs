@@ -16,7 +16,7 @@ use crate::web::body::FromJson;
 use crate::web::extract::{Body, Changing, ItemId, PathId};
 use crate::web::handler::{Json, State, Tagged};
 use crate::web::message::Response;
-use crate::web::once::{Once, Paying};
+use crate::web::once::{Once, Paying, Perhaps};
 use crate::web::pages::shell::Sent;
 
 use super::deal::{Told, page};
@@ -71,13 +71,20 @@ pub async fn collaboration(
         let brand =
             crate::web::api::brand::find(&app, sent.at.seat.member()?.brand_id).await?.brand;
         let caller = sent.at.seat.caller()?;
-        let Some(command) =
-            form::command(&sent, deal.terms.as_ref(), &brand, !deal.codes.is_empty())?
-        else {
+        let about = &*id.0.to_string();
+        let named = !sent.get("once").is_empty();
+        let once =
+            named.then(|| once(&sent, (about, "collaboration"), &sent.form.told())).transpose()?;
+        if let Some(once) = &once
+            && once.stored(&app, caller.brand).await?.is_some()
+        {
+            return Ok("saved");
+        }
+        let Some(command) = form::command(&sent, &deal, &brand, app.now_ms())? else {
             return Ok("unchanged");
         };
-        let _ = collaboration::set(State(app.clone()), caller, PathId(id.0), Body(read(&command)?))
-            .await?;
+        let (id, command) = (PathId(id.0), Body(read(&command)?));
+        let _ = collaboration::set(State(app.clone()), caller, id, Perhaps(once), command).await?;
         Ok("saved")
     };
     match work.await {

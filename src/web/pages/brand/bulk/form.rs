@@ -83,7 +83,11 @@ const TERMS: [Part; 7] = [
     part(("flat", "terms.flat_per_order"), ("On top for each order", MONEY), DECIMAL),
     part(("cap", "terms.cap_per_order"), ("At most for an order", MONEY), DECIMAL),
     part(("month_cap", "terms.cap_per_month"), ("At most in a month", MONEY), DECIMAL),
-    part(("starts", "terms.starts_at"), ("From this day", "Empty: at once"), Kind::Line("date")),
+    part(
+        ("starts", "terms.starts_at"),
+        ("From this day", "Today or empty: at once"),
+        Kind::Line("date"),
+    ),
     part(("ends", "terms.ends_at"), ("Last day", "Empty: no end"), Kind::Line("date")),
     part(
         ("first", "terms.first_order_only"),
@@ -153,9 +157,9 @@ fn midnight(text: &str, after: i64, brand: &Brand) -> Value {
     Value::from(moment.unwrap_or_else(|| text.to_owned()))
 }
 
-/// An action as the API takes it, of what a form says.
+/// An action as the API takes it, of what a form says on this day of the brand's.
 #[must_use]
-pub fn action(get: &dyn Fn(&str) -> String, brand: &Brand) -> Value {
+pub fn action(get: &dyn Fn(&str) -> String, brand: &Brand, today: Day) -> Value {
     let kind = get("do");
     let (mut all, mut terms) = (Map::new(), Map::new());
     all.insert("do".to_owned(), Value::from(kind.as_str()));
@@ -165,6 +169,10 @@ pub fn action(get: &dyn Fn(&str) -> String, brand: &Brand) -> Value {
         let needed = ["rate", "tags", "template", "text", "days", "group", "amount", "owner"];
         let needed = needed.contains(&part.name) || (kind == "move" && part.name == "stage");
         if text.is_empty() && !needed {
+            continue;
+        }
+        // As nothing: its midnight is before orders of today, which no terms may begin before.
+        if part.name == "starts" && text == today.to_iso() {
             continue;
         }
         let value = match part.name {

@@ -344,7 +344,8 @@ async fn asked(
     also: (&str, Value),
 ) -> Result<(Value, NewBulkAction)> {
     let brand = brands::find(app, sent.at.seat.member()?.brand_id).await?.brand;
-    let action = action(&|name| sent.get(name).to_owned(), &brand);
+    let today = brand.timezone.day(app.now_ms());
+    let action = action(&|name| sent.get(name).to_owned(), &brand, today);
     let new = read(&which.body(action.clone(), also))?;
     Ok((action, new))
 }
