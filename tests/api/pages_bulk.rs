@@ -49,7 +49,10 @@ async fn each_action_is_previewed_and_done_once() {
     let (casa, deals, [template, group]) = equipped().await;
     let member = casa.olga.id.clone();
     let actions: [(&str, Vec<(&str, &str)>); 11] = [
-        ("new_terms", vec![("rate", "17.5"), ("flat", "2.00"), ("first", "yes"), ("starts", "2026-11-22")]),
+        (
+            "new_terms",
+            vec![("rate", "17.5"), ("flat", "2.00"), ("first", "yes"), ("starts", "2026-11-22")],
+        ),
         ("add_tags", vec![("tags", "vip, fall")]),
         ("remove_tags", vec![("tags", "fall")]),
         ("move", vec![("stage", "Posted")]),

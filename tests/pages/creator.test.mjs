@@ -244,3 +244,49 @@ test('several brands stand side by side, each with its own figures', async () =>
   assert.equal((await second.client.get(`/v1/deals/${second.deal.id}`)).links.length, 1);
   await anna.done();
 });
+
+test('terms are read word for word, accepted or declined, and other ones asked for, on a phone', async () => {
+  const casa = await earned();
+  const { client, deal } = casa;
+  const offer = (percent, more) =>
+    client.post(`/v1/deals/${deal.id}/offers`, { terms: { commission_percent: percent }, ...more });
+  const rate = async () => (await client.get(`/v1/deals/${deal.id}`)).terms.commission_percent;
+  const was = await rate();
+  const made = await offer('18.5', { contract: 'Two posts a month.\n<b>No other cushions.</b>', note: 'For the autumn' });
+  const anna = await creator(casa, PHONE);
+  const { page } = anna;
+  await page.waitForURL(`**${casa.home}`);
+  await page.goto(`${casa.home}/terms`);
+  await page.getByText('18.5%').first().waitFor();
+  await page.getByText('<b>No other cushions.</b>').waitFor();
+  await page.getByText('Word for word').first().click();
+  assert.equal((await page.locator('pre').last().textContent()).trim(), made.document.trim());
+  await page.getByText(made.hash).waitFor();
+  await inBothColours(page, 'an offer');
+  // Not agreed to: nothing holds, and it is said where.
+  await page.getByRole('button', { name: 'Accept' }).click();
+  await page.getByRole('alert').waitFor();
+  assert.equal(await rate(), was);
+  await isAccessible(page, 'an offer that was not agreed to');
+  await page.getByLabel('I have read these terms').check();
+  await page.getByRole('button', { name: 'Accept' }).click();
+  await page.getByText('Accepted', { exact: true }).waitFor();
+  assert.equal(await rate(), '18.5');
+  const told = async (kind) => (await client.get(`/v1/offers?kind=${kind}`)).data[0];
+  assert.deepEqual(await told('offer').then(({ state, hash }) => [state, hash]), ['accepted', made.hash]);
+
+  await offer('5');
+  await page.reload();
+  await page.getByLabel('A word to the brand').fill('Rather not');
+  await page.getByRole('button', { name: 'Decline' }).click();
+  await page.getByText('Declined', { exact: true }).waitFor();
+  assert.deepEqual(await told('offer').then(({ state, answer }) => [state, answer]), ['declined', 'Rather not']);
+  assert.equal(await rate(), '18.5');
+
+  await page.getByLabel('Commission in percent').fill('25');
+  await page.getByLabel('Why').fill('My posts sell');
+  await page.getByRole('button', { name: 'Ask', exact: true }).click();
+  await page.getByText('My posts sell').waitFor();
+  assert.deepEqual(await told('request').then(({ state, commission_percent: asked }) => [state, asked]), ['waiting', '25']);
+  await anna.done();
+});

@@ -69,6 +69,9 @@ view! {
         /// When these payment details were entered: look twice at what is new.
         #[schema(required)]
         details_since: Option<Time>,
+        /// Which way this try went: `file` (it stands in a payment file) or `paypal`; null until then.
+        #[schema(required)]
+        way: Option<String>,
         /// Where it stands with the provider, if it went there; a contradicted try before later ones.
         #[schema(required)]
         sending: Option<SendingView>,
@@ -127,6 +130,7 @@ fn sending_name(state: Sending) -> &'static str {
 pub fn line_view(line: LineRow, currency: Currency) -> LineView {
     LineView {
         attempt: line.attempt,
+        way: line.way,
         method: None,
         last4: None,
         details_since: None,

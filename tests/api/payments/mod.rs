@@ -10,7 +10,7 @@ use tributary::jobs;
 
 use super::payouts::{buckets, earned, pay, token};
 use crate::support::paypal::Fault;
-use crate::support::people::{Authenticator, Browser, Member, invited};
+use crate::support::people::{Authenticator, Browser, Member, hidden, invited};
 use crate::support::shop::{coded, order};
 use crate::support::{Answer, Product, Programme};
 

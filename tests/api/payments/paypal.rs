@@ -364,3 +364,63 @@ async fn secrets_of_payments_outlive_a_rotation() {
     send(&last, &p, &payout, "s").await.expect(200);
     assert_eq!(last.web.1.paid()["anna@pay.example"], ["13.50"]);
 }
+
+/// The page sends what the API would: not what was told in a file, and a form that is sent twice sends once.
+#[tokio::test]
+async fn the_page_sends_what_waits_for_paypal() {
+    let product = Product::new();
+    let (p, owner, payout) = at_paypal(&product).await;
+    let at = |what: &str| {
+        format!(
+            "/b/{}/payouts/{}{what}",
+            p.brand["id"].as_str().unwrap(),
+            payout["id"].as_str().unwrap()
+        )
+    };
+    let shown = async || owner.browser.sees(&product, &at("")).await.text;
+    let page = shown().await;
+    assert!(page.contains("Send 1 by PayPal"));
+    let form = page.split("/sending\"").nth(1).unwrap();
+    let once = hidden(form, "once");
+    let send = async || owner.browser.fills(&product, &at("/sending"), &[("once", &once)]).await;
+    // An old passkey doesn't do, and whoever only looks can't.
+    product.db.execute("UPDATE sessions SET stepped_up_at_ms = 0").unwrap();
+    assert!(matches!(send().await.status, 401 | 403));
+    assert!(product.db.rows("SELECT * FROM payout_sendings").is_empty());
+    owner.browser.show(&product, &owner.key).await;
+    for _ in 0..2 {
+        assert_eq!(send().await.status, 303);
+        minutes(&product, 1).await;
+    }
+    assert_eq!(product.web.1.paid()["anna@pay.example"], ["13.50"]);
+    assert_eq!(product.web.1.asked_to_pay(), 1);
+    let page = shown().await;
+    assert!(
+        !page.contains("by PayPal</button>") && page.contains("PayPal: "),
+        "nothing more to send"
+    );
+    product.web.1.settle("SUCCESS");
+    product.pass(DAY_MS);
+    minutes(&product, 1).await;
+    assert_eq!(sending(&product, &p, &payout).await["state"], "settled");
+    p.verify(&product).await;
+}
+
+/// What stands in a file for PayPal isn't counted among what can be sent.
+#[tokio::test]
+async fn what_went_by_a_file_is_not_offered_to_be_sent() {
+    let product = Product::new();
+    let (p, owner, payout) = at_paypal(&product).await;
+    let file = format!("{}/export?format=paypal", path_of(&payout));
+    product.call("GET", &file, None, &p.key).await;
+    assert_eq!(p.get(&product, &path_of(&payout)).await["lines"][0]["way"], "file");
+    let at = format!(
+        "/b/{}/payouts/{}",
+        p.brand["id"].as_str().unwrap(),
+        payout["id"].as_str().unwrap()
+    );
+    let page = owner.browser.sees(&product, &at).await.text;
+    assert!(!page.contains("by PayPal</button>") && page.contains("in a payment file"), "{page}");
+    let again = super::send(&product, &p, &payout, "late").await.expect(409);
+    assert_eq!(again["type"], "/problems/nothing-to-send");
+}

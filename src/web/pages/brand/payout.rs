@@ -75,10 +75,15 @@ impl Shown<'_> {
     fn sendable(&self) -> i64 {
         let ours = |line: &&LineView| {
             line.state == "in_payout"
+                && line.way.is_none()
                 && line.sending.is_none()
                 && line.method.as_deref() == Some("paypal")
         };
         if self.sends { self.count(ours) } else { 0 }
+    }
+
+    fn in_file(&self, line: &LineView) -> bool {
+        line.state == "in_payout" && line.way.as_deref() == Some("file")
     }
 
     fn approved_by_me(&self) -> bool {
