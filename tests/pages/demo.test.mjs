@@ -66,7 +66,9 @@ test('the programme on the overview is what the API says, its shop is connected 
   assert.deepEqual([status, missing_scopes], ['connected', []]);
   await worked('days that were compared', async () => {
     const days = (await client.get(`/v1/stores/${store.id}/completeness`)).data.filter(({ platform }) => platform > 0);
-    return days.length > 5 && days.every(({ percent }) => percent === '100');
+    // The shop's own day may be yesterday's here: it isn't over, and says nothing of itself yet.
+    const over = days.filter(({ percent }) => percent !== null);
+    return over.length > 5 && over.length >= days.length - 1 && over.every(({ percent }) => percent === '100');
   });
   await page.goto(`${home}/stores/${store.id}`);
   await page.getByText('Connected', { exact: true }).first().waitFor();
@@ -139,6 +141,9 @@ test('a shopper buys with a telephone in the demo’s shop, and the deal’s pag
 test('a card dragged to “Awaiting Post” gets a link, a code of the group and a message with both', async () => {
   const { page } = owner;
   const moved = demo.plan.deals.find(({ stage, campaign }) => stage === 'Negotiation' && campaign !== undefined);
+  // A message waits for the window of whoever gets it: whenever this runs, that is now.
+  const days = ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'];
+  await client.call('PATCH', '/v1/outreach-settings', { days, from: '00:00', to: '24:00' });
   await page.goto(`${home}/automations`);
   const ready = page.locator('section', { has: page.getByRole('heading', { name: /^Link, code and message/ }) });
   await ready.getByLabel('Codes of the group').selectOption({ label: GROUP.name });
