@@ -252,13 +252,14 @@ test('terms are read word for word, accepted or declined, and other ones asked f
     client.post(`/v1/deals/${deal.id}/offers`, { terms: { commission_percent: percent }, ...more });
   const rate = async () => (await client.get(`/v1/deals/${deal.id}`)).terms.commission_percent;
   const was = await rate();
-  const made = await offer('18.5', { contract: 'Two posts a month.\n<b>No other cushions.</b>', note: 'For the autumn' });
   const anna = await creator(casa, PHONE);
   const { page } = anna;
   await page.waitForURL(`**${casa.home}`);
+  const made = await offer('18.5', { contract: 'Two posts a month.\n<b>No other cushions.</b>', note: 'For the autumn' });
   await page.goto(`${casa.home}/terms`);
   await page.getByText('18.5%').first().waitFor();
-  await page.getByText('<b>No other cushions.</b>').waitFor();
+  const contract = page.getByRole('group', { name: 'The contract' });
+  assert.match(await contract.textContent(), /^Two posts a month\.\n<b>No other cushions\.<\/b>$/);
   await page.getByText('Word for word').first().click();
   assert.equal((await page.locator('pre').last().textContent()).trim(), made.document.trim());
   await page.getByText(made.hash).waitFor();
@@ -270,7 +271,8 @@ test('terms are read word for word, accepted or declined, and other ones asked f
   await isAccessible(page, 'an offer that was not agreed to');
   await page.getByLabel('I have read these terms').check();
   await page.getByRole('button', { name: 'Accept' }).click();
-  await page.getByText('Accepted', { exact: true }).waitFor();
+  await page.getByText('Accepted. The terms hold').waitFor();
+  await page.getByText('you accepted', { exact: true }).waitFor();
   assert.equal(await rate(), '18.5');
   const told = async (kind) => (await client.get(`/v1/offers?kind=${kind}`)).data[0];
   assert.deepEqual(await told('offer').then(({ state, hash }) => [state, hash]), ['accepted', made.hash]);
@@ -279,7 +281,7 @@ test('terms are read word for word, accepted or declined, and other ones asked f
   await page.reload();
   await page.getByLabel('A word to the brand').fill('Rather not');
   await page.getByRole('button', { name: 'Decline' }).click();
-  await page.getByText('Declined', { exact: true }).waitFor();
+  await page.getByText('you declined', { exact: true }).waitFor();
   assert.deepEqual(await told('offer').then(({ state, answer }) => [state, answer]), ['declined', 'Rather not']);
   assert.equal(await rate(), '18.5');
 

@@ -187,7 +187,7 @@ texts! {
     done_post: "The post is reported.",
     done_numbers: "The numbers are saved.",
     done_payment: "Saved. We sent you a mail about it.",
-    done_accepted: "Accepted. The terms hold for new orders.",
+    done_accepted: "Accepted. The terms hold for orders from their start on.",
     done_declined: "Declined. What you agreed before stays.",
     done_asked: "Asked. The brand answers here.",
     done_claim: "The claim is made: the answer is below.",
