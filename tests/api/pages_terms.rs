@@ -102,7 +102,10 @@ async fn what_is_offered_is_read_accepted_and_earned_by() {
     assert_eq!(done.status, 303, "{}", done.text);
     assert!(location(&done).ends_with("/terms?done=accepted"));
     let page = anna.sees(product, location(&done)).await.text;
-    assert!(page.contains("The terms hold for orders from their start on") && page.contains("you accepted"));
+    assert!(
+        page.contains("The terms hold for orders from their start on")
+            && page.contains("you accepted")
+    );
     // A second answer is none.
     refused(product, &anna, &answer, &yes(&hash), 409).await;
     let deal = casa.olga.browser.sees(product, &format!("{}/deals/{}", casa.home, p.deal)).await;
