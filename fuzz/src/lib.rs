@@ -141,7 +141,8 @@ pub fn tokens(data: &[u8]) {
     }
     let headers = vec![("cookie", cookies.as_str()), ("authorization", token.as_str())];
     let (id, method, uri, user_agent) = ("", "GET", "/", agent.as_str());
-    let request = Request { id, method, uri, headers, body: &[], network: "", user_agent, too_large: false };
+    let request =
+        Request { id, method, uri, headers, body: &[], network: "", user_agent, too_large: false };
     if let Some(secret) = request.cookie(SESSION_COOKIE) {
         assert_eq!(cookies.matches(&format!("{SESSION_COOKIE}={secret}")).count().min(1), 1);
         assert!(!secret.contains(';'));
