@@ -258,7 +258,8 @@ CREATE TABLE store_days (
 -- was erased keeps her id, which the books name, and nothing else. `country` is ISO 3166-1 alpha-2, `language`
 -- BCP 47; `fields` is a JSON object of the brand's own fields by their ids. `handle_key` is the handle as it is
 -- compared. A duplicate that was merged leaves a row that names who stayed, and nothing else: one with books
--- never goes that way.
+-- never goes that way. `other_hashes` are those of addresses that merged duplicates had, apart by spaces:
+-- who buys with one of them buys from herself.
 CREATE TABLE creators (
   brand_id TEXT NOT NULL,
   id TEXT NOT NULL,
@@ -279,11 +280,12 @@ CREATE TABLE creators (
   handle_key TEXT NOT NULL DEFAULT '',
   merged_into TEXT,
   revision INTEGER NOT NULL DEFAULT 0,
+  other_hashes TEXT,
   PRIMARY KEY (brand_id, id)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX creators_by_person ON creators (person_id, brand_id) WHERE person_id IS NOT NULL;
 CREATE INDEX creators_by_email ON creators (brand_id, email_hash) WHERE email_hash IS NOT NULL;
-CREATE TRIGGER creators_version AFTER UPDATE OF email_hash ON creators WHEN NEW.email_hash IS NOT OLD.email_hash BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.brand_id, (SELECT version FROM brands WHERE id = NEW.brand_id), 'creator', NEW.id, json_object('email_hash', NEW.email_hash)); END;
+CREATE TRIGGER creators_version AFTER UPDATE OF email_hash, other_hashes ON creators WHEN NEW.email_hash IS NOT OLD.email_hash OR NEW.other_hashes IS NOT OLD.other_hashes BEGIN UPDATE brands SET version = version + 1 WHERE id = NEW.brand_id; INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) VALUES (NEW.brand_id, (SELECT version FROM brands WHERE id = NEW.brand_id), 'creator', NEW.id, json_object('email_hash', coalesce(NEW.email_hash || ' ' || NEW.other_hashes, NEW.email_hash, NEW.other_hashes))); END;
 CREATE TRIGGER creators_leave_journal AFTER UPDATE OF erased_at_ms ON creators WHEN NEW.erased_at_ms IS NOT NULL BEGIN DELETE FROM rule_journal WHERE brand_id = NEW.brand_id AND kind = 'creator' AND subject_id = NEW.id; END;
 CREATE TRIGGER creators_begin_journal AFTER INSERT ON creators WHEN NEW.email_hash IS NOT NULL BEGIN INSERT INTO rule_journal (brand_id, version, kind, subject_id, value) SELECT id, version, 'creator', NEW.id, json_object('email_hash', NEW.email_hash) FROM brands WHERE id = NEW.brand_id; END;
 CREATE INDEX creators_by_handle ON creators (brand_id, handle_key) WHERE handle_key <> '';
@@ -1864,7 +1866,7 @@ CREATE VIEW brand_facts AS SELECT b.id, json_object(
   FROM brands b;
 CREATE VIEW deal_facts AS SELECT d.brand_id, d.id, json_object(
     'deal', d.id, 'creator', d.creator_id, 'closed_at_ms', d.closed_at_ms,
-    'email_hash', (SELECT c.email_hash FROM creators c WHERE c.brand_id = d.brand_id AND c.id = d.creator_id),
+    'email_hash', (SELECT coalesce(c.email_hash || ' ' || c.other_hashes, c.email_hash, c.other_hashes) FROM creators c WHERE c.brand_id = d.brand_id AND c.id = d.creator_id),
     'terms', json((SELECT json_group_array(json_object('id', t.id, 'starts_at_ms', t.starts_at_ms,
         'ends_at_ms', t.ends_at_ms, 'rate', t.rate_bp, 'rules', json(t.rules)) ORDER BY t.starts_at_ms, t.version)
       FROM terms t WHERE t.brand_id = d.brand_id AND t.deal_id = d.id))) AS facts

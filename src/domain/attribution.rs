@@ -24,7 +24,8 @@ pub struct DealFacts {
     pub deal: DealId,
     /// Whose.
     pub creator: CreatorId,
-    /// Keyed hash of the creator's e-mail address.
+    /// Keyed hash of the creator's e-mail address; where others were merged into her, theirs too, apart by
+    /// spaces.
     pub email_hash: Option<String>,
     /// When the deal was closed, if it is.
     pub closed_at_ms: Option<Millis>,
@@ -262,9 +263,10 @@ fn winner_of(best: &Judged<'_>) -> Option<Winner> {
     })
 }
 
-/// The buyer's address is the creator's own: both hashes are keyed, so they can be compared.
+/// The buyer's address is one of the creator's own: the hashes are keyed, so they can be compared.
 pub(super) fn is_own(deal: &DealFacts, evidence: &Evidence) -> bool {
-    deal.email_hash.is_some() && deal.email_hash == evidence.email_hash
+    let (Some(hers), Some(buyers)) = (&deal.email_hash, &evidence.email_hash) else { return false };
+    hers.split(' ').any(|hash| hash == buyers)
 }
 
 fn lost_to(rank: Rank, best: Rank) -> Reason {

@@ -90,12 +90,21 @@ SELECT f.id, f.kind, f.platform, f.others FROM (
     AND o.handle_key = k.handle_key AND o.creator_id < part.id)
 ) f WHERE f.others <> '[]' ORDER BY f.id, f.kind, f.platform LIMIT 4000";
 
+    /// The address of ?2, where ?3 has another, and those of who was merged into her before. Before
+    /// [`MERGE`], which takes them from her.
+    MERGE_ADDRESSES = "
+UPDATE creators SET other_hashes = (
+  SELECT nullif(trim(concat_ws(' ', creators.other_hashes, o.other_hashes,
+    iif(creators.email_hash <> o.email_hash, o.email_hash, NULL))), '')
+  FROM creators o WHERE o.brand_id = ?1 AND o.id = ?2)
+WHERE brand_id = ?1 AND id = ?3";
+
     /// Who stays is named, all else goes; ?4 the revision that was read. One with books, or into one who
     /// isn't there, aborts.
     MERGE = "
 UPDATE creators SET merged_into = ?3, name = 'Merged creator', handle = '', handle_key = '', email = NULL,
-  email_hash = NULL, niche = NULL, followers = NULL, engagement_bp = NULL, tags = '[]', country = NULL,
-  language = NULL, fields = '{}', person_id = NULL, revision = iif(revision = ?4, revision + 1, NULL)
+  email_hash = NULL, other_hashes = NULL, niche = NULL, followers = NULL, engagement_bp = NULL, tags = '[]',
+  country = NULL, language = NULL, fields = '{}', person_id = NULL, revision = iif(revision = ?4, revision + 1, NULL)
 WHERE brand_id = ?1 AND id = ?2";
 
     MERGE_EARLIER = "
@@ -304,6 +313,7 @@ pub fn merge(brand: BrandId, from: &CreatorRow, into: CreatorId) -> Vec<Statemen
         bind!(MERGE_FEES, brand, id, into),
         bind!(MERGE_OFFERS, brand, id, into),
         bind!(MERGE_HANDLES, brand, id, into),
+        bind!(MERGE_ADDRESSES, brand, id, into),
         bind!(MERGE, brand, id, into, from.revision),
         bind!(MERGE_EARLIER, brand, id, into),
         bind!(MERGE_PERSON, brand, into, from.person_id),

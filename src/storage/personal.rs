@@ -8,7 +8,7 @@ statements! {
     /// Of all these: ?1 brand, ?2 creator, ?3 after this key, ?4 limit.
     PROFILE = "
 SELECT id AS key, json_object('id', id, 'name', name, 'handle', handle, 'email', email,
-  'email_hash', email_hash, 'niche', niche, 'followers', followers, 'engagement_bp', engagement_bp,
+  'email_hash', email_hash, 'other_email_hashes', other_hashes, 'niche', niche, 'followers', followers, 'engagement_bp', engagement_bp,
   'tags', json(tags), 'country', country, 'language', language,
   'fields', json((SELECT json_group_object(f.name, j.value) FROM json_each(c.fields) j CROSS JOIN creator_fields f
     ON f.brand_id = ?1 AND f.id = j.key)), 'created_at', strftime('%FT%TZ', created_at_ms / 1000, 'unixepoch'),
@@ -277,8 +277,8 @@ WHERE a.brand_id = ?1 AND a.subject_id IN
     ERASE = "
 UPDATE creators SET name = iif(EXISTS (SELECT 1 FROM balances WHERE brand_id = ?1 AND creator_id = ?2
     AND account IN ('pending', 'available', 'in_payout') AND amount_minor > 0), NULL, 'Erased creator'),
-  handle = '', email = NULL, email_hash = NULL, niche = NULL, followers = NULL, engagement_bp = NULL,
-  tags = '[]', person_id = NULL, country = NULL, language = NULL, fields = '{}', handle_key = '',
+  handle = '', email = NULL, email_hash = NULL, other_hashes = NULL, niche = NULL, followers = NULL,
+  engagement_bp = NULL, tags = '[]', person_id = NULL, country = NULL, language = NULL, fields = '{}', handle_key = '',
   revision = revision + 1, erased_at_ms = ?3
 WHERE brand_id = ?1 AND id = ?2 AND erased_at_ms IS NULL";
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::payouts::{pay, token};
-use crate::support::shop::{coded, order};
+use crate::support::shop::{coded, later, order, with};
 use crate::support::{Product, Programme};
 
 fn id(json: &Value) -> String {
@@ -198,6 +198,10 @@ async fn a_merge_keeps_the_history_and_never_touches_the_books() {
     let from = json!({ "name": "Anna again", "handle": "anna2", "email": "anna2@creator.example", "niche": "home",
         "tags": ["vip"], "handles": [{ "platform": "tiktok", "handle": "annatok" }] });
     let from = id(&p.post(&product, "/v1/creators", from).await.expect(201));
+    let third = json!({ "name": "Anna too", "handle": "anna2", "email": "anna3@creator.example" });
+    let third = id(&p.post(&product, "/v1/creators", third).await.expect(201));
+    let earlier = json!({ "from_id": third });
+    p.post(&product, &format!("/v1/creators/{from}/merge"), earlier).await.expect(200);
     let deal = json!({ "creator_id": from, "campaign_id": p.campaign, "commission_percent": "20",
         "starts_at": "2026-01-01T00:00:00Z" });
     let deal = id(&p.post(&product, "/v1/deals", deal).await.expect(201));
@@ -224,6 +228,14 @@ async fn a_merge_keeps_the_history_and_never_touches_the_books() {
     assert_eq!(merge(&p.creator, &p.creator).await.status, 422);
     assert_eq!(merge(&p.creator, "creator_00000000000000000000000000").await.status, 404);
     assert_eq!(product.db.checksum(), before);
+
+    // While they are two, one may buy with the other's code.
+    let bought = |n: u64, email: &str| with(coded(order(n), "ANNA"), json!({ "email": email }));
+    let body = bought(5, "anna2@creator.example");
+    assert_eq!(p.deliver(&product, &body).await, 200);
+    assert_eq!(p.order(&product, 5).await["deal_id"], p.deal.as_str());
+    let cancelled = later(body, 9, json!({ "cancelled_at": "2026-11-22T07:30:00Z" }));
+    assert_eq!(p.deliver(&product, &cancelled).await, 200);
 
     let books = || product.db.rows("SELECT * FROM entries");
     let kept = books();
@@ -278,6 +290,14 @@ async fn a_merge_keeps_the_history_and_never_touches_the_books() {
         patch(&product, &p, &format!("/v1/creators/{from}"), json!({ "name": "x" })).await.status,
         409
     );
+    // What she buys with the address of who went is bought by herself; so it is with one who was merged
+    // into that one before.
+    for (n, email) in [(6, "Anna2@creator.example"), (7, "anna3@creator.example")] {
+        assert_eq!(p.deliver(&product, &bought(n, email)).await, 200);
+        let id = p.order(&product, n).await["id"].as_str().unwrap().to_owned();
+        let why = p.get(&product, &format!("/v1/orders/{id}/attribution")).await;
+        assert_eq!(why["reason"], "self_purchase", "{why}");
+    }
     // Two with books stay two.
     let (rival_deal, rival) = p.rival(&product, "BERTA").await;
     assert_eq!(p.deliver(&product, &coded(order(3), "BERTA")).await, 200);
@@ -332,7 +352,11 @@ async fn who_was_merged_goes_with_an_erasure_and_is_in_the_export() {
         let Some(cursor) = page["next_cursor"].as_str() else { break };
         path = format!("{into}/export?cursor={cursor}");
     }
-    for word in ["canary note", "canary task", "a gift", "canaryhandle", "canaryniche", "canarytwo"]
+    let other =
+        &product.db.rows("SELECT other_hashes FROM creators WHERE other_hashes IS NOT NULL")[0];
+    let other = other["other_hashes"].as_str().unwrap();
+    for word in
+        ["canary note", "canary task", "a gift", "canaryhandle", "canaryniche", "canarytwo", other]
     {
         assert!(told.contains(word), "{word}");
     }
@@ -340,6 +364,7 @@ async fn who_was_merged_goes_with_an_erasure_and_is_in_the_export() {
     p.post(&product, &format!("{into}/erasure"), erase).await.expect(200);
     let left = product.db.checksum().to_lowercase();
     assert_eq!(product.db.rows("SELECT note FROM deal_costs")[0]["note"], Value::Null);
+    assert!(!left.contains(other));
     assert!(
         !left.contains("canary"),
         "{:?}",

@@ -73,10 +73,10 @@ body! {
 
 /// Merges one creator into another, who stays: deals with all that is theirs, handles, notes, waiting fees,
 /// offers and claims go over, tags are united, and what the one who stays doesn't have is taken from the
-/// other. The address of one who has another isn't kept. Payment details, waiting invitations and access of
-/// the one who goes end; whoever signs in as her does so as the other, if nobody does that yet. The ledger
-/// is never touched: who has entries, payouts or orders has to be the one who stays, and if both do, neither
-/// can go.
+/// other. The address of one who has another isn't kept, but what is bought with it is a purchase of her own
+/// from then on. Payment details, waiting invitations and access of the one who goes end; whoever signs in as
+/// her does so as the other, if nobody does that yet. The ledger is never touched: who has entries, payouts
+/// or orders has to be the one who stays, and if both do, neither can go.
 #[utoipa::path(post, path = "/v1/creators/{id}/merge", tag = "creators", request_body = Merge,
     security(("api_key" = ["deals"])), params(("id" = CreatorId, Path)),
     responses((status = 200, body = CreatorView),
