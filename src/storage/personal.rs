@@ -251,12 +251,13 @@ UPDATE affiliates SET name = NULL, email_hash = NULL, status = '', commission = 
   erased_at_ms = ?3
 WHERE brand_id = ?1 AND deal_id IN (SELECT id FROM deals WHERE brand_id = ?1 AND creator_id = ?2)";
 
-    /// By her address, before it goes: also who was never matched.
+    /// By her addresses, before they go: also who was never matched.
     CLEAR_UNMATCHED = "
 UPDATE affiliates SET name = NULL, email_hash = NULL, ref_codes = '[]', coupons = '[]', status = '',
   commission = '', sums = '{}', erased_at_ms = ?3
 WHERE brand_id = ?1 AND store_id IN (SELECT id FROM stores WHERE brand_id = ?1)
-  AND email_hash = (SELECT email_hash FROM creators WHERE brand_id = ?1 AND id = ?2)";
+  AND instr((SELECT concat_ws(' ', '', email_hash, other_hashes, '') FROM creators WHERE brand_id = ?1 AND id = ?2),
+    ' ' || email_hash || ' ') > 0";
 
     DROP_REQUESTS = "
 DELETE FROM affiliate_requests

@@ -212,11 +212,17 @@ async fn an_affiliate_is_forgotten_with_its_creator() {
         "{}",
         export.text
     );
-    // Another that is told with her address, and belongs to no deal.
+    // Others that are told with her address, or one of somebody who was merged into her, and belong to no
+    // deal.
+    affiliate(&product, &brand, &store, 6, "six");
+    let addresses =
+        "UPDATE creators SET other_hashes = 'first second' WHERE email_hash IS NOT NULL";
+    product.db.execute(addresses).unwrap();
     product
         .db
         .execute("UPDATE affiliates SET email_hash = (SELECT email_hash FROM creators WHERE email_hash IS NOT NULL LIMIT 1) WHERE id = '8'")
         .unwrap();
+    product.db.execute("UPDATE affiliates SET email_hash = 'second' WHERE id = '6'").unwrap();
     let erasure = format!("/v1/creators/{}/erasure", p.creator);
     p.post(&product, &erasure, json!({ "confirm": "@anna.home" })).await.expect(200);
     // What its ledger tells the night after is kept of nobody who was erased.
@@ -228,6 +234,7 @@ async fn an_affiliate_is_forgotten_with_its_creator() {
     let nine = product.db.rows("SELECT sums FROM affiliates WHERE id = '9'").remove(0);
     assert_eq!(nine["sums"], r#"{"orders":5}"#);
     let erased = "SELECT id, name, email_hash, erased_at_ms, sums FROM affiliates WHERE id <> '9'";
+    assert_eq!(product.db.rows(erased).len(), 3);
     for row in product.db.rows(erased) {
         assert_eq!((&row["name"], &row["email_hash"]), (&Value::Null, &Value::Null), "{row}");
         assert!(!row["sums"].as_str().unwrap().contains("orders"), "{row}");
