@@ -411,11 +411,11 @@ impl World {
             assert_eq!(commission.parse::<i64>().unwrap(), sold.earned(), "order {at}: {told}");
             expected[sold.deal] += sold.earned();
         }
-        for who in 0..2 {
+        for (who, earned) in expected.iter().enumerate() {
             let balance = self.p.balance(&self.product, &self.creators[who], "USD").await;
             let lifetime = balance["lifetime"].as_str().unwrap_or("0.00").replace('.', "");
             let lifetime: i64 = lifetime.parse().unwrap();
-            assert_eq!(lifetime, expected[who] + self.fees[who], "{balance}");
+            assert_eq!(lifetime, earned + self.fees[who], "{balance}");
         }
         for (deal, cents) in self.deals.iter().zip(expected) {
             let path = format!("/v1/deals/{deal}/performance");
