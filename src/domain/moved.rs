@@ -131,12 +131,13 @@ mod tests {
     use crate::domain::attribution::Known;
     use crate::domain::brand::{AttributionRules, EarningRules};
     use crate::domain::click::ClickKeys;
-    use crate::domain::ids::{CreatorId, TermsId};
+    use crate::domain::collection::{Member, Span};
+    use crate::domain::ids::{CollectionId, CreatorId, TermsId};
     use crate::domain::ingest::{Change, Others, StoredOrder};
     use crate::domain::ledger::Holdings;
     use crate::domain::money::{BasisPoints, Money};
     use crate::domain::order::{Delivery, Evidence, Line, Payment, Report, Snapshot};
-    use crate::domain::terms::{CitedTerms, Rules};
+    use crate::domain::terms::{CitedTerms, RateRule, Rules};
     use crate::domain::time::Zone;
 
     fn store() -> StoreId {
@@ -289,5 +290,30 @@ mod tests {
         let seen = Seen { customer_index: Some(7), month_left_minor: Some(600) };
         assert_eq!(moved.decision.unwrap().seen, Some(seen));
         assert_eq!(moved.standing.unwrap().commission_minor, 600);
+    }
+
+    #[test]
+    fn the_new_deals_collections_are_looked_up_anew() {
+        let mut loaded = loaded("buyer");
+        let collection = CollectionId::from_bytes([4; 16]);
+        let order = loaded.order.as_mut().unwrap();
+        for line in &mut order.facts.snapshot.as_mut().unwrap().lines {
+            line.product_id = Some(7);
+        }
+        // Of the collections that the terms before named it was in none.
+        let none = Member { product: 7, collections: vec![] };
+        order.decision.as_mut().unwrap().members = vec![none];
+        let span = Span { collection, product: 7, from_ms: 0, to_ms: None };
+        loaded.others.as_mut().unwrap().spans = vec![span];
+        let rule = RateRule {
+            label: String::new(),
+            products: vec![],
+            collection: Some(collection),
+            customer: None,
+            rate: BasisPoints::new(2_000).unwrap(),
+        };
+        let hers = deal(1, Rules { rates: vec![rule], ..Rules::default() });
+        let moved = changed(to(&loaded, Some(&hers)).unwrap());
+        assert_eq!(moved.standing.unwrap().commission_minor, 2_000);
     }
 }

@@ -189,6 +189,11 @@ mod tests {
     }
 
     #[test]
+    fn a_claim_outlasts_its_request() {
+        const { assert!(LEASE_MS > 2 * 20_000) };
+    }
+
+    #[test]
     fn every_answer_in_every_state() {
         let all = ["taken", "later", "refused", "under way", "arrived", "back", "nothing"];
         for (state, doubtful, expected) in [
