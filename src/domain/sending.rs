@@ -224,6 +224,41 @@ mod tests {
     }
 
     #[test]
+    fn what_was_told_and_when_to_ask_again() {
+        let now = 500 * DAY_MS;
+        let sent = |state, doubtful, days| Standing {
+            first_sent_at_ms: now - days * DAY_MS,
+            ..at(state, doubtful, 3)
+        };
+        let (asked, tomorrow) = (Some(now + 4 * 60_000), Some(now + DAY_MS));
+        for (standing, what, state, why, due) in [
+            // An outcome is asked about once more, a day later.
+            (sent(Sent, false, 1), "arrived", Settled, "SUCCESS", tomorrow),
+            (sent(Sent, false, 1), "back", Failed, "RETURNED", tomorrow),
+            // What is taken is asked about a minute later, however often it was tried before.
+            (sent(Sending, true, 1), "taken", Sent, "PENDING", Some(now + 60_000)),
+            (sent(Sent, false, 59), "under way", Sent, "PENDING", asked),
+            (sent(Sent, false, 60), "later", Unknown, "l", None),
+            (sent(Settled, false, 59), "nothing", Settled, "", asked),
+            (sent(Settled, false, 60), "nothing", Settled, "", None),
+            // What may have been taken is asked for what it was told, while a repetition is known.
+            (sent(Sending, true, 19), "refused", Sending, "r", asked),
+            (sent(Sending, true, 19), "later", Sending, "l", asked),
+            (sent(Sending, false, 19), "nothing", Sending, "n", asked),
+            (sent(Sending, false, 19), "under way", Sending, "PENDING", asked),
+            (sent(Sending, true, 20), "refused", Unknown, "r", None),
+            (sent(Sending, false, 20), "later", Waiting, "l", asked),
+        ] {
+            let next = standing.next(told(what), now);
+            assert_eq!(
+                (next.state, &*next.told, next.due_at_ms),
+                (state, why, due),
+                "{standing:?} {what}"
+            );
+        }
+    }
+
+    #[test]
     fn asking_ends_and_what_was_not_taken_fails_in_the_end() {
         let late = |state, what, days| at(state, true, 50).next(told(what), days * DAY_MS).state;
         assert_eq!(
