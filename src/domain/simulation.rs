@@ -239,3 +239,7 @@ impl Simulation {
 fn reached(tiers: &Tiers, measured: i64) -> usize {
     tiers.levels.iter().take_while(|level| measured >= level.threshold).count()
 }
+
+#[cfg(test)]
+#[path = "simulation_tests.rs"]
+mod tests;
