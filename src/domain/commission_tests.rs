@@ -306,6 +306,8 @@ fn caps_hold_back_what_is_above_them() {
     for (minor, earned) in [(0, 0), (1, 1), (999, 999), (1_000, 1_000), (2_000, 1_000)] {
         assert_eq!(by_rules(month.clone(), left(minor), &[]), earned);
     }
+    let foreign = Rules { month_cap: Some(Money::new(1, "EUR".parse().unwrap())), ..month };
+    assert_eq!(by_rules(foreign, left(1), &[]), 1_000, "a cap in another currency");
     let flat_and_cap = Rules { flat: usd("5.00"), order_cap: usd("12.00"), ..Rules::default() };
     assert_eq!(by_rules(flat_and_cap, Seen::default(), &[]), 1_200, "the flat amount too");
 }

@@ -521,3 +521,6 @@ mod affiliation_tests;
 #[cfg(test)]
 #[path = "journey_tests.rs"]
 mod journey_tests;
+#[cfg(test)]
+#[path = "ingest_tests.rs"]
+mod tests;

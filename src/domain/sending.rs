@@ -247,6 +247,7 @@ mod tests {
             (sent(Sending, false, 19), "nothing", Sending, "n", asked),
             (sent(Sending, false, 19), "under way", Sending, "PENDING", asked),
             (sent(Sending, true, 20), "refused", Unknown, "r", None),
+            (sent(Sending, false, 20), "nothing", Unknown, "n", None),
             (sent(Sending, false, 20), "later", Waiting, "l", asked),
         ] {
             let next = standing.next(told(what), now);
@@ -255,6 +256,9 @@ mod tests {
                 (state, why, due),
                 "{standing:?} {what}"
             );
+            // Whatever was known before: it may have been taken.
+            let unsure = standing.state == Sending && matches!(next.state, Sending | Unknown);
+            assert!(next.doubtful || !unsure, "{standing:?} {what}");
         }
     }
 
@@ -277,6 +281,8 @@ mod tests {
         assert_eq!(at(Sending, false, 12).next(told("later"), 0).state, Failed);
         assert!(at(Sending, true, 1).repeatable(20 * DAY_MS - 1));
         assert!(!at(Sending, true, 1).repeatable(20 * DAY_MS));
+        let late = Standing { first_sent_at_ms: 30 * DAY_MS, ..at(Sending, true, 1) };
+        assert!(late.repeatable(50 * DAY_MS - 1) && !late.repeatable(50 * DAY_MS));
         let waits: Vec<Millis> = [1, 2, 9, 40]
             .map(|n| at(Sent, false, n).next(told("nothing"), 0).due_at_ms.unwrap())
             .into();

@@ -372,6 +372,7 @@ mod tests {
             rates(&run(&falls, &[deal(1, versions)], &[sums(1, "USD", 20)], &[]))
         };
         assert_eq!(in_long(1_200), [(1_500, Some(december)), (1_500, Some(december))]);
+        assert_eq!(in_long(1_500), [(1_500, Some(december)), (1_500, Some(long))], "not raised");
         assert_eq!(in_long(2_000), [(1_500, Some(december)), (2_000, Some(long))]);
         assert!(reach(vec![terms(NOW + 1, None, 1_000)]).is_empty(), "reached once they hold");
         let mut closed = deal(1, vec![terms(0, None, 1_000)]);
