@@ -100,8 +100,11 @@ fn simulation(changes: Changes, deals: &[u8]) -> Simulation {
     let deals = (!deals.is_empty()).then(|| deals.iter().map(|n| deal(*n)).collect());
     Simulation::new(changes, Filter { deals }, Zone::utc())
 }
-/// Orders taken, and the totals (deal, currency, changed, before, after).
-fn told(simulation: &Simulation) -> (i64, Vec<(u8, String, i64, i64, i64)>) {
+/// A deal and its totals: deal, currency, changed, before, after.
+type Told = (u8, String, i64, i64, i64);
+
+/// Orders taken, and the totals.
+fn told(simulation: &Simulation) -> (i64, Vec<Told>) {
     let of = |((_, deal, currency), t): ((CreatorId, DealId, Currency), Totals)| {
         let n = deal.bytes()[0];
         (n, currency.to_string(), t.changed, t.before_minor, t.after_minor)
