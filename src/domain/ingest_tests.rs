@@ -284,6 +284,45 @@ fn what_is_forgotten_or_said_again_decides_nothing_again() {
     assert!(!needs_decision(&visited, &known, Some(&won(1, Rules::default()))));
 }
 
+/// One programme's word of somebody, said at this second.
+fn word(affiliate: &str, second: i64, rejected: bool) -> Option<Affiliation> {
+    let (affiliate, as_of_ms) = (affiliate.into(), second * 1_000);
+    Some(Affiliation { affiliate, deal: None, as_of_ms, rejected })
+}
+
+#[test]
+fn a_later_word_gives_nobodys_orders_or_takes_back_what_it_gave() {
+    let told = |affiliation| Facts { affiliation, ..facts(snapshot()) };
+    let by = |method| {
+        let mut decision = won(1, Rules::default());
+        decision.winner.as_mut().unwrap().method = method;
+        decision
+    };
+    let again = |decision: &Decision, before, now| {
+        needs_decision(&told(now), &told(before), Some(decision))
+    };
+    let (first, repeated, other) =
+        (word("a/7", 1, false), word("a/7", 2, false), word("a/8", 2, false));
+    let rejected = word("a/7", 3, true);
+    assert!(again(&nobodys(), None, first.clone()));
+    assert!(!again(&nobodys(), first.clone(), first.clone()));
+    let given = by(Method::Affiliate);
+    assert!(!again(&given, first.clone(), first.clone()));
+    assert!(!again(&given, first.clone(), repeated), "it says the same later");
+    assert!(!again(&given, first.clone(), other), "it is somebody's already");
+    assert!(again(&given, first.clone(), rejected.clone()));
+    assert!(again(&given, rejected.clone(), first.clone()));
+    assert!(!again(&by(Method::Code), first, rejected), "the word didn't give it");
+}
+
+#[test]
+fn a_decision_is_completed_by_what_is_known_of_other_orders() {
+    let rules = Rules { first_order_only: true, ..month_cap(1_500) };
+    let mut decision = won(1, rules);
+    look_at(&mut decision, &facts(snapshot()), &Zone::utc(), others(0, 600).unwrap());
+    assert_eq!(decision.seen, seen(Some(1), Some(900)));
+}
+
 #[test]
 fn what_was_seen_stays_with_who_it_was_seen_for() {
     let member = Member { product: 5, collections: Vec::new() };
