@@ -511,5 +511,9 @@ pub fn order_id(store: StoreId, external_id: &str) -> OrderId {
 }
 
 #[cfg(test)]
+#[path = "order_tests.rs"]
+mod tests;
+
+#[cfg(test)]
 #[path = "order_product_tests.rs"]
 mod product_tests;
