@@ -230,6 +230,13 @@ mod tests {
         for bad in ["123", "123456789012345678", "12a4", "4111111111111111", "5555555555554444"] {
             assert!(account_number(bad).is_err(), "{bad}");
         }
+        // The networks' own examples; then one digit off, another network's digit, and too short for a card.
+        for card in ["4012888888881881", "378282246310005", "6011000990139424", "30569309025904"] {
+            assert!(account_number(card).is_err(), "{card}");
+        }
+        for none in ["4012888888881882", "1234567812345670", "400000000002", "000000000000000"] {
+            assert!(account_number(none).is_ok(), "{none}");
+        }
         assert_eq!(bic("deutdeff").unwrap(), "DEUTDEFF");
         assert!(bic("DEUTDEFF500").is_ok());
         for bad in ["DEUTDEF", "DEUTDEFF5", "1EUTDEFF", "DEUTDE F"] {

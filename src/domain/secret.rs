@@ -351,6 +351,14 @@ mod tests {
     }
 
     #[test]
+    fn tokens_are_kept_as_their_sha256_and_keys_as_they_are() {
+        // The standard's own example (FIPS 180-4).
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(token_hash("abc"), abc);
+        assert_eq!(RootKey::from_base64(&text(7)).unwrap().bytes(), &[7; 32]);
+    }
+
+    #[test]
     fn subkeys_differ_by_purpose_and_tenant() {
         let brand = |n| Some(BrandId::from_bytes([n; 16]));
         assert_ne!(key(1).subkey("email", brand(1)), key(1).subkey("email", brand(2)));

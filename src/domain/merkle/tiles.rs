@@ -301,6 +301,49 @@ mod tests {
     }
 
     #[test]
+    fn a_tree_goes_on_growing_after_its_changes_were_told() {
+        let mut growth = Growth::default();
+        let mut frontier = super::super::Frontier::default();
+        let mut told = Tiles::default();
+        for (until, changes) in [(300, 3), (301, 1), (520, 3)] {
+            for n in growth.size()..until {
+                growth.push(leaf_hash(&content(n)));
+                frontier.push(&content(n));
+            }
+            let changed = growth.changed();
+            // Two tiles of leaves at first and at last, and the one above them when one got full.
+            let mut ids: Vec<TileId> = changed.iter().map(|(id, _)| *id).collect();
+            ids.dedup();
+            assert_eq!((growth.size(), ids.len(), changed.len()), (until, changes, changes));
+            let mut part = Tiles::default();
+            assert!(changed.iter().all(|(id, text)| part.take(*id, text)));
+            told.extend(part);
+            assert_eq!(growth.head().unwrap().0, frontier.root());
+            assert_eq!(told.root(0, until), Some(frontier.root()));
+            assert_eq!(growth.changed(), []);
+        }
+        assert_eq!(told.root(7, 7), None);
+        assert_eq!(Tiles::default().root(0, 0), None);
+    }
+
+    #[test]
+    fn proofs_of_another_length_show_nothing() {
+        let (leaf, other) = (leaf_hash(b"a"), leaf_hash(b"b"));
+        assert_eq!(check::root_of(leaf, (0, 1), &[]), Some(leaf));
+        assert_eq!(check::root_of(leaf, (0, 1), &[other]), None);
+        assert_eq!(check::root_of(leaf, (0, 2), &[]), None);
+        assert_eq!(check::root_of(leaf, (0, 2), &[other, other]), None);
+        assert_eq!(check::root_of(leaf, (1, 1), &[]), None);
+        assert!(check::grew((1, leaf), (1, leaf), &[]));
+        assert!(!check::grew((1, leaf), (1, leaf), &[leaf]));
+        assert!(!check::grew((1, leaf), (1, other), &[]));
+        // No tree shrinks, and none begins with nothing.
+        assert!(!check::grew((3, leaf), (1, leaf), &[leaf]));
+        assert!(!check::grew((0, leaf), (1, leaf), &[leaf]));
+        assert!(!check::grew((1, leaf), (2, leaf), &[]));
+    }
+
+    #[test]
     fn a_million_leaves_need_three_tiles() {
         assert_eq!(needed(&[12_345], 1_000_000).len(), 3 + 2);
         assert_eq!(needed(&[], 1_000_000).len(), 3);
