@@ -16,9 +16,44 @@ use super::payload::Scalar;
 /// A struct that an object can be read into; [`object!`] makes them.
 pub(super) trait Object<'a> {
     /// The names of its fields: at most 64, all others are passed over.
-    fn names(&self) -> &'static [&'static str];
+    fn names(&self) -> Names;
     /// Where the value of a field belongs, and whether null counts as a value.
     fn slot(&mut self, field: usize) -> Option<(Slot<'_, 'a>, bool)>;
+}
+
+/// The names that a struct knows, and a mark for each. Of the three hundred names in an order it knows
+/// few: most are told by their mark, without a look at the list.
+#[derive(Clone, Copy)]
+pub(super) struct Names {
+    known: &'static [&'static str],
+    marks: u128,
+}
+
+impl Names {
+    pub(super) const fn new(known: &'static [&'static str]) -> Self {
+        let (mut marks, mut rest) = (0, known);
+        while let Some((name, others)) = rest.split_first() {
+            marks |= Self::mark(name);
+            rest = others;
+        }
+        Self { known, marks }
+    }
+
+    /// One of 128 bits, by how long a name is, and how it begins and ends.
+    const fn mark(name: &str) -> u128 {
+        match (name.as_bytes().first(), name.as_bytes().last()) {
+            (Some(first), Some(last)) => {
+                let sum = name.len() * 11 + *first as usize * 5 + *last as usize;
+                1 << (sum & 127)
+            }
+            _ => 1,
+        }
+    }
+
+    fn find(self, text: &str) -> Option<(u32, &'static str)> {
+        (self.marks & Self::mark(text) != 0).then_some(())?;
+        (0..).zip(self.known).find(|(_, name)| **name == text).map(|(n, name)| (n, *name))
+    }
 }
 
 /// A list of objects that grows as it is read.
@@ -138,8 +173,12 @@ macro_rules! object {
         #[derive(Default)]
         $vis struct $name $(<$life>)? { $($field_vis $field: $type),* }
         impl<'a> $crate::partners::shopify::objects::Object<'a> for $name $(<$life>)? {
-            fn names(&self) -> &'static [&'static str] {
-                &[$(object!(@name $field $($text)?)),*]
+            fn names(&self) -> $crate::partners::shopify::objects::Names {
+                const {
+                    $crate::partners::shopify::objects::Names::new(&[
+                        $(object!(@name $field $($text)?)),*
+                    ])
+                }
             }
             fn slot(
                 &mut self,
@@ -229,7 +268,7 @@ impl<'a> Visitor<'a> for OneObject<'_, 'a> {
 }
 
 /// Finds the name of a field among those of its struct.
-struct Name(&'static [&'static str]);
+struct Name(Names);
 
 impl<'a> DeserializeSeed<'a> for Name {
     type Value = Option<(u32, &'static str)>;
@@ -244,7 +283,7 @@ impl Visitor<'_> for Name {
         f.write_str("a name")
     }
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok((0..).zip(self.0).find(|(_, name)| **name == text).map(|(n, name)| (n, *name)))
+        Ok(self.0.find(text))
     }
 }
 
