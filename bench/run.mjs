@@ -355,7 +355,8 @@ async function instructions(built) {
     webhook: { server, load: load.orders(folder, hook) },
   };
   const runs = Object.fromEntries(Object.keys(contenders).map((name) => [name, []]));
-  const warm = options.quick || !slow ? 8 : 20;
+  // Under qemu V8 takes half a minute to compile what runs often; before, it is most of what is counted.
+  const warm = slow ? 30 : 8;
   const connections = slow ? 8 : 32;
   for (const { server, load: requests } of Object.values(contenders)) await load.saturate(server, requests, { secs: warm, connections });
   for (let round = 0; round < Math.min(rounds, 5); round++) {
