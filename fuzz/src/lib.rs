@@ -160,7 +160,7 @@ pub fn tokens(data: &[u8]) {
     assert!(!is_one_address(&email) || email.is_ascii());
 }
 
-/// Cells of CSV: read back as they were written, and never a formula.
+/// Cells of CSV: read back as they were written, and never a formula; an amount below zero is none.
 pub fn csv(data: &[u8]) {
     let text = String::from_utf8_lossy(data).into_owned();
     let mut cell = String::new();
@@ -178,7 +178,13 @@ pub fn csv(data: &[u8]) {
             cell.to_owned()
         }
     };
-    assert!(!read.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '\0']), "{read}");
+    assert!(!read.starts_with(['=', '+', '@', '\t', '\r', '\n', '\0']), "{read}");
+    if let Some(rest) = read.strip_prefix('-') {
+        assert!(
+            rest.bytes().all(|b| b.is_ascii_digit() || b == b'.') && rest.parse::<f64>().is_ok(),
+            "{read}"
+        );
+    }
     assert_eq!(read.strip_prefix('\'').filter(|rest| *rest == text).unwrap_or(&read), text);
 }
 

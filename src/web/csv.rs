@@ -22,9 +22,20 @@ fn cell(out: &mut String, text: &str) {
 }
 
 /// Whether a cell needs a `'` in front: it begins as a formula does, or like one that has such a `'` already, so
-/// that [`unguarded`] finds back to every text.
+/// that [`unguarded`] finds back to every text. An amount below zero is none: with a `'` it would be text, which a
+/// spreadsheet leaves out of its sums.
 fn is_guarded(text: &str) -> bool {
-    text.trim_start_matches('\'').starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '\0'])
+    let begins = ['=', '+', '-', '@', '\t', '\r', '\n', '\0'];
+    text.trim_start_matches('\'').starts_with(begins) && !is_below_zero(text)
+}
+
+/// Whether a cell is `-` and digits, perhaps with a point and digits after them, and nothing else.
+fn is_below_zero(text: &str) -> bool {
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    text.strip_prefix('-').is_some_and(|number| {
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+        digits(whole) && digits(fraction)
+    })
 }
 
 /// A cell's text without the `'` that [`line`] put before it.
@@ -184,12 +195,18 @@ mod tests {
         };
         assert_eq!(line(&["deal.update", ""]), "deal.update,\r\n");
         assert_eq!(line(&[r#"{"a":"b,c"}"#]), "\"{\"\"a\"\":\"\"b,c\"\"}\"\r\n");
-        for bad in ["=cmd()", "+1", "-1", "@x", "\tx", "\0=1"] {
+        for bad in [
+            "=cmd()", "+1", "-x", "-1+1", "-", "-.5", "-1.", "-1.2.3", "-1e3", "--1", "-1 ", "@x",
+            "\tx", "\0=1",
+        ] {
             assert_eq!(line(&[bad]), format!("'{bad}\r\n"));
+        }
+        for number in ["-1", "-12.34", "-0.005"] {
+            assert_eq!(line(&[number]), format!("{number}\r\n"), "a spreadsheet adds it up");
         }
         assert_eq!(line(&["=a,b"]), "\"'=a,b\"\r\n");
         assert_eq!(line(&["'=a", "'a"]), "''=a,'a\r\n", "told apart from what was guarded");
-        for text in ["=x", "'=x", "''-1", "'x", "x", "", "'", "+49 1"] {
+        for text in ["=x", "'=x", "''-1", "'-1", "-1", "-x", "'x", "x", "", "'", "+49 1"] {
             let written = line(&[text]);
             assert_eq!(super::unguarded(written.trim_end_matches("\r\n")), text);
         }
