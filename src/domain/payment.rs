@@ -147,11 +147,14 @@ pub fn routing_number(text: &str) -> Result<String, &'static str> {
 /// An account number of a bank in the United States.
 ///
 /// # Errors
-/// It isn't 4 to 17 digits, or it is a payment card's.
+/// It isn't 4 to 17 digits, all of them are zeros, or it is a payment card's.
 pub fn account_number(text: &str) -> Result<String, &'static str> {
     let plain = text.trim();
     if !(4..=17).contains(&plain.len()) || !plain.bytes().all(|b| b.is_ascii_digit()) {
         return Err("must have 4 to 17 digits");
+    }
+    if plain.bytes().all(|b| b == b'0') {
+        return Err("must not be all zeros");
     }
     if is_card(plain) {
         return Err("must not be a card's number");
@@ -227,14 +230,16 @@ mod tests {
             assert!(routing_number(bad).is_err(), "{bad}");
         }
         assert_eq!(account_number(" 000123456789 ").unwrap(), "000123456789");
-        for bad in ["123", "123456789012345678", "12a4", "4111111111111111", "5555555555554444"] {
+        for bad in
+            ["123", "123456789012345678", "12a4", "0000", "4111111111111111", "5555555555554444"]
+        {
             assert!(account_number(bad).is_err(), "{bad}");
         }
         // The networks' own examples; then one digit off, another network's digit, and too short for a card.
         for card in ["4012888888881881", "378282246310005", "6011000990139424", "30569309025904"] {
             assert!(account_number(card).is_err(), "{card}");
         }
-        for none in ["4012888888881882", "1234567812345670", "400000000002", "000000000000000"] {
+        for none in ["4012888888881882", "1234567812345670", "400000000002", "000000000000018"] {
             assert!(account_number(none).is_ok(), "{none}");
         }
         assert_eq!(bic("deutdeff").unwrap(), "DEUTDEFF");
