@@ -311,6 +311,20 @@ async function stepUp(event) {
   }
 }
 
+/**
+ * A form whose answer is another page is sent once, however often its button is pressed meanwhile: a key of which only
+ * the second is shown would leave one that nobody has. For a few seconds, as a file that is answered leaves the page
+ * where it is. What a script sends, such as a card of a board, isn't held.
+ */
+function onceOnly(event) {
+  const form = event.target;
+  // As attributes: a field of the form may be called "method".
+  const method = event.submitter?.getAttribute('formmethod') ?? form.getAttribute('method');
+  if (event.defaultPrevented || method !== 'post') return;
+  if (Date.now() - Number(form.dataset.sent ?? 0) < 5_000) return event.preventDefault();
+  form.dataset.sent = Date.now();
+}
+
 /** A text file of the reader's instead of pasting: it goes into the text field, to be looked at and sent with it. */
 function fileInto(label) {
   const input = label.querySelector('input');
@@ -377,6 +391,7 @@ for (const part of document.querySelectorAll('[data-part]')) {
   parts[part.dataset.part](part, tell);
 }
 enhance(document);
+document.addEventListener('submit', onceOnly);
 // What asks for itself again waits while nobody looks,
 document.addEventListener('htmx:beforeRequest', (event) => {
   if (event.detail.elt.dataset.live !== undefined && document.hidden) event.preventDefault();

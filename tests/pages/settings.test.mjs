@@ -1,6 +1,7 @@
 // A brand's settings, as its owner changes them: with a passkey where one is asked for, by keyboard, without a script.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { programme } from '../workerd/support/client.mjs';
 import { DESKTOP, inEveryLook, person, withBrowser } from './support/browser.mjs';
 import { member } from './support/people.mjs';
@@ -186,6 +187,37 @@ test('a key and a webhook are made, each secret shown once; a key is revoked', a
   await said(page, 'The endpoint goes on');
   assert.equal((await client.get('/v1/webhook-endpoints')).data[0].state, 'active');
   assert.equal(await page.evaluate(() => window.hit), undefined);
+  await casa.done();
+});
+
+test('a key is made once by a button that is pressed twice', async () => {
+  const casa = await brand();
+  const { page, home, client } = casa;
+  const keys = async () => (await client.get('/v1/keys')).data.filter(({ name }) => name === 'Warehouse');
+  await page.goto(`${home}/keys`);
+  await page.getByLabel('What it is for').fill('Warehouse');
+  // The answer takes its time, as it does far away: what is pressed meanwhile would arrive too.
+  await page.route(`${home}/keys`, async (route) => {
+    // A browser says this by itself; what is intercepted loses it.
+    const headers = { ...(await route.request().allHeaders()), 'sec-fetch-site': 'same-origin' };
+    const response = await route.fetch({ headers, maxRedirects: 0 });
+    await setTimeout(500);
+    await route.fulfill({ response }).catch(() => undefined);
+  });
+  // By the mouse: a button that is clicked by its name waits for the answer first.
+  const button = await page.getByRole('button', { name: 'Make the key' }).boundingBox();
+  for (const pause of [200, 0]) {
+    await page.mouse.click(button.x + button.width / 2, button.y + button.height / 2);
+    await setTimeout(pause);
+  }
+  await page.getByRole('button', { name: 'Copy the key' }).waitFor();
+  await page.unroute(`${home}/keys`);
+  assert.equal((await keys()).length, 1);
+  // The page that answers has a form of its own, which goes on at once.
+  await page.getByLabel('What it is for').fill('Warehouse');
+  await page.getByRole('button', { name: 'Make the key' }).click();
+  await page.locator('tr', { hasText: 'Warehouse' }).nth(1).waitFor();
+  assert.equal((await keys()).length, 2);
   await casa.done();
 });
 
